@@ -1,0 +1,111 @@
+//! One connection as the engine keeps it: who, which phase, how much, how long. No socket.
+
+use std::net::SocketAddr;
+
+use super::limits::{Limits, Quota};
+use super::outbox::Buffers;
+use super::reason::Reason;
+use super::time::Time;
+
+/// How far a connection is on its way. Phases only ever go forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Both sides may speak.
+    Open,
+    /// The peer has sent its FIN and may still listen.
+    HalfClosed,
+    /// We are done: what is queued goes out, then our FIN. What still comes is discarded.
+    Closing(Reason),
+    /// We are done and so is the peer: what is queued goes out, then the socket is dropped.
+    Finishing(Reason),
+    /// Our FIN is out. Dropping the socket now, with input unread or on its way, would answer it
+    /// with a RST and could destroy what the peer has not read yet: discard until it is done too.
+    Lingering(Reason),
+    /// To be dropped now; nothing more is sent.
+    Gone(Reason),
+}
+
+/// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
+pub(crate) struct Connection {
+    pub(crate) remote: SocketAddr,
+    /// `None` while there is neither unfinished input nor unsent output.
+    pub(crate) buffers: Option<Box<Buffers>>,
+    pub(crate) opened_at: Time,
+    /// When bytes last went either way, or since when the phase has had a deadline of its own.
+    pub(crate) active_at: Time,
+    /// The deadline that is in the heap for this connection; entries with another time are stale.
+    pub(crate) armed: Time,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) phase: Phase,
+    pub(crate) service: u8,
+    /// Whether it is in the list of those to be flushed.
+    pub(crate) touched: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(remote: SocketAddr, service: u8, now: Time) -> Connection {
+        Connection {
+            remote,
+            buffers: None,
+            opened_at: now,
+            active_at: now,
+            armed: Time::NEVER,
+            bytes_in: 0,
+            bytes_out: 0,
+            phase: Phase::Open,
+            service,
+            touched: false,
+        }
+    }
+
+    /// Bytes still to be sent.
+    pub(crate) fn queued(&self) -> usize {
+        self.buffers.as_ref().map_or(0, |buffers| buffers.outbox.len())
+    }
+
+    /// Whether a service may still speak to it.
+    pub(crate) fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::HalfClosed)
+    }
+
+    /// Whether reading from it makes sense now.
+    pub(crate) fn wants_input(&self) -> bool {
+        match self.phase {
+            Phase::Open => !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up),
+            Phase::Closing(_) | Phase::Lingering(_) => true,
+            Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,
+        }
+    }
+
+    /// When it must be looked at again if nothing happens until then.
+    pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Option<Time> {
+        match self.phase {
+            Phase::Open | Phase::HalfClosed => {
+                let idle = quota.idle.map(|idle| self.active_at.after(idle));
+                let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
+                let slow = slow_since.map(|since| since.after(limits.slow));
+                idle.into_iter().chain(slow).min()
+            }
+            Phase::Closing(_) | Phase::Finishing(_) => Some(self.active_at.after(limits.stall)),
+            Phase::Lingering(_) => Some(self.active_at.after(limits.linger)),
+            Phase::Gone(_) => None,
+        }
+    }
+
+    /// Why it is closed when that time has come.
+    pub(crate) fn overdue(&self, limits: &Limits, now: Time) -> Reason {
+        match self.phase {
+            Phase::Open | Phase::HalfClosed => {
+                let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
+                match slow_since {
+                    Some(since) if since.after(limits.slow) <= now => Reason::Slow,
+                    _ => Reason::Idle,
+                }
+            }
+            Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,
+            // It had everything; that it never closed its side is no reason of its own.
+            Phase::Lingering(reason) | Phase::Gone(reason) => reason,
+        }
+    }
+}

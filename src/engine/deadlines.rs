@@ -1,0 +1,83 @@
+//! When to look at a connection again: a min-heap of (when, whom).
+//!
+//! Nothing is ever cancelled. An entry that is out of date rings into the void, and when such
+//! entries outnumber the good ones the heap is swept, so that a flood of short connections
+//! leaves no trail of ten-minute timers behind.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::slots::Peer;
+use super::time::Time;
+
+/// Fewer stale entries than this are not worth a sweep.
+const SWEEP_MIN: usize = 1024;
+
+/// Deadlines of connections, earliest first.
+#[derive(Default)]
+pub(crate) struct Deadlines {
+    heap: BinaryHeap<Reverse<(Time, Peer)>>,
+}
+
+impl Deadlines {
+    pub(crate) fn push(&mut self, when: Time, peer: Peer) {
+        self.heap.push(Reverse((when, peer)));
+    }
+
+    /// The earliest entry's time, be the entry stale or not.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((when, _))| *when)
+    }
+
+    /// Takes out one entry that is due at `now`.
+    pub(crate) fn pop_due(&mut self, now: Time) -> Option<(Time, Peer)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+
+    /// Drops the stale entries if they are more than half of all. `live` is how many are good,
+    /// `is_live` tells which.
+    pub(crate) fn sweep(&mut self, live: usize, mut is_live: impl FnMut(Time, Peer) -> bool) {
+        if self.heap.len() > 2 * live + SWEEP_MIN {
+            self.heap.retain(|Reverse((when, peer))| is_live(*when, *peer));
+            self.heap.shrink_to(2 * live + SWEEP_MIN);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::at(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn entries_ring_in_order_and_not_before_their_time() {
+        let mut deadlines = Deadlines::default();
+        for seconds in [5, 2, 9] {
+            deadlines.push(at(seconds), Peer::from_bits(seconds));
+        }
+        assert_eq!(deadlines.pop_due(at(1)), None);
+        assert_eq!(deadlines.pop_due(at(6)), Some((at(2), Peer::from_bits(2))));
+        assert_eq!(deadlines.pop_due(at(6)), Some((at(5), Peer::from_bits(5))));
+        assert_eq!(deadlines.pop_due(at(6)), None);
+        assert_eq!(deadlines.next(), Some(at(9)));
+    }
+
+    #[test]
+    fn a_flood_of_stale_entries_is_swept() {
+        let mut deadlines = Deadlines::default();
+        for n in 0..100_000 {
+            deadlines.push(at(n), Peer::from_bits(n));
+            deadlines.sweep(10, |_, peer| peer.to_bits() % 10_000 == 0);
+        }
+        assert!(deadlines.heap.len() <= 2 * 10 + SWEEP_MIN + 1);
+        assert!(deadlines.heap.iter().any(|Reverse((_, peer))| peer.to_bits() == 90_000));
+    }
+}

@@ -1,0 +1,100 @@
+//! From the turn's read buffer to the service: counts what has come, puts it behind what was left
+//! unused before, keeps what is left unused now.
+
+use std::ops::Range;
+
+use super::Engine;
+use super::connection::Phase;
+use super::reason::Reason;
+use super::slots::Peer;
+
+impl Engine {
+    /// Counts what lies at `range` of the turn's buffer, and hands it to the service if that
+    /// still listens.
+    pub(super) fn deliver(&mut self, peer: Peer, range: Range<usize>) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        connection.bytes_in += range.len() as u64;
+        self.net.metrics.bytes_in += range.len() as u64;
+        if connection.phase != Phase::Open {
+            return;
+        }
+        connection.active_at = self.net.now;
+        self.net.calling = usize::from(connection.service);
+        match &mut connection.buffers {
+            Some(buffers) if !buffers.inbox.is_empty() => {
+                let inbox = std::mem::take(&mut buffers.inbox);
+                self.deliver_behind(peer, inbox, range);
+            }
+            _ => self.deliver_in_place(peer, range),
+        }
+    }
+
+    /// The usual case: nothing was left from before, so the service reads in the turn's buffer.
+    fn deliver_in_place(&mut self, peer: Peer, range: Range<usize>) {
+        let net = &mut self.net;
+        net.input = Some(range.clone());
+        net.input_kept = false;
+        let input = &self.turn[range.clone()];
+        let service = &mut self.residents[net.calling].service;
+        let used = service.received(peer, input, net).min(input.len());
+        net.input = None;
+        if net.input_kept {
+            self.turn_used = range.end;
+        }
+        if used < range.len() {
+            self.keep(peer, Vec::new(), range.start + used..range.end);
+        }
+    }
+
+    fn deliver_behind(&mut self, peer: Peer, mut inbox: Vec<u8>, range: Range<usize>) {
+        inbox.extend_from_slice(&self.turn[range.clone()]);
+        let service = &mut self.residents[self.net.calling].service;
+        let used = service.received(peer, &inbox, &mut self.net).min(inbox.len());
+        inbox.drain(..used);
+        self.keep(peer, inbox, range.end..range.end);
+    }
+
+    /// Keeps unused input for next time: `inbox` and behind it `rest` of the turn's buffer.
+    fn keep(&mut self, peer: Peer, inbox: Vec<u8>, rest: Range<usize>) {
+        let net = &mut self.net;
+        let Some(connection) = net.connections.get_mut(peer) else { return };
+        if connection.phase != Phase::Open {
+            return net.release(peer);
+        }
+        let buffers = connection.buffers.get_or_insert_with(|| net.pool.take_set());
+        if inbox.capacity() > 0 {
+            buffers.inbox = inbox;
+        }
+        buffers.inbox.extend_from_slice(&self.turn[rest]);
+        if buffers.inbox.len() > net.limits.inbox {
+            net.close_as(peer, Reason::TooLong);
+        } else {
+            net.release(peer);
+        }
+    }
+
+    /// The peer's FIN has come.
+    pub(super) fn ended(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        match connection.phase {
+            Phase::Open => {
+                connection.phase = Phase::HalfClosed;
+                connection.active_at = self.net.now;
+                let index = usize::from(connection.service);
+                let buffers = connection.buffers.as_mut();
+                let rest = buffers.map(|b| std::mem::take(&mut b.inbox)).unwrap_or_default();
+                self.net.release(peer);
+                self.call(index, |service, net| service.finished(peer, &rest, net));
+            }
+            Phase::Closing(reason) => {
+                connection.phase = Phase::Finishing(reason);
+                self.net.touch(peer);
+            }
+            Phase::Lingering(reason) => {
+                connection.phase = Phase::Gone(reason);
+                self.net.touch(peer);
+            }
+            Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => {}
+        }
+    }
+}

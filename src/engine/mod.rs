@@ -1,0 +1,402 @@
+//! The pure half: it carries bytes between lent streams and services, and keeps every promise
+//! about them. No socket, no clock, no randomness.
+//!
+//! Whoever drives it (the reactor, or the simulator in `tests/`) does this once a turn: `advance`
+//! the time, `accept` and `input` what has come, `ring` what is due, then flush: `settle`, and for
+//! each peer from `next_touched` do what `step` says until it says `Wait`; at last `end_turn`.
+
+mod connection;
+mod deadlines;
+mod delivery;
+mod governor;
+mod limits;
+mod metrics;
+mod net;
+mod outbox;
+mod reason;
+mod service;
+mod slots;
+#[cfg(test)]
+pub(crate) mod stage;
+mod step;
+mod time;
+
+use std::io::{self, Read};
+
+use connection::{Connection, Phase};
+
+pub use limits::{Limits, Quota};
+pub use metrics::{Bytes, Metrics};
+pub use net::Net;
+pub use reason::Reason;
+pub use service::{Arrival, Responder, Service};
+pub use slots::{Peer, SLOTS_MAX, Slots, Table};
+pub use step::{Entry, Flow, Outgoing, Step};
+pub use time::Time;
+
+/// The turn's read buffer. All that is read in a turn lies here until it has been answered.
+const TURN_BYTES: usize = 256 * 1024;
+/// One read takes at most this much, and none is begun with less room than this.
+const READ_BYTES: usize = 64 * 1024;
+
+struct Resident {
+    name: &'static str,
+    service: Box<dyn Service>,
+}
+
+/// All connections and all services.
+pub struct Engine {
+    net: Net,
+    residents: Vec<Resident>,
+    turn: Box<[u8]>,
+    /// How much of `turn` is taken by input that still waits to be sent back.
+    turn_used: usize,
+}
+
+impl Engine {
+    /// An engine without services.
+    pub fn new(limits: Limits) -> Engine {
+        let turn = vec![0; TURN_BYTES].into_boxed_slice();
+        Engine { net: Net::new(limits), residents: Vec::new(), turn, turn_used: 0 }
+    }
+
+    /// Takes a service in and returns the number to `accept` with. At most 256 fit.
+    pub fn add_service(
+        &mut self,
+        name: &'static str,
+        quota: Quota,
+        service: Box<dyn Service>,
+    ) -> usize {
+        assert!(self.residents.len() <= usize::from(u8::MAX), "at most 256 services");
+        self.residents.push(Resident { name, service });
+        self.net.quotas.push(quota);
+        self.net.alarms.push(Time::NEVER);
+        self.residents.len() - 1
+    }
+
+    /// What happened so far.
+    pub fn metrics(&self) -> Metrics {
+        self.net.metrics
+    }
+
+    /// The counters, for what the driver itself has to count.
+    pub fn metrics_mut(&mut self) -> &mut Metrics {
+        &mut self.net.metrics
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.net.connections.len()
+    }
+
+    /// Whether one more connection would be taken.
+    pub fn has_room(&self) -> bool {
+        self.connections() < self.net.limits.connections.min(SLOTS_MAX)
+    }
+
+    /// Every connection, in slot order.
+    pub fn roster(&self) -> impl Iterator<Item = Entry> {
+        self.net.connections.iter().map(|(peer, connection)| Entry {
+            peer,
+            service: self.residents[usize::from(connection.service)].name,
+            remote: connection.remote,
+            age: self.net.now.since(connection.opened_at),
+            bytes_in: connection.bytes_in,
+            bytes_out: connection.bytes_out,
+        })
+    }
+
+    /// What the services have put before the operator since the last call, as lines.
+    pub fn take_screen(&mut self) -> String {
+        std::mem::take(&mut self.net.screen)
+    }
+}
+
+/// The turn.
+impl Engine {
+    /// Sets the time: since the loop began, and in seconds since 1970-01-01 00:00 UTC.
+    pub fn advance(&mut self, now: Time, wall_seconds: u64) {
+        debug_assert!(now >= self.net.now);
+        self.net.now = now;
+        self.net.wall = wall_seconds;
+    }
+
+    /// A connection has been made for the service with that number. `None`: there is no room.
+    pub fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
+        if !self.has_room() {
+            return None;
+        }
+        let number = u8::try_from(service).ok()?;
+        let connection = Connection::new(arrival.remote, number, self.net.now);
+        let peer = self.net.connections.insert(connection);
+        self.net.metrics.opened += 1;
+        if log::log_enabled!(log::Level::Info) && self.net.governor.admits(self.net.now) {
+            let name = self.residents[service].name;
+            log::info!("{peer} {name} connection established with {}", arrival.remote);
+        }
+        self.net.arm(peer);
+        self.net.touch(peer);
+        self.call(service, |service, net| service.opened(peer, &arrival, net));
+        Some(peer)
+    }
+
+    /// Whether it makes sense to call `input` for `peer` now.
+    pub fn wants_input(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(Connection::wants_input)
+    }
+
+    /// Whether there is room to read, or the turn has to be flushed and ended first.
+    pub fn can_read(&self) -> bool {
+        self.turn.len() - self.turn_used >= READ_BYTES
+    }
+
+    /// Reads from `stream` and delivers, within the peer's share of a turn. `ends` says that the
+    /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
+    /// for the last one, because no further readiness would announce the end.
+    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, ends: bool) -> Flow {
+        for _ in 0..self.net.limits.reads {
+            if !self.wants_input(peer) {
+                return Flow::Paused;
+            }
+            if !self.can_read() {
+                return Flow::More;
+            }
+            let start = self.turn_used;
+            match stream.read(&mut self.turn[start..start + READ_BYTES]) {
+                Ok(0) => {
+                    self.ended(peer);
+                    return Flow::Drained;
+                }
+                Ok(count) => {
+                    self.deliver(peer, start..start + count);
+                    if count < READ_BYTES && !ends {
+                        return Flow::Drained;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flow::Drained,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failed(peer, &error);
+                    return Flow::Drained;
+                }
+            }
+        }
+        Flow::More
+    }
+
+    /// Does what has become due by now: idle and lingering peers, alarms of services.
+    pub fn ring(&mut self) {
+        while let Some((when, peer)) = self.net.deadlines.pop_due(self.net.now) {
+            self.look_at(peer, when);
+        }
+        for index in 0..self.residents.len() {
+            if self.net.alarms[index] <= self.net.now {
+                self.net.alarms[index] = Time::NEVER;
+                self.call(index, |service, net| service.alarm(net));
+            }
+        }
+        if let Some(withheld) = self.net.governor.settle(self.net.now) {
+            log::info!("{withheld} more lines about connections withheld");
+        }
+    }
+
+    /// When `ring` has to be called next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let alarm = self.net.alarms.iter().copied().min().filter(|when| *when < Time::NEVER);
+        let others = [self.net.deadlines.next(), self.net.governor.next()];
+        alarm.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
+    /// Lets the services send what they gathered in this turn.
+    pub fn settle(&mut self) {
+        for index in 0..self.residents.len() {
+            self.call(index, |service, net| service.settled(net));
+        }
+    }
+
+    /// The next peer with something to be done for it. New ones may come up while these are
+    /// flushed; it ends, because every peer closes only once.
+    pub fn next_touched(&mut self) -> Option<Peer> {
+        while let Some(peer) = self.net.touched.get(self.net.flushed).copied() {
+            self.net.flushed += 1;
+            if let Some(connection) = self.net.connections.get_mut(peer) {
+                connection.touched = false;
+                return Some(peer);
+            }
+        }
+        self.net.touched.clear();
+        self.net.flushed = 0;
+        None
+    }
+
+    /// Whether anything waits to be flushed.
+    pub fn has_touched(&self) -> bool {
+        self.net.flushed < self.net.touched.len()
+    }
+
+    /// Asks for `peer` to be flushed: its socket takes output again.
+    pub fn writable(&mut self, peer: Peer) {
+        if self.net.queued(peer) > 0 {
+            self.net.touch(peer);
+        }
+    }
+
+    /// What `peer` wants of its socket next.
+    pub fn step(&self, peer: Peer) -> Step {
+        let Some(connection) = self.net.connections.get(peer) else { return Step::Wait };
+        match connection.phase {
+            Phase::Gone(_) => Step::Drop,
+            _ if connection.queued() > 0 => Step::Write,
+            Phase::Closing(_) => Step::HangUp,
+            Phase::Finishing(_) => Step::Drop,
+            Phase::Open | Phase::HalfClosed | Phase::Lingering(_) => Step::Wait,
+        }
+    }
+
+    /// The head of what `peer` is to be sent; `None` if there is nothing.
+    pub fn outgoing(&self, peer: Peer) -> Option<Outgoing<'_>> {
+        let connection = self.net.connections.get(peer)?;
+        let outbox = &connection.buffers.as_ref()?.outbox;
+        let gathered = outbox.gather(&self.turn);
+        let whole = gathered.bytes == outbox.len();
+        let last = whole && matches!(connection.phase, Phase::Closing(_));
+        (gathered.bytes > 0).then_some(Outgoing { gathered, last })
+    }
+
+    /// The kernel has taken the first `count` bytes of what `step` said to write.
+    pub fn sent(&mut self, peer: Peer, count: usize) {
+        let net = &mut self.net;
+        let Some(connection) = net.connections.get_mut(peer) else { return };
+        let Some(buffers) = &mut connection.buffers else { return };
+        buffers.outbox.sent(count, &mut net.pool);
+        connection.bytes_out += count as u64;
+        net.metrics.bytes_out += count as u64;
+        connection.active_at = net.now;
+        let length = buffers.outbox.len();
+        let index = usize::from(connection.service);
+        if length <= net.quotas[index].queue_soft {
+            buffers.slow_since = None;
+        }
+        let drained = buffers.backed_up && length <= net.limits.low;
+        if drained {
+            buffers.backed_up = false;
+        }
+        let listening = connection.is_listening();
+        net.release(peer);
+        if drained && listening {
+            self.call(index, |service, net| service.drained(peer, net));
+        }
+    }
+
+    /// The kernel takes no more of `peer`'s output for now.
+    pub fn hold(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.outbox.hold(&self.turn, &mut self.net.pool);
+        }
+    }
+
+    /// Reading or writing has failed: the connection is broken.
+    pub fn failed(&mut self, peer: Peer, error: &io::Error) {
+        self.net.kill(peer, Reason::Failed(error.kind()));
+    }
+
+    /// Our FIN is out.
+    pub fn hung_up(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        if let Phase::Closing(reason) = connection.phase {
+            connection.phase = Phase::Lingering(reason);
+            connection.active_at = self.net.now;
+            self.net.arm(peer);
+        }
+    }
+
+    /// The socket of `peer` is dropped: its end.
+    pub fn reap(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.remove(peer) else { return };
+        let reason = match connection.phase {
+            Phase::Gone(reason) | Phase::Finishing(reason) => reason,
+            // Only if the driver drops a socket of its own accord.
+            _ => Reason::Shutdown,
+        };
+        if let Some(mut buffers) = connection.buffers {
+            buffers.outbox.forfeit(&mut self.net.pool);
+            buffers.inbox.clear();
+            self.net.pool.give_set(buffers);
+        }
+        if connection.armed < Time::NEVER {
+            self.net.armed -= 1;
+            let Net { deadlines, connections, armed, .. } = &mut self.net;
+            deadlines.sweep(*armed, |when, peer| {
+                connections.get(peer).is_some_and(|connection| connection.armed == when)
+            });
+        }
+        self.net.metrics.closed += 1;
+        let index = usize::from(connection.service);
+        if log::log_enabled!(log::Level::Info) && self.net.governor.admits(self.net.now) {
+            log::info!(
+                "{peer} {} closed: {reason} (in {}, out {}, {:.1?})",
+                self.residents[index].name,
+                Bytes(connection.bytes_in),
+                Bytes(connection.bytes_out),
+                self.net.now.since(connection.opened_at),
+            );
+        }
+        self.call(index, |service, net| service.closed(peer, reason, net));
+    }
+
+    /// Everything is flushed: the turn's read buffer may be used again.
+    pub fn end_turn(&mut self) {
+        debug_assert!(!self.has_touched());
+        self.turn_used = 0;
+    }
+}
+
+/// The operator.
+impl Engine {
+    /// Tells the service with that number what the operator typed; `None`: nobody will any more.
+    pub fn tell(&mut self, service: usize, line: Option<&str>) {
+        self.call(service, |service, net| service.told(line, net));
+    }
+
+    /// Closes the connection with that number once all that is queued for it is out.
+    pub fn kick(&mut self, number: u64) -> Option<Peer> {
+        let (peer, _) = self.net.connections.iter().find(|(peer, _)| peer.number() == number)?;
+        self.net.close_as(peer, Reason::Kicked);
+        Some(peer)
+    }
+
+    /// Closes every connection once all that is queued for it is out.
+    pub fn close_all(&mut self) {
+        let everybody: Vec<Peer> = self.net.connections.iter().map(|(peer, _)| peer).collect();
+        for peer in everybody {
+            self.net.close_as(peer, Reason::Shutdown);
+        }
+    }
+}
+
+impl Engine {
+    fn call(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net)) {
+        self.net.calling = index;
+        tell(self.residents[index].service.as_mut(), &mut self.net);
+    }
+
+    /// The deadline of `peer` that was set to `when` has come.
+    fn look_at(&mut self, peer: Peer, when: Time) {
+        let net = &mut self.net;
+        let Some(connection) = net.connections.get_mut(peer) else { return };
+        if connection.armed != when {
+            return;
+        }
+        connection.armed = Time::NEVER;
+        net.armed -= 1;
+        let quota = &net.quotas[usize::from(connection.service)];
+        match connection.due(&net.limits, quota) {
+            Some(due) if due <= net.now => {
+                let reason = connection.overdue(&net.limits, net.now);
+                net.kill(peer, reason);
+            }
+            _ => net.arm(peer),
+        }
+    }
+}

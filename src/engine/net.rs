@@ -1,0 +1,227 @@
+//! `Net`: all that a service can see and do. Sending and closing only take note here; the bytes
+//! leave at the end of the turn, and `closed` is told then.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::connection::{Connection, Phase};
+use super::deadlines::Deadlines;
+use super::governor::Governor;
+use super::limits::{Limits, Quota};
+use super::metrics::Metrics;
+use super::outbox::{Buffers, Pool};
+use super::reason::Reason;
+use super::slots::{Peer, Slots};
+use super::time::Time;
+
+/// The network as a service sees it. See the functions of the first `impl` block; the rest is the
+/// engine's own.
+pub struct Net {
+    /// What happened so far.
+    pub metrics: Metrics,
+    pub(super) connections: Slots<Connection>,
+    /// Those to be flushed in this turn, and how many of them have been.
+    pub(super) touched: Vec<Peer>,
+    pub(super) flushed: usize,
+    pub(super) deadlines: Deadlines,
+    /// How many connections have a good entry among the deadlines.
+    pub(super) armed: usize,
+    pub(super) quotas: Vec<Quota>,
+    /// For each service when it wants to be woken.
+    pub(super) alarms: Vec<Time>,
+    /// The service being called.
+    pub(super) calling: usize,
+    /// Where in the turn's read buffer the input being delivered lies, if it lies there.
+    pub(super) input: Option<Range<usize>>,
+    /// Whether some outbox refers to that input, so that it must stay until the turn ends.
+    pub(super) input_kept: bool,
+    pub(super) limits: Limits,
+    pub(super) pool: Pool,
+    pub(super) governor: Governor,
+    pub(super) screen: String,
+    pub(super) now: Time,
+    pub(super) wall: u64,
+}
+
+impl Net {
+    /// The time of this turn.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Seconds since 1970-01-01 00:00 UTC, at most a tenth of a second old.
+    pub fn wall_seconds(&self) -> u64 {
+        self.wall
+    }
+
+    /// Queues a copy of `bytes` for `peer`. Ignored if it is gone or closing; over the service's
+    /// hard limit the peer is closed as `Slow`.
+    pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        self.queue(peer, |buffers, pool| buffers.outbox.push(bytes, pool));
+    }
+
+    /// Like `send`, without a copy if possible: `input` must be the slice that `received` was
+    /// given, or the head of it.
+    pub fn send_back(&mut self, peer: Peer, input: &[u8]) {
+        match self.input.clone() {
+            Some(whole) => {
+                debug_assert!(input.len() <= whole.len());
+                self.input_kept = true;
+                let head = whole.start..whole.start + input.len();
+                self.queue(peer, |buffers, _| buffers.outbox.push_turn(head));
+            }
+            None => self.send(peer, input),
+        }
+    }
+
+    /// Queues a range of a buffer that others are sent too, without a copy.
+    pub fn share(&mut self, peer: Peer, buffer: &Rc<Vec<u8>>, range: Range<usize>) {
+        self.queue(peer, |buffers, pool| buffers.outbox.push_shared(buffer, range, pool));
+    }
+
+    /// Closes `peer` once all that is queued for it is out.
+    pub fn close(&mut self, peer: Peer) {
+        self.close_as(peer, Reason::Done);
+    }
+
+    /// Bytes queued for `peer` that the kernel has not taken yet.
+    pub fn queued(&self, peer: Peer) -> usize {
+        self.connections.get(peer).map_or(0, Connection::queued)
+    }
+
+    /// The address of `peer`, unless it is gone.
+    pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+        self.connections.get(peer).map(|connection| connection.remote)
+    }
+
+    /// Asks for `alarm` in `wait` from now at the latest. The earliest wish counts; it is
+    /// fulfilled once, and a later one has to be made again.
+    pub fn wake_in(&mut self, wait: Duration) {
+        self.wake_at(self.now.after(wait));
+    }
+
+    /// Asks for `alarm` at `when` at the latest.
+    pub fn wake_at(&mut self, when: Time) {
+        let alarm = &mut self.alarms[self.calling];
+        *alarm = when.min(*alarm);
+    }
+
+    /// Puts a line before the operator. The text must have been made visible already: no control
+    /// characters.
+    pub fn show(&mut self, line: &str) {
+        if self.screen.len() + line.len() >= self.limits.screen {
+            self.metrics.screen_lost += 1;
+            return;
+        }
+        self.screen.push_str(line);
+        self.screen.push('\n');
+    }
+}
+
+impl Net {
+    pub(super) fn new(limits: Limits) -> Net {
+        Net {
+            metrics: Metrics::default(),
+            connections: Slots::default(),
+            touched: Vec::new(),
+            flushed: 0,
+            deadlines: Deadlines::default(),
+            armed: 0,
+            quotas: Vec::new(),
+            alarms: Vec::new(),
+            calling: 0,
+            input: None,
+            input_kept: false,
+            governor: Governor::new(limits.log_lines),
+            limits,
+            pool: Pool::default(),
+            screen: String::new(),
+            now: Time::ZERO,
+            wall: 0,
+        }
+    }
+
+    /// Puts `peer` on the list of those to be flushed, once.
+    pub(super) fn touch(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if !std::mem::replace(&mut connection.touched, true) {
+            self.touched.push(peer);
+        }
+    }
+
+    fn queue(&mut self, peer: Peer, push: impl FnOnce(&mut Buffers, &mut Pool)) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if !connection.is_listening() {
+            return;
+        }
+        let pool = &mut self.pool;
+        let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
+        push(buffers, pool);
+        let quota = self.quotas[usize::from(connection.service)];
+        let length = buffers.outbox.len();
+        buffers.backed_up |= length >= self.limits.high;
+        if length > quota.queue_hard {
+            self.kill(peer, Reason::Slow);
+            return;
+        }
+        if length > quota.queue_soft && buffers.slow_since.is_none() {
+            buffers.slow_since = Some(self.now);
+            self.arm(peer);
+        }
+        self.touch(peer);
+    }
+
+    /// Closes `peer` for `reason` once all that is queued for it is out.
+    pub(super) fn close_as(&mut self, peer: Peer, reason: Reason) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        connection.phase = match (connection.phase, reason) {
+            (Phase::Open, _) => Phase::Closing(reason),
+            (Phase::HalfClosed, Reason::Done) => Phase::Finishing(Reason::Eof),
+            (Phase::HalfClosed, _) => Phase::Finishing(reason),
+            _ => return,
+        };
+        connection.active_at = self.now;
+        // Empty means that the socket closes within this turn: no deadline needed.
+        if connection.queued() > 0 {
+            self.arm(peer);
+        }
+        self.touch(peer);
+    }
+
+    /// Ends `peer` at once. It forfeits what is queued for it.
+    pub(super) fn kill(&mut self, peer: Peer, reason: Reason) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if matches!(connection.phase, Phase::Gone(_)) {
+            return;
+        }
+        connection.phase = Phase::Gone(reason);
+        if let Some(mut buffers) = connection.buffers.take() {
+            buffers.outbox.forfeit(&mut self.pool);
+            buffers.inbox.clear();
+            self.pool.give_set(buffers);
+        }
+        self.touch(peer);
+    }
+
+    /// Sees to it that `peer` is looked at when it is due, unless an earlier look is planned.
+    pub(super) fn arm(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        let quota = &self.quotas[usize::from(connection.service)];
+        let Some(due) = connection.due(&self.limits, quota) else { return };
+        if due < connection.armed {
+            self.armed += usize::from(connection.armed == Time::NEVER);
+            connection.armed = due;
+            self.deadlines.push(due, peer);
+        }
+    }
+
+    /// Gives the buffers of `peer` back if there is nothing in them.
+    pub(super) fn release(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if let Some(buffers) = connection.buffers.take_if(|buffers| buffers.is_empty()) {
+            self.pool.give_set(buffers);
+        }
+    }
+}

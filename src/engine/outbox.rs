@@ -1,0 +1,293 @@
+//! What a peer is still to be sent, in order, and the pool that such buffers come from.
+//!
+//! Three kinds of chunk: bytes of its own, a range of a buffer shared with other peers, and a
+//! range of the turn's read buffer (what was just read is what is sent: no copy at all). Chunks
+//! of the last kind live until the end of the turn; `hold` copies what the kernel did not take.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
+/// allocator to map and unmap it each time.
+const OWN_CHUNK_BYTES: usize = 32 * 1024;
+/// A pooled buffer larger than this is given back to the allocator.
+const POOLED_BYTES: usize = 64 * 1024;
+/// The pool keeps at most this many sets of buffers; more are given back to the allocator.
+const POOLED_SETS: usize = 16 * 1024;
+/// One gathered write takes at most this many chunks; the rest goes with the next one.
+pub(crate) const SLICES_MAX: usize = 16;
+/// Shared ranges shorter than this are copied: that costs less than a chunk of their own, and
+/// many of them still leave in one write.
+const SHARE_MIN_BYTES: usize = 1024;
+
+enum Chunk {
+    Own(Vec<u8>),
+    Shared(Rc<Vec<u8>>, Range<usize>),
+    Turn(Range<usize>),
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        match self {
+            Chunk::Own(bytes) => bytes.len(),
+            Chunk::Shared(_, range) | Chunk::Turn(range) => range.len(),
+        }
+    }
+
+    fn bytes<'a>(&'a self, turn: &'a [u8]) -> &'a [u8] {
+        match self {
+            Chunk::Own(bytes) => bytes,
+            Chunk::Shared(buffer, range) => &buffer[range.clone()],
+            Chunk::Turn(range) => &turn[range.clone()],
+        }
+    }
+}
+
+/// The head of an outbox as the kernel takes it.
+pub(crate) struct Gathered<'a> {
+    slices: [IoSlice<'a>; SLICES_MAX],
+    count: usize,
+    pub(crate) bytes: usize,
+}
+
+impl<'a> Gathered<'a> {
+    pub(crate) fn slices(&self) -> &[IoSlice<'a>] {
+        &self.slices[..self.count]
+    }
+}
+
+/// Ordered output of one peer.
+///
+/// Invariants: no chunk is empty; `sent` is less than the length of the first chunk; `len` is the
+/// sum of the chunks' lengths less `sent`.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    chunks: VecDeque<Chunk>,
+    sent: usize,
+    len: usize,
+}
+
+impl Outbox {
+    /// Bytes still to be sent.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Queues a copy of `bytes`.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut Pool) {
+        self.len += bytes.len();
+        while !bytes.is_empty() {
+            let room = match self.chunks.back() {
+                Some(Chunk::Own(last)) => OWN_CHUNK_BYTES.saturating_sub(last.len()),
+                _ => 0,
+            };
+            if room == 0 {
+                self.chunks.push_back(Chunk::Own(pool.take_buffer()));
+                continue;
+            }
+            let (head, tail) = bytes.split_at(room.min(bytes.len()));
+            if let Some(Chunk::Own(last)) = self.chunks.back_mut() {
+                last.extend_from_slice(head);
+            }
+            bytes = tail;
+        }
+    }
+
+    /// Queues a range of a buffer that others are sent too.
+    pub(crate) fn push_shared(
+        &mut self,
+        buffer: &Rc<Vec<u8>>,
+        range: Range<usize>,
+        pool: &mut Pool,
+    ) {
+        if range.len() < SHARE_MIN_BYTES {
+            self.push(&buffer[range], pool);
+        } else {
+            self.len += range.len();
+            self.chunks.push_back(Chunk::Shared(Rc::clone(buffer), range));
+        }
+    }
+
+    /// Queues a range of the turn's read buffer. `hold` must follow before that is used again.
+    pub(crate) fn push_turn(&mut self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        self.len += range.len();
+        match self.chunks.back_mut() {
+            Some(Chunk::Turn(last)) if last.end == range.start => last.end = range.end,
+            _ => self.chunks.push_back(Chunk::Turn(range)),
+        }
+    }
+
+    /// What is first in line, for one gathered write.
+    pub(crate) fn gather<'a>(&'a self, turn: &'a [u8]) -> Gathered<'a> {
+        let mut gathered = Gathered { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
+        let mut skip = self.sent;
+        for (slice, chunk) in gathered.slices.iter_mut().zip(&self.chunks) {
+            let bytes = &chunk.bytes(turn)[skip..];
+            skip = 0;
+            *slice = IoSlice::new(bytes);
+            gathered.count += 1;
+            gathered.bytes += bytes.len();
+        }
+        gathered
+    }
+
+    /// Takes note that the first `count` bytes are gone.
+    pub(crate) fn sent(&mut self, count: usize, pool: &mut Pool) {
+        debug_assert!(count <= self.len);
+        self.len -= count;
+        self.sent += count;
+        while let Some(first) = self.chunks.front() {
+            if self.sent < first.len() {
+                return;
+            }
+            self.sent -= first.len();
+            if let Some(Chunk::Own(buffer)) = self.chunks.pop_front() {
+                pool.give_buffer(buffer);
+            }
+        }
+    }
+
+    /// Copies what lies in the turn's read buffer, which is about to be used again.
+    pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
+        for (at, chunk) in self.chunks.iter_mut().enumerate() {
+            if let Chunk::Turn(range) = chunk {
+                let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
+                let mut own = pool.take_buffer();
+                own.extend_from_slice(&turn[range.start + gone..range.end]);
+                *chunk = Chunk::Own(own);
+            }
+        }
+    }
+
+    /// Drops everything: the peer will not get it any more.
+    pub(crate) fn forfeit(&mut self, pool: &mut Pool) {
+        self.sent(self.len, pool);
+    }
+}
+
+/// What a connection owns only while it needs it: an unfinished line, unsent output.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// Input that the service could not use yet.
+    pub(crate) inbox: Vec<u8>,
+    /// Output that the kernel has not taken yet.
+    pub(crate) outbox: Outbox,
+    /// Since when the outbox has been above the service's soft limit.
+    pub(crate) slow_since: Option<super::time::Time>,
+    /// Whether reading is paused until the outbox falls below `Limits::low`.
+    pub(crate) backed_up: bool,
+}
+
+impl Buffers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.inbox.is_empty() && self.outbox.is_empty()
+    }
+}
+
+/// Spare buffers, so that a steady flow of messages allocates nothing.
+#[derive(Default)]
+pub(crate) struct Pool {
+    // Boxed, because an idle connection has room for one pointer and no more.
+    #[allow(clippy::vec_box)]
+    sets: Vec<Box<Buffers>>,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Pool {
+    pub(crate) fn take_set(&mut self) -> Box<Buffers> {
+        self.sets.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_set(&mut self, mut set: Box<Buffers>) {
+        debug_assert!(set.is_empty());
+        if self.sets.len() < POOLED_SETS && set.inbox.capacity() <= POOLED_BYTES {
+            set.slow_since = None;
+            set.backed_up = false;
+            self.sets.push(set);
+        }
+    }
+
+    fn take_buffer(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    fn give_buffer(&mut self, mut buffer: Vec<u8>) {
+        if self.buffers.len() < POOLED_SETS && buffer.capacity() <= POOLED_BYTES {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(outbox: &Outbox, turn: &[u8]) -> Vec<u8> {
+        outbox.gather(turn).slices().iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    #[test]
+    fn chunks_of_all_kinds_leave_in_order_whatever_the_size_of_the_writes() {
+        let turn = b"..turn..".to_vec();
+        let shared = Rc::new([vec![b's'; SHARE_MIN_BYTES], b"short".to_vec()].concat());
+        for step in [1, 2, 3, 500, SHARE_MIN_BYTES, 5000] {
+            let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+            outbox.push(b"own", &mut pool);
+            outbox.push_shared(&shared, 0..SHARE_MIN_BYTES, &mut pool);
+            outbox.push_shared(&shared, SHARE_MIN_BYTES..SHARE_MIN_BYTES + 5, &mut pool);
+            outbox.push_turn(2..4);
+            outbox.push_turn(4..6);
+            outbox.push(b"!", &mut pool);
+            let mut written = Vec::new();
+            while !outbox.is_empty() {
+                let bytes = contents(&outbox, &turn);
+                let count = step.min(bytes.len());
+                written.extend_from_slice(&bytes[..count]);
+                outbox.sent(count, &mut pool);
+            }
+            let expected = [&b"own"[..], &shared, b"turn!"].concat();
+            assert_eq!(written, expected, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn holding_keeps_the_unsent_part_of_a_turn_chunk() {
+        let mut turn = b"abcdef".to_vec();
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_turn(0..6);
+        outbox.sent(2, &mut pool);
+        outbox.hold(&turn, &mut pool);
+        turn.fill(b'x');
+        assert_eq!(contents(&outbox, &turn), b"cdef");
+        assert_eq!(outbox.len(), 4);
+    }
+
+    #[test]
+    fn forfeiting_leaves_nothing_and_frees_the_shared_buffer() {
+        let shared = Rc::new(vec![7; SHARE_MIN_BYTES]);
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_shared(&shared, 0..SHARE_MIN_BYTES, &mut pool);
+        outbox.sent(3, &mut pool);
+        outbox.forfeit(&mut pool);
+        assert!(outbox.is_empty());
+        assert_eq!(Rc::strong_count(&shared), 1);
+    }
+
+    #[test]
+    fn a_long_message_is_cut_into_chunks_and_comes_out_whole() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        let message: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[0]).collect();
+        outbox.push(&message, &mut pool);
+        assert_eq!(contents(&outbox, &[]), message);
+    }
+}

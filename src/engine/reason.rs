@@ -1,0 +1,42 @@
+//! Why a connection ended: one enum, from which the log line and the manner of closing follow.
+
+use std::fmt;
+use std::io;
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The service had said all it wanted to say.
+    Done,
+    /// The peer closed its side and has been answered.
+    Eof,
+    /// The connection broke (reset, timed out by the kernel ...).
+    Failed(io::ErrorKind),
+    /// Nothing went either way for as long as the service allows.
+    Idle,
+    /// The peer did not read what it was sent, and the queue or the time for it ran out.
+    Slow,
+    /// More unfinished input than the service can take.
+    TooLong,
+    /// The operator closed it.
+    Kicked,
+    /// The server is leaving.
+    Shutdown,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Done => "done",
+            Reason::Eof => "closed by the peer",
+            Reason::Failed(io::ErrorKind::ConnectionReset) => "reset by the peer",
+            Reason::Failed(io::ErrorKind::BrokenPipe) => "broken pipe",
+            Reason::Failed(kind) => return write!(f, "failed: {kind}"),
+            Reason::Idle => "idle",
+            Reason::Slow => "too slow a reader",
+            Reason::TooLong => "input too long",
+            Reason::Kicked => "kicked",
+            Reason::Shutdown => "shutdown",
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! What a protocol is: `Service` for streams, `Responder` for datagrams.
+//!
+//! A service is one protocol for *all* its connections, so it may keep what they share (the rooms
+//! of a chat) without locks. It is told facts and answers through `Net`; it never sees a socket,
+//! never reads a clock, never blocks and is never called from within one of its own calls.
+
+use std::net::SocketAddr;
+
+use super::net::Net;
+use super::reason::Reason;
+use super::slots::Peer;
+
+/// Both ends of a new connection, as this side sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// Our own address, the one that the peer reached.
+    pub local: SocketAddr,
+}
+
+/// A stream protocol, for all of its connections at once.
+///
+/// For each peer `opened` comes first and `closed` comes last, exactly once. What is sent inside
+/// any of these calls leaves together at the end of the turn.
+pub trait Service {
+    /// A connection has been made.
+    fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
+
+    /// Bytes have come. Returns how many of them were used; the rest comes again with more behind
+    /// it, so an unfinished line needs no buffer here. Where the bytes were cut on their way is
+    /// chance and must change nothing. A rest of more than `Limits::inbox` bytes closes the peer.
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize;
+
+    /// The peer has sent its FIN: nothing more will come. `rest` is what `received` left unused.
+    /// The peer may still be listening: send what is owed, and `close` when that is all.
+    fn finished(&mut self, peer: Peer, _rest: &[u8], net: &mut Net) {
+        net.close(peer);
+    }
+
+    /// The output of a peer that had been backed up (`Net::queued` above `Limits::high`) has
+    /// fallen below `Limits::low`: there is room again.
+    fn drained(&mut self, _peer: Peer, _net: &mut Net) {}
+
+    /// The connection is over. Nothing can be sent to it any more.
+    fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}
+
+    /// The time given to `Net::wake_at` has come. May come early or twice; look at `Net::now`.
+    fn alarm(&mut self, _net: &mut Net) {}
+
+    /// The operator has typed a line; `None`: there is no operator any more.
+    fn told(&mut self, _line: Option<&str>, _net: &mut Net) {}
+
+    /// Everything that arrived in this turn has been delivered: the moment to send what was
+    /// gathered, once. Called again if the sending itself closes connections.
+    fn settled(&mut self, _net: &mut Net) {}
+}
+
+/// A datagram protocol: at most one datagram out for each one in, so that it can never amplify
+/// the number of packets, whoever asks.
+pub trait Responder {
+    /// The reply to `payload`, if there is to be one.
+    fn answer<'a>(&'a mut self, from: SocketAddr, payload: &'a [u8]) -> Option<&'a [u8]>;
+}

@@ -1,0 +1,2 @@
+//! cooee
+fn main() {}

@@ -1,0 +1,68 @@
+//! What this program offers. Each service is one file; this table is the one place that knows
+//! them all: listeners, flags, help, the console and the tests go by it.
+
+pub mod chat;
+pub mod echo;
+pub mod greet;
+mod lines;
+pub mod months;
+pub mod talk;
+mod text;
+
+use std::time::Duration;
+
+use crate::engine::{Responder, Service};
+
+/// All services, in the order in which they are announced. A new one is a file with an `OFFER`,
+/// its `mod` line above and its row here.
+pub const OFFERS: &[Offer] = &[echo::OFFER, greet::OFFER, talk::OFFER, chat::OFFER, months::OFFER];
+
+/// One service as the rest of the program knows it.
+#[derive(Clone, Copy)]
+pub struct Offer {
+    /// Its name in endpoints, logs and commands.
+    pub name: &'static str,
+    /// The port, the same on every transport, unless the endpoint says otherwise.
+    pub port: u16,
+    /// What it does, in one line of help.
+    pub about: &'static str,
+    /// How long nothing may go either way, unless `--idle-timeout` says otherwise. `None`: for
+    /// ever.
+    pub idle: Option<Duration>,
+    /// Whether a peer's unsent output has a soft limit (`Settings::chat_queue`), because it does
+    /// not itself cause what it is sent.
+    pub fans_out: bool,
+    /// Makes the service for TCP, if it is offered there.
+    pub stream: Option<fn(&Settings) -> Box<dyn Service>>,
+    /// Makes the responder for UDP, if it is offered there.
+    pub datagram: Option<fn(&Settings) -> Box<dyn Responder>>,
+}
+
+/// The service called `name`.
+pub fn find(name: &str) -> Option<&'static Offer> {
+    OFFERS.iter().find(|offer| offer.name == name)
+}
+
+/// What the services can be told at the start. Each reads its own part.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How echo over TCP answers.
+    pub echo: echo::Mode,
+    /// What greet says.
+    pub greeting: greet::Template,
+    /// This machine's name, for greetings.
+    pub host_name: String,
+    /// Lines a chat member may send; `None`: as many as it likes.
+    pub chat_rate: Option<chat::Rate>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            echo: echo::Mode::Stream,
+            greeting: greet::Template::default(),
+            host_name: "localhost".into(),
+            chat_rate: Some(chat::Rate::default()),
+        }
+    }
+}
