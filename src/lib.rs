@@ -1,6 +1,22 @@
 //! cooee: the little conversations networks are tested and taught with, served from one
 //! hand-written poll loop.
+//!
+//! ```text
+//! kernel <--> reactor (mio: sockets, readiness)  -- lends a stream, tells the time -->  engine (pure)
+//!                                                                                         |  opened received closed ...
+//!                                                                                         v
+//!                                                                services (pure: echo greet talk chat months)
+//! ```
+//!
+//! Uses go one way: `engine` <- `services` and `reactor` <- `server` <- `cli`. Only `reactor`
+//! names mio; `engine` and `services` know no socket and no clock. The library exists for the
+//! binary and its tests; its interface may change with any version.
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod endpoint;
 pub mod engine;
+pub mod reactor;
+pub mod server;
 pub mod services;
+pub mod units;

@@ -1,2 +1,86 @@
-//! cooee
-fn main() {}
+//! cooee: chooses the command, prints one error, sets the exit status.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cooee::cli::{Cli, Command, ServeArgs};
+use cooee::server::Server;
+
+/// Why a command ends without having done its work.
+enum Failure {
+    /// It was asked wrongly: exit status 2, as clap's own.
+    Usage(String),
+    /// It could not be done: exit status 1.
+    Failed(String),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli);
+    let done = match cli.command {
+        Command::Serve(args) => serve(&args),
+        #[cfg(feature = "manual")]
+        Command::Completions { shell } => completions(shell),
+        #[cfg(feature = "manual")]
+        Command::Manual => manual(),
+    };
+    let (what, status) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Usage(what)) => (what, 2),
+        Err(Failure::Failed(what)) => (what, 1),
+    };
+    eprintln!("cooee: {what}");
+    ExitCode::from(status)
+}
+
+fn start_logging(cli: &Cli) {
+    env_logger::Builder::new()
+        .filter_level(cli.log_level())
+        .parse_default_env()
+        .format_target(false)
+        .format_timestamp_millis()
+        .init();
+}
+
+fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.config().map_err(Failure::Usage)?;
+    let server = Server::start(&config).map_err(Failure::Failed)?;
+    let metrics = server.run().map_err(Failure::Failed)?;
+    log::info!("left: {metrics}");
+    Ok(())
+}
+
+#[cfg(feature = "manual")]
+fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    use clap::CommandFactory;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "cooee", &mut script);
+    print(&script)
+}
+
+#[cfg(feature = "manual")]
+fn manual() -> Result<(), Failure> {
+    use clap::CommandFactory;
+    let mut page = Vec::new();
+    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
+    for command in Cli::command().get_subcommands().filter(|command| command.get_name() == "serve")
+    {
+        let command = command.clone().display_name("cooee serve");
+        let rendered = clap_mangen::Man::new(command).render(&mut page);
+        rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
+    }
+    print(&page)
+}
+
+/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
+#[cfg(feature = "manual")]
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write};
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -89,6 +89,17 @@ impl Engine {
         self.net.connections.len()
     }
 
+    /// The time of this turn.
+    pub fn now(&self) -> Time {
+        self.net.now
+    }
+
+    /// Whether so many have gone, after there was no room, that accepting is worth it again.
+    pub fn has_ample_room(&self) -> bool {
+        let limit = self.net.limits.connections.min(SLOTS_MAX);
+        self.connections() < limit - limit / 10
+    }
+
     /// Whether one more connection would be taken.
     pub fn has_room(&self) -> bool {
         self.connections() < self.net.limits.connections.min(SLOTS_MAX)

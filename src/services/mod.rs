@@ -17,6 +17,11 @@ use crate::engine::{Responder, Service};
 /// its `mod` line above and its row here.
 pub const OFFERS: &[Offer] = &[echo::OFFER, greet::OFFER, talk::OFFER, chat::OFFER, months::OFFER];
 
+/// Makes a service for streams.
+pub type MakeService = fn(&Settings) -> Box<dyn Service>;
+/// Makes a responder for datagrams.
+pub type MakeResponder = fn(&Settings) -> Box<dyn Responder>;
+
 /// One service as the rest of the program knows it.
 #[derive(Clone, Copy)]
 pub struct Offer {
@@ -33,9 +38,9 @@ pub struct Offer {
     /// not itself cause what it is sent.
     pub fans_out: bool,
     /// Makes the service for TCP, if it is offered there.
-    pub stream: Option<fn(&Settings) -> Box<dyn Service>>,
+    pub stream: Option<MakeService>,
     /// Makes the responder for UDP, if it is offered there.
-    pub datagram: Option<fn(&Settings) -> Box<dyn Responder>>,
+    pub datagram: Option<MakeResponder>,
 }
 
 /// The service called `name`.

@@ -1,0 +1,303 @@
+//! The command line: every flag, its default and its help. Turns words into a `Config`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use log::LevelFilter;
+
+use crate::endpoint::Endpoint;
+use crate::server::Config;
+use crate::services::chat::Rate;
+use crate::services::echo::Mode;
+use crate::services::greet::Template;
+use crate::services::{self, OFFERS, Settings};
+use crate::units::{or_off, parse_duration, parse_rate, parse_size};
+
+/// The little conversations networks are tested and taught with, from one poll loop.
+#[derive(Parser, Debug)]
+#[command(name = "cooee", version, max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Say more: -v what happens, -vv every turn
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+
+    /// Say less: -q warnings and errors, -qq errors only
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    quiet: u8,
+}
+
+impl Cli {
+    /// What the flags say about logging; RUST_LOG goes before.
+    pub fn log_level(&self) -> LevelFilter {
+        match (self.verbose, self.quiet) {
+            (0, 0) => LevelFilter::Info,
+            (0, 1) => LevelFilter::Warn,
+            (0, _) => LevelFilter::Error,
+            (1, _) => LevelFilter::Debug,
+            _ => LevelFilter::Trace,
+        }
+    }
+}
+
+/// What cooee can do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve echo, greet, talk, chat and months
+    #[command(after_long_help = SERVE_EXAMPLES, after_help = endpoints_help())]
+    Serve(Box<ServeArgs>),
+
+    /// Print a completion script for a shell
+    #[cfg(feature = "manual")]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page, for man -l -
+    #[cfg(feature = "manual")]
+    Manual,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  cooee serve                                  all five services on 127.0.0.1
+  cooee serve --host 0.0.0.0 --host ::         the same, for everybody
+  cooee serve echo+udp://:7 chat://[::]:5001   these two, there
+  cooee serve echo://:0 --announce ports.txt   on any free port, written to a file
+  cooee serve greet --greeting 'You are {ip} port {port}\\n'
+  cooee serve talk                             and answer clients by typing lines; /help
+
+An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets.
+SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
+Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
+fn endpoints_help() -> String {
+    let mut text = String::from("Services:\n");
+    for offer in OFFERS {
+        text.push_str(&format!("  {:7} port {}  {}\n", offer.name, offer.port, offer.about));
+    }
+    text
+}
+
+/// The flags of `cooee serve`.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// What to serve [default: all services]
+    #[arg(value_name = "ENDPOINT")]
+    endpoints: Vec<String>,
+
+    /// Where to listen, unless the endpoint says it: an address or a name (repeatable)
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    host: Vec<String>,
+
+    /// Write the endpoints, with their real ports, to FILE once all listen
+    #[arg(long, value_name = "FILE")]
+    announce: Option<PathBuf>,
+
+    /// What greet says: {ip} {port} {peer} {local} {host} {time} {id}, \n \r \t \\ {{ }}
+    #[arg(long, value_name = "TEMPLATE", help_heading = "Services")]
+    greeting: Option<String>,
+
+    /// Close each echo connection after the first echo
+    #[arg(long, help_heading = "Services", conflicts_with = "echo_reply")]
+    echo_once: bool,
+
+    /// Answer each read of an echo connection with TEXT instead
+    #[arg(long, value_name = "TEXT", help_heading = "Services")]
+    echo_reply: Option<String>,
+
+    /// Lines a chat member may send, in bursts of three times that; or off [default: 10/s]
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
+    chat_rate: Option<OrOff<f64>>,
+
+    /// How far a chat member may be behind for 10 s; four times that ends it [default: 256k]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
+    chat_queue: Option<usize>,
+
+    /// Connections at once [default: what the descriptor limit allows]
+    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Limits")]
+    max_connections: Option<usize>,
+
+    /// Close a connection on which nothing went either way for so long; or off
+    /// [default: echo and talk 10m, chat off]
+    #[arg(long, value_name = "TIME", value_parser = time_or_off, help_heading = "Limits")]
+    idle_timeout: Option<OrOff<Duration>>,
+
+    /// Connections that may wait to be accepted (the kernel caps it: net.core.somaxconn)
+    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
+    backlog: u32,
+
+    /// How long leaving may take
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
+          help_heading = "Limits")]
+    drain: Duration,
+}
+
+/// A limit that can be switched off.
+#[derive(Clone, Copy, Debug)]
+struct OrOff<T>(Option<T>);
+
+fn rate(text: &str) -> Result<OrOff<f64>, String> {
+    or_off(text, parse_rate).map(OrOff)
+}
+
+fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {
+    match or_off(text, parse_duration)? {
+        Some(Duration::ZERO) => Err("nothing could ever happen in no time; or off".into()),
+        limit => Ok(OrOff(limit)),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("write a number from 1 on".into()),
+        Ok(count) => Ok(count),
+    }
+}
+
+impl ServeArgs {
+    /// What these flags ask for.
+    ///
+    /// # Errors
+    /// One line for people: which word is wrong, why, and what to write instead.
+    pub fn config(&self) -> Result<Config, String> {
+        let endpoints = self
+            .endpoints
+            .iter()
+            .map(|word| word.parse().map_err(|error| format!("{error}")))
+            .collect::<Result<Vec<Endpoint>, String>>()?;
+        self.refuse_idle_options(&endpoints)?;
+        Ok(Config {
+            endpoints,
+            hosts: self.host.clone(),
+            announce: self.announce.clone(),
+            settings: self.settings()?,
+            connections: self.max_connections,
+            idle: self.idle_timeout.map(|limit| limit.0),
+            backlog: self.backlog,
+            chat_queue: self.chat_queue.unwrap_or(Config::default().chat_queue),
+            drain: self.drain,
+        })
+    }
+
+    fn settings(&self) -> Result<Settings, String> {
+        let greeting = match &self.greeting {
+            Some(template) => {
+                Template::parse(template).map_err(|error| format!("--greeting: {error}"))?
+            }
+            None => Template::default(),
+        };
+        let echo = match (&self.echo_reply, self.echo_once) {
+            (Some(text), _) => Mode::Reply(text.as_bytes().to_vec()),
+            (None, true) => Mode::Once,
+            (None, false) => Mode::Stream,
+        };
+        let chat_rate = match self.chat_rate {
+            None => Some(Rate::default()),
+            Some(OrOff(limit)) => {
+                limit.map(|per_second| Rate { per_second, burst: (3.0 * per_second).max(1.0) })
+            }
+        };
+        let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Ok(Settings { echo, greeting, host_name, chat_rate })
+    }
+
+    /// An option for a service that is not served is a mistake, and would be one in silence.
+    fn refuse_idle_options(&self, endpoints: &[Endpoint]) -> Result<(), String> {
+        let given = [
+            ("--greeting", self.greeting.is_some(), &["greet"][..]),
+            ("--echo-once", self.echo_once, &["echo"]),
+            ("--echo-reply", self.echo_reply.is_some(), &["echo"]),
+            ("--chat-rate", self.chat_rate.is_some(), &["chat"]),
+            ("--chat-queue", self.chat_queue.is_some(), &["chat"]),
+            ("--idle-timeout", self.idle_timeout.is_some(), &["echo", "talk", "chat"]),
+        ];
+        for (option, is_given, services) in given {
+            let served =
+                endpoints.is_empty() || services.iter().any(|name| serves(endpoints, name));
+            if is_given && !served {
+                let names = services.join(", ");
+                return Err(format!(
+                    "{option} is for {names} over TCP, which is not served here: \
+                     add it, or leave the option out"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `endpoints` have the stream service `name`.
+fn serves(endpoints: &[Endpoint], name: &str) -> bool {
+    use crate::endpoint::Transport;
+    debug_assert!(services::find(name).is_some());
+    endpoints.iter().any(|endpoint| {
+        endpoint.service.name == name && endpoint.transports().any(|over| over == Transport::Tcp)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn config(words: &[&str]) -> Result<Config, String> {
+        let cli = Cli::try_parse_from([&["cooee", "serve"], words].concat());
+        match cli.map_err(|error| error.to_string())?.command {
+            Command::Serve(args) => args.config(),
+            #[cfg(feature = "manual")]
+            _ => Err("not serve".into()),
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_expose_nothing_and_limit_what_must_be_limited() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.hosts, ["127.0.0.1"]);
+        assert_eq!((config.backlog, config.chat_queue), (4096, 256 * 1024));
+        assert_eq!(config.idle, None);
+        assert!(config.settings.chat_rate.is_some());
+    }
+
+    #[test]
+    fn an_option_for_a_service_that_is_not_served_is_refused() {
+        let wrong: [&[&str]; 4] = [
+            &["months", "--greeting", "x"],
+            &["echo+udp", "--echo-once"],
+            &["greet", "--chat-rate", "off"],
+            &["greet", "months", "--idle-timeout", "1m"],
+        ];
+        for words in wrong {
+            let error = config(words).unwrap_err();
+            assert!(error.contains("not served here"), "{words:?}: {error}");
+        }
+        assert!(config(&["echo+tcp", "echo+udp", "--echo-once"]).is_ok());
+        assert!(config(&["--greeting", "x"]).is_ok());
+    }
+
+    #[test]
+    fn wrong_words_are_named() {
+        for (words, named) in [
+            (&["ehco"][..], "did you mean echo"),
+            (&["--greeting", "hi {nmae}"], "{nmae}"),
+            (&["--idle-timeout", "0s"], "no time"),
+            (&["--idle-timeout", "10"], "unit"),
+            (&["--max-connections", "0"], "from 1 on"),
+            (&["--echo-once", "--echo-reply", "x"], "cannot be used with"),
+        ] {
+            let error = config(words).unwrap_err();
+            assert!(error.contains(named), "{words:?}: {error}");
+        }
+    }
+}

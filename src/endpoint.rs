@@ -1,0 +1,492 @@
+//! Endpoints as people write them: `SERVICE[+TRANSPORT][://[HOST][:PORT]]`.
+//!
+//! The same grammar for server, clients and bench. It names a service, perhaps on one transport,
+//! at an address; what is left out is the default of whoever asks. Nothing is looked up here: a
+//! host name stays a name. IPv6 addresses stand in brackets (RFC 3986, section 3.2.2), perhaps with
+//! a zone (`[fe80::1%eth0]`).
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use crate::services::{OFFERS, Offer, find};
+
+/// What carries a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Streams.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Transport {
+    /// All of them, in the order in which they are announced.
+    pub const ALL: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+
+    /// Whether `service` is offered on it.
+    pub fn carries(self, service: &Offer) -> bool {
+        match self {
+            Transport::Tcp => service.stream.is_some(),
+            Transport::Udp => service.datagram.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        })
+    }
+}
+
+/// A service, perhaps on one transport, at an address, as far as they were given. Its `Display` is
+/// the canonical form, which parses to the same again.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The service.
+    pub service: &'static Offer,
+    /// The transport; one that carries the service. `None`: all that do.
+    pub transport: Option<Transport>,
+    /// A host name or an IP address, without brackets. Never empty.
+    pub host: Option<String>,
+    /// The port; 0 asks for any free one.
+    pub port: Option<u16>,
+}
+
+impl Endpoint {
+    /// The transports it stands for, in the order in which they are announced.
+    pub fn transports(&self) -> impl Iterator<Item = Transport> + use<> {
+        let (service, wanted) = (self.service, self.transport);
+        let is_meant = move |transport: &Transport| match wanted {
+            Some(wanted) => *transport == wanted,
+            None => transport.carries(service),
+        };
+        Transport::ALL.into_iter().filter(is_meant)
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Endpoint, EndpointError> {
+        let error = |why| EndpointError { text: text.into(), why };
+        let Some((head, address)) = text.split_once("://") else {
+            return without_address(text).map_err(error);
+        };
+        let (service, transport) = what(head).map_err(error)?;
+        let (host, port) = at(address).map_err(error)?;
+        Ok(Endpoint { service, transport, host, port })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.service.name)?;
+        if let Some(transport) = self.transport {
+            write!(f, "+{transport}")?;
+        }
+        if self.host.is_some() || self.port.is_some() {
+            f.write_str("://")?;
+        }
+        match &self.host {
+            Some(host) if host.contains(':') => write!(f, "[{host}]")?,
+            Some(host) => f.write_str(host)?,
+            None => {}
+        }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Endpoint) -> bool {
+        let key = |endpoint: &Endpoint| (endpoint.service.name, endpoint.transport, endpoint.port);
+        key(self) == key(other) && self.host == other.host
+    }
+}
+
+impl Eq for Endpoint {}
+
+/// What a listener is announced as: the endpoint that reaches it.
+pub fn url(service: &str, transport: Transport, address: SocketAddr) -> String {
+    format!("{service}+{transport}://{address}")
+}
+
+/// Why a text is no endpoint, and what to write instead, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointError {
+    text: String,
+    why: String,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "endpoint {:?}: {}", self.text, self.why)
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+/// `SERVICE[+TRANSPORT]` and nothing else.
+fn without_address(text: &str) -> Result<Endpoint, String> {
+    let Some(end) = text.find([':', '/', '@', ' ']) else {
+        let (service, transport) = what(text)?;
+        return Ok(Endpoint { service, transport, host: None, port: None });
+    };
+    let (head, rest) = text.split_at(end);
+    what(head)?;
+    // The head ended at one of four characters of one byte.
+    let rest = rest[1..].trim_matches('/');
+    let guesses = [format!("://{rest}"), format!("://:{rest}"), format!("://[{rest}]")];
+    let meant = guesses.iter().find_map(|guess| format!("{head}{guess}").parse::<Endpoint>().ok());
+    let instead = meant.map_or("SERVICE://HOST:PORT".into(), |meant| meant.to_string());
+    Err(format!("an address begins with ://, write {instead}"))
+}
+
+/// `SERVICE[+TRANSPORT]`.
+fn what(text: &str) -> Result<(&'static Offer, Option<Transport>), String> {
+    let (name, transport) = match text.split_once('+') {
+        Some((name, transport)) => (name, Some(transport)),
+        None => (text, None),
+    };
+    let service = find(name).ok_or_else(|| unknown_service(name))?;
+    let transport = transport.map(|transport| carrier(service, transport)).transpose()?;
+    Ok((service, transport))
+}
+
+fn carrier(service: &'static Offer, name: &str) -> Result<Transport, String> {
+    let known = Transport::ALL.into_iter().find(|transport| transport.to_string() == name);
+    let Some(transport) = known else {
+        return Err(format!("unknown transport {name:?}, write tcp or udp after the +"));
+    };
+    if transport.carries(service) {
+        return Ok(transport);
+    }
+    let name = service.name;
+    match Transport::ALL.into_iter().find(|other| other.carries(service)) {
+        Some(other) => Err(format!("{name} is not offered on {transport}, write {name}+{other}")),
+        None => Err(format!("{name} is not offered on {transport}")),
+    }
+}
+
+/// `[HOST][:PORT]`.
+fn at(text: &str) -> Result<(Option<String>, Option<u16>), String> {
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(text) => {
+            let (host, rest) =
+                text.split_once(']').ok_or("the closing ] is missing, write it like [::1]:5007")?;
+            (Some(bracketed(host)?), rest)
+        }
+        None if text.matches(':').count() > 1 => {
+            return Err("write IPv6 addresses in brackets: [::1]".into());
+        }
+        None => {
+            let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (named(host)?, rest)
+        }
+    };
+    match rest.strip_prefix(':') {
+        Some(digits) => Ok((host, Some(port(digits)?))),
+        None if rest.is_empty() => Ok((host, None)),
+        None => Err(format!("stray text {rest:?} after the ], only :PORT may follow")),
+    }
+}
+
+/// An IPv6 address in its canonical form, with its zone if it has one.
+fn bracketed(text: &str) -> Result<String, String> {
+    let (address, zone) = match text.split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (text, None),
+    };
+    let address: Ipv6Addr = address.parse().map_err(|_| {
+        format!("{address:?} is not an IPv6 address, and nothing else stands in brackets")
+    })?;
+    match zone {
+        None => Ok(address.to_string()),
+        Some(zone) if is_name(zone) => Ok(format!("{address}%{zone}")),
+        Some(zone) => Err(format!("{zone:?} is not a zone, write it like [fe80::1%eth0]")),
+    }
+}
+
+/// A host name or an IPv4 address.
+fn named(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if let Some(stray) = text.find(['/', '?', '#']) {
+        let (host, stray) = text.split_at(stray);
+        return Err(format!("stray text {stray:?} after the host {host:?}, remove it"));
+    }
+    // The resolver would take a bare number for an IPv4 address written in one piece.
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{text} is not a host, for a port write ://:{text}"));
+    }
+    if !is_name(text) {
+        let allowed = "letters, digits, dots, hyphens and underscores";
+        return Err(format!("{text:?} is not a host, it may have {allowed}"));
+    }
+    Ok(Some(text.into()))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    text.bytes().all(is_allowed) && text.bytes().any(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    if text.is_empty() {
+        return Err("no port after the colon, write one or leave the colon out".into());
+    }
+    if let Some((digits, stray)) = text.find(['/', '?', '#']).map(|at| text.split_at(at)) {
+        return Err(format!("stray text {stray:?} after the port {digits:?}, remove it"));
+    }
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(|| format!("{text:?} is not a port, write a number from 0 to 65535"))
+}
+
+fn unknown_service(name: &str) -> String {
+    let names: Vec<&str> = OFFERS.iter().map(|offer| offer.name).collect();
+    let known = names.join(", ");
+    let unknown = match name {
+        "" => "it does not begin with a service".into(),
+        _ => format!("no service is called {name:?}"),
+    };
+    match nearest(name) {
+        Some(near) => format!("{unknown}, did you mean {near}? Known are {known}"),
+        None => format!("{unknown}, known are {known}, as in echo://localhost:5007"),
+    }
+}
+
+/// The service that is called most like `name`, if at most half of its letters are wrong.
+fn nearest(name: &str) -> Option<&'static str> {
+    let name: Vec<char> = name.trim().to_lowercase().chars().collect();
+    let names = OFFERS.iter().map(|offer| offer.name);
+    let near = names.map(|known| (mistakes(&name, &known.chars().collect::<Vec<_>>()), known));
+    near.filter(|(count, known)| count * 2 <= known.len()).min().map(|(_, known)| known)
+}
+
+/// How many letters have to be put in, taken out, replaced or swapped with their neighbour to make
+/// `to` of `from` (optimal string alignment distance).
+fn mistakes(from: &[char], to: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let replaced = above[j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut least = replaced.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Endpoint {
+        text.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn why(text: &str) -> String {
+        let error = text.parse::<Endpoint>().expect_err(text).to_string();
+        assert!(!error.contains('\n'), "{error}");
+        error.strip_prefix(&format!("endpoint {text:?}: ")).unwrap().into()
+    }
+
+    #[test]
+    fn every_part_but_the_service_may_be_left_out() {
+        use Transport::{Tcp, Udp};
+        for (text, service, transport, host, port) in [
+            ("echo", "echo", None, None, None),
+            ("echo+udp://:7", "echo", Some(Udp), None, Some(7)),
+            ("chat://[::]:5001", "chat", None, Some("::"), Some(5001)),
+            ("greet://0.0.0.0:0", "greet", None, Some("0.0.0.0"), Some(0)),
+            ("echo://localhost", "echo", None, Some("localhost"), None),
+            ("echo+tcp://127.0.0.1:5007", "echo", Some(Tcp), Some("127.0.0.1"), Some(5007)),
+            ("echo://[fe80::1%eth0]:7", "echo", None, Some("fe80::1%eth0"), Some(7)),
+            ("months+udp", "months", Some(Udp), None, None),
+            ("echo://my-host_2.example.", "echo", None, Some("my-host_2.example."), None),
+        ] {
+            let endpoint = parse(text);
+            assert_eq!(endpoint.service.name, service);
+            assert_eq!((endpoint.transport, endpoint.port), (transport, port), "{text}");
+            assert_eq!(endpoint.host.as_deref(), host, "{text}");
+            assert_eq!(endpoint.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_ways_to_write_it_print_canonically() {
+        assert_eq!(parse("echo://").to_string(), "echo");
+        assert_eq!(parse("echo://:007").to_string(), "echo://:7");
+        assert_eq!(parse("echo://[0:0::0:1]").to_string(), "echo://[::1]");
+    }
+
+    #[test]
+    fn endpoints_differ_if_any_part_does() {
+        let all = ["echo", "chat", "echo+tcp", "echo+udp", "echo://a", "echo://b", "echo://:1"];
+        for (i, one) in all.iter().enumerate() {
+            for (j, other) in all.iter().enumerate() {
+                assert_eq!(parse(one) == parse(other), i == j, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_transport_it_stands_for_all_that_the_service_has() {
+        let transports = |text| parse(text).transports().collect::<Vec<_>>();
+        assert_eq!(transports("echo"), [Transport::Tcp, Transport::Udp]);
+        assert_eq!(transports("echo+udp"), [Transport::Udp]);
+        assert_eq!(transports("greet"), [Transport::Tcp]);
+        assert_eq!(transports("months"), [Transport::Udp]);
+    }
+
+    #[test]
+    fn what_is_announced_parses_to_that_address() {
+        let address = "127.0.0.1:5007".parse().unwrap();
+        assert_eq!(url("echo", Transport::Tcp, address), "echo+tcp://127.0.0.1:5007");
+        assert_eq!(url("echo", Transport::Udp, "[::1]:7".parse().unwrap()), "echo+udp://[::1]:7");
+        for address in ["192.0.2.1:1", "[::1]:7", "[::ffff:192.0.2.1]:7", "[fe80::1%2]:65535"] {
+            let announced = url("echo", Transport::Udp, address.parse().unwrap());
+            assert_eq!(parse(&announced).to_string(), announced);
+        }
+    }
+
+    #[test]
+    fn an_unknown_service_is_answered_with_the_nearest_and_all() {
+        let known = "echo, greet, talk, chat, months";
+        for (name, near) in [
+            ("ehco", "echo"),
+            ("Echo", "echo"),
+            ("ECHO", "echo"),
+            ("eco", "echo"),
+            ("ekko", "echo"),
+            ("chta", "chat"),
+            ("month", "months"),
+            ("great", "greet"),
+        ] {
+            let wanted =
+                format!("no service is called {name:?}, did you mean {near}? Known are {known}");
+            assert_eq!(why(name), wanted);
+            assert_eq!(why(&format!("{name}://:7")), wanted);
+        }
+        let end = format!("known are {known}, as in echo://localhost:5007");
+        assert_eq!(why("http://x"), format!("no service is called \"http\", {end}"));
+        assert_eq!(why("localhost:7"), format!("no service is called \"localhost\", {end}"));
+        for empty in ["", "://", "+tcp", ":5007", "://:5007"] {
+            assert_eq!(why(empty), format!("it does not begin with a service, {end}"));
+        }
+    }
+
+    #[test]
+    fn a_transport_must_be_known_and_carry_the_service() {
+        assert_eq!(why("greet+udp"), "greet is not offered on udp, write greet+tcp");
+        assert_eq!(why("months+tcp://:1"), "months is not offered on tcp, write months+udp");
+        for name in ["", "sctp", "TCP", "tcp+udp"] {
+            let wanted = format!("unknown transport {name:?}, write tcp or udp after the +");
+            assert_eq!(why(&format!("echo+{name}://:7")), wanted);
+        }
+    }
+
+    #[test]
+    fn a_wrong_separator_is_answered_with_what_was_probably_meant() {
+        for (text, meant) in [
+            ("echo:5007", "echo://:5007"),
+            ("echo+udp:7", "echo+udp://:7"),
+            ("echo 7", "echo://:7"),
+            ("echo:localhost", "echo://localhost"),
+            ("echo:localhost:7", "echo://localhost:7"),
+            ("echo:/[::1]:7", "echo://[::1]:7"),
+            ("echo//:7", "echo://:7"),
+            ("echo/", "echo"),
+            ("echo:::1", "echo://[::1]"),
+            ("echo:me@home", "SERVICE://HOST:PORT"),
+        ] {
+            assert_eq!(why(text), format!("an address begins with ://, write {meant}"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_port_is_named() {
+        for port in ["65536", "-1", "+7", "x", "7x", " 7", "99999999999"] {
+            let wanted = format!("{port:?} is not a port, write a number from 0 to 65535");
+            assert_eq!(why(&format!("echo://:{port}")), wanted);
+            assert_eq!(why(&format!("echo://[::1]:{port}")), wanted);
+        }
+        let wanted = "no port after the colon, write one or leave the colon out";
+        assert_eq!(why("echo://localhost:"), wanted);
+    }
+
+    #[test]
+    fn ipv6_addresses_need_both_brackets_and_brackets_need_an_ipv6_address() {
+        for text in ["echo://::1", "echo://::", "echo://::1:5007", "echo://fe80::1]:7"] {
+            assert_eq!(why(text), "write IPv6 addresses in brackets: [::1]");
+        }
+        assert_eq!(why("echo://[::1"), "the closing ] is missing, write it like [::1]:5007");
+        for text in ["localhost", "127.0.0.1", "", ":::"] {
+            let rest = "is not an IPv6 address, and nothing else stands in brackets";
+            assert_eq!(why(&format!("echo://[{text}]:7")), format!("{text:?} {rest}"));
+        }
+        let zone = |zone| format!("{zone:?} is not a zone, write it like [fe80::1%eth0]");
+        assert_eq!(why("echo://[fe80::1%]"), zone(""));
+        assert_eq!(why("echo://[fe80::1%a%b]"), zone("a%b"));
+    }
+
+    #[test]
+    fn stray_text_is_named() {
+        let wanted = "stray text \"7\" after the ], only :PORT may follow";
+        assert_eq!(why("echo://[::1]7"), wanted);
+        let wanted = "stray text \"/\" after the host \"localhost\", remove it";
+        assert_eq!(why("echo://localhost/"), wanted);
+        let wanted = "stray text \"/x\" after the port \"7\", remove it";
+        assert_eq!(why("echo://localhost:7/x"), wanted);
+    }
+
+    #[test]
+    fn what_cannot_be_a_host_is_named() {
+        assert_eq!(why("echo://5007"), "5007 is not a host, for a port write ://:5007");
+        for host in ["me@home", "a b", "\x1b[31m", "münchen", "..", "*"] {
+            let allowed = "it may have letters, digits, dots, hyphens and underscores";
+            let wanted = format!("{host:?} is not a host, {allowed}");
+            assert_eq!(why(&format!("echo://{host}:7")), wanted);
+        }
+    }
+
+    #[test]
+    fn whatever_parses_prints_and_parses_again_to_the_same() {
+        let parts = "echo|echo|greet|months|chat|+|tcp|udp|://|://|:|/|[|]|::1|[::1]|[::]|%|1|7|\
+                     0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:";
+        let parts: Vec<&str> = parts.split('|').collect();
+        let (mut seed, mut good) = (1_u64, 0);
+        for _ in 0..30_000 {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                usize::try_from(seed >> 33).unwrap()
+            };
+            let count = next() % 7;
+            let mut text = String::from(["", "echo://"][next() % 2]);
+            (0..count).for_each(|_| text.push_str(parts[next() % parts.len()]));
+            let Ok(endpoint) = text.parse::<Endpoint>() else { continue };
+            good += usize::from(endpoint.host.is_some() || endpoint.port.is_some());
+            assert_eq!(parse(&endpoint.to_string()), endpoint, "{text}");
+            assert!(endpoint.transports().count() > 0, "{text}");
+        }
+        assert!(good > 1000, "only {good} of them had an address");
+    }
+}

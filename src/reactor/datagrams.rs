@@ -1,0 +1,287 @@
+//! Datagram sockets: batches in, one answer at most for each, runs of equal answers out in one
+//! call, always from the address that was asked.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use mio::net::UdpSocket;
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+use super::listeners::canonical;
+use super::sockets;
+use crate::engine::{Metrics, Responder};
+
+/// Datagrams (or trains of them, with GRO) taken in one call.
+const BATCH: usize = 32;
+/// Calls for more in one turn; then the others have theirs.
+const BATCHES_MAX: usize = 4;
+/// The largest UDP payload over IPv4 is 65,507 bytes; a train of small ones has at most as many.
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Answers up to this size may share a call (GSO): each must fit the path in one packet, and this
+/// fits any Ethernet.
+const SEGMENT_BYTES_MAX: usize = 1400;
+/// Bytes of answers in one call.
+const RUN_BYTES_MAX: usize = 60_000;
+/// Runs kept for a socket that takes none for the moment; further ones are dropped and counted.
+const BACKLOG_MAX: usize = 1024;
+
+/// Room for one batch, shared by all datagram sockets.
+pub(super) struct Tray {
+    bytes: Box<[u8]>,
+    metas: [RecvMeta; BATCH],
+    run: Run,
+}
+
+impl Tray {
+    pub(super) fn new() -> Tray {
+        let bytes = vec![0; BATCH * DATAGRAM_BYTES_MAX].into_boxed_slice();
+        Tray { bytes, metas: [RecvMeta::default(); BATCH], run: Run::default() }
+    }
+}
+
+/// Who gets an answer, and from which of our addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Envelope {
+    to: SocketAddr,
+    from: Option<IpAddr>,
+}
+
+/// Answers of one size to one peer, one behind the other; the last may be shorter.
+#[derive(Default)]
+struct Run {
+    envelope: Option<Envelope>,
+    segment: usize,
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl Run {
+    fn takes(&self, envelope: Envelope, length: usize, count_max: usize) -> bool {
+        self.envelope == Some(envelope)
+            && self.count < count_max
+            && self.bytes.len() == self.count * self.segment
+            && (1..=self.segment).contains(&length)
+            && self.bytes.len() + length <= RUN_BYTES_MAX
+    }
+
+    fn clear(&mut self) {
+        self.envelope = None;
+        self.count = 0;
+        self.bytes.clear();
+    }
+}
+
+/// One datagram socket and who answers behind it.
+pub(super) struct Datagrams {
+    udp: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    pub(super) responder: usize,
+    backlog: VecDeque<(Envelope, usize, Vec<u8>)>,
+    /// Whether it is in the queue of the ready.
+    pub(super) queued: bool,
+}
+
+impl Datagrams {
+    pub(super) fn new(udp: UdpSocket, responder: usize) -> io::Result<Datagrams> {
+        let state = UdpSocketState::new(UdpSockRef::from(&udp))?;
+        let local = udp.local_addr()?;
+        sockets::allow_fragments(&udp, local.is_ipv6())?;
+        Ok(Datagrams { udp, state, local, responder, backlog: VecDeque::new(), queued: false })
+    }
+
+    pub(super) fn socket(&mut self) -> &mut UdpSocket {
+        &mut self.udp
+    }
+
+    /// Answers what has come, within the socket's share of a turn. True: call again, there may be
+    /// more.
+    pub(super) fn serve(
+        &mut self,
+        responder: &mut dyn Responder,
+        tray: &mut Tray,
+        metrics: &mut Metrics,
+    ) -> bool {
+        self.send_backlog(metrics);
+        for _ in 0..BATCHES_MAX {
+            let count = match self.receive(tray) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) => {
+                    // An error of one datagram (ICMP and the like), never of the socket.
+                    log::debug!("receiving a datagram: {error}");
+                    continue;
+                }
+            };
+            self.answer(count, responder, tray, metrics);
+            if count < BATCH {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn receive(&self, tray: &mut Tray) -> io::Result<usize> {
+        let mut rooms = tray.bytes.chunks_exact_mut(DATAGRAM_BYTES_MAX);
+        let mut slices: [IoSliceMut<'_>; BATCH] =
+            std::array::from_fn(|_| IoSliceMut::new(rooms.next().unwrap_or_default()));
+        self.state.recv(UdpSockRef::from(&self.udp), &mut slices, &mut tray.metas)
+    }
+
+    fn answer(
+        &mut self,
+        count: usize,
+        responder: &mut dyn Responder,
+        tray: &mut Tray,
+        metrics: &mut Metrics,
+    ) {
+        let Tray { bytes, metas, run } = tray;
+        for (room, meta) in bytes.chunks_exact(DATAGRAM_BYTES_MAX).zip(&metas[..count]) {
+            let asker = canonical(meta.addr);
+            // Bound to one address, the kernel knows from where to answer.
+            let from = meta.dst_ip.filter(|_| self.local.ip().is_unspecified());
+            let envelope = Envelope { to: meta.addr, from };
+            for range in segments(meta.len, meta.stride) {
+                metrics.datagrams_in += 1;
+                let answer = match self.may_be_answered(asker) {
+                    true => responder.answer(asker, &room[range]),
+                    false => None,
+                };
+                match answer {
+                    Some(answer) => self.post(run, envelope, answer, metrics),
+                    None => metrics.datagrams_unanswered += 1,
+                }
+            }
+        }
+        self.send_run(run, metrics);
+    }
+
+    /// A datagram from port 0 cannot be answered; one from this very socket would go round for
+    /// ever.
+    fn may_be_answered(&self, asker: SocketAddr) -> bool {
+        asker.port() != 0 && asker != self.local
+    }
+
+    fn post(&mut self, run: &mut Run, envelope: Envelope, answer: &[u8], metrics: &mut Metrics) {
+        if !run.takes(envelope, answer.len(), self.state.max_gso_segments()) {
+            self.send_run(run, metrics);
+            if answer.len() > SEGMENT_BYTES_MAX || answer.is_empty() {
+                return self.send(envelope, answer, answer.len(), 1, metrics);
+            }
+            run.envelope = Some(envelope);
+            run.segment = answer.len();
+        }
+        run.count += 1;
+        run.bytes.extend_from_slice(answer);
+    }
+
+    fn send_run(&mut self, run: &mut Run, metrics: &mut Metrics) {
+        if let Some(envelope) = run.envelope {
+            self.send(envelope, &run.bytes, run.segment, run.count, metrics);
+        }
+        run.clear();
+    }
+
+    fn send(
+        &mut self,
+        envelope: Envelope,
+        bytes: &[u8],
+        segment: usize,
+        count: usize,
+        metrics: &mut Metrics,
+    ) {
+        if !self.backlog.is_empty() {
+            return self.put_off(envelope, bytes, segment, count, metrics);
+        }
+        match self.try_send(envelope, bytes, segment) {
+            Ok(()) => metrics.datagrams_out += count as u64,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.put_off(envelope, bytes, segment, count, metrics);
+            }
+            Err(error) => {
+                log::debug!("answering {}: {error}", envelope.to);
+                metrics.datagrams_dropped += count as u64;
+            }
+        }
+    }
+
+    fn try_send(&self, envelope: Envelope, bytes: &[u8], segment: usize) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: envelope.to,
+            ecn: None,
+            contents: bytes,
+            segment_size: (segment < bytes.len()).then_some(segment),
+            src_ip: envelope.from,
+        };
+        self.state.try_send(UdpSockRef::from(&self.udp), &transmit)
+    }
+
+    fn put_off(
+        &mut self,
+        envelope: Envelope,
+        bytes: &[u8],
+        segment: usize,
+        count: usize,
+        metrics: &mut Metrics,
+    ) {
+        if self.backlog.len() < BACKLOG_MAX {
+            self.backlog.push_back((envelope, segment, bytes.to_vec()));
+        } else {
+            metrics.datagrams_dropped += count as u64;
+        }
+    }
+
+    fn send_backlog(&mut self, metrics: &mut Metrics) {
+        while let Some((envelope, segment, bytes)) = self.backlog.pop_front() {
+            let count = bytes.len().div_ceil(segment.max(1)).max(1) as u64;
+            match self.try_send(envelope, &bytes, segment) {
+                Ok(()) => metrics.datagrams_out += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.backlog.push_front((envelope, segment, bytes));
+                    return;
+                }
+                Err(error) => {
+                    log::debug!("answering {}: {error}", envelope.to);
+                    metrics.datagrams_dropped += count;
+                }
+            }
+        }
+    }
+}
+
+/// Where the datagrams of a train of `length` bytes lie, each `stride` long but the last. An empty
+/// datagram is one, too.
+fn segments(length: usize, stride: usize) -> impl Iterator<Item = Range<usize>> {
+    let stride = stride.max(1);
+    let count = length.div_ceil(stride).max(1);
+    (0..count).map(move |n| n * stride..length.min((n + 1) * stride))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_train_is_cut_into_its_datagrams() {
+        let cut = |length, stride| segments(length, stride).map(|r| r.len()).collect::<Vec<_>>();
+        assert_eq!(cut(0, 0), [0]);
+        assert_eq!(cut(5, 5), [5]);
+        assert_eq!(cut(5, 2), [2, 2, 1]);
+    }
+
+    #[test]
+    fn a_run_takes_equal_answers_to_one_peer_and_one_shorter_at_its_end() {
+        let envelope = |port| Envelope { to: ([127, 0, 0, 1], port).into(), from: None };
+        let mut run = Run { envelope: Some(envelope(1)), segment: 4, count: 1, bytes: vec![0; 4] };
+        assert!(run.takes(envelope(1), 4, 64));
+        assert!(!run.takes(envelope(2), 4, 64), "another peer");
+        assert!(!run.takes(envelope(1), 5, 64), "a longer one");
+        assert!(!run.takes(envelope(1), 0, 64), "an empty one");
+        assert!(!run.takes(envelope(1), 4, 1), "more than the kernel takes");
+        run.count = 2;
+        run.bytes.extend_from_slice(&[0; 3]);
+        assert!(!run.takes(envelope(1), 3, 64), "behind a shorter one");
+    }
+}

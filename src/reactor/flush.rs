@@ -1,0 +1,143 @@
+//! The end of a turn: one gathered write for each peer that has output, and the closing of those
+//! that are done. Sockets are dropped here and nowhere else.
+//!
+//! A conversation that is over within the turn it began in (greet) is never registered with
+//! epoll. Such a socket waits in a queue for its peer's FIN, is looked at once a little later, and
+//! only if the peer dawdles is it registered like any other.
+
+use std::net::Shutdown;
+use std::time::Duration;
+
+use mio::Interest;
+
+use super::listeners::Accepting;
+use super::source::Source;
+use super::{Reactor, Stream, enqueue, sockets};
+use crate::engine::{Engine, Peer, Step};
+
+/// How long a peer that epoll does not know has for its FIN before it is looked at.
+const LINGER_LOOK: Duration = Duration::from_millis(5);
+/// More than this many such peers: the oldest are looked at before their time.
+const LINGERING_MAX: usize = 1024;
+
+/// What is left of a peer after its step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Alive,
+    HungUp,
+    Gone,
+}
+
+impl Reactor {
+    /// Flushes until there is nothing left to do: a closing may make a service speak to others.
+    pub(super) fn flush(&mut self) {
+        self.sweep_lingering();
+        loop {
+            self.engine.settle();
+            let Some(first) = self.engine.next_touched() else { break };
+            let mut next = Some(first);
+            while let Some(peer) = next {
+                self.flush_peer(peer);
+                next = self.engine.next_touched();
+            }
+        }
+        self.engine.end_turn();
+    }
+
+    fn flush_peer(&mut self, peer: Peer) {
+        let Some(stream) = self.streams.get_mut(peer) else { return };
+        match stream.follow(&mut self.engine, peer) {
+            Left::Gone => self.drop_stream(peer),
+            Left::HungUp if !stream.registered => {
+                let when = self.engine.now().after(LINGER_LOOK);
+                self.lingering.push_back((when, peer));
+            }
+            Left::Alive | Left::HungUp => {
+                if stream.readable && self.engine.wants_input(peer) {
+                    enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
+                }
+                self.register(peer);
+            }
+        }
+    }
+
+    /// Tells epoll about `peer`, once.
+    fn register(&mut self, peer: Peer) {
+        let Some(stream) = self.streams.get_mut(peer).filter(|stream| !stream.registered) else {
+            return;
+        };
+        let token = Source::Stream(peer).token();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match self.poll.registry().register(&mut stream.tcp, token, both) {
+            Ok(()) => stream.registered = true,
+            Err(error) => {
+                log::warn!("{peer} cannot be watched: {error}; dropped");
+                self.engine.failed(peer, &error);
+            }
+        }
+    }
+
+    fn drop_stream(&mut self, peer: Peer) {
+        // Closing the descriptor takes it out of epoll as well (epoll(7)).
+        self.streams.remove(peer);
+        self.engine.reap(peer);
+        if let Accepting::Exhausted(when) = &mut self.accepting {
+            *when = self.engine.now();
+        }
+    }
+
+    /// Looks at hung-up peers that epoll does not know, when it is time or there are too many.
+    fn sweep_lingering(&mut self) {
+        while let Some((when, peer)) = self.lingering.front().copied() {
+            if when > self.engine.now() && self.lingering.len() <= LINGERING_MAX {
+                return;
+            }
+            self.lingering.pop_front();
+            let Some(stream) = self.streams.get_mut(peer) else { continue };
+            // What it sent is discarded; its FIN ends it.
+            self.engine.input(peer, &mut &stream.tcp, true);
+            if self.engine.step(peer) == Step::Wait {
+                self.register(peer);
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// Does what the engine wants of this socket until it wants nothing more.
+    fn follow(&mut self, engine: &mut Engine, peer: Peer) -> Left {
+        let mut left = Left::Alive;
+        loop {
+            match engine.step(peer) {
+                Step::Write if self.writable => self.write(engine, peer),
+                Step::Write => {
+                    engine.hold(peer);
+                    return left;
+                }
+                Step::HangUp => {
+                    // Fails only if the connection is broken, which reading will tell.
+                    let _ = self.tcp.shutdown(Shutdown::Write);
+                    engine.hung_up(peer);
+                    left = Left::HungUp;
+                }
+                Step::Drop => return Left::Gone,
+                Step::Wait => return left,
+            }
+        }
+    }
+
+    fn write(&mut self, engine: &mut Engine, peer: Peer) {
+        let Some(outgoing) = engine.outgoing(peer) else { return };
+        let wanted = outgoing.bytes();
+        match sockets::send(&self.tcp, outgoing.slices(), outgoing.last) {
+            Ok(count) => {
+                // A short write has met a full buffer: the next edge will say when it is not.
+                self.writable = count == wanted;
+                engine.sent(peer, count);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.writable = false,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => engine.failed(peer, &error),
+        }
+    }
+}

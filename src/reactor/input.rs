@@ -1,0 +1,120 @@
+//! The operator's lines from standard input, be it a terminal, a pipe or a file.
+//!
+//! Standard input is never switched to non-blocking: the shell shares that switch with us and
+//! would be left with it. Instead it is read once per readiness and then registered again, which
+//! makes epoll look once more whether there is still something.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use rustix::stdio::stdin;
+
+use super::Note;
+use super::source::Source;
+
+/// A line longer than this is passed on in pieces.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+enum State {
+    /// epoll says when there is something.
+    Polled,
+    /// A file or the like, which epoll refuses because it never blocks.
+    AlwaysReady,
+    /// Its end has been seen.
+    Ended,
+}
+
+/// Standard input as lines.
+pub(super) struct Input {
+    state: State,
+    pending: Vec<u8>,
+}
+
+impl Input {
+    /// Starts watching standard input.
+    pub(super) fn watch(registry: &Registry) -> io::Result<Input> {
+        let fd = stdin().as_raw_fd();
+        let registered =
+            registry.register(&mut SourceFd(&fd), Source::Input.token(), Interest::READABLE);
+        let state = match registered {
+            Ok(()) => State::Polled,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
+            Err(error) => return Err(error),
+        };
+        Ok(Input { state, pending: Vec::new() })
+    }
+
+    /// Whether there is something to read without epoll saying so.
+    pub(super) fn is_always_ready(&self) -> bool {
+        matches!(self.state, State::AlwaysReady)
+    }
+
+    /// Reads once and passes complete lines on as notes.
+    pub(super) fn serve(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+        // A background process that reads from its terminal is stopped as a whole (SIGTTIN).
+        if matches!(self.state, State::Ended) || is_in_background() {
+            return;
+        }
+        let mut chunk = [0; 4096];
+        match rustix::io::read(stdin(), &mut chunk) {
+            Ok(count) if count > 0 => self.take(&chunk[..count], notes),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            // The terminal is gone: nobody will type any more.
+            Ok(_) | Err(_) => return self.end(registry, notes),
+        }
+        self.look_again(registry, notes);
+    }
+
+    fn take(&mut self, bytes: &[u8], notes: &mut VecDeque<Note>) {
+        for byte in bytes {
+            match byte {
+                b'\n' => self.pass_on(notes),
+                _ => self.pending.push(*byte),
+            }
+            if self.pending.len() >= LINE_BYTES_MAX {
+                self.pass_on(notes);
+            }
+        }
+    }
+
+    fn pass_on(&mut self, notes: &mut VecDeque<Note>) {
+        let line = String::from_utf8_lossy(&self.pending);
+        notes.push_back(Note::Line(line.trim_end_matches('\r').to_owned()));
+        self.pending.clear();
+    }
+
+    fn look_again(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+        if !matches!(self.state, State::Polled) {
+            return;
+        }
+        let fd = stdin().as_raw_fd();
+        let token = Source::Input.token();
+        if let Err(error) = registry.reregister(&mut SourceFd(&fd), token, Interest::READABLE) {
+            log::warn!("standard input: {error}; the console is closed");
+            self.end(registry, notes);
+        }
+    }
+
+    fn end(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+        if !self.pending.is_empty() {
+            self.pass_on(notes);
+        }
+        if matches!(self.state, State::Polled) {
+            // Gone either way; an error here changes nothing.
+            let _ = registry.deregister(&mut SourceFd(&stdin().as_raw_fd()));
+        }
+        self.state = State::Ended;
+        notes.push_back(Note::InputEnded);
+    }
+}
+
+fn is_in_background() -> bool {
+    match rustix::termios::tcgetpgrp(stdin()) {
+        Ok(foreground) => foreground != rustix::process::getpgrp(),
+        // Not a terminal: nothing to be in the background of.
+        Err(_) => false,
+    }
+}

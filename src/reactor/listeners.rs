@@ -1,0 +1,91 @@
+//! Accepting: in batches, and never given up for good.
+//!
+//! A listener is edge-triggered like everything else, so one that stopped at an error would never
+//! be heard of again: it stays in the queue of the ready, or waits for a time to come back to it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+
+use crate::engine::{Arrival, Time};
+
+/// Connections accepted from one listener in one turn; then those already made have theirs.
+pub(super) const ACCEPTS_MAX: usize = 256;
+/// How long to wait when descriptors or memory have run out, unless some are freed before.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
+
+/// A listening socket and the service behind it.
+pub(super) struct Listener {
+    tcp: TcpListener,
+    pub(super) service: usize,
+    local: SocketAddr,
+    /// Whether it is in the queue of the ready.
+    pub(super) queued: bool,
+}
+
+/// What one call of `accept` brought.
+pub(super) enum Accepted {
+    One(TcpStream, Arrival),
+    /// Nobody else is waiting.
+    None,
+    /// The machine has run out of something; those who wait go on waiting.
+    Exhausted(io::Error),
+}
+
+impl Listener {
+    pub(super) fn new(tcp: TcpListener, service: usize) -> io::Result<Listener> {
+        let local = tcp.local_addr()?;
+        Ok(Listener { tcp, service, local, queued: false })
+    }
+
+    pub(super) fn socket(&mut self) -> &mut TcpListener {
+        &mut self.tcp
+    }
+
+    pub(super) fn accept(&self) -> Accepted {
+        loop {
+            match self.tcp.accept() {
+                Ok((stream, remote)) => {
+                    let arrival = Arrival { remote: canonical(remote), local: self.local(&stream) };
+                    return Accepted::One(stream, arrival);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::None,
+                Err(error) if is_exhaustion(&error) => return Accepted::Exhausted(error),
+                // accept(2): an error of the connection that was to be accepted, or a signal. It
+                // concerns nobody else, and there may be more behind it.
+                Err(error) => log::debug!("accepting: {error}"),
+            }
+        }
+    }
+
+    /// The address that the peer reached; only a wildcard listener has to ask.
+    fn local(&self, stream: &TcpStream) -> SocketAddr {
+        match self.local.ip().is_unspecified() {
+            true => stream.local_addr().map_or(self.local, canonical),
+            false => self.local,
+        }
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+/// An IPv4 peer of a dual-stack socket by its IPv4 address.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Whether accepting goes on, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepting {
+    Yes,
+    /// Descriptors or memory have run out: again then, or when a socket has been dropped.
+    Exhausted(Time),
+    /// As many connections as are allowed: again when a tenth of them have gone.
+    Full,
+}

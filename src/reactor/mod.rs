@@ -1,0 +1,414 @@
+//! The impure half: the poll loop. It waits on mio, keeps every socket, lends streams to the
+//! engine and tells it the time. It knows no protocol.
+//!
+//! Everything is registered once and edge-triggered; readiness is remembered, so no message costs
+//! an epoll_ctl. `turn` is the page to read first.
+
+mod clock;
+mod datagrams;
+mod flush;
+mod input;
+mod listeners;
+mod sockets;
+mod source;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{TcpListener, UdpSocket};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook_mio::v1_0::Signals;
+use slab::Slab;
+
+use crate::engine::{Engine, Flow, Limits, Peer, Responder, Table, Time};
+use clock::Clock;
+use datagrams::{Datagrams, Tray};
+use input::Input;
+use listeners::{ACCEPTS_MAX, Accepted, Accepting, Listener, RETRY};
+use source::Source;
+
+pub use sockets::{Families, bind_datagrams, listen};
+
+/// Events fetched in one turn.
+const EVENTS_MAX: usize = 1024;
+/// A pause in accepting is logged no more often than this.
+const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// What concerns whoever owns the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The operator has typed a line.
+    Line(String),
+    /// The operator's input has ended; comes once, last of the lines.
+    InputEnded,
+    /// SIGTERM or SIGINT has come.
+    Stop,
+}
+
+/// A connected socket and what is known of its readiness.
+struct Stream {
+    tcp: TcpStream,
+    /// There may be something to read.
+    readable: bool,
+    /// It may take output.
+    writable: bool,
+    /// A FIN or an error is known to wait behind what is to be read.
+    ends: bool,
+    /// Whether it is in the queue of the ready.
+    queued: bool,
+    /// Whether epoll knows it. A conversation that is over within a turn never gets there.
+    registered: bool,
+}
+
+/// The poll loop and all its sockets.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    engine: Engine,
+    streams: Table<Stream>,
+    listeners: Slab<Listener>,
+    datagrams: Slab<Datagrams>,
+    responders: Vec<Box<dyn Responder>>,
+    /// Room for datagrams, from the first datagram socket on.
+    tray: Option<Tray>,
+    /// Sources to be served in this turn or, with their share used up, in the next.
+    ready: VecDeque<Source>,
+    accepting: Accepting,
+    pause_told: Option<Time>,
+    /// Hung-up peers that epoll does not know; see `flush`.
+    lingering: VecDeque<(Time, Peer)>,
+    signals: Option<Signals>,
+    input: Option<Input>,
+    notes: VecDeque<Note>,
+    /// When the owner wants its turn at the latest.
+    wake_at: Option<Time>,
+}
+
+impl Reactor {
+    /// A loop that waits for nothing yet.
+    pub fn new(limits: Limits) -> io::Result<Reactor> {
+        Ok(Reactor {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_MAX),
+            clock: Clock::new(),
+            engine: Engine::new(limits),
+            streams: Table::default(),
+            listeners: Slab::new(),
+            datagrams: Slab::new(),
+            responders: Vec::new(),
+            tray: None,
+            ready: VecDeque::new(),
+            accepting: Accepting::Yes,
+            pause_told: None,
+            lingering: VecDeque::new(),
+            signals: None,
+            input: None,
+            notes: VecDeque::new(),
+            wake_at: None,
+        })
+    }
+
+    /// The engine, to add services and to act for the operator. What that leaves to be sent is
+    /// flushed in the next turn, which then does not wait.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The time of the turn that has just been.
+    pub fn now(&self) -> Time {
+        self.engine.now()
+    }
+
+    /// Accepts from `listener` for the service with that number.
+    pub fn add_listener(&mut self, listener: TcpListener, service: usize) -> io::Result<()> {
+        let mut listener = Listener::new(mio::net::TcpListener::from_std(listener), service)?;
+        let entry = self.listeners.vacant_entry();
+        let token = Source::Listener(entry.key()).token();
+        self.poll.registry().register(listener.socket(), token, Interest::READABLE)?;
+        entry.insert(listener);
+        Ok(())
+    }
+
+    /// Takes a responder in and returns the number to `add_datagrams` with.
+    pub fn add_responder(&mut self, responder: Box<dyn Responder>) -> usize {
+        self.responders.push(responder);
+        self.responders.len() - 1
+    }
+
+    /// Answers what comes to `socket` through the responder with that number.
+    pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
+        self.tray.get_or_insert_with(Tray::new);
+        let mut datagrams = Datagrams::new(mio::net::UdpSocket::from_std(socket), responder)?;
+        let entry = self.datagrams.vacant_entry();
+        let token = Source::Datagrams(entry.key()).token();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(datagrams.socket(), token, both)?;
+        entry.insert(datagrams);
+        Ok(())
+    }
+
+    /// From now on SIGTERM and SIGINT come as notes.
+    pub fn watch_signals(&mut self) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+        let token = Source::Signals.token();
+        self.poll.registry().register(&mut signals, token, Interest::READABLE)?;
+        self.signals = Some(signals);
+        Ok(())
+    }
+
+    /// From now on lines of standard input come as notes.
+    pub fn watch_input(&mut self) -> io::Result<()> {
+        let input = Input::watch(self.poll.registry())?;
+        if input.is_always_ready() {
+            self.ready.push_back(Source::Input);
+        }
+        self.input = Some(input);
+        Ok(())
+    }
+
+    /// Closes the listeners and the datagram sockets: nobody new.
+    pub fn stop_listening(&mut self) {
+        self.listeners.clear();
+        self.datagrams.clear();
+    }
+
+    /// The next thing that concerns the owner.
+    pub fn next_note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
+    }
+
+    /// Ends a turn at `when` at the latest; `None`: whenever something happens.
+    pub fn wake_at(&mut self, when: Option<Time>) {
+        self.wake_at = when;
+    }
+
+    /// One turn: known peers before new ones, facts before timers, writes last.
+    ///
+    /// # Errors
+    /// Only if the kernel refuses to poll. Whatever concerns one socket ends at that socket.
+    pub fn turn(&mut self) -> io::Result<()> {
+        self.wait()?;
+        self.serve_ready();
+        self.engine.ring();
+        self.flush();
+        Ok(())
+    }
+}
+
+/// Waiting.
+impl Reactor {
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
+            polled => polled?,
+        }
+        let (now, wall_seconds) = self.clock.read();
+        self.engine.advance(now, wall_seconds);
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            self.note_readiness(event);
+        }
+        events.clear();
+        self.events = events;
+        self.resume_accepting();
+        Ok(())
+    }
+
+    /// How long the poll may sleep: not at all if there is work left.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || self.engine.has_touched() {
+            return Some(Duration::ZERO);
+        }
+        let retry = match self.accepting {
+            Accepting::Exhausted(when) => Some(when),
+            Accepting::Yes | Accepting::Full => None,
+        };
+        let lingering = self.lingering.front().map(|(when, _)| *when);
+        let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at];
+        let next = deadlines.into_iter().flatten().min()?;
+        // Counted from the start of the turn: the turn's own length, some microseconds, is not
+        // worth another look at the clock.
+        Some(next.since(self.engine.now()))
+    }
+
+    fn note_readiness(&mut self, event: &mio::event::Event) {
+        let source = Source::of(event.token());
+        match source {
+            Source::Signals | Source::Input => self.ready.push_back(source),
+            Source::Listener(slot) => {
+                if let Some(listener) = self.listeners.get_mut(slot) {
+                    enqueue(&mut self.ready, source, &mut listener.queued);
+                }
+            }
+            Source::Datagrams(slot) => {
+                if let Some(datagrams) = self.datagrams.get_mut(slot) {
+                    enqueue(&mut self.ready, source, &mut datagrams.queued);
+                }
+            }
+            Source::Stream(peer) => self.note_stream(peer, event),
+        }
+    }
+
+    fn note_stream(&mut self, peer: Peer, event: &mio::event::Event) {
+        let Some(stream) = self.streams.get_mut(peer) else {
+            self.engine.metrics_mut().stale_events += 1;
+            return;
+        };
+        stream.ends |= event.is_read_closed() || event.is_error();
+        if event.is_readable() || stream.ends {
+            stream.readable = true;
+            enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
+        }
+        if event.is_writable() {
+            stream.writable = true;
+            self.engine.writable(peer);
+        }
+        // Reading finds an error behind the data; where nobody reads, it has to be asked for.
+        if event.is_error()
+            && !self.engine.wants_input(peer)
+            && let Ok(Some(error)) = stream.tcp.take_error()
+        {
+            self.engine.failed(peer, &error);
+        }
+    }
+
+    /// Looks whether what kept us from accepting is over.
+    fn resume_accepting(&mut self) {
+        let over = match self.accepting {
+            Accepting::Yes => return,
+            Accepting::Exhausted(when) => when <= self.engine.now(),
+            Accepting::Full => self.engine.has_ample_room(),
+        };
+        if over {
+            self.accepting = Accepting::Yes;
+            // Their edges are long gone: look at all of them.
+            for (slot, listener) in &mut self.listeners {
+                enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+            }
+        }
+    }
+}
+
+fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
+    if !std::mem::replace(queued, true) {
+        ready.push_back(source);
+    }
+}
+
+/// Serving.
+impl Reactor {
+    /// Serves each of those that are ready now once. Those with more to do go to the back of the
+    /// queue, for the next turn.
+    fn serve_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            match self.ready.pop_front() {
+                Some(Source::Stream(peer)) => self.serve_stream(peer),
+                Some(Source::Datagrams(slot)) => self.serve_datagrams(slot),
+                Some(Source::Listener(slot)) => self.serve_listener(slot),
+                Some(Source::Signals) => self.serve_signals(),
+                Some(Source::Input) => self.serve_input(),
+                None => return,
+            }
+        }
+    }
+
+    fn serve_stream(&mut self, peer: Peer) {
+        if !self.engine.can_read() {
+            self.flush();
+        }
+        let Some(stream) = self.streams.get_mut(peer) else { return };
+        stream.queued = false;
+        match self.engine.input(peer, &mut &stream.tcp, stream.ends) {
+            Flow::Drained => stream.readable = false,
+            // `flush` brings it back once its output has gone.
+            Flow::Paused => {}
+            Flow::More => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
+        }
+    }
+
+    fn serve_datagrams(&mut self, slot: usize) {
+        let Some(datagrams) = self.datagrams.get_mut(slot) else { return };
+        let Some(tray) = &mut self.tray else { return };
+        datagrams.queued = false;
+        let responder = self.responders[datagrams.responder].as_mut();
+        if datagrams.serve(responder, tray, self.engine.metrics_mut()) {
+            enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
+        }
+    }
+
+    fn serve_listener(&mut self, slot: usize) {
+        let Some(listener) = self.listeners.get_mut(slot) else { return };
+        listener.queued = false;
+        for _ in 0..ACCEPTS_MAX {
+            if self.accepting != Accepting::Yes {
+                return;
+            }
+            if !self.engine.has_room() {
+                let count = self.engine.connections();
+                let why = format_args!("{count} connections are as many as are allowed");
+                return self.pause_accepting(Accepting::Full, why);
+            }
+            match self.listeners[slot].accept() {
+                Accepted::One(tcp, arrival) => {
+                    let service = self.listeners[slot].service;
+                    let peer = self.engine.accept(service, arrival);
+                    if let Some(peer) = peer {
+                        self.streams.insert(peer, Stream::new(tcp));
+                    }
+                }
+                Accepted::None => return,
+                Accepted::Exhausted(error) => {
+                    let again = Accepting::Exhausted(self.engine.now().after(RETRY));
+                    return self.pause_accepting(again, format_args!("{error}"));
+                }
+            }
+        }
+        let listener = &mut self.listeners[slot];
+        enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+    }
+
+    fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {
+        self.accepting = accepting;
+        self.engine.metrics_mut().accept_pauses += 1;
+        let now = self.engine.now();
+        // Under a flood this happens many times a second: the counter has them all.
+        if self.pause_told.is_none_or(|told| now.since(told) >= PAUSE_TOLD_EVERY) {
+            self.pause_told = Some(now);
+            log::warn!(
+                "not accepting for the moment: {why}; those who wait are taken as others go"
+            );
+        }
+    }
+
+    fn serve_signals(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        self.notes.extend(signals.pending().map(|_| Note::Stop));
+    }
+
+    fn serve_input(&mut self) {
+        let Some(input) = &mut self.input else { return };
+        input.serve(self.poll.registry(), &mut self.notes);
+        if input.is_always_ready() {
+            self.ready.push_back(Source::Input);
+        }
+    }
+}
+
+impl Stream {
+    fn new(tcp: TcpStream) -> Stream {
+        // A new socket takes output at once; whether there is input, registering will tell.
+        Stream {
+            tcp,
+            readable: false,
+            writable: true,
+            ends: false,
+            queued: false,
+            registered: false,
+        }
+    }
+}

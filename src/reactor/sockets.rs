@@ -1,0 +1,89 @@
+//! Making sockets with the options that matter, and the two calls on them that std lacks.
+
+use std::io::{self, IoSlice};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Whether a wildcard IPv6 socket takes IPv4 peers as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Families {
+    /// IPv4 peers too, where the address allows it.
+    Both,
+    /// Only the family of the address.
+    Own,
+}
+
+fn bound(address: SocketAddr, families: Families, kind: Type, on: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(on))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(families == Families::Own)?;
+    }
+    if on == Protocol::TCP {
+        // A restarted server must not wait for the TIME_WAIT of its own old connections.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// A listening socket. `backlog` is how many made connections may wait to be accepted; the kernel
+/// caps it at `net.core.somaxconn`. Accepted sockets inherit TCP_NODELAY, so that no small message
+/// waits for the acknowledgement of the one before it.
+pub fn listen(address: SocketAddr, families: Families, backlog: u32) -> io::Result<TcpListener> {
+    let socket = bound(address, families, Type::STREAM, Protocol::TCP)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// A datagram socket.
+pub fn bind_datagrams(address: SocketAddr, families: Families) -> io::Result<UdpSocket> {
+    Ok(bound(address, families, Type::DGRAM, Protocol::UDP)?.into())
+}
+
+/// Writes to a stream in one call. `last`: a FIN follows at once, and may share a segment with
+/// the end of these bytes (MSG_MORE, see tcp(7)).
+pub(super) fn send(
+    stream: &mio::net::TcpStream,
+    slices: &[IoSlice<'_>],
+    last: bool,
+) -> io::Result<usize> {
+    let flags = SendFlags::NOSIGNAL | if last { more() } else { SendFlags::empty() };
+    let count = match slices {
+        [only] => rustix::net::send(stream, only, flags)?,
+        many => {
+            let mut nothing = SendAncillaryBuffer::default();
+            rustix::net::sendmsg(stream, many, &mut nothing, flags)?
+        }
+    };
+    Ok(count)
+}
+
+#[cfg(target_os = "linux")]
+fn more() -> SendFlags {
+    SendFlags::MORE
+}
+
+#[cfg(not(target_os = "linux"))]
+fn more() -> SendFlags {
+    SendFlags::empty()
+}
+
+/// Lets datagrams that are larger than the path takes be sent in fragments, as an echo of any
+/// size must be; quinn-udp forbids it, because QUIC may not.
+pub(super) fn allow_fragments(socket: &mio::net::UdpSocket, is_ipv6: bool) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::net::sockopt::{
+            Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+        };
+        set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT)?;
+        if is_ipv6 {
+            set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::WANT)?;
+        }
+    }
+    let _ = (socket, is_ipv6);
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The operator's console: what each line typed at the server means.
+
+use std::fmt::Write;
+
+use super::screen::Screen;
+use crate::engine::{Bytes, Engine};
+
+/// `/who` lists this many peers and counts the rest.
+const WHO_MAX: usize = 100;
+
+const HELP: &str = "\
+TEXT            answers the talk client who spoke last
+/to N           from now on TEXT goes to talk client N
+/to N TEXT      says one thing to talk client N
+/who            lists the peers: service, address, age, bytes
+/say ROOM TEXT  says something in a chat room, as operator
+/kick N         closes the connection of peer N
+/stats          what happened so far
+/quit           leaves, after what is queued has gone out
+";
+
+/// One line of the operator.
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    /// For talk: text, or `/to`.
+    Talk,
+    /// For chat: `/say`.
+    Chat,
+    Who,
+    Kick(u64),
+    Stats,
+    Quit,
+    Help,
+    /// Not understood; this is what to say about it.
+    Wrong(String),
+}
+
+fn understand(line: &str) -> Command {
+    let Some(command) = line.strip_prefix('/') else { return Command::Talk };
+    let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
+    match (word, rest.trim()) {
+        ("to", "") => Command::Wrong("/to N chooses a talk client; /who lists them".into()),
+        ("to", _) => Command::Talk,
+        ("say", rest) if rest.contains(' ') => Command::Chat,
+        ("say", _) => Command::Wrong("/say ROOM TEXT needs a room and a text".into()),
+        ("kick", number) => match number.trim_start_matches('#').parse() {
+            Ok(number) => Command::Kick(number),
+            Err(_) => Command::Wrong("/kick N needs the number of a peer; /who lists them".into()),
+        },
+        ("who", "") => Command::Who,
+        ("stats", "") => Command::Stats,
+        ("quit", "") => Command::Quit,
+        ("help", "") => Command::Help,
+        ("who" | "stats" | "quit" | "help", _) => {
+            Command::Wrong(format!("/{word} stands alone; nothing done"))
+        }
+        _ => Command::Wrong(format!("no command /{word:.20}; /help lists them")),
+    }
+}
+
+/// Which services the console speaks to, by their number in the engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Console {
+    pub(super) talk: Option<usize>,
+    pub(super) chat: Option<usize>,
+}
+
+impl Console {
+    /// Does what a line says. True: the operator wants to leave.
+    pub(super) fn heed(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
+        if line.trim().is_empty() {
+            return false;
+        }
+        match understand(line) {
+            Command::Talk => self.pass(self.talk, "talk", line, engine, screen),
+            Command::Chat => self.pass(self.chat, "chat", line, engine, screen),
+            Command::Who => screen.push(&who(engine)),
+            Command::Kick(number) => {
+                if engine.kick(number).is_none() {
+                    screen.push(&format!("no peer #{number}; /who lists them\n"));
+                }
+            }
+            Command::Stats => screen.push(&format!("{}\n", engine.metrics())),
+            Command::Help => screen.push(HELP),
+            Command::Wrong(what) => screen.push(&format!("{what}\n")),
+            Command::Quit => return true,
+        }
+        false
+    }
+
+    /// There is no operator any more.
+    pub(super) fn ended(&self, engine: &mut Engine) {
+        for service in [self.talk, self.chat].into_iter().flatten() {
+            engine.tell(service, None);
+        }
+    }
+
+    fn pass(
+        &self,
+        service: Option<usize>,
+        name: &str,
+        line: &str,
+        engine: &mut Engine,
+        screen: &mut Screen,
+    ) {
+        match service {
+            Some(service) => engine.tell(service, Some(line)),
+            None => screen.push(&format!("{name} is not served here: nobody to say that to\n")),
+        }
+    }
+}
+
+fn who(engine: &Engine) -> String {
+    let mut text = String::new();
+    for entry in engine.roster().take(WHO_MAX) {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "{} {} {} {} s, in {}, out {}",
+            entry.peer,
+            entry.service,
+            entry.remote,
+            entry.age.as_secs(),
+            Bytes(entry.bytes_in),
+            Bytes(entry.bytes_out),
+        );
+    }
+    match engine.connections() {
+        0 => text.push_str("nobody is connected\n"),
+        count if count > WHO_MAX => {
+            let _ = writeln!(text, "and {} more", count - WHO_MAX);
+        }
+        _ => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_understood_and_everything_else_is_explained() {
+        assert_eq!(understand("hello /quit"), Command::Talk);
+        assert_eq!(understand("/to 3 hello"), Command::Talk);
+        assert_eq!(understand("/say lobby hello all"), Command::Chat);
+        assert_eq!(understand("/who"), Command::Who);
+        assert_eq!(understand("/kick #12"), Command::Kick(12));
+        assert_eq!(understand("/stats "), Command::Stats);
+        assert_eq!(understand("/quit"), Command::Quit);
+        assert_eq!(understand("/help"), Command::Help);
+        for wrong in ["/", "/to", "/say lobby", "/kick", "/kick me", "/quit now", "/nonsense", "//"]
+        {
+            assert!(matches!(understand(wrong), Command::Wrong(_)), "{wrong}");
+        }
+    }
+}

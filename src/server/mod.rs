@@ -1,0 +1,215 @@
+//! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
+
+mod console;
+mod listen;
+mod screen;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::endpoint::Endpoint;
+use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
+use crate::reactor::{Note, Reactor};
+use crate::services::{self, Offer, Settings};
+use console::Console;
+use screen::Screen;
+
+/// Descriptors that are not connections: standard streams, epoll, signals, listeners.
+const SPARE_DESCRIPTORS: usize = 64;
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to serve; none means all services.
+    pub endpoints: Vec<Endpoint>,
+    /// Where an endpoint without a host listens: names or addresses.
+    pub hosts: Vec<String>,
+    /// A file for the endpoints that are listened on, written once all are.
+    pub announce: Option<PathBuf>,
+    /// What the services are told.
+    pub settings: Settings,
+    /// Connections at once; `None`: as many as the descriptor limit allows.
+    pub connections: Option<usize>,
+    /// `None`: as each service has it. `Some(None)`: never.
+    pub idle: Option<Option<Duration>>,
+    /// Connections that may wait to be accepted.
+    pub backlog: u32,
+    /// Bytes a chat member may be behind for a while; four times as many are too many at once.
+    pub chat_queue: usize,
+    /// How long leaving may take.
+    pub drain: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            endpoints: Vec::new(),
+            hosts: vec!["127.0.0.1".into()],
+            announce: None,
+            settings: Settings::default(),
+            connections: None,
+            idle: None,
+            backlog: 4096,
+            chat_queue: 256 * 1024,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Config {
+    /// The endpoints to serve: those asked for, or every service.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        if !self.endpoints.is_empty() {
+            return self.endpoints.clone();
+        }
+        services::OFFERS
+            .iter()
+            .map(|service| Endpoint { service, transport: None, host: None, port: None })
+            .collect()
+    }
+
+    fn quota(&self, offer: &Offer) -> Quota {
+        let idle = self.idle.unwrap_or(offer.idle);
+        match offer.fans_out {
+            true => Quota {
+                idle,
+                queue_soft: self.chat_queue,
+                queue_hard: self.chat_queue.saturating_mul(4),
+            },
+            false => Quota { idle, ..Quota::default() },
+        }
+    }
+
+    fn limits(&self) -> Result<Limits, String> {
+        let descriptors = raise_descriptor_limit();
+        let possible = descriptors.saturating_sub(SPARE_DESCRIPTORS).clamp(1, SLOTS_MAX);
+        let connections = self.connections.unwrap_or(possible);
+        if connections > possible {
+            return Err(format!(
+                "--max-connections {connections}: the limit of {descriptors} descriptors leaves \
+                 room for {possible}; raise it with 'ulimit -n'"
+            ));
+        }
+        Ok(Limits { connections, ..Limits::default() })
+    }
+}
+
+/// Raises the soft limit of open descriptors to the hard one, and says what it is.
+fn raise_descriptor_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let granted = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// How far the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// Nobody new; until then, those who are here get what is queued for them.
+    Draining(Time),
+    Left,
+}
+
+/// A server that listens.
+pub struct Server {
+    reactor: Reactor,
+    console: Console,
+    screen: Screen,
+    stage: Stage,
+    drain: Duration,
+}
+
+impl Server {
+    /// Listens on everything that `config` asks for, or on nothing.
+    ///
+    /// # Errors
+    /// One line for people: what could not be done, where, why, and what would help.
+    pub fn start(config: &Config) -> Result<Server, String> {
+        let mut reactor = Reactor::new(config.limits()?).map_err(setting_up)?;
+        let console = listen::open(config, &mut reactor)?;
+        reactor.watch_signals().map_err(setting_up)?;
+        reactor.watch_input().map_err(setting_up)?;
+        let (screen, stage) = (Screen::default(), Stage::Serving);
+        Ok(Server { reactor, console, screen, stage, drain: config.drain })
+    }
+
+    /// Serves until a signal or the operator ends it, and says what was done.
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll.
+    pub fn run(mut self) -> Result<Metrics, String> {
+        while self.stage != Stage::Left {
+            self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
+            while let Some(note) = self.reactor.next_note() {
+                self.heed(&note);
+            }
+            self.show();
+            self.look_at_stage();
+        }
+        self.screen.finish();
+        Ok(self.reactor.engine().metrics())
+    }
+
+    fn heed(&mut self, note: &Note) {
+        match note {
+            Note::Line(line) => {
+                if self.console.heed(line, self.reactor.engine(), &mut self.screen) {
+                    self.stop();
+                }
+            }
+            Note::InputEnded => self.console.ended(self.reactor.engine()),
+            Note::Stop => self.stop(),
+        }
+    }
+
+    /// Leaves in order the first time, at once the second.
+    fn stop(&mut self) {
+        self.stage = match self.stage {
+            Stage::Serving => {
+                self.reactor.stop_listening();
+                let engine = self.reactor.engine();
+                log::info!("leaving: nobody new; {} connections to finish", engine.connections());
+                engine.close_all();
+                Stage::Draining(self.reactor.now().after(self.drain))
+            }
+            Stage::Draining(_) | Stage::Left => Stage::Left,
+        };
+    }
+
+    fn look_at_stage(&mut self) {
+        let Stage::Draining(until) = self.stage else { return };
+        let engine = self.reactor.engine();
+        let left = engine.connections();
+        if left == 0 && !engine.has_touched() {
+            self.stage = Stage::Left;
+        } else if until <= engine.now() {
+            log::warn!("leaving with {left} connections unfinished: --drain is over");
+            self.stage = Stage::Left;
+        }
+    }
+
+    /// Puts before the operator what there is, as far as the terminal takes it.
+    fn show(&mut self) {
+        let engine = self.reactor.engine();
+        self.screen.push(&engine.take_screen());
+        engine.metrics_mut().screen_lost += self.screen.flush();
+        let now = engine.now();
+        let again = self.screen.retry().map(|wait| now.after(wait));
+        let drained = match self.stage {
+            Stage::Draining(until) => Some(until),
+            Stage::Serving | Stage::Left => None,
+        };
+        self.reactor.wake_at(again.into_iter().chain(drained).min());
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // as `map_err` wants it
+fn setting_up(error: std::io::Error) -> String {
+    format!("setting up the poll loop: {error}")
+}

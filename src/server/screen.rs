@@ -1,0 +1,75 @@
+//! The operator's screen (standard output), which may be stopped with Ctrl-S or be a pipe that
+//! nobody reads. It must never stop the server: text waits in a bounded queue and is written only
+//! while poll(2) says that there is room.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::stdout;
+
+/// Text that waits for longer than the screen is stopped; more is dropped and counted.
+const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// poll(2) promises room for this much in a pipe (PIPE_BUF); a write of more might block.
+const WRITE_BYTES: usize = 4096;
+/// When to try again with a screen that is stopped.
+const RETRY: Duration = Duration::from_millis(50);
+/// How long the last words may take.
+const LAST_WORDS: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+
+/// What is still to be shown.
+#[derive(Default)]
+pub(super) struct Screen {
+    queue: VecDeque<u8>,
+    lost_lines: u64,
+    broken: bool,
+}
+
+impl Screen {
+    /// Queues lines.
+    pub(super) fn push(&mut self, text: &str) {
+        if self.queue.len() + text.len() > QUEUE_BYTES_MAX || self.broken {
+            self.lost_lines += text.lines().count() as u64;
+        } else {
+            self.queue.extend(text.bytes());
+        }
+    }
+
+    /// Shows what can be shown without waiting. Returns how many lines have been lost.
+    pub(super) fn flush(&mut self) -> u64 {
+        self.write_while_ready(&AT_ONCE);
+        std::mem::take(&mut self.lost_lines)
+    }
+
+    /// When to `flush` again, if something is left.
+    pub(super) fn retry(&self) -> Option<Duration> {
+        (!self.queue.is_empty()).then_some(RETRY)
+    }
+
+    /// Shows the rest, if the screen takes it within a moment.
+    pub(super) fn finish(&mut self) {
+        self.write_while_ready(&LAST_WORDS);
+    }
+
+    fn write_while_ready(&mut self, patience: &Timespec) {
+        while !self.queue.is_empty() && is_ready(patience) {
+            let (head, _) = self.queue.as_slices();
+            match rustix::io::write(stdout(), &head[..head.len().min(WRITE_BYTES)]) {
+                Ok(count) => drop(self.queue.drain(..count)),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return,
+                // Nobody looks any more (EPIPE and the like).
+                Err(_) => {
+                    self.broken = true;
+                    self.queue.clear();
+                }
+            }
+        }
+    }
+}
+
+fn is_ready(patience: &Timespec) -> bool {
+    let stdout = stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::OUT)];
+    poll(&mut fds, Some(patience)).is_ok_and(|count| count > 0)
+}
