@@ -2,10 +2,13 @@
 //! hand-written poll loop.
 //!
 //! ```text
-//! kernel <--> reactor (mio: sockets, readiness)  -- lends a stream, tells the time -->  engine (pure)
-//!                                                                                         |  opened received closed ...
-//!                                                                                         v
-//!                                                                services (pure: echo greet talk chat months)
+//! kernel <--> reactor (mio: sockets, readiness)
+//!                |  lends a stream, tells the time
+//!                v
+//!             engine (pure: slots, outboxes, deadlines)
+//!                |  opened received finished closed ...
+//!                v
+//!             services (pure: echo greet talk chat months)
 //! ```
 //!
 //! Uses go one way: `engine` <- `services` and `reactor` <- `server` <- `cli`. Only `reactor`

@@ -52,7 +52,7 @@ pub struct Quota {
     pub idle: Option<Duration>,
     /// Bytes of unsent output that are too many if they stay for `Limits::slow`.
     pub queue_soft: usize,
-    /// Bytes of unsent output that are too many at once; the peer is closed `Slow`.
+    /// Bytes that the kernel may leave of a turn's output; one more and the peer is closed `Slow`.
     pub queue_hard: usize,
 }
 

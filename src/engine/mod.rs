@@ -12,6 +12,7 @@ mod governor;
 mod limits;
 mod metrics;
 mod net;
+mod operator;
 mod outbox;
 mod reason;
 mod service;
@@ -104,23 +105,6 @@ impl Engine {
     pub fn has_room(&self) -> bool {
         self.connections() < self.net.limits.connections.min(SLOTS_MAX)
     }
-
-    /// Every connection, in slot order.
-    pub fn roster(&self) -> impl Iterator<Item = Entry> {
-        self.net.connections.iter().map(|(peer, connection)| Entry {
-            peer,
-            service: self.residents[usize::from(connection.service)].name,
-            remote: connection.remote,
-            age: self.net.now.since(connection.opened_at),
-            bytes_in: connection.bytes_in,
-            bytes_out: connection.bytes_out,
-        })
-    }
-
-    /// What the services have put before the operator since the last call, as lines.
-    pub fn take_screen(&mut self) -> String {
-        std::mem::take(&mut self.net.screen)
-    }
 }
 
 /// The turn.
@@ -165,7 +149,11 @@ impl Engine {
     /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
     /// for the last one, because no further readiness would announce the end.
     pub fn input(&mut self, peer: Peer, stream: &mut impl Read, ends: bool) -> Flow {
+        self.net.share_ended = false;
         for _ in 0..self.net.limits.reads {
+            if self.net.share_ended {
+                break;
+            }
             if !self.wants_input(peer) {
                 return Flow::Paused;
             }
@@ -305,6 +293,7 @@ impl Engine {
         if let Some(buffers) = &mut connection.buffers {
             buffers.outbox.hold(&self.turn, &mut self.net.pool);
         }
+        self.net.judge(peer);
     }
 
     /// Reading or writing has failed: the connection is broken.
@@ -360,29 +349,6 @@ impl Engine {
     pub fn end_turn(&mut self) {
         debug_assert!(!self.has_touched());
         self.turn_used = 0;
-    }
-}
-
-/// The operator.
-impl Engine {
-    /// Tells the service with that number what the operator typed; `None`: nobody will any more.
-    pub fn tell(&mut self, service: usize, line: Option<&str>) {
-        self.call(service, |service, net| service.told(line, net));
-    }
-
-    /// Closes the connection with that number once all that is queued for it is out.
-    pub fn kick(&mut self, number: u64) -> Option<Peer> {
-        let (peer, _) = self.net.connections.iter().find(|(peer, _)| peer.number() == number)?;
-        self.net.close_as(peer, Reason::Kicked);
-        Some(peer)
-    }
-
-    /// Closes every connection once all that is queued for it is out.
-    pub fn close_all(&mut self) {
-        let everybody: Vec<Peer> = self.net.connections.iter().map(|(peer, _)| peer).collect();
-        for peer in everybody {
-            self.net.close_as(peer, Reason::Shutdown);
-        }
     }
 }
 

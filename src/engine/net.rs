@@ -37,6 +37,8 @@ pub struct Net {
     pub(super) input: Option<Range<usize>>,
     /// Whether some outbox refers to that input, so that it must stay until the turn ends.
     pub(super) input_kept: bool,
+    /// Whether the service wants no more of that peer in this turn.
+    pub(super) share_ended: bool,
     pub(super) limits: Limits,
     pub(super) pool: Pool,
     pub(super) governor: Governor,
@@ -56,8 +58,8 @@ impl Net {
         self.wall
     }
 
-    /// Queues a copy of `bytes` for `peer`. Ignored if it is gone or closing; over the service's
-    /// hard limit the peer is closed as `Slow`.
+    /// Queues a copy of `bytes` for `peer`. Ignored if it is gone or closing. If the kernel leaves
+    /// more of its output than the service's hard limit, the peer is closed as `Slow`.
     pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
         self.queue(peer, |buffers, pool| buffers.outbox.push(bytes, pool));
     }
@@ -79,6 +81,12 @@ impl Net {
     /// Queues a range of a buffer that others are sent too, without a copy.
     pub fn share(&mut self, peer: Peer, buffer: &Rc<Vec<u8>>, range: Range<usize>) {
         self.queue(peer, |buffers, pool| buffers.outbox.push_shared(buffer, range, pool));
+    }
+
+    /// Ends the share of this turn of the peer whose input is being delivered: it is read again
+    /// in the next one. For services that make much output of little input.
+    pub fn end_share(&mut self) {
+        self.share_ended = true;
     }
 
     /// Closes `peer` once all that is queued for it is out.
@@ -134,6 +142,7 @@ impl Net {
             calling: 0,
             input: None,
             input_kept: false,
+            share_ended: false,
             governor: Governor::new(limits.log_lines),
             limits,
             pool: Pool::default(),
@@ -159,18 +168,26 @@ impl Net {
         let pool = &mut self.pool;
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
         push(buffers, pool);
+        buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
+        if !std::mem::replace(&mut connection.touched, true) {
+            self.touched.push(peer);
+        }
+    }
+
+    /// Judges what the kernel has left of `peer`'s output: too much is too slow a reader.
+    pub(super) fn judge(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
         let quota = self.quotas[usize::from(connection.service)];
-        let length = buffers.outbox.len();
-        buffers.backed_up |= length >= self.limits.high;
+        let length = connection.queued();
         if length > quota.queue_hard {
-            self.kill(peer, Reason::Slow);
-            return;
+            return self.kill(peer, Reason::Slow);
         }
-        if length > quota.queue_soft && buffers.slow_since.is_none() {
-            buffers.slow_since = Some(self.now);
-            self.arm(peer);
+        if length > quota.queue_soft
+            && let Some(buffers) = &mut connection.buffers
+        {
+            buffers.slow_since.get_or_insert(self.now);
         }
-        self.touch(peer);
+        self.arm(peer);
     }
 
     /// Closes `peer` for `reason` once all that is queued for it is out.
@@ -182,11 +199,8 @@ impl Net {
             (Phase::HalfClosed, _) => Phase::Finishing(reason),
             _ => return,
         };
+        // Its deadline is set only if the kernel does not take what is queued at once: `hold`.
         connection.active_at = self.now;
-        // Empty means that the socket closes within this turn: no deadline needed.
-        if connection.queued() > 0 {
-            self.arm(peer);
-        }
         self.touch(peer);
     }
 

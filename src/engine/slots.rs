@@ -37,7 +37,7 @@ impl Peer {
     }
 
     /// Where it is in the slab; shared, one after the other, with connections of the past.
-    #[allow(clippy::cast_possible_truncation)] // 22 bits fit into any `usize` that mio runs on
+    #[allow(clippy::cast_possible_truncation)] // 22 bits fit into any `usize`
     pub fn slot(self) -> usize {
         (self.0 & (SLOTS_MAX as u64 - 1)) as usize
     }

@@ -172,3 +172,63 @@ pub(crate) fn assert_cuts_change_nothing<S: Service + 'static>(
     let bytewise = run(&|bytes| bytes.iter().map(|byte| vec![*byte]).collect());
     assert_eq!(bytewise, whole, "byte by byte");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Net;
+
+    /// Echoes lines with `send` and everything else with `send_back`.
+    struct Both;
+
+    impl Service for Both {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            match input {
+                [b'#', ..] => net.send(peer, input),
+                _ => net.send_back(peer, input),
+            }
+            input.len()
+        }
+    }
+
+    /// Has enough after each read.
+    struct Modest;
+
+    impl Service for Modest {
+        fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.end_share();
+            input.len()
+        }
+    }
+
+    #[test]
+    fn a_service_may_end_a_peers_share_of_the_turn() {
+        let mut stage = Stage::new(Modest);
+        let peer = stage.join();
+        let flood = vec![b'x'; 1024 * 1024];
+        let mut stream = Input(&flood, false);
+        let mut reads = 0;
+        while stage.engine.input(peer, &mut stream, false) == crate::engine::Flow::More {
+            reads += 1;
+            assert_eq!(stream.0.len(), flood.len() - reads * 64 * 1024);
+        }
+        assert_eq!(reads, 16);
+    }
+
+    #[test]
+    fn a_steady_flow_of_messages_allocates_nothing() {
+        let mut stage = Stage::new(Both);
+        let peers: Vec<Peer> = (0..100).map(|_| stage.join()).collect();
+        let mut rounds = |count| {
+            for peer in std::iter::repeat_n(&peers, count).flatten() {
+                stage.say(*peer, "sixteen bytes ..");
+                stage.say(*peer, "# as many bytes .");
+                // Heard, but kept for the next round: the listening is not what is measured.
+                stage.heard.get_mut(peer).expect("a peer that joined").clear();
+            }
+        };
+        rounds(10);
+        let allocated = allocation_counter::measure(|| rounds(100));
+        assert_eq!(allocated.count_total, 0);
+    }
+}

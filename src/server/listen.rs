@@ -206,11 +206,14 @@ fn bind(place: &Place, all: &[Place], backlog: u32) -> Result<Socket, String> {
 fn because(place: &Place, error: &io::Error) -> String {
     let name = place.offer.name;
     let help = match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("; another server is there already: stop it, or choose another port, {name}://:0 for any")
-        }
+        io::ErrorKind::AddrInUse => format!(
+            "; another server is there already: stop it, or choose another port, \
+             {name}://:0 for any"
+        ),
         io::ErrorKind::PermissionDenied if place.address.port() < 1024 => {
-            "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): choose a higher one".into()
+            "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): \
+             choose a higher one"
+                .into()
         }
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address".into(),
         _ => String::new(),

@@ -8,9 +8,12 @@ use std::fmt::Write;
 /// Tabs and printable text stay as they are. Appends to `out`.
 pub(crate) fn push_visible(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            push_visible_char(out, character);
-        }
+        // Most text is plain up to its end, and is copied at once.
+        let text = chunk.valid();
+        let plain = text.bytes().position(|byte| !matches!(byte, b' '..=b'~'));
+        let (head, tail) = text.split_at(plain.unwrap_or(text.len()));
+        out.push_str(head);
+        tail.chars().for_each(|character| push_visible_char(out, character));
         if !chunk.invalid().is_empty() {
             out.push(char::REPLACEMENT_CHARACTER);
         }

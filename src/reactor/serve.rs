@@ -1,0 +1,105 @@
+//! Serving: what is ready gets its share of the turn, one after the other. Whoever has more to do
+//! goes to the back of the queue, for the next turn.
+
+use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
+use super::source::Source;
+use super::{Note, PAUSE_TOLD_EVERY, Reactor, Stream, enqueue};
+use crate::engine::{Flow, Peer};
+
+impl Reactor {
+    /// Serves each of those that are ready now once. Those with more to do go to the back of the
+    /// queue, for the next turn.
+    pub(super) fn serve_ready(&mut self) {
+        for _ in 0..self.ready.len() {
+            match self.ready.pop_front() {
+                Some(Source::Stream(peer)) => self.serve_stream(peer),
+                Some(Source::Datagrams(slot)) => self.serve_datagrams(slot),
+                Some(Source::Listener(slot)) => self.serve_listener(slot),
+                Some(Source::Signals) => self.serve_signals(),
+                Some(Source::Input) => self.serve_input(),
+                None => return,
+            }
+        }
+    }
+
+    fn serve_stream(&mut self, peer: Peer) {
+        if !self.engine.can_read() {
+            self.flush();
+        }
+        let Some(stream) = self.streams.get_mut(peer) else { return };
+        stream.queued = false;
+        match self.engine.input(peer, &mut &stream.tcp, stream.ends) {
+            Flow::Drained => stream.readable = false,
+            // `flush` brings it back once its output has gone.
+            Flow::Paused => {}
+            Flow::More => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
+        }
+    }
+
+    fn serve_datagrams(&mut self, slot: usize) {
+        let Some(datagrams) = self.datagrams.get_mut(slot) else { return };
+        let Some(tray) = &mut self.tray else { return };
+        datagrams.queued = false;
+        let responder = self.responders[datagrams.responder].as_mut();
+        if datagrams.serve(responder, tray, self.engine.metrics_mut()) {
+            enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
+        }
+    }
+
+    fn serve_listener(&mut self, slot: usize) {
+        let Some(listener) = self.listeners.get_mut(slot) else { return };
+        listener.queued = false;
+        for _ in 0..ACCEPTS_MAX {
+            if self.accepting != Accepting::Yes {
+                return;
+            }
+            if !self.engine.has_room() {
+                let count = self.engine.connections();
+                let why = format_args!("{count} connections are as many as are allowed");
+                return self.pause_accepting(Accepting::Full, why);
+            }
+            match self.listeners[slot].accept() {
+                Accepted::One(tcp, arrival) => {
+                    let service = self.listeners[slot].service;
+                    let peer = self.engine.accept(service, arrival);
+                    if let Some(peer) = peer {
+                        self.streams.insert(peer, Stream::new(tcp));
+                    }
+                }
+                Accepted::None => return,
+                Accepted::Exhausted(error) => {
+                    let again = Accepting::Exhausted(self.engine.now().after(RETRY));
+                    return self.pause_accepting(again, format_args!("{error}"));
+                }
+            }
+        }
+        let listener = &mut self.listeners[slot];
+        enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+    }
+
+    fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {
+        self.accepting = accepting;
+        self.engine.metrics_mut().accept_pauses += 1;
+        let now = self.engine.now();
+        // Under a flood this happens many times a second: the counter has them all.
+        if self.pause_told.is_none_or(|told| now.since(told) >= PAUSE_TOLD_EVERY) {
+            self.pause_told = Some(now);
+            log::warn!(
+                "not accepting for the moment: {why}; those who wait are taken as others go"
+            );
+        }
+    }
+
+    fn serve_signals(&mut self) {
+        let Some(signals) = &mut self.signals else { return };
+        self.notes.extend(signals.pending().map(|_| Note::Stop));
+    }
+
+    fn serve_input(&mut self) {
+        let Some(input) = &mut self.input else { return };
+        input.serve(self.poll.registry(), &mut self.notes);
+        if input.is_always_ready() {
+            self.ready.push_back(Source::Input);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What members and rooms may be called, and who is called what.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
+use std::io::Write;
+
+use crate::engine::Peer;
+
+/// The longest name.
+const NAME_BYTES: usize = 20;
+/// Names that would lend their bearer an authority it does not have, in lower case.
+const RESERVED: [&str; 2] = ["server", "operator"];
+/// Newcomers are called this and a number.
+const GUEST: &[u8] = b"guest";
+
+/// What may be a name, in words.
+pub(super) const RULE: &str = "1 to 20 of the letters a-z and A-Z, digits, - and _";
+
+/// A well-formed name. Small, and without memory of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Name {
+    /// ASCII, and zeros behind it: so that the order of the bytes is that of the names.
+    bytes: [u8; NAME_BYTES],
+    length: u8,
+}
+
+impl Name {
+    /// `text` as a name, if it is well-formed.
+    pub(super) fn parse(text: &[u8]) -> Option<Name> {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if text.is_empty() || text.len() > NAME_BYTES || !text.iter().all(allowed) {
+            return None;
+        }
+        let mut bytes = [0; NAME_BYTES];
+        bytes[..text.len()].copy_from_slice(text);
+        Some(Name { bytes, length: u8::try_from(text.len()).ok()? })
+    }
+
+    fn guest(number: u32) -> Name {
+        let mut bytes = [0; NAME_BYTES];
+        // Always fits: 5 letters and at most 10 digits.
+        let _ = write!(&mut bytes[..], "guest{number}");
+        let length = bytes.iter().take_while(|byte| **byte != 0).count();
+        Name { bytes, length: u8::try_from(length).unwrap_or_default() }
+    }
+
+    /// The name as it is shown.
+    pub(super) fn as_str(&self) -> &str {
+        // Always valid: ASCII.
+        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
+    }
+
+    /// The name as it is compared: without regard to case.
+    pub(super) fn folded(mut self) -> Name {
+        self.bytes.make_ascii_lowercase();
+        self
+    }
+
+    /// The digits, if this is a guest's name, in whatever case.
+    fn guest_digits(&self) -> Option<&str> {
+        let (head, digits) = self.as_str().split_at_checked(GUEST.len())?;
+        let is_guest = head.as_bytes().eq_ignore_ascii_case(GUEST)
+            && !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_guest.then_some(digits)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why somebody may not be called so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Malformed,
+    Reserved,
+    Guest,
+    Taken,
+    Unchanged,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Malformed => write!(f, "A name is {RULE}."),
+            Refusal::Reserved => f.write_str("That name is reserved."),
+            Refusal::Guest => f.write_str("Only guests are called guest and a number."),
+            Refusal::Taken => f.write_str("That name is taken."),
+            Refusal::Unchanged => f.write_str("That is your name already."),
+        }
+    }
+}
+
+/// Who is called what: each name once, without regard to case.
+#[derive(Default)]
+pub(super) struct Names {
+    bearers: BTreeMap<Name, Peer>,
+    /// Guests have had the numbers from 1 to this one ...
+    guests: u32,
+    /// ... of which these are free.
+    free: BinaryHeap<Reverse<u32>>,
+}
+
+impl Names {
+    /// Names `peer` after the lowest guest number that is free.
+    pub(super) fn name_guest(&mut self, peer: Peer) -> Name {
+        let number = match self.free.pop() {
+            Some(Reverse(number)) => number,
+            None => {
+                self.guests += 1;
+                self.guests
+            }
+        };
+        let name = Name::guest(number);
+        self.bearers.insert(name, peer);
+        name
+    }
+
+    /// Names `peer`, until now called `old`, as it wishes.
+    pub(super) fn rename(&mut self, peer: Peer, old: Name, wish: &[u8]) -> Result<Name, Refusal> {
+        let name = Name::parse(wish).ok_or(Refusal::Malformed)?;
+        let folded = name.folded();
+        if name == old {
+            return Err(Refusal::Unchanged);
+        }
+        if RESERVED.contains(&folded.as_str()) {
+            return Err(Refusal::Reserved);
+        }
+        if name.guest_digits().is_some() {
+            return Err(if folded == old { Refusal::Unchanged } else { Refusal::Guest });
+        }
+        if self.bearers.get(&folded).is_some_and(|bearer| *bearer != peer) {
+            return Err(Refusal::Taken);
+        }
+        self.release(old);
+        self.bearers.insert(folded, peer);
+        Ok(name)
+    }
+
+    /// Nobody is called `name` any more.
+    pub(super) fn release(&mut self, name: Name) {
+        self.bearers.remove(&name.folded());
+        // Nobody but a guest ever bears such a name.
+        if let Some(Ok(number)) = name.guest_digits().map(str::parse) {
+            self.free.push(Reverse(number));
+        }
+    }
+
+    /// Who is called so.
+    pub(super) fn find(&self, name: &[u8]) -> Option<Peer> {
+        self.bearers.get(&Name::parse(name)?.folded()).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u64) -> Peer {
+        Peer::from_bits(number)
+    }
+
+    #[test]
+    fn names_are_short_and_of_plain_characters() {
+        for good in ["a", "Ann-Marie_2", "12345678901234567890"] {
+            assert_eq!(Name::parse(good.as_bytes()).unwrap().as_str(), good);
+        }
+        for bad in ["", "123456789012345678901", "two words", "Zoë", "a.b", "a\0", "\x1b[1m"] {
+            assert!(Name::parse(bad.as_bytes()).is_none(), "{bad:?}");
+        }
+        assert_eq!(Name::guest(u32::MAX).as_str(), "guest4294967295");
+    }
+
+    #[test]
+    fn guests_get_the_lowest_number_that_is_free() {
+        let mut names = Names::default();
+        let given: Vec<Name> = (0..4).map(|number| names.name_guest(peer(number))).collect();
+        let shown: Vec<&str> = given.iter().map(Name::as_str).collect();
+        assert_eq!(shown, ["guest1", "guest2", "guest3", "guest4"]);
+        names.release(given[2]);
+        names.rename(peer(1), given[1], b"ann").unwrap();
+        assert_eq!(names.name_guest(peer(5)).as_str(), "guest2");
+        assert_eq!(names.name_guest(peer(6)).as_str(), "guest3");
+        assert_eq!(names.name_guest(peer(7)).as_str(), "guest5");
+    }
+
+    #[test]
+    fn nobody_takes_a_name_of_others_or_of_authority() {
+        let mut names = Names::default();
+        let (one, two) = (names.name_guest(peer(1)), names.name_guest(peer(2)));
+        let ann = names.rename(peer(1), one, b"Ann").unwrap();
+        let mut refused = |wish: &[u8]| names.rename(peer(2), two, wish).err();
+        assert_eq!(refused(b"aNN"), Some(Refusal::Taken));
+        for wish in [&b"Server"[..], b"SERVER", b"operator", b"Operator"] {
+            assert_eq!(refused(wish), Some(Refusal::Reserved));
+        }
+        for wish in [&b"guest1"[..], b"GUEST77", b"guest02", b"guest99999999999"] {
+            assert_eq!(refused(wish), Some(Refusal::Guest));
+        }
+        assert_eq!(refused(b"guest2"), Some(Refusal::Unchanged));
+        assert_eq!(refused(b"Guest2"), Some(Refusal::Unchanged));
+        assert_eq!(refused(b"no spaces"), Some(Refusal::Malformed));
+        assert_eq!(refused(b"guest"), None);
+        assert_eq!(names.find(b"ANN"), Some(peer(1)));
+        assert_eq!(names.rename(peer(1), ann, b"ANN").unwrap().as_str(), "ANN");
+    }
+
+    #[test]
+    fn a_name_that_was_given_up_can_be_taken() {
+        let mut names = Names::default();
+        let (one, two) = (names.name_guest(peer(1)), names.name_guest(peer(2)));
+        let ann = names.rename(peer(1), one, b"ann").unwrap();
+        names.release(ann);
+        assert_eq!(names.find(b"ann"), None);
+        assert!(names.rename(peer(2), two, b"ann").is_ok());
+        assert_eq!(names.find(b"Ann"), Some(peer(2)));
+    }
+}

@@ -1,0 +1,262 @@
+//! The rooms: who sits where, what was said last, and what goes to whom.
+//!
+//! Everybody in a room sees the same lines in the same order. Lines gather during the turn;
+//! whatever changes who sits where first publishes what the room has gathered.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use slab::Slab;
+
+use super::gathering::Gathering;
+use super::names::Name;
+use crate::engine::{Net, Peer, Time};
+
+/// Where newcomers are. The only room that may be empty.
+pub(super) const LOBBY: usize = 0;
+/// Lines of a room that newcomers are sent; older ones are forgotten.
+const HISTORY_LINES: usize = 20;
+/// At most so many rooms at once; further ones cannot be opened.
+pub(super) const ROOMS_MAX: usize = 1_000;
+/// In rooms of more members, who comes and goes is counted and told once per `TALLY_EVERY`.
+const CROWD: usize = 50;
+const TALLY_EVERY: Duration = Duration::from_secs(1);
+
+/// Where a member sits.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) room: usize,
+    pub(super) seat: usize,
+}
+
+/// What happens to a member, as far as the others are told.
+#[derive(Clone, Copy)]
+pub(super) enum Change {
+    Joined,
+    Left,
+    Renamed(Name),
+}
+
+/// Changes in a crowded room that wait to be told in one line.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    due: Option<Time>,
+    joined: u32,
+    left: u32,
+    renamed: u32,
+}
+
+impl Tally {
+    fn count(&mut self, change: Change) {
+        match change {
+            Change::Joined => self.joined += 1,
+            Change::Left => self.left += 1,
+            Change::Renamed(_) => self.renamed += 1,
+        }
+    }
+
+    fn line(&self) -> String {
+        let counts = [(self.joined, "joined"), (self.left, "left"), (self.renamed, "renamed")];
+        let told = counts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
+        format!("* {}\n", parts.join(", "))
+    }
+}
+
+struct Room {
+    name: Name,
+    members: Vec<Peer>,
+    history: VecDeque<String>,
+    gathering: Gathering,
+    tally: Tally,
+    /// Whether it is on the list of those to be published.
+    listed: bool,
+}
+
+impl Room {
+    fn new(name: Name) -> Room {
+        Room {
+            name,
+            members: Vec::new(),
+            history: VecDeque::new(),
+            gathering: Gathering::default(),
+            tally: Tally::default(),
+            listed: false,
+        }
+    }
+
+    fn remember(&mut self, line: &str) {
+        let mut place = match self.history.len() {
+            HISTORY_LINES.. => self.history.pop_front().unwrap_or_default(),
+            _ => String::new(),
+        };
+        place.clear();
+        place.push_str(line);
+        self.history.push_back(place);
+    }
+
+    fn publish(&mut self, net: &mut Net) {
+        self.gathering.publish(&self.members, |peer, buffer, range| net.share(peer, buffer, range));
+    }
+}
+
+/// All rooms. They are named by number; a number may mean another room once its room is empty.
+pub(super) struct Rooms {
+    rooms: Slab<Room>,
+    /// The number of each, by folded name.
+    numbers: BTreeMap<Name, usize>,
+    /// Those with something gathered in this turn; numbers of the past do no harm.
+    gathered: Vec<usize>,
+    /// Tallies that wait, the earliest first; those of rooms that are gone do no harm.
+    tallies: VecDeque<(Time, usize)>,
+}
+
+impl Rooms {
+    /// Only the lobby.
+    pub(super) fn new() -> Rooms {
+        let (numbers, gathered, tallies) = Default::default();
+        let mut rooms = Rooms { rooms: Slab::new(), numbers, gathered, tallies };
+        let lobby = Name::parse(b"lobby").and_then(|name| rooms.open(name));
+        debug_assert_eq!(lobby, Some(LOBBY));
+        rooms
+    }
+
+    /// The number of the room called so.
+    pub(super) fn find(&self, name: Name) -> Option<usize> {
+        self.numbers.get(&name.folded()).copied()
+    }
+
+    /// The number of the room called so, which is made if need be; `None`: there are too many.
+    /// Somebody must enter it at once.
+    pub(super) fn open(&mut self, name: Name) -> Option<usize> {
+        let found = self.find(name);
+        if found.is_some() || self.rooms.len() >= ROOMS_MAX {
+            return found;
+        }
+        let number = self.rooms.insert(Room::new(name));
+        self.numbers.insert(name.folded(), number);
+        Some(number)
+    }
+
+    /// What it is called, in the spelling of whoever opened it.
+    pub(super) fn name(&self, room: usize) -> Option<Name> {
+        self.rooms.get(room).map(|room| room.name)
+    }
+
+    /// Who is in it, in no order.
+    pub(super) fn members(&self, room: usize) -> &[Peer] {
+        self.rooms.get(room).map_or(&[], |room| &room.members)
+    }
+
+    /// Every room and how many are in it, by name.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Name, usize)> {
+        self.numbers.values().map(|number| {
+            let room = &self.rooms[*number];
+            (room.name, room.members.len())
+        })
+    }
+
+    /// Lets `peer` in, sends it what was said last, and tells the others.
+    pub(super) fn enter(&mut self, number: usize, peer: Peer, who: Name, net: &mut Net) -> Place {
+        self.publish(number, net);
+        let seat = self.members(number).len();
+        let place = Place { room: number, seat };
+        if let Some(room) = self.rooms.get_mut(number) {
+            room.members.push(peer);
+            room.history.iter().for_each(|line| net.send(peer, line.as_bytes()));
+        }
+        self.announce(place, who, Change::Joined, net);
+        place
+    }
+
+    /// Lets out whoever sits at `place`, and tells the others. Returns who sits there now.
+    pub(super) fn leave(&mut self, place: Place, who: Name, net: &mut Net) -> Option<Peer> {
+        self.announce(place, who, Change::Left, net);
+        self.publish(place.room, net);
+        let room = self.rooms.get_mut(place.room)?;
+        room.members.swap_remove(place.seat);
+        if room.members.is_empty() && place.room != LOBBY {
+            self.numbers.remove(&room.name.folded());
+            self.rooms.remove(place.room);
+            return None;
+        }
+        room.members.get(place.seat).copied()
+    }
+
+    /// Tells a room what happens to its member `who` at `place`, who is not told itself.
+    pub(super) fn announce(&mut self, place: Place, who: Name, change: Change, net: &mut Net) {
+        let Some(room) = self.rooms.get_mut(place.room) else { return };
+        // While a tally waits, nothing overtakes it.
+        if room.members.len() > CROWD || room.tally.due.is_some() {
+            room.tally.count(change);
+            if room.tally.due.is_none() {
+                let due = net.now().after(TALLY_EVERY);
+                room.tally.due = Some(due);
+                self.tallies.push_back((due, place.room));
+                net.wake_at(due);
+            }
+            return;
+        }
+        let line = match change {
+            Change::Joined => format!("* {who} joined\n"),
+            Change::Left => format!("* {who} left\n"),
+            Change::Renamed(name) => format!("* {who} is now {name}\n"),
+        };
+        self.gather(place.room, Some(place.seat), &line, net);
+    }
+
+    /// Tells a room what somebody says, and remembers it for those who come later. The speaker,
+    /// if it has a seat there, is not told.
+    pub(super) fn say(&mut self, number: usize, speaker: Option<usize>, line: &str, net: &mut Net) {
+        if let Some(room) = self.rooms.get_mut(number) {
+            room.remember(line);
+        }
+        self.gather(number, speaker, line, net);
+    }
+
+    /// Sends the members of a room what it has gathered so far.
+    pub(super) fn publish(&mut self, number: usize, net: &mut Net) {
+        if let Some(room) = self.rooms.get_mut(number) {
+            room.publish(net);
+        }
+    }
+
+    /// Sends everybody what their rooms have gathered.
+    pub(super) fn settle(&mut self, net: &mut Net) {
+        for number in self.gathered.drain(..) {
+            if let Some(room) = self.rooms.get_mut(number) {
+                room.listed = false;
+                room.publish(net);
+            }
+        }
+    }
+
+    /// Tells crowded rooms how many came and went, if it is time.
+    pub(super) fn tell_tallies(&mut self, net: &mut Net) {
+        while let Some((due, number)) = self.tallies.front().copied() {
+            if due > net.now() {
+                return net.wake_at(due);
+            }
+            self.tallies.pop_front();
+            let Some(room) = self.rooms.get_mut(number) else { continue };
+            if room.tally.due == Some(due) {
+                let line = std::mem::take(&mut room.tally).line();
+                self.gather(number, None, &line, net);
+            }
+        }
+    }
+
+    fn gather(&mut self, number: usize, speaker: Option<usize>, line: &str, net: &mut Net) {
+        let Some(room) = self.rooms.get_mut(number) else { return };
+        room.gathering.push(speaker, line);
+        if room.gathering.is_full() {
+            room.publish(net);
+            // Short lines grow by their speaker's name: one flooder must not fill everybody's
+            // queue within a turn, before anybody could read.
+            net.end_share();
+        }
+        if !std::mem::replace(&mut room.listed, true) {
+            self.gathered.push(number);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The style sheet as far as a machine can check it. What fails here is explained in
+//! CONTRIBUTING.md.
+
+#![allow(clippy::unwrap_used)] // a file that cannot be read is a failed check
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const COLUMNS_MAX: usize = 100;
+const FILE_LINES_MAX: usize = 400;
+const FUNCTION_LINES_MAX: usize = 60;
+
+/// Which parts of `src` each part may use: strictly one way.
+const USES: &[(&str, &[&str])] = &[
+    ("engine", &[]),
+    ("services", &["engine"]),
+    ("reactor", &["engine"]),
+    ("endpoint", &["services"]),
+    ("units", &[]),
+    ("server", &["endpoint", "engine", "reactor", "services", "units"]),
+    ("cli", &["endpoint", "server", "services", "units"]),
+];
+
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "no Rust files under {folder}");
+    files
+}
+
+fn everywhere() -> Vec<(PathBuf, String)> {
+    ["src", "tests", "benches"]
+        .into_iter()
+        .filter(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).is_dir())
+        .flat_map(rust_files)
+        .collect()
+}
+
+/// The text before the tests at the foot of a file.
+fn product(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests").next().unwrap()
+}
+
+fn complain(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is_and_stays_readable() {
+    let mut faults = Vec::new();
+    for (path, text) in everywhere() {
+        let name = path.display();
+        if !text.starts_with("//!") {
+            faults.push(format!("{name}: does not open with //!"));
+        }
+        let lines = product(&text).lines().count();
+        if lines > FILE_LINES_MAX {
+            faults.push(format!("{name}: {lines} lines before its tests"));
+        }
+        for (number, line) in text.lines().enumerate() {
+            if line.chars().count() > COLUMNS_MAX {
+                faults.push(format!("{name}:{}: over {COLUMNS_MAX} columns", number + 1));
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
+fn no_function_is_longer_than_a_page() {
+    let mut faults = Vec::new();
+    for (path, text) in rust_files("src") {
+        let mut start = None;
+        for (number, line) in product(&text).lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let begins = line.trim_start().split("fn ").next().is_some_and(|before| {
+                line.contains("fn ")
+                    && before
+                        .split_whitespace()
+                        .all(|word| word.starts_with("pub") || word == "const")
+            });
+            if begins && !line.trim_end().ends_with(['}', ';']) {
+                start = Some((number, indent));
+            }
+            if let Some((begun, at)) = start.filter(|(_, at)| line.trim() == "}" && indent == *at) {
+                let _ = at;
+                if number - begun + 1 > FUNCTION_LINES_MAX {
+                    faults.push(format!("{}:{}: a long function", path.display(), begun + 1));
+                }
+                start = None;
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
+fn the_pure_half_knows_no_socket_and_no_clock() {
+    let banned = ["mio", "socket2", "rustix", "quinn_udp", "Instant", "SystemTime", "thread::"];
+    let mut faults = Vec::new();
+    for (path, text) in rust_files("src/engine").into_iter().chain(rust_files("src/services")) {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+            for word in banned.iter().filter(|word| has_word(line, word)) {
+                faults.push(format!("{}:{}: {word}", path.display(), number + 1));
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
+fn uses_go_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut faults = Vec::new();
+    for (path, text) in rust_files("src") {
+        let inside = path.strip_prefix(&root).unwrap().with_extension("");
+        let part = inside.iter().next().unwrap().to_str().unwrap();
+        let Some((_, allowed)) = USES.iter().find(|(name, _)| *name == part) else {
+            assert!(["lib", "main"].contains(&part), "{part} has no row in USES");
+            continue;
+        };
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+            let Some((_, used)) = line.split_once("crate::") else { continue };
+            let used = used.split([':', ';', ' ']).next().unwrap();
+            let known = USES.iter().any(|(name, _)| *name == used);
+            if known && used != part && !allowed.contains(&used) {
+                faults.push(format!("{}:{}: {part} uses {used}", path.display(), number + 1));
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
+fn only_the_reactor_names_mio() {
+    for (path, text) in rust_files("src") {
+        let named = text.lines().any(|line| !is_comment(line) && has_word(line, "mio"));
+        let in_reactor = path.iter().any(|part| part == "reactor");
+        assert!(!named || in_reactor, "{} names mio", path.display());
+    }
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    let is_inner = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        !before.is_some_and(is_inner) && (word.ends_with(':') || !after.is_some_and(is_inner))
+    })
+}
