@@ -48,7 +48,7 @@ impl Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve echo, greet, talk, chat and months
-    #[command(after_long_help = SERVE_EXAMPLES, after_help = endpoints_help())]
+    #[command(after_long_help = services_help() + SERVE_EXAMPLES, after_help = services_help())]
     Serve(Box<ServeArgs>),
 
     /// Print a completion script for a shell
@@ -63,7 +63,7 @@ pub enum Command {
     Manual,
 }
 
-const SERVE_EXAMPLES: &str = "\
+const SERVE_EXAMPLES: &str = "
 Examples:
   cooee serve                                  all five services on 127.0.0.1
   cooee serve --host 0.0.0.0 --host ::         the same, for everybody
@@ -76,8 +76,8 @@ An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in bra
 SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
 
-fn endpoints_help() -> String {
-    let mut text = String::from("Services:\n");
+fn services_help() -> String {
+    let mut text = String::from("What there is to serve:\n");
     for offer in OFFERS {
         text.push_str(&format!("  {:7} port {}  {}\n", offer.name, offer.port, offer.about));
     }
