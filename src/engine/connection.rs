@@ -1,5 +1,6 @@
 //! One connection as the engine keeps it: who, which phase, how much, how long. No socket.
 
+use std::io;
 use std::net::SocketAddr;
 
 use super::limits::{Limits, Quota};
@@ -10,10 +11,16 @@ use super::time::Time;
 /// How far a connection is on its way. Phases only ever go forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// We have called; the peer has not answered yet.
+    Dialing,
     /// Both sides may speak.
     Open,
     /// The peer has sent its FIN and may still listen.
     HalfClosed,
+    /// We have said all: what is queued goes out, then our FIN. The peer is still listened to.
+    Ending,
+    /// Our FIN is out and the peer is still listened to.
+    Listening,
     /// We are done: what is queued goes out, then our FIN. What still comes is discarded.
     Closing(Reason),
     /// We are done and so is the peer: what is queued goes out, then the socket is dropped.
@@ -23,6 +30,15 @@ pub(crate) enum Phase {
     Lingering(Reason),
     /// To be dropped now; nothing more is sent.
     Gone(Reason),
+}
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Bytes in order, with an end on either side (TCP).
+    Stream,
+    /// Messages that keep their boundaries and have no end (a connected UDP socket).
+    Datagram,
 }
 
 /// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
@@ -38,6 +54,7 @@ pub(crate) struct Connection {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) phase: Phase,
+    pub(crate) kind: Kind,
     pub(crate) service: u8,
     /// Whether it is in the list of those to be flushed.
     pub(crate) touched: bool,
@@ -54,6 +71,7 @@ impl Connection {
             bytes_in: 0,
             bytes_out: 0,
             phase: Phase::Open,
+            kind: Kind::Stream,
             service,
             touched: false,
         }
@@ -65,23 +83,31 @@ impl Connection {
     }
 
     /// Whether a service may still speak to it.
-    pub(crate) fn is_listening(&self) -> bool {
+    pub(crate) fn may_be_told(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::HalfClosed)
+    }
+
+    /// Whether its service still listens to it.
+    pub(crate) fn is_heard(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Ending | Phase::Listening)
     }
 
     /// Whether reading from it makes sense now.
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
-            Phase::Open => !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up),
+            Phase::Open | Phase::Ending | Phase::Listening => {
+                !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
+            }
             Phase::Closing(_) | Phase::Lingering(_) => true,
-            Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,
+            Phase::Dialing | Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,
         }
     }
 
     /// When it must be looked at again if nothing happens until then.
     pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Option<Time> {
         match self.phase {
-            Phase::Open | Phase::HalfClosed => {
+            Phase::Dialing => Some(self.opened_at.after(limits.dial)),
+            Phase::Open | Phase::HalfClosed | Phase::Ending | Phase::Listening => {
                 let idle = quota.idle.map(|idle| self.active_at.after(idle));
                 let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
                 let slow = slow_since.map(|since| since.after(limits.slow));
@@ -96,7 +122,8 @@ impl Connection {
     /// Why it is closed when that time has come.
     pub(crate) fn overdue(&self, limits: &Limits, now: Time) -> Reason {
         match self.phase {
-            Phase::Open | Phase::HalfClosed => {
+            Phase::Dialing => Reason::Failed(io::ErrorKind::TimedOut),
+            Phase::Open | Phase::HalfClosed | Phase::Ending | Phase::Listening => {
                 let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
                 match slow_since {
                     Some(since) if since.after(limits.slow) <= now => Reason::Slow,

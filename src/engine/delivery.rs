@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Engine;
-use super::connection::Phase;
+use super::connection::{Kind, Phase};
 use super::reason::Reason;
 use super::slots::Peer;
 
@@ -15,7 +15,7 @@ impl Engine {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
         self.net.metrics.bytes_in += range.len() as u64;
-        if connection.phase != Phase::Open {
+        if !connection.is_heard() {
             return;
         }
         connection.active_at = self.net.now;
@@ -58,7 +58,8 @@ impl Engine {
     fn keep(&mut self, peer: Peer, inbox: Vec<u8>, rest: Range<usize>) {
         let net = &mut self.net;
         let Some(connection) = net.connections.get_mut(peer) else { return };
-        if connection.phase != Phase::Open {
+        // A datagram is whole: what is not used of it will not be completed.
+        if !connection.is_heard() || connection.kind == Kind::Datagram {
             return net.release(peer);
         }
         let buffers = connection.buffers.get_or_insert_with(|| net.pool.take_set());
@@ -76,25 +77,23 @@ impl Engine {
     /// The peer's FIN has come.
     pub(super) fn ended(&mut self, peer: Peer) {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
-        match connection.phase {
-            Phase::Open => {
-                connection.phase = Phase::HalfClosed;
-                connection.active_at = self.net.now;
-                let index = usize::from(connection.service);
-                let buffers = connection.buffers.as_mut();
-                let rest = buffers.map(|b| std::mem::take(&mut b.inbox)).unwrap_or_default();
-                self.net.release(peer);
-                self.call(index, |service, net| service.finished(peer, &rest, net));
-            }
-            Phase::Closing(reason) => {
-                connection.phase = Phase::Finishing(reason);
-                self.net.touch(peer);
-            }
-            Phase::Lingering(reason) => {
-                connection.phase = Phase::Gone(reason);
-                self.net.touch(peer);
-            }
-            Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => {}
+        let heard = connection.is_heard();
+        connection.phase = match connection.phase {
+            Phase::Open => Phase::HalfClosed,
+            Phase::Ending => Phase::Finishing(Reason::Eof),
+            Phase::Listening => Phase::Gone(Reason::Eof),
+            Phase::Closing(reason) => Phase::Finishing(reason),
+            Phase::Lingering(reason) => Phase::Gone(reason),
+            same => same,
+        };
+        if heard {
+            connection.active_at = self.net.now;
+            let index = usize::from(connection.service);
+            let buffers = connection.buffers.as_mut();
+            let rest = buffers.map(|b| std::mem::take(&mut b.inbox)).unwrap_or_default();
+            self.net.release(peer);
+            self.call(index, |service, net| service.finished(peer, &rest, net));
         }
+        self.net.touch(peer);
     }
 }

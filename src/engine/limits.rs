@@ -15,6 +15,8 @@ pub struct Limits {
     pub inbox: usize,
     /// Reads from one peer in one turn; after that the others have theirs first.
     pub reads: usize,
+    /// How long a peer that we call may take to answer; then it is given up as timed out.
+    pub dial: Duration,
     /// How long a peer that we have closed may take to close its own side; then it is dropped.
     pub linger: Duration,
     /// How long a closing peer may take none of what it is still owed; then it is dropped `Slow`.
@@ -36,6 +38,7 @@ impl Default for Limits {
             low: 64 * 1024,
             inbox: 64 * 1024,
             reads: 4,
+            dial: Duration::from_secs(10),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(30),
             slow: Duration::from_secs(10),

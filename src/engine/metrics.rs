@@ -5,7 +5,7 @@ use std::fmt;
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Connections made.
+    /// Connections begun: accepted, or called whether they answered or not.
     pub opened: u64,
     /// Connections over.
     pub closed: u64,

@@ -8,6 +8,7 @@
 mod connection;
 mod deadlines;
 mod delivery;
+mod dialing;
 mod governor;
 mod limits;
 mod metrics;
@@ -25,7 +26,9 @@ mod time;
 use std::io::{self, Read};
 
 use connection::{Connection, Phase};
+use outbox::SLICES_MAX;
 
+pub use connection::Kind;
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
@@ -162,13 +165,13 @@ impl Engine {
             }
             let start = self.turn_used;
             match stream.read(&mut self.turn[start..start + READ_BYTES]) {
-                Ok(0) => {
+                Ok(0) if !self.is_datagram(peer) => {
                     self.ended(peer);
                     return Flow::Drained;
                 }
                 Ok(count) => {
                     self.deliver(peer, start..start + count);
-                    if count < READ_BYTES && !ends {
+                    if count < READ_BYTES && !ends && !self.is_datagram(peer) {
                         return Flow::Drained;
                     }
                 }
@@ -246,9 +249,13 @@ impl Engine {
         match connection.phase {
             Phase::Gone(_) => Step::Drop,
             _ if connection.queued() > 0 => Step::Write,
-            Phase::Closing(_) => Step::HangUp,
+            Phase::Ending | Phase::Closing(_) => Step::HangUp,
             Phase::Finishing(_) => Step::Drop,
-            Phase::Open | Phase::HalfClosed | Phase::Lingering(_) => Step::Wait,
+            Phase::Dialing
+            | Phase::Open
+            | Phase::HalfClosed
+            | Phase::Listening
+            | Phase::Lingering(_) => Step::Wait,
         }
     }
 
@@ -256,9 +263,13 @@ impl Engine {
     pub fn outgoing(&self, peer: Peer) -> Option<Outgoing<'_>> {
         let connection = self.net.connections.get(peer)?;
         let outbox = &connection.buffers.as_ref()?.outbox;
-        let gathered = outbox.gather(&self.turn);
+        let chunks_max = match connection.kind {
+            Kind::Stream => SLICES_MAX,
+            Kind::Datagram => 1,
+        };
+        let gathered = outbox.gather(&self.turn, chunks_max);
         let whole = gathered.bytes == outbox.len();
-        let last = whole && matches!(connection.phase, Phase::Closing(_));
+        let last = whole && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
         (gathered.bytes > 0).then_some(Outgoing { gathered, last })
     }
 
@@ -280,7 +291,7 @@ impl Engine {
         if drained {
             buffers.backed_up = false;
         }
-        let listening = connection.is_listening();
+        let listening = connection.may_be_told();
         net.release(peer);
         if drained && listening {
             self.call(index, |service, net| service.drained(peer, net));
@@ -304,11 +315,13 @@ impl Engine {
     /// Our FIN is out.
     pub fn hung_up(&mut self, peer: Peer) {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
-        if let Phase::Closing(reason) = connection.phase {
-            connection.phase = Phase::Lingering(reason);
-            connection.active_at = self.net.now;
-            self.net.arm(peer);
-        }
+        connection.phase = match connection.phase {
+            Phase::Ending => Phase::Listening,
+            Phase::Closing(reason) => Phase::Lingering(reason),
+            same => same,
+        };
+        connection.active_at = self.net.now;
+        self.net.arm(peer);
     }
 
     /// The socket of `peer` is dropped: its end.
@@ -353,6 +366,10 @@ impl Engine {
 }
 
 impl Engine {
+    fn is_datagram(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(|c| c.kind == Kind::Datagram)
+    }
+
     fn call(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net)) {
         self.net.calling = index;
         tell(self.residents[index].service.as_mut(), &mut self.net);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Kind, Phase};
 use super::deadlines::Deadlines;
 use super::governor::Governor;
 use super::limits::{Limits, Quota};
@@ -42,7 +42,11 @@ pub struct Net {
     pub(super) limits: Limits,
     pub(super) pool: Pool,
     pub(super) governor: Governor,
-    pub(super) screen: String,
+    pub(super) screen: Vec<u8>,
+    /// Peers to be called.
+    pub(super) dials: Vec<Peer>,
+    /// How the program is to end, once a service has said so.
+    pub(super) outcome: Option<Result<(), String>>,
     pub(super) now: Time,
     pub(super) wall: u64,
 }
@@ -58,10 +62,14 @@ impl Net {
         self.wall
     }
 
-    /// Queues a copy of `bytes` for `peer`. Ignored if it is gone or closing. If the kernel leaves
-    /// more of its output than the service's hard limit, the peer is closed as `Slow`.
+    /// Queues a copy of `bytes` for `peer`; as one message, if it is a datagram socket. Ignored if
+    /// it is gone or closing. If the kernel leaves more of its output than the service's hard
+    /// limit, the peer is closed as `Slow`.
     pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
-        self.queue(peer, |buffers, pool| buffers.outbox.push(bytes, pool));
+        self.queue(peer, |kind, buffers, pool| match kind {
+            Kind::Stream => buffers.outbox.push(bytes, pool),
+            Kind::Datagram => buffers.outbox.push_message(bytes, pool),
+        });
     }
 
     /// Like `send`, without a copy if possible: `input` must be the slice that `received` was
@@ -72,7 +80,7 @@ impl Net {
                 debug_assert!(input.len() <= whole.len());
                 self.input_kept = true;
                 let head = whole.start..whole.start + input.len();
-                self.queue(peer, |buffers, _| buffers.outbox.push_turn(head));
+                self.queue(peer, |_, buffers, _| buffers.outbox.push_turn(head));
             }
             None => self.send(peer, input),
         }
@@ -80,13 +88,33 @@ impl Net {
 
     /// Queues a range of a buffer that others are sent too, without a copy.
     pub fn share(&mut self, peer: Peer, buffer: &Rc<Vec<u8>>, range: Range<usize>) {
-        self.queue(peer, |buffers, pool| buffers.outbox.push_shared(buffer, range, pool));
+        self.queue(peer, |_, buffers, pool| {
+            buffers.outbox.push_shared(buffer, range, pool);
+        });
     }
 
     /// Ends the share of this turn of the peer whose input is being delivered: it is read again
     /// in the next one. For services that make much output of little input.
     pub fn end_share(&mut self) {
         self.share_ended = true;
+    }
+
+    /// Ends our side once all that is queued for `peer` is out, and goes on listening to it.
+    /// Datagrams have no such end: nothing happens.
+    pub fn finish(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        match (connection.phase, connection.kind) {
+            (Phase::Open, Kind::Stream) => connection.phase = Phase::Ending,
+            (Phase::HalfClosed, _) => connection.phase = Phase::Finishing(Reason::Eof),
+            _ => return,
+        }
+        self.touch(peer);
+    }
+
+    /// Ends the whole program once the turn is over: there is nothing left to do, or it has gone
+    /// wrong in the way that the line says. The first word counts.
+    pub fn stop(&mut self, outcome: Result<(), String>) {
+        self.outcome.get_or_insert(outcome);
     }
 
     /// Closes `peer` once all that is queued for it is out.
@@ -123,8 +151,13 @@ impl Net {
             self.metrics.screen_lost += 1;
             return;
         }
-        self.screen.push_str(line);
-        self.screen.push('\n');
+        self.screen.extend_from_slice(line.as_bytes());
+        self.screen.push(b'\n');
+    }
+
+    /// Puts bytes on standard output as they are: for filters, never for an operator's terminal.
+    pub fn print(&mut self, bytes: &[u8]) {
+        self.screen.extend_from_slice(bytes);
     }
 }
 
@@ -146,7 +179,9 @@ impl Net {
             governor: Governor::new(limits.log_lines),
             limits,
             pool: Pool::default(),
-            screen: String::new(),
+            screen: Vec::new(),
+            dials: Vec::new(),
+            outcome: None,
             now: Time::ZERO,
             wall: 0,
         }
@@ -160,14 +195,14 @@ impl Net {
         }
     }
 
-    fn queue(&mut self, peer: Peer, push: impl FnOnce(&mut Buffers, &mut Pool)) {
+    fn queue(&mut self, peer: Peer, push: impl FnOnce(Kind, &mut Buffers, &mut Pool)) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
-        if !connection.is_listening() {
+        if !connection.may_be_told() {
             return;
         }
         let pool = &mut self.pool;
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
-        push(buffers, pool);
+        push(connection.kind, buffers, pool);
         buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
         if !std::mem::replace(&mut connection.touched, true) {
             self.touched.push(peer);
@@ -194,13 +229,20 @@ impl Net {
     pub(super) fn close_as(&mut self, peer: Peer, reason: Reason) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         connection.phase = match (connection.phase, reason) {
-            (Phase::Open, _) => Phase::Closing(reason),
+            (Phase::Dialing, _) => Phase::Gone(reason),
+            // There is no FIN to be sent or to be waited for.
+            (Phase::Open, _) if connection.kind == Kind::Datagram => Phase::Finishing(reason),
+            (Phase::Open | Phase::Ending, _) => Phase::Closing(reason),
+            (Phase::Listening, _) => Phase::Lingering(reason),
             (Phase::HalfClosed, Reason::Done) => Phase::Finishing(Reason::Eof),
             (Phase::HalfClosed, _) => Phase::Finishing(reason),
             _ => return,
         };
         // Its deadline is set only if the kernel does not take what is queued at once: `hold`.
         connection.active_at = self.now;
+        if matches!(connection.phase, Phase::Lingering(_)) {
+            self.arm(peer);
+        }
         self.touch(peer);
     }
 

@@ -15,9 +15,27 @@ impl Engine {
         })
     }
 
-    /// What the services have put before the operator since the last call, as lines.
-    pub fn take_screen(&mut self) -> String {
+    /// What the services have shown and printed since the last call.
+    pub fn take_screen(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.net.screen)
+    }
+
+    /// How the program is to end, once a service has said so.
+    pub fn outcome(&self) -> Option<&Result<(), String>> {
+        self.net.outcome.as_ref()
+    }
+
+    /// Hands bytes of standard input to the service with that number as they came; `None`: that
+    /// was all.
+    pub fn feed(&mut self, service: usize, bytes: Option<&[u8]>) {
+        self.call(service, |service, net| service.fed(bytes, net));
+    }
+
+    /// Whether some peer is so far behind that what is fed should wait.
+    pub fn is_backed_up(&self) -> bool {
+        self.net.connections.iter().any(|(_, connection)| {
+            connection.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
+        })
     }
 
     /// Tells the service with that number what the operator typed; `None`: nobody will any more.

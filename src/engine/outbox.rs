@@ -99,6 +99,16 @@ impl Outbox {
         }
     }
 
+    /// Queues a copy of `bytes` as a message of its own. An empty one is none.
+    pub(crate) fn push_message(&mut self, bytes: &[u8], pool: &mut Pool) {
+        if !bytes.is_empty() {
+            let mut message = pool.take_buffer();
+            message.extend_from_slice(bytes);
+            self.len += message.len();
+            self.chunks.push_back(Chunk::Own(message));
+        }
+    }
+
     /// Queues a range of a buffer that others are sent too.
     pub(crate) fn push_shared(
         &mut self,
@@ -126,11 +136,11 @@ impl Outbox {
         }
     }
 
-    /// What is first in line, for one gathered write.
-    pub(crate) fn gather<'a>(&'a self, turn: &'a [u8]) -> Gathered<'a> {
+    /// What is first in line, at most `chunks_max` chunks of it, for one gathered write.
+    pub(crate) fn gather<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Gathered<'a> {
         let mut gathered = Gathered { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
         let mut skip = self.sent;
-        for (slice, chunk) in gathered.slices.iter_mut().zip(&self.chunks) {
+        for (slice, chunk) in gathered.slices.iter_mut().zip(&self.chunks).take(chunks_max) {
             let bytes = &chunk.bytes(turn)[skip..];
             skip = 0;
             *slice = IoSlice::new(bytes);
@@ -233,7 +243,7 @@ mod tests {
     use super::*;
 
     fn contents(outbox: &Outbox, turn: &[u8]) -> Vec<u8> {
-        outbox.gather(turn).slices().iter().flat_map(|slice| slice.to_vec()).collect()
+        outbox.gather(turn, SLICES_MAX).slices().iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Arrival {
 /// For each peer `opened` comes first and `closed` comes last, exactly once. What is sent inside
 /// any of these calls leaves together at the end of the turn.
 pub trait Service {
-    /// A connection has been made.
+    /// A connection has been made: accepted, or answered to `Net::dial`.
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 
     /// Bytes have come. Returns how many of them were used; the rest comes again with more behind
@@ -50,6 +50,9 @@ pub trait Service {
 
     /// The operator has typed a line; `None`: there is no operator any more.
     fn told(&mut self, _line: Option<&str>, _net: &mut Net) {}
+
+    /// Bytes of standard input as they came, for a filter; `None`: that was all.
+    fn fed(&mut self, _bytes: Option<&[u8]>, _net: &mut Net) {}
 
     /// Everything that arrived in this turn has been delivered: the moment to send what was
     /// gathered, once. Called again if the sending itself closes connections.

@@ -10,6 +10,8 @@ use super::{Arrival, Engine, Limits, Peer, Quota, Service, Step, Time};
 pub(crate) struct Stage {
     pub(crate) engine: Engine,
     heard: BTreeMap<Peer, Vec<u8>>,
+    /// Whom the service has called.
+    pub(crate) called: Vec<Peer>,
     over: BTreeSet<Peer>,
     now: Time,
     joined: u16,
@@ -36,7 +38,7 @@ impl Stage {
         let mut engine = Engine::new(limits);
         engine.add_service("test", quota, Box::new(service));
         let (heard, over) = (BTreeMap::new(), BTreeSet::new());
-        Stage { engine, heard, over, now: Time::ZERO, joined: 0 }
+        Stage { engine, heard, called: Vec::new(), over, now: Time::ZERO, joined: 0 }
     }
 
     /// A new peer: 192.0.2.1, on ports 1001, 1002 ...
@@ -98,6 +100,11 @@ impl Stage {
         String::from_utf8(bytes).expect("text")
     }
 
+    /// What the services have shown and printed since the last call, as text.
+    pub(crate) fn screen(&mut self) -> String {
+        String::from_utf8(self.engine.take_screen()).expect("text")
+    }
+
     /// Whether the service has ended the conversation with `peer`.
     pub(crate) fn is_over(&self, peer: Peer) -> bool {
         self.over.contains(&peer)
@@ -107,6 +114,10 @@ impl Stage {
     pub(crate) fn flush(&mut self) {
         loop {
             self.engine.settle();
+            while let Some((peer, _, _)) = self.engine.next_dial() {
+                self.heard.insert(peer, Vec::new());
+                self.called.push(peer);
+            }
             if !self.engine.has_touched() {
                 break;
             }

@@ -5,14 +5,13 @@
 //! epoll. Such a socket waits in a queue for its peer's FIN, is looked at once a little later, and
 //! only if the peer dawdles is it registered like any other.
 
-use std::net::Shutdown;
+use std::io;
 use std::time::Duration;
-
-use mio::Interest;
 
 use super::listeners::Accepting;
 use super::source::Source;
-use super::{Reactor, Stream, enqueue, sockets};
+use super::stream::Stream;
+use super::{Reactor, enqueue};
 use crate::engine::{Engine, Peer, Step};
 
 /// How long a peer that epoll does not know has for its FIN before it is looked at.
@@ -34,6 +33,7 @@ impl Reactor {
         self.sweep_lingering();
         loop {
             self.engine.settle();
+            self.place_calls();
             let Some(first) = self.engine.next_touched() else { break };
             let mut next = Some(first);
             while let Some(peer) = next {
@@ -44,8 +44,27 @@ impl Reactor {
         self.engine.end_turn();
     }
 
+    /// Calls whom the services want called.
+    fn place_calls(&mut self) {
+        while let Some((peer, remote, kind)) = self.engine.next_dial() {
+            match Stream::dialing(remote, kind) {
+                Ok(stream) => {
+                    self.streams.insert(peer, stream);
+                    self.register(peer);
+                }
+                Err(error) => self.engine.failed(peer, &error),
+            }
+        }
+    }
+
     fn flush_peer(&mut self, peer: Peer) {
-        let Some(stream) = self.streams.get_mut(peer) else { return };
+        let Some(stream) = self.streams.get_mut(peer) else {
+            if self.engine.step(peer) == Step::Drop {
+                // A call that could not even be placed.
+                self.engine.reap(peer);
+            }
+            return;
+        };
         match stream.follow(&mut self.engine, peer) {
             Left::Gone => self.drop_stream(peer),
             Left::HungUp if !stream.registered => {
@@ -67,13 +86,9 @@ impl Reactor {
             return;
         };
         let token = Source::Stream(peer).token();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        match self.poll.registry().register(&mut stream.tcp, token, both) {
-            Ok(()) => stream.registered = true,
-            Err(error) => {
-                log::warn!("{peer} cannot be watched: {error}; dropped");
-                self.engine.failed(peer, &error);
-            }
+        if let Err(error) = stream.register(self.poll.registry(), token) {
+            log::warn!("{peer} cannot be watched: {error}; dropped");
+            self.engine.failed(peer, &error);
         }
     }
 
@@ -95,7 +110,7 @@ impl Reactor {
             self.lingering.pop_front();
             let Some(stream) = self.streams.get_mut(peer) else { continue };
             // What it sent is discarded; its FIN ends it.
-            self.engine.input(peer, &mut &stream.tcp, true);
+            self.engine.input(peer, &mut &stream.socket, true);
             if self.engine.step(peer) == Step::Wait {
                 self.register(peer);
             }
@@ -115,8 +130,7 @@ impl Stream {
                     return left;
                 }
                 Step::HangUp => {
-                    // Fails only if the connection is broken, which reading will tell.
-                    let _ = self.tcp.shutdown(Shutdown::Write);
+                    self.hang_up();
                     engine.hung_up(peer);
                     left = Left::HungUp;
                 }
@@ -129,14 +143,14 @@ impl Stream {
     fn write(&mut self, engine: &mut Engine, peer: Peer) {
         let Some(outgoing) = engine.outgoing(peer) else { return };
         let wanted = outgoing.bytes();
-        match sockets::send(&self.tcp, outgoing.slices(), outgoing.last) {
+        match self.send(&outgoing) {
             Ok(count) => {
                 // A short write has met a full buffer: the next edge will say when it is not.
                 self.writable = count == wanted;
                 engine.sent(peer, count);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => self.writable = false,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => engine.failed(peer, &error),
         }
     }

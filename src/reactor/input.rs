@@ -1,4 +1,4 @@
-//! The operator's lines from standard input, be it a terminal, a pipe or a file.
+//! Standard input, be it a terminal, a pipe or a file: as lines of an operator, or as bytes.
 //!
 //! Standard input is never switched to non-blocking: the shell shares that switch with us and
 //! would be left with it. Instead it is read once per readiness and then registered again, which
@@ -17,6 +17,8 @@ use super::source::Source;
 
 /// A line longer than this is passed on in pieces.
 const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes read at once.
+const CHUNK_BYTES: usize = 32 * 1024;
 
 enum State {
     /// epoll says when there is something.
@@ -27,15 +29,28 @@ enum State {
     Ended,
 }
 
-/// Standard input as lines.
+/// How standard input is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// As `Note::Line`, without the line's end.
+    Lines,
+    /// As `Note::Bytes`, as they come.
+    Bytes,
+}
+
+/// Standard input.
 pub(super) struct Input {
     state: State,
+    manner: Manner,
+    /// A line that has not ended yet.
     pending: Vec<u8>,
+    /// Nothing is read while the owner wants nothing.
+    pub(super) held: bool,
 }
 
 impl Input {
     /// Starts watching standard input.
-    pub(super) fn watch(registry: &Registry) -> io::Result<Input> {
+    pub(super) fn watch(registry: &Registry, manner: Manner) -> io::Result<Input> {
         let fd = stdin().as_raw_fd();
         let registered =
             registry.register(&mut SourceFd(&fd), Source::Input.token(), Interest::READABLE);
@@ -44,23 +59,26 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        Ok(Input { state, pending: Vec::new() })
+        Ok(Input { state, manner, pending: Vec::new(), held: false })
     }
 
     /// Whether there is something to read without epoll saying so.
     pub(super) fn is_always_ready(&self) -> bool {
-        matches!(self.state, State::AlwaysReady)
+        matches!(self.state, State::AlwaysReady) && !self.held
     }
 
-    /// Reads once and passes complete lines on as notes.
+    /// Reads once and passes on what it was.
     pub(super) fn serve(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
         // A background process that reads from its terminal is stopped as a whole (SIGTTIN).
-        if matches!(self.state, State::Ended) || is_in_background() {
+        if matches!(self.state, State::Ended) || self.held || is_in_background() {
             return;
         }
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; CHUNK_BYTES];
         match rustix::io::read(stdin(), &mut chunk) {
-            Ok(count) if count > 0 => self.take(&chunk[..count], notes),
+            Ok(count) if count > 0 => match self.manner {
+                Manner::Lines => self.take(&chunk[..count], notes),
+                Manner::Bytes => notes.push_back(Note::Bytes(chunk[..count].to_vec())),
+            },
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             // The terminal is gone: nobody will type any more.
             Ok(_) | Err(_) => return self.end(registry, notes),
@@ -86,7 +104,8 @@ impl Input {
         self.pending.clear();
     }
 
-    fn look_again(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+    /// Has epoll look once more whether there is something.
+    pub(super) fn look_again(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
         if !matches!(self.state, State::Polled) {
             return;
         }

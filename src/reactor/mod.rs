@@ -12,14 +12,16 @@ mod listeners;
 mod serve;
 mod sockets;
 mod source;
+mod stream;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use mio::net::TcpStream;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Interest, Poll, Waker};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
@@ -28,9 +30,12 @@ use crate::engine::{Engine, Limits, Peer, Responder, Table, Time};
 use clock::Clock;
 use datagrams::{Datagrams, Tray};
 use input::Input;
+
 use listeners::{Accepting, Listener};
 use source::Source;
+use stream::Stream;
 
+pub use input::Manner;
 pub use sockets::{Families, bind_datagrams, listen};
 
 /// Events fetched in one turn.
@@ -43,25 +48,26 @@ const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub enum Note {
     /// The operator has typed a line.
     Line(String),
+    /// Bytes of standard input, as they came.
+    Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.
     InputEnded,
     /// SIGTERM or SIGINT has come.
     Stop,
 }
 
-/// A connected socket and what is known of its readiness.
-struct Stream {
-    tcp: TcpStream,
-    /// There may be something to read.
-    readable: bool,
-    /// It may take output.
-    writable: bool,
-    /// A FIN or an error is known to wait behind what is to be read.
-    ends: bool,
-    /// Whether it is in the queue of the ready.
-    queued: bool,
-    /// Whether epoll knows it. A conversation that is over within a turn never gets there.
-    registered: bool,
+/// The way into the loop from another thread.
+#[derive(Clone)]
+pub struct Mailbox {
+    sender: Sender<Note>,
+    waker: Arc<Waker>,
+}
+
+impl Mailbox {
+    /// Leaves a note. False: the loop is gone.
+    pub fn post(&self, note: Note) -> bool {
+        self.sender.send(note).is_ok() && self.waker.wake().is_ok()
+    }
 }
 
 /// The poll loop and all its sockets.
@@ -84,6 +90,7 @@ pub struct Reactor {
     lingering: VecDeque<(Time, Peer)>,
     signals: Option<Signals>,
     input: Option<Input>,
+    mail: Option<Receiver<Note>>,
     notes: VecDeque<Note>,
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
@@ -108,6 +115,7 @@ impl Reactor {
             lingering: VecDeque::new(),
             signals: None,
             input: None,
+            mail: None,
             notes: VecDeque::new(),
             wake_at: None,
         })
@@ -161,14 +169,34 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on lines of standard input come as notes.
-    pub fn watch_input(&mut self) -> io::Result<()> {
-        let input = Input::watch(self.poll.registry())?;
+    /// From now on standard input comes as notes.
+    pub fn watch_input(&mut self, manner: Manner) -> io::Result<()> {
+        let input = Input::watch(self.poll.registry(), manner)?;
         if input.is_always_ready() {
             self.ready.push_back(Source::Input);
         }
         self.input = Some(input);
         Ok(())
+    }
+
+    /// Stops reading standard input, or goes on with it.
+    pub fn hold_input(&mut self, held: bool) {
+        let Some(input) = self.input.as_mut().filter(|input| input.held != held) else { return };
+        input.held = held;
+        if input.is_always_ready() {
+            self.ready.push_back(Source::Input);
+        } else if !held {
+            input.look_again(self.poll.registry(), &mut self.notes);
+        }
+    }
+
+    /// Where other threads leave notes for the loop, which wakes up for them. For the one thread
+    /// of a client whose line editor blocks; the server has none.
+    pub fn mailbox(&mut self) -> io::Result<Mailbox> {
+        let waker = Arc::new(Waker::new(self.poll.registry(), Source::Mailbox.token())?);
+        let (sender, receiver) = mpsc::channel();
+        self.mail = Some(receiver);
+        Ok(Mailbox { sender, waker })
     }
 
     /// Closes the listeners and the datagram sockets: nobody new.
@@ -240,7 +268,7 @@ impl Reactor {
     fn note_readiness(&mut self, event: &mio::event::Event) {
         let source = Source::of(event.token());
         match source {
-            Source::Signals | Source::Input => self.ready.push_back(source),
+            Source::Signals | Source::Input | Source::Mailbox => self.ready.push_back(source),
             Source::Listener(slot) => {
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);
@@ -269,10 +297,18 @@ impl Reactor {
             stream.writable = true;
             self.engine.writable(peer);
         }
+        if self.engine.is_dialing(peer) {
+            match (stream.take_error(), stream.connected()) {
+                (Some(error), _) => self.engine.failed(peer, &error),
+                (None, Some(local)) => self.engine.dialed(peer, local),
+                (None, None) => {}
+            }
+            return;
+        }
         // Reading finds an error behind the data; where nobody reads, it has to be asked for.
         if event.is_error()
             && !self.engine.wants_input(peer)
-            && let Ok(Some(error)) = stream.tcp.take_error()
+            && let Some(error) = stream.take_error()
         {
             self.engine.failed(peer, &error);
         }
@@ -298,19 +334,5 @@ impl Reactor {
 fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
     if !std::mem::replace(queued, true) {
         ready.push_back(source);
-    }
-}
-
-impl Stream {
-    fn new(tcp: TcpStream) -> Stream {
-        // A new socket takes output at once; whether there is input, registering will tell.
-        Stream {
-            tcp,
-            readable: false,
-            writable: true,
-            ends: false,
-            queued: false,
-            registered: false,
-        }
     }
 }

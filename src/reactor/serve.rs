@@ -1,9 +1,12 @@
 //! Serving: what is ready gets its share of the turn, one after the other. Whoever has more to do
 //! goes to the back of the queue, for the next turn.
 
+use std::sync::mpsc::Receiver;
+
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
 use super::source::Source;
-use super::{Note, PAUSE_TOLD_EVERY, Reactor, Stream, enqueue};
+use super::stream::Stream;
+use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Flow, Peer};
 
 impl Reactor {
@@ -17,6 +20,9 @@ impl Reactor {
                 Some(Source::Listener(slot)) => self.serve_listener(slot),
                 Some(Source::Signals) => self.serve_signals(),
                 Some(Source::Input) => self.serve_input(),
+                Some(Source::Mailbox) => {
+                    self.notes.extend(self.mail.iter().flat_map(Receiver::try_iter));
+                }
                 None => return,
             }
         }
@@ -28,7 +34,7 @@ impl Reactor {
         }
         let Some(stream) = self.streams.get_mut(peer) else { return };
         stream.queued = false;
-        match self.engine.input(peer, &mut &stream.tcp, stream.ends) {
+        match self.engine.input(peer, &mut &stream.socket, stream.ends) {
             Flow::Drained => stream.readable = false,
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
@@ -63,7 +69,7 @@ impl Reactor {
                     let service = self.listeners[slot].service;
                     let peer = self.engine.accept(service, arrival);
                     if let Some(peer) = peer {
-                        self.streams.insert(peer, Stream::new(tcp));
+                        self.streams.insert(peer, Stream::accepted(tcp));
                     }
                 }
                 Accepted::None => return,

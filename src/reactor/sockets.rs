@@ -1,7 +1,8 @@
 //! Making sockets with the options that matter, and the two calls on them that std lacks.
 
 use std::io::{self, IoSlice};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
 
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -43,13 +44,28 @@ pub fn bind_datagrams(address: SocketAddr, families: Families) -> io::Result<Udp
     Ok(bound(address, families, Type::DGRAM, Protocol::UDP)?.into())
 }
 
+/// A stream that is being connected; whether it will be, writability and `take_error` tell
+/// (connect(2), EINPROGRESS).
+pub(super) fn dial(remote: SocketAddr) -> io::Result<mio::net::TcpStream> {
+    let stream = mio::net::TcpStream::connect(remote)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// A datagram socket that talks to `remote` alone.
+pub(super) fn dial_datagrams(remote: SocketAddr) -> io::Result<mio::net::UdpSocket> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = mio::net::UdpSocket::bind((any, 0).into())?;
+    socket.connect(remote)?;
+    Ok(socket)
+}
+
 /// Writes to a stream in one call. `last`: a FIN follows at once, and may share a segment with
 /// the end of these bytes (MSG_MORE, see tcp(7)).
-pub(super) fn send(
-    stream: &mio::net::TcpStream,
-    slices: &[IoSlice<'_>],
-    last: bool,
-) -> io::Result<usize> {
+pub(super) fn send(stream: impl AsFd, slices: &[IoSlice<'_>], last: bool) -> io::Result<usize> {
     let flags = SendFlags::NOSIGNAL | if last { more() } else { SendFlags::empty() };
     let count = match slices {
         [only] => rustix::net::send(stream, only, flags)?,

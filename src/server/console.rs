@@ -74,15 +74,15 @@ impl Console {
         match understand(line) {
             Command::Talk => self.pass(self.talk, "talk", line, engine, screen),
             Command::Chat => self.pass(self.chat, "chat", line, engine, screen),
-            Command::Who => screen.push(&who(engine)),
+            Command::Who => screen.push(who(engine)),
             Command::Kick(number) => {
                 if engine.kick(number).is_none() {
-                    screen.push(&format!("no peer #{number}; /who lists them\n"));
+                    screen.push(format!("no peer #{number}; /who lists them\n"));
                 }
             }
-            Command::Stats => screen.push(&format!("{}\n", engine.metrics())),
+            Command::Stats => screen.push(format!("{}\n", engine.metrics())),
             Command::Help => screen.push(HELP),
-            Command::Wrong(what) => screen.push(&format!("{what}\n")),
+            Command::Wrong(what) => screen.push(format!("{what}\n")),
             Command::Quit => return true,
         }
         false
@@ -105,7 +105,7 @@ impl Console {
     ) {
         match service {
             Some(service) => engine.tell(service, Some(line)),
-            None => screen.push(&format!("{name} is not served here: nobody to say that to\n")),
+            None => screen.push(format!("{name} is not served here: nobody to say that to\n")),
         }
     }
 }

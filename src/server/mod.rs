@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
-use crate::reactor::{Note, Reactor};
+use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use console::Console;
 use screen::Screen;
@@ -134,7 +134,7 @@ impl Server {
         let mut reactor = Reactor::new(config.limits()?).map_err(setting_up)?;
         let console = listen::open(config, &mut reactor)?;
         reactor.watch_signals().map_err(setting_up)?;
-        reactor.watch_input().map_err(setting_up)?;
+        reactor.watch_input(Manner::Lines).map_err(setting_up)?;
         let (screen, stage) = (Screen::default(), Stage::Serving);
         Ok(Server { reactor, console, screen, stage, drain: config.drain })
     }
@@ -163,6 +163,7 @@ impl Server {
                     self.stop();
                 }
             }
+            Note::Bytes(_) => {}
             Note::InputEnded => self.console.ended(self.reactor.engine()),
             Note::Stop => self.stop(),
         }
@@ -197,7 +198,7 @@ impl Server {
     /// Puts before the operator what there is, as far as the terminal takes it.
     fn show(&mut self) {
         let engine = self.reactor.engine();
-        self.screen.push(&engine.take_screen());
+        self.screen.push(engine.take_screen());
         engine.metrics_mut().screen_lost += self.screen.flush();
         let now = engine.now();
         let again = self.screen.retry().map(|wait| now.after(wait));

@@ -28,11 +28,12 @@ pub(super) struct Screen {
 
 impl Screen {
     /// Queues lines.
-    pub(super) fn push(&mut self, text: &str) {
+    pub(super) fn push(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
         if self.queue.len() + text.len() > QUEUE_BYTES_MAX || self.broken {
-            self.lost_lines += text.lines().count() as u64;
+            self.lost_lines += text.iter().filter(|byte| **byte == b'\n').count() as u64;
         } else {
-            self.queue.extend(text.bytes());
+            self.queue.extend(text);
         }
     }
 

@@ -302,7 +302,7 @@ mod tests {
     }
 
     fn screen(theatre: &mut Theatre) -> String {
-        theatre.engine.take_screen()
+        theatre.screen()
     }
 
     #[test]

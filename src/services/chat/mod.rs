@@ -788,12 +788,12 @@ mod tests {
         assert_eq!(stage.hear(carl), "");
         let ignored = [Some("hello"), Some("/sayings"), Some("/who"), Some(""), None];
         ignored.iter().for_each(|line| stage.tell(*line));
-        assert_eq!(stage.engine.take_screen(), "");
+        assert_eq!(stage.screen(), "");
         stage.tell(Some("/say kitc\x1bhen hi"));
-        assert_eq!(stage.engine.take_screen(), "There is no room kitc\\x1bhen.\n");
+        assert_eq!(stage.screen(), "There is no room kitc\\x1bhen.\n");
         for empty in ["/say", "/say lobby", "/say lobby "] {
             stage.tell(Some(empty));
-            assert_eq!(stage.engine.take_screen(), "Usage: /say ROOM TEXT\n");
+            assert_eq!(stage.screen(), "Usage: /say ROOM TEXT\n");
         }
         let newcomer = stage.join();
         assert!(stage.hear(newcomer).ends_with("\n<operator> closing \\x1b soon\n"));

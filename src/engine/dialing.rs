@@ -1,0 +1,177 @@
+//! Calling others: a service asks for a connection, the driver places the call and says how it
+//! went.
+
+use std::net::SocketAddr;
+
+use super::Engine;
+use super::connection::{Connection, Kind, Phase};
+use super::net::Net;
+use super::service::Arrival;
+use super::slots::{Peer, SLOTS_MAX};
+
+impl Net {
+    /// Calls `remote`. The answer is `opened`, or `closed` with what went wrong and no `opened`
+    /// before it. `None`: there is no room for another connection.
+    pub fn dial(&mut self, remote: SocketAddr, kind: Kind) -> Option<Peer> {
+        if self.connections.len() >= self.limits.connections.min(SLOTS_MAX) {
+            return None;
+        }
+        let service = u8::try_from(self.calling).ok()?;
+        let mut connection = Connection::new(remote, service, self.now);
+        connection.phase = Phase::Dialing;
+        connection.kind = kind;
+        let peer = self.connections.insert(connection);
+        self.metrics.opened += 1;
+        self.dials.push(peer);
+        self.arm(peer);
+        Some(peer)
+    }
+}
+
+impl Engine {
+    /// The next peer to be called: who, where, and over what. Answer with `dialed` or `failed`.
+    pub fn next_dial(&mut self) -> Option<(Peer, SocketAddr, Kind)> {
+        while let Some(peer) = self.net.dials.pop() {
+            if let Some(connection) = self.net.connections.get(peer) {
+                return Some((peer, connection.remote, connection.kind));
+            }
+        }
+        None
+    }
+
+    /// Whether `peer` has been called and has not answered yet.
+    pub fn is_dialing(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(|c| c.phase == Phase::Dialing)
+    }
+
+    /// `peer` has answered, at our address `local`.
+    pub fn dialed(&mut self, peer: Peer, local: SocketAddr) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        if connection.phase != Phase::Dialing {
+            return;
+        }
+        connection.phase = Phase::Open;
+        connection.active_at = self.net.now;
+        let (index, remote) = (usize::from(connection.service), connection.remote);
+        let arrival = Arrival { remote, local };
+        log::debug!("{peer} connected from {local} to {remote}");
+        self.net.arm(peer);
+        self.net.touch(peer);
+        self.call(index, |service, net| service.opened(peer, &arrival, net));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::super::stage::Stage;
+    use super::super::{Reason, Service};
+    use super::*;
+
+    /// Calls somebody when told to, says what it is told, and shows what happens.
+    struct Caller(Option<Peer>);
+
+    impl Service for Caller {
+        fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
+            net.show(&format!("opened {peer} {}", arrival.local));
+        }
+
+        fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.show(&format!("heard {}", input.len()));
+            input.len()
+        }
+
+        fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+            net.show("finished");
+            net.close(peer);
+        }
+
+        fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
+            net.show(&format!("closed {peer} {reason}"));
+        }
+
+        fn told(&mut self, line: Option<&str>, net: &mut Net) {
+            let remote = ([192, 0, 2, 7], 7).into();
+            match (line, self.0) {
+                (Some("stream"), _) => self.0 = net.dial(remote, Kind::Stream),
+                (Some("datagram"), _) => self.0 = net.dial(remote, Kind::Datagram),
+                (Some(text), Some(peer)) => net.send(peer, text.as_bytes()),
+                (None, Some(peer)) => net.finish(peer),
+                (_, None) => {}
+            }
+        }
+    }
+
+    fn called(kind: &str) -> (Stage, Peer) {
+        let mut stage = Stage::new(Caller(None));
+        stage.tell(Some(kind));
+        let peer = *stage.called.last().expect("a call");
+        (stage, peer)
+    }
+
+    const LOCAL: ([u8; 4], u16) = ([192, 0, 2, 99], 4000);
+
+    #[test]
+    fn a_call_that_is_answered_is_opened_and_may_say_all_and_still_listen() {
+        let (mut stage, peer) = called("stream");
+        stage.tell(Some("too early"));
+        stage.engine.dialed(peer, LOCAL.into());
+        stage.tell(Some("hello"));
+        stage.tell(None);
+        stage.tell(Some("too late"));
+        assert_eq!(stage.hear(peer), "hello");
+        stage.say(peer, "an answer");
+        stage.finish(peer);
+        let shown = "opened #1 192.0.2.99:4000\nheard 9\nfinished\nclosed #1 closed by the peer\n";
+        assert_eq!(stage.screen(), shown);
+        assert_eq!(stage.engine.connections(), 0);
+    }
+
+    #[test]
+    fn a_call_that_fails_is_closed_with_the_reason_and_never_opened() {
+        let (mut stage, peer) = called("stream");
+        stage.engine.failed(peer, &io::ErrorKind::ConnectionRefused.into());
+        stage.flush();
+        assert_eq!(stage.screen(), "closed #1 failed: connection refused\n");
+    }
+
+    #[test]
+    fn a_call_that_nobody_answers_times_out() {
+        let (mut stage, _) = called("stream");
+        stage.pass(Duration::from_secs(9));
+        assert_eq!(stage.screen(), "");
+        stage.pass(Duration::from_secs(1));
+        assert_eq!(stage.screen(), "closed #1 failed: timed out\n");
+    }
+
+    /// One empty datagram, and then nothing more for now.
+    struct OneEmpty(bool);
+
+    impl io::Read for OneEmpty {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            match std::mem::take(&mut self.0) {
+                true => Ok(0),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
+
+    #[test]
+    fn datagrams_leave_one_by_one_and_have_no_end() {
+        let (mut stage, peer) = called("datagram");
+        stage.engine.dialed(peer, LOCAL.into());
+        stage.engine.tell(0, Some("one"));
+        stage.engine.tell(0, Some("two"));
+        let sizes = |stage: &Stage| stage.engine.outgoing(peer).map(|outgoing| outgoing.bytes());
+        assert_eq!(sizes(&stage), Some(3));
+        stage.flush();
+        assert_eq!(stage.hear(peer), "onetwo");
+        stage.engine.input(peer, &mut OneEmpty(true), false);
+        stage.tell(None);
+        stage.tell(Some("three"));
+        assert_eq!(stage.hear(peer), "three");
+        assert_eq!(stage.screen(), "opened #1 192.0.2.99:4000\nheard 0\n");
+    }
+}
