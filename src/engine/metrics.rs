@@ -33,7 +33,7 @@ impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} connections ({} open), {} in, {} out; {} datagrams in, {} out",
+            "connections: {} ({} open), {} in, {} out; datagrams: {} in, {} out",
             self.opened,
             self.opened - self.closed,
             Bytes(self.bytes_in),
@@ -95,7 +95,7 @@ mod tests {
         let quiet = Metrics { opened: 3, closed: 1, ..Metrics::default() };
         assert_eq!(
             quiet.to_string(),
-            "3 connections (2 open), 0 B in, 0 B out; 0 datagrams in, 0 out"
+            "connections: 3 (2 open), 0 B in, 0 B out; datagrams: 0 in, 0 out"
         );
         let busy = Metrics { datagrams_dropped: 2, ..quiet };
         assert!(busy.to_string().ends_with(", 2 answers dropped"));

@@ -175,7 +175,7 @@ impl Server {
             Stage::Serving => {
                 self.reactor.stop_listening();
                 let engine = self.reactor.engine();
-                log::info!("leaving: nobody new; {} connections to finish", engine.connections());
+                log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
                 Stage::Draining(self.reactor.now().after(self.drain))
             }
@@ -190,7 +190,7 @@ impl Server {
         if left == 0 && !engine.has_touched() {
             self.stage = Stage::Left;
         } else if until <= engine.now() {
-            log::warn!("leaving with {left} connections unfinished: --drain is over");
+            log::warn!("leaving: --drain is over; connections unfinished: {left}");
             self.stage = Stage::Left;
         }
     }
