@@ -107,13 +107,15 @@ impl Connection {
     pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Option<Time> {
         match self.phase {
             Phase::Dialing => Some(self.opened_at.after(limits.dial)),
-            Phase::Open | Phase::HalfClosed | Phase::Ending | Phase::Listening => {
+            Phase::Open | Phase::HalfClosed | Phase::Listening => {
                 let idle = quota.idle.map(|idle| self.active_at.after(idle));
                 let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
                 let slow = slow_since.map(|since| since.after(limits.slow));
                 idle.into_iter().chain(slow).min()
             }
-            Phase::Closing(_) | Phase::Finishing(_) => Some(self.active_at.after(limits.stall)),
+            Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => {
+                Some(self.active_at.after(limits.stall))
+            }
             Phase::Lingering(_) => Some(self.active_at.after(limits.linger)),
             Phase::Gone(_) => None,
         }
@@ -123,14 +125,14 @@ impl Connection {
     pub(crate) fn overdue(&self, limits: &Limits, now: Time) -> Reason {
         match self.phase {
             Phase::Dialing => Reason::Failed(io::ErrorKind::TimedOut),
-            Phase::Open | Phase::HalfClosed | Phase::Ending | Phase::Listening => {
+            Phase::Open | Phase::HalfClosed | Phase::Listening => {
                 let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
                 match slow_since {
                     Some(since) if since.after(limits.slow) <= now => Reason::Slow,
                     _ => Reason::Idle,
                 }
             }
-            Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,
+            Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,
             // It had everything; that it never closed its side is no reason of its own.
             Phase::Lingering(reason) | Phase::Gone(reason) => reason,
         }

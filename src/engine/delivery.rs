@@ -68,6 +68,8 @@ impl Engine {
         }
         buffers.inbox.extend_from_slice(&self.turn[rest]);
         if buffers.inbox.len() > net.limits.inbox {
+            buffers.inbox.clear();
+            net.release(peer);
             net.close_as(peer, Reason::TooLong);
         } else {
             net.release(peer);

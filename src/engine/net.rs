@@ -80,7 +80,10 @@ impl Net {
                 debug_assert!(input.len() <= whole.len());
                 self.input_kept = true;
                 let head = whole.start..whole.start + input.len();
-                self.queue(peer, |_, buffers, _| buffers.outbox.push_turn(head));
+                self.queue(peer, |kind, buffers, pool| match kind {
+                    Kind::Stream => buffers.outbox.push_turn(head),
+                    Kind::Datagram => buffers.outbox.push_message(input, pool),
+                });
             }
             None => self.send(peer, input),
         }
@@ -88,8 +91,9 @@ impl Net {
 
     /// Queues a range of a buffer that others are sent too, without a copy.
     pub fn share(&mut self, peer: Peer, buffer: &Rc<Vec<u8>>, range: Range<usize>) {
-        self.queue(peer, |_, buffers, pool| {
-            buffers.outbox.push_shared(buffer, range, pool);
+        self.queue(peer, |kind, buffers, pool| match kind {
+            Kind::Stream => buffers.outbox.push_shared(buffer, range, pool),
+            Kind::Datagram => buffers.outbox.push_message(&buffer[range], pool),
         });
     }
 
@@ -203,6 +207,9 @@ impl Net {
         let pool = &mut self.pool;
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
         push(connection.kind, buffers, pool);
+        if buffers.outbox.is_empty() {
+            return self.release(peer);
+        }
         buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
         if !std::mem::replace(&mut connection.touched, true) {
             self.touched.push(peer);

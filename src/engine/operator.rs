@@ -31,6 +31,13 @@ impl Engine {
         self.call(service, |service, net| service.fed(bytes, net));
     }
 
+    /// How many connections own buffers, and how many of those have nothing in them: none, at the
+    /// end of a turn.
+    pub fn buffered(&self) -> (usize, usize) {
+        let owned = self.net.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
+        owned.fold((0, 0), |(all, empty), b| (all + 1, empty + usize::from(b.is_empty())))
+    }
+
     /// Whether some peer is so far behind that what is fed should wait.
     pub fn is_backed_up(&self) -> bool {
         self.net.connections.iter().any(|(_, connection)| {
@@ -41,6 +48,8 @@ impl Engine {
     /// Tells the service with that number what the operator typed; `None`: nobody will any more.
     pub fn tell(&mut self, service: usize, line: Option<&str>) {
         self.call(service, |service, net| service.told(line, net));
+        // What it gathered must not wait for the next turn's end: nothing might bring one about.
+        self.call(service, |service, net| service.settled(net));
     }
 
     /// Closes the connection with that number once all that is queued for it is out.

@@ -19,10 +19,16 @@ const LINGER_LOOK: Duration = Duration::from_millis(5);
 /// More than this many such peers: the oldest are looked at before their time.
 const LINGERING_MAX: usize = 1024;
 
+/// Writes to one peer in one turn: a service that sends more whenever there is room could
+/// otherwise keep the loop to itself.
+const WRITES_MAX: usize = 8;
+
 /// What is left of a peer after its step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
     Alive,
+    /// It takes whatever it is given, and has had its share of this turn.
+    Busy,
     HungUp,
     Gone,
 }
@@ -71,6 +77,7 @@ impl Reactor {
                 let when = self.engine.now().after(LINGER_LOOK);
                 self.lingering.push_back((when, peer));
             }
+            Left::Busy => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
             Left::Alive | Left::HungUp => {
                 if stream.readable && self.engine.wants_input(peer) {
                     enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
@@ -122,9 +129,17 @@ impl Stream {
     /// Does what the engine wants of this socket until it wants nothing more.
     fn follow(&mut self, engine: &mut Engine, peer: Peer) -> Left {
         let mut left = Left::Alive;
+        let mut writes = 0;
         loop {
             match engine.step(peer) {
-                Step::Write if self.writable => self.write(engine, peer),
+                Step::Write if self.writable && writes == WRITES_MAX => {
+                    engine.hold(peer);
+                    return Left::Busy;
+                }
+                Step::Write if self.writable => {
+                    writes += 1;
+                    self.write(engine, peer);
+                }
                 Step::Write => {
                     engine.hold(peer);
                     return left;

@@ -250,7 +250,8 @@ impl Reactor {
 
     /// How long the poll may sleep: not at all if there is work left.
     fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || self.engine.has_touched() {
+        let room_again = self.accepting == Accepting::Full && self.engine.has_ample_room();
+        if !self.ready.is_empty() || self.engine.has_touched() || room_again {
             return Some(Duration::ZERO);
         }
         let retry = match self.accepting {

@@ -34,6 +34,9 @@ impl Reactor {
         }
         let Some(stream) = self.streams.get_mut(peer) else { return };
         stream.queued = false;
+        if stream.writable {
+            self.engine.writable(peer);
+        }
         match self.engine.input(peer, &mut &stream.socket, stream.ends) {
             Flow::Drained => stream.readable = false,
             // `flush` brings it back once its output has gone.

@@ -54,11 +54,11 @@ pub(super) fn open(config: &Config, reactor: &mut Reactor) -> Result<Console, St
     }
     console.talk = hired.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
     console.chat = hired.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
-    for url in urls.lines() {
-        log::info!("listening on {url}");
-    }
     if let Some(path) = &config.announce {
         announce(path, &urls)?;
+    }
+    for url in urls.lines() {
+        log::info!("listening on {url}");
     }
     Ok(console)
 }
@@ -149,12 +149,7 @@ fn add(places: &mut Vec<Place>, place: Place) -> Result<(), String> {
         .iter()
         .find(|other| other.same_port(&place) && other.address.ip() == place.address.ip());
     match clash {
-        Some(other) if other.offer.name != place.offer.name => Err(format!(
-            "{} and {} want the same port: give one of them another, such as {}://:0 for any",
-            other.url(),
-            place.url(),
-            place.offer.name,
-        )),
+        Some(other) if other.offer.name != place.offer.name => Err(both_want(other, &place)),
         // Asked for twice, as by --host localhost --host 127.0.0.1.
         Some(_) => Ok(()),
         None => {
@@ -188,10 +183,8 @@ fn resolve(
 }
 
 fn bind(place: &Place, all: &[Place], backlog: u32) -> Result<Socket, String> {
-    // [::] takes IPv4 peers as well, unless 0.0.0.0 is asked for beside it.
-    let beside = |other: &Place| {
-        other.same_port(place) && other.address.is_ipv4() && other.address.ip().is_unspecified()
-    };
+    // [::] takes IPv4 peers as well, unless an IPv4 address is asked for beside it.
+    let beside = |other: &Place| other.same_port(place) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
         true => Families::Own,
         false => Families::Both,
@@ -200,7 +193,23 @@ fn bind(place: &Place, all: &[Place], backlog: u32) -> Result<Socket, String> {
         Transport::Tcp => reactor::listen(place.address, families, backlog).map(Socket::Tcp),
         Transport::Udp => reactor::bind_datagrams(place.address, families).map(Socket::Udp),
     };
-    socket.map_err(|error| because(place, &error))
+    socket.map_err(|error| {
+        // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.
+        let mut before = all.iter().take_while(|other| !std::ptr::eq(*other, place));
+        match before.find(|other| other.same_port(place)) {
+            Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, place),
+            _ => because(place, &error),
+        }
+    })
+}
+
+fn both_want(one: &Place, other: &Place) -> String {
+    format!(
+        "{} and {} want the same port: give one of them another, such as {}://:0 for any",
+        one.url(),
+        other.url(),
+        other.offer.name,
+    )
 }
 
 fn because(place: &Place, error: &io::Error) -> String {

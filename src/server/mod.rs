@@ -132,8 +132,9 @@ impl Server {
     /// One line for people: what could not be done, where, why, and what would help.
     pub fn start(config: &Config) -> Result<Server, String> {
         let mut reactor = Reactor::new(config.limits()?).map_err(setting_up)?;
-        let console = listen::open(config, &mut reactor)?;
+        // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals().map_err(setting_up)?;
+        let console = listen::open(config, &mut reactor)?;
         reactor.watch_input(Manner::Lines).map_err(setting_up)?;
         let (screen, stage) = (Screen::default(), Stage::Serving);
         Ok(Server { reactor, console, screen, stage, drain: config.drain })

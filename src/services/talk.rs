@@ -212,7 +212,8 @@ impl Talk {
 
     /// One whole message. False: it was the last one.
     fn message(&mut self, peer: Peer, text: &[u8], net: &mut Net) -> bool {
-        if self.on_screen.is_some_and(|other| other != peer) {
+        let others = || self.sessions.iter().nth(1).is_some();
+        if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
             let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
             net.show(&format!("--- {peer} {remote}"));
         }
@@ -371,7 +372,13 @@ mod tests {
         assert_eq!(theatre.hear(one), "for one\nstill for one\n");
         assert_eq!(theatre.hear(two), "for two\nalso for two\n");
         let shown = screen(&mut theatre);
-        assert_eq!(shown, "Client says: from one\n--- #2 192.0.2.1:1002\nClient says: from two\n");
+        let wanted = [
+            "--- #1 192.0.2.1:1001",
+            "Client says: from one",
+            "--- #2 192.0.2.1:1002",
+            "Client says: from two",
+        ];
+        assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
         theatre.tell(Some("/to 77 hello"));
         assert!(screen(&mut theatre).starts_with("no talk client \"77\""));
     }

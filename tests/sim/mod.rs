@@ -1,0 +1,18 @@
+//! The seeded simulator: the production engine and services in a world of scripted clients, a
+//! kernel that cuts, blocks, interrupts and breaks by chance, and time that jumps. No sockets, no
+//! threads, no clock. Every claim of design.md is an assertion here that names its number.
+
+mod client;
+mod cuts;
+mod driver;
+mod facts;
+mod kinds;
+mod mixes;
+mod pipe;
+mod rng;
+mod witness;
+mod world;
+
+pub(crate) use cuts::{assert_cuts_change_nothing, rings_after};
+pub(crate) use mixes::{MIXES, Mix};
+pub(crate) use world::World;

@@ -1,0 +1,88 @@
+//! The engine's ten invariants (design.md) under a seeded simulator.
+//!
+//! `SIM_SEED=1234 cargo test --test simulation` replays one world and tells all that happens in
+//! it; `SIM_SEEDS=10000` tries more than the ordinary number.
+
+mod sim;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use sim::{MIXES, Mix, World, assert_cuts_change_nothing, rings_after};
+
+/// Worlds in the ordinary run.
+const SEEDS: u64 = 350;
+
+/// What has to happen in some of them, or the oracles have been asleep.
+const MUST_HAPPEN: &[&str] = &[
+    "closed closed by the peer",
+    "closed done",
+    "closed failed: timed out",
+    "closed idle",
+    "closed input too long",
+    "closed kicked",
+    "closed reset by the peer",
+    "closed shutdown",
+    "closed too slow a reader",
+    "drained",
+    "flushed early",
+    "held",
+    "more",
+    "paused",
+    "stale event",
+    "slow above the hard limit",
+    "slow above the soft limit",
+    "slow in closing",
+    "lingered until the deadline",
+    "slot reused",
+];
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+fn mix_of(seed: u64) -> &'static Mix {
+    let count = MIXES.len() as u64;
+    &MIXES[usize::try_from(seed % count).expect("small")]
+}
+
+/// Runs one world; if it fails, says how to see it again.
+fn run(seed: u64, told: bool) -> (u64, BTreeSet<String>) {
+    let mix = mix_of(seed);
+    catch_unwind(AssertUnwindSafe(|| World::new(mix, seed, told).run())).unwrap_or_else(|panic| {
+        eprintln!("\n{}: SIM_SEED={seed} cargo test --test simulation worlds\n", mix.name);
+        resume_unwind(panic)
+    })
+}
+
+#[test]
+fn worlds_of_all_kinds_keep_every_invariant() {
+    if let Some(seed) = number("SIM_SEED") {
+        run(seed, true);
+        return;
+    }
+    let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
+    let seen: BTreeSet<String> = (0..seeds).flat_map(|seed| run(seed, false).1).collect();
+    let missing: Vec<_> = MUST_HAPPEN.iter().filter(|what| !seen.contains(**what)).collect();
+    assert!(seeds < SEEDS || missing.is_empty(), "never happened: {missing:?}; {seen:?}");
+}
+
+#[test]
+fn the_same_seed_makes_the_same_world() {
+    for seed in 1000..1000 + 2 * MIXES.len() as u64 {
+        assert_eq!(run(seed, false).0, run(seed, false).0, "oracle 10: seed {seed}");
+    }
+    assert_ne!(run(1, false).0, run(1 + MIXES.len() as u64, false).0);
+}
+
+#[test]
+fn wherever_the_input_is_cut_everybody_hears_the_same_from_every_service() {
+    assert_cuts_change_nothing(30);
+}
+
+#[test]
+fn a_flood_of_short_connections_leaves_no_trail_of_deadlines() {
+    let rings = rings_after(5000);
+    assert!(rings <= 1100, "oracle 5: woken {rings} times for connections of the past");
+}

@@ -1,0 +1,64 @@
+//! What the tests over real sockets share: a server as a child process, clients as people write
+//! them, and the words to say loudly that a case cannot occur here. Deadlines are bounds of
+//! failure only: nothing here sleeps to wait for something.
+
+#![allow(dead_code, unused_imports)] // each test file uses its own part
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod client;
+mod lines;
+mod process;
+mod server;
+
+use std::io::Write;
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+
+pub(crate) use client::{Datagrams, Member, Tcp};
+pub(crate) use process::{free_port, raise_descriptor_limit, refused};
+pub(crate) use server::Server;
+
+/// How long anything may take before its test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long nothing must happen where a test asserts that nothing happens.
+pub(crate) const QUIET: Duration = Duration::from_millis(400);
+
+/// Bytes in which every place looks different, so that a lost or doubled piece shows.
+pub(crate) fn pattern(seed: usize, length: usize) -> Vec<u8> {
+    let mut state = seed as u64 + 1;
+    let next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+/// Whether `bytes` are `piece` again and again, the last time perhaps only its head.
+pub(crate) fn is_repeated(piece: &[u8], bytes: &[u8]) -> bool {
+    bytes.chunks(piece.len()).all(|part| part == &piece[..part.len()])
+}
+
+/// Whether this machine has IPv6 on its loopback. If not, says so where even a passing test is
+/// heard: what hangs on it is not tested then.
+pub(crate) fn has_ipv6() -> bool {
+    match UdpSocket::bind("[::1]:0") {
+        Ok(_) => true,
+        Err(error) => {
+            loudly(&format!("NOT TESTED, because there is no IPv6 on this machine: {error}"));
+            false
+        }
+    }
+}
+
+/// Says something past the test harness, which keeps what passing tests print to itself.
+pub(crate) fn loudly(text: &str) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Where nobody listens, nobody is told.
+    let _ = writeln!(std::io::stderr(), "\n*** {name}: {text}");
+}
+
+/// `address` with another host, for the listeners on wildcard addresses.
+pub(crate) fn at(host: &str, address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(host.parse().expect("an IP address"), address.port())
+}

@@ -1,0 +1,123 @@
+//! `cooee serve` as a child process: its log, its console, its signals and its end.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::lines::Lines;
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    input: Option<ChildStdin>,
+    /// Its standard error, line by line.
+    pub(crate) log: Lines,
+    /// Its standard output: what the operator sees.
+    pub(crate) screen: Lines,
+}
+
+/// How a server ended.
+pub(crate) struct Ended {
+    /// The exit status, or minus the signal that killed it.
+    pub(crate) status: i32,
+    /// The log lines that nobody had taken.
+    pub(crate) log: Vec<String>,
+    /// The screen lines that nobody had taken.
+    pub(crate) screen: Vec<String>,
+}
+
+impl Server {
+    /// `cooee serve` with these words behind it.
+    pub(crate) fn start(words: &[&str]) -> Server {
+        Server::run(env!("CARGO_BIN_EXE_cooee"), &[&["serve"], words].concat())
+    }
+
+    /// The same with no more than `descriptors` to be had.
+    pub(crate) fn start_with_descriptors(descriptors: usize, words: &[&str]) -> Server {
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        let shell = ["-c", &script, env!("CARGO_BIN_EXE_cooee"), "serve"];
+        Server::run("sh", &[&shell, words].concat())
+    }
+
+    /// Any program that is or becomes cooee.
+    pub(crate) fn run(program: &str, words: &[&str]) -> Server {
+        let mut child = Command::new(program)
+            .args(words)
+            .env_remove("RUST_LOG")
+            .env_remove("RUST_LOG_STYLE")
+            // Without a name server nearby, a name must not take long to be unknown.
+            .env("RES_OPTIONS", "timeout:1 attempts:1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let log = Lines::of("the log", child.stderr.take().expect("a pipe"));
+        let screen = Lines::of("the screen", child.stdout.take().expect("a pipe"));
+        let input = child.stdin.take();
+        Server { child, input, log, screen }
+    }
+
+    /// Where it listens for `what`, such as `echo+tcp`. With several addresses each call gives
+    /// the next.
+    pub(crate) fn address(&mut self, what: &str) -> SocketAddr {
+        let start = format!("listening on {what}://");
+        let line = self.log.wait_for_line(&start);
+        let (_, address) = line.split_once(&start).expect("the line that was waited for");
+        address.parse().expect("an address behind the service")
+    }
+
+    /// Types a line at the console.
+    pub(crate) fn operator(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("a console");
+        writeln!(input, "{line}").expect("the server reads its console");
+    }
+
+    /// Leaves the console: the server's standard input ends.
+    pub(crate) fn operator_leaves(&mut self) {
+        self.input = None;
+    }
+
+    /// Asks for `/who` and returns the bytes in and out of peer `number` as they are shown there.
+    pub(crate) fn traffic_of(&mut self, number: u64) -> (String, String) {
+        self.operator("/who");
+        let line = self.screen.wait_for_line(&format!("#{number} "));
+        let (_, traffic) = line.split_once(", in ").expect("the bytes in");
+        let (bytes_in, bytes_out) = traffic.split_once(", out ").expect("the bytes out");
+        (bytes_in.to_owned(), bytes_out.to_owned())
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the server is there");
+    }
+
+    /// Waits for its end, its console still open.
+    pub(crate) fn ended(&mut self) -> Ended {
+        // The outputs end when the process does, and they have a deadline.
+        let (log, screen) = (self.log.rest(), self.screen.rest());
+        let status = self.child.wait().expect("a child");
+        let killed_by = || -status.signal().unwrap_or(0);
+        Ended { status: status.code().unwrap_or_else(killed_by), log, screen }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log: {:#?}", self.log.all());
+            eprintln!("the operator's screen: {:#?}", self.screen.all());
+        }
+    }
+}
