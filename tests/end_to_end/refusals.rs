@@ -51,8 +51,8 @@ fn an_address_or_a_name_that_is_not_there_is_named() {
     let line = refused(1, &["serve", &format!("echo://{nowhere}")]);
     assert_names(&line, &[&nowhere, "does not resolve", "check the name"]);
     // Documentation addresses (RFC 5737) belong to no machine.
-    let line = refused(1, &["serve", "greet://192.0.2.1:0"]);
-    assert_names(&line, &["greet+tcp://192.0.2.1:0", "no such address"]);
+    let line = refused(1, &["serve", "greet://203.0.113.77:0"]);
+    assert_names(&line, &["greet+tcp://203.0.113.77:0", "no such address"]);
 }
 
 #[test]
