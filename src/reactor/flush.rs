@@ -2,8 +2,9 @@
 //! that are done. Sockets are dropped here and nowhere else.
 //!
 //! A conversation that is over within the turn it began in (greet) is never registered with
-//! epoll. Such a socket waits in a queue for its peer's FIN, is looked at once a little later, and
-//! only if the peer dawdles is it registered like any other.
+//! epoll. Its socket is looked at in the next turn, while it is still in the cache and when most
+//! peers have closed their side; once more a little later; and only if the peer dawdles is it
+//! registered like any other.
 
 use std::io;
 use std::time::Duration;
@@ -14,10 +15,10 @@ use super::stream::Stream;
 use super::{Reactor, enqueue};
 use crate::engine::{Engine, Peer, Step};
 
-/// How long a peer that epoll does not know has for its FIN before it is looked at.
-const LINGER_LOOK: Duration = Duration::from_millis(5);
+/// How long a peer that epoll does not know has for its FIN until the second look.
+pub(super) const LINGER_LOOK: Duration = Duration::from_millis(5);
 /// More than this many such peers: the oldest are looked at before their time.
-const LINGERING_MAX: usize = 1024;
+const LINGERING_MAX: usize = 64;
 
 /// Writes to one peer in one turn: a service that sends more whenever there is room could
 /// otherwise keep the loop to itself.
@@ -73,10 +74,7 @@ impl Reactor {
         };
         match stream.follow(&mut self.engine, peer) {
             Left::Gone => self.drop_stream(peer),
-            Left::HungUp if !stream.registered => {
-                let when = self.engine.now().after(LINGER_LOOK);
-                self.lingering.push_back((when, peer));
-            }
+            Left::HungUp if !stream.registered => self.hung_up.push(peer),
             Left::Busy => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
             Left::Alive | Left::HungUp => {
                 if stream.readable && self.engine.wants_input(peer) {
@@ -108,20 +106,33 @@ impl Reactor {
         }
     }
 
-    /// Looks at hung-up peers that epoll does not know, when it is time or there are too many.
+    /// Looks at hung-up peers that epoll does not know: at those of the last turn at once, at the
+    /// others when it is time or there are too many.
     fn sweep_lingering(&mut self) {
+        let later = self.engine.now().after(LINGER_LOOK);
+        let mut hung_up = std::mem::take(&mut self.hung_up);
+        for peer in hung_up.drain(..) {
+            if !self.has_ended(peer) {
+                self.lingering.push_back((later, peer));
+            }
+        }
+        self.hung_up = hung_up;
         while let Some((when, peer)) = self.lingering.front().copied() {
             if when > self.engine.now() && self.lingering.len() <= LINGERING_MAX {
                 return;
             }
             self.lingering.pop_front();
-            let Some(stream) = self.streams.get_mut(peer) else { continue };
-            // What it sent is discarded; its FIN ends it.
-            self.engine.input(peer, &mut &stream.socket, true);
-            if self.engine.step(peer) == Step::Wait {
+            if !self.has_ended(peer) {
                 self.register(peer);
             }
         }
+    }
+
+    /// Whether a hung-up peer has sent its FIN as well. What it sent before is discarded.
+    fn has_ended(&mut self, peer: Peer) -> bool {
+        let Some(stream) = self.streams.get_mut(peer) else { return true };
+        self.engine.input(peer, &mut &stream.socket, true);
+        self.engine.step(peer) != Step::Wait
     }
 }
 

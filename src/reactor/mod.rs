@@ -88,6 +88,8 @@ pub struct Reactor {
     pause_told: Option<Time>,
     /// Hung-up peers that epoll does not know; see `flush`.
     lingering: VecDeque<(Time, Peer)>,
+    /// Those of them that have hung up since the last look.
+    hung_up: Vec<Peer>,
     signals: Option<Signals>,
     input: Option<Input>,
     mail: Option<Receiver<Note>>,
@@ -113,6 +115,7 @@ impl Reactor {
             accepting: Accepting::Yes,
             pause_told: None,
             lingering: VecDeque::new(),
+            hung_up: Vec::new(),
             signals: None,
             input: None,
             mail: None,
@@ -258,7 +261,8 @@ impl Reactor {
             Accepting::Exhausted(when) => Some(when),
             Accepting::Yes | Accepting::Full => None,
         };
-        let lingering = self.lingering.front().map(|(when, _)| *when);
+        let fresh = self.hung_up.first().map(|_| self.engine.now().after(flush::LINGER_LOOK));
+        let lingering = self.lingering.front().map(|(when, _)| *when).or(fresh);
         let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at];
         let next = deadlines.into_iter().flatten().min()?;
         // Counted from the start of the turn: the turn's own length, some microseconds, is not
