@@ -21,6 +21,22 @@ pub struct Metrics {
     pub datagrams_unanswered: u64,
     /// Answers lost because the kernel would not take them.
     pub datagrams_dropped: u64,
+    /// Datagrams not looked at: no unicast address or no port, or sent to many.
+    pub unheard_address: u64,
+    /// Datagrams not looked at: from a port on which we answer ourselves.
+    pub unheard_own_port: u64,
+    /// Datagrams not looked at: from a port below 1024.
+    pub unheard_low_port: u64,
+    /// Datagrams not looked at: from a network that is denied.
+    pub unheard_denied: u64,
+    /// Datagrams without an answer: their network has had its rate.
+    pub unheard_rate: u64,
+    /// Connections closed at once: from a network that is denied.
+    pub turned_denied: u64,
+    /// Connections closed at once: their source has enough of them.
+    pub turned_crowded: u64,
+    /// Connections closed at once: their network makes them too fast.
+    pub turned_hasty: u64,
     /// Events fetched for sockets that were gone by then.
     pub stale_events: u64,
     /// Times that accepting had to wait for descriptors or memory.
@@ -44,6 +60,14 @@ impl fmt::Display for Metrics {
         let rare = [
             (self.datagrams_unanswered, "unanswered"),
             (self.datagrams_dropped, "answers dropped"),
+            (self.unheard_address, "datagrams from impossible addresses"),
+            (self.unheard_own_port, "datagrams from own ports"),
+            (self.unheard_low_port, "datagrams from ports below 1024"),
+            (self.unheard_denied, "datagrams denied"),
+            (self.unheard_rate, "datagrams over their rate"),
+            (self.turned_denied, "connections denied"),
+            (self.turned_crowded, "connections over --max-per-ip"),
+            (self.turned_hasty, "connections over --accept-rate"),
             (self.accept_pauses, "pauses in accepting"),
             (self.screen_lost, "console lines lost"),
         ];

@@ -1,0 +1,96 @@
+//! Who may speak to us at all: networks that are allowed or denied; the most specific one that an
+//! address lies in decides.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Bits behind the prefix are ignored.
+///
+/// # Errors
+/// What is wrong with it, and how it is written.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let single = text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    let network = single.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
+        format!("{text:?} is not a network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1")
+    })?;
+    Ok(network.trunc())
+}
+
+/// The rules, the most specific first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Networks {
+    rules: Vec<(IpNet, bool)>,
+    /// What holds for an address that no rule is about.
+    others_denied: bool,
+}
+
+impl Networks {
+    /// Rules from both lists. If any network is allowed, addresses in none are denied.
+    ///
+    /// # Errors
+    /// If a network is in both lists.
+    pub fn new(allowed: &[IpNet], denied: &[IpNet]) -> Result<Networks, String> {
+        if let Some(both) = allowed.iter().find(|network| denied.contains(network)) {
+            return Err(format!("{both} is both allowed and denied: choose one"));
+        }
+        let listed = allowed.iter().map(|network| (*network, true));
+        let mut rules: Vec<_> = listed.chain(denied.iter().map(|n| (*n, false))).collect();
+        rules.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix_len()));
+        Ok(Networks { rules, others_denied: !allowed.is_empty() })
+    }
+
+    /// Whether that address may speak to us.
+    pub fn allow(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        // One of the other family contains no such address, so lengths compare within a family.
+        let rule = self.rules.iter().find(|(network, _)| network.contains(&address));
+        rule.map_or(!self.others_denied, |(_, allowed)| *allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn networks(allowed: &[&str], denied: &[&str]) -> Networks {
+        let parse = |words: &[&str]| -> Vec<IpNet> {
+            words.iter().map(|word| parse_network(word).unwrap()).collect()
+        };
+        Networks::new(&parse(allowed), &parse(denied)).unwrap()
+    }
+
+    fn allows(networks: &Networks, address: &str) -> bool {
+        networks.allow(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_most_specific_rule_decides() {
+        let rules = networks(&["10.0.0.0/8", "10.1.2.3"], &["10.1.0.0/16", "0.0.0.0/0"]);
+        assert!(allows(&rules, "10.9.9.9"));
+        assert!(!allows(&rules, "10.1.9.9"));
+        assert!(allows(&rules, "10.1.2.3"));
+        assert!(allows(&rules, "::ffff:10.1.2.3"), "an IPv4 peer of a dual-stack socket");
+        assert!(!allows(&rules, "192.0.2.1"));
+    }
+
+    #[test]
+    fn without_rules_everybody_is_welcome_and_an_allow_list_shuts_out_the_rest() {
+        assert!(allows(&Networks::default(), "192.0.2.1"));
+        assert!(allows(&networks(&[], &["10.0.0.0/8"]), "192.0.2.1"));
+        assert!(!allows(&networks(&["10.0.0.0/8"], &[]), "192.0.2.1"));
+        assert!(!allows(&networks(&["10.0.0.0/8"], &[]), "2001:db8::1"));
+        assert!(allows(&networks(&["2001:db8::/32"], &[]), "2001:db8::1"));
+    }
+
+    #[test]
+    fn networks_are_read_as_people_write_them() {
+        assert_eq!(parse_network("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
+        for wrong in ["", "10.0.0.0/33", "localhost", "10.0.0", "10.0.0.0/"] {
+            assert!(parse_network(wrong).unwrap_err().contains("10.0.0.0/8"), "{wrong}");
+        }
+        let one = [parse_network("10.0.0.0/8").unwrap()];
+        assert!(Networks::new(&one, &one).unwrap_err().contains("both"));
+    }
+}
