@@ -33,7 +33,7 @@ pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use reason::Reason;
-pub use service::{Arrival, Responder, Service};
+pub use service::{Arrival, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use step::{Entry, Flow, Outgoing, Step};
 pub use time::Time;

@@ -1,5 +1,8 @@
 //! What an operator sees of the engine and can do to it.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 use super::{Engine, Entry, Peer, Reason};
 
 impl Engine {
@@ -13,6 +16,18 @@ impl Engine {
             bytes_in: connection.bytes_in,
             bytes_out: connection.bytes_out,
         })
+    }
+
+    /// The address of `peer`, unless it is gone.
+    pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+        self.net.remote(peer)
+    }
+
+    /// Logs a line about one connection, as long as there are not too many in this second.
+    pub fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
+        if log::log_enabled!(level) && self.net.governor.admits(self.net.now) {
+            log::log!(level, "{line}");
+        }
     }
 
     /// What the services have shown and printed since the last call.

@@ -63,5 +63,30 @@ pub trait Service {
 /// the number of packets, whoever asks.
 pub trait Responder {
     /// The reply to `payload`, if there is to be one.
-    fn answer<'a>(&'a mut self, from: SocketAddr, payload: &'a [u8]) -> Option<&'a [u8]>;
+    fn answer<'a>(&'a mut self, from: SocketAddr, payload: &'a [u8]) -> Option<Reply<'a>>;
+}
+
+/// What a datagram gets back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The whole datagram.
+    pub bytes: &'a [u8],
+    /// How many ordinary answers it counts for where answers are limited.
+    pub weight: u32,
+}
+
+/// What a courtesy counts for.
+const COURTESY_WEIGHT: u32 = 20;
+
+impl<'a> Reply<'a> {
+    /// What was asked for.
+    pub fn answer(bytes: &'a [u8]) -> Reply<'a> {
+        Reply { bytes, weight: 1 }
+    }
+
+    /// Help for somebody who has not asked rightly: an introduction, a hint. Who asks for it over
+    /// and over is no person.
+    pub fn courtesy(bytes: &'a [u8]) -> Reply<'a> {
+        Reply { bytes, weight: COURTESY_WEIGHT }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Offer;
-use crate::engine::{Net, Peer, Responder, Service};
+use crate::engine::{Net, Peer, Reply, Responder, Service};
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -54,8 +54,8 @@ impl Service for Echo {
 pub struct EchoDatagram;
 
 impl Responder for EchoDatagram {
-    fn answer<'a>(&'a mut self, _: SocketAddr, payload: &'a [u8]) -> Option<&'a [u8]> {
-        Some(payload)
+    fn answer<'a>(&'a mut self, _: SocketAddr, payload: &'a [u8]) -> Option<Reply<'a>> {
+        Some(Reply::answer(payload))
     }
 }
 
@@ -105,7 +105,9 @@ mod tests {
     fn datagrams_come_back_whole_even_empty_ones() {
         let from = ([192, 0, 2, 1], 4000).into();
         for payload in [&b""[..], b"x", &[7; 65_507]] {
-            assert_eq!(EchoDatagram.answer(from, payload), Some(payload));
+            let mut echo = EchoDatagram;
+            let reply = echo.answer(from, payload);
+            assert_eq!(reply.map(|reply| reply.bytes), Some(payload));
         }
     }
 }

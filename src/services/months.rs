@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::Offer;
-use crate::engine::Responder;
+use crate::engine::{Reply, Responder};
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -25,8 +25,8 @@ pub const OFFER: Offer = Offer {
 pub struct Months;
 
 impl Responder for Months {
-    fn answer<'a>(&'a mut self, _: SocketAddr, payload: &'a [u8]) -> Option<&'a [u8]> {
-        reply(payload).map(str::as_bytes)
+    fn answer<'a>(&'a mut self, _: SocketAddr, payload: &'a [u8]) -> Option<Reply<'a>> {
+        reply(payload).map(weigh)
     }
 }
 
@@ -52,6 +52,14 @@ const INTRODUCTION: &str =
 /// How many bytes a first hello has. Shorter ones get the hint, so that no small request gets a
 /// large answer; longer ones too, since nobody says hello like that.
 const HELLO_BYTES: RangeInclusive<usize> = 32..=512;
+
+/// What helps nobody but a stray program counts for more than a month.
+fn weigh(text: &'static str) -> Reply<'static> {
+    match text {
+        HINT | INTRODUCTION => Reply::courtesy(text.as_bytes()),
+        _ => Reply::answer(text.as_bytes()),
+    }
+}
 
 fn reply(payload: &[u8]) -> Option<&'static str> {
     let word = trim(payload);
@@ -121,7 +129,7 @@ mod tests {
         let from = ([192, 0, 2, 1], 4000).into();
         let mut months = Months;
         let answer = months.answer(from, payload.as_ref())?;
-        Some(String::from_utf8(answer.to_vec()).unwrap())
+        Some(String::from_utf8(answer.bytes.to_vec()).unwrap())
     }
 
     fn assert_answer(payload: impl AsRef<[u8]>, wanted: &str) {
@@ -191,6 +199,14 @@ mod tests {
             assert_eq!(ask(&word), None, "{word:?}");
             assert_eq!(ask(format!(" {word}\r\n\0")), None, "{word:?}");
         }
+    }
+
+    #[test]
+    fn hints_and_introductions_are_dearer_than_months() {
+        let from = ([192, 0, 2, 1], 4000).into();
+        let weight = |payload: &str| Months.answer(from, payload.as_bytes()).unwrap().weight;
+        assert!(weight("13") > weight("12"));
+        assert!(weight(HELLO) > weight("0"));
     }
 
     #[test]
