@@ -11,7 +11,8 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::listeners::canonical;
 use super::sockets;
-use crate::engine::{Metrics, Responder};
+use crate::engine::{Metrics, Reply, Responder, Time};
+use crate::guards::{Letterbox, Unheard};
 
 /// Datagrams (or trains of them, with GRO) taken in one call.
 const BATCH: usize = 32;
@@ -26,6 +27,24 @@ const SEGMENT_BYTES_MAX: usize = 1400;
 const RUN_BYTES_MAX: usize = 60_000;
 /// Runs kept for a socket that takes none for the moment; further ones are dropped and counted.
 const BACKLOG_MAX: usize = 1024;
+
+/// Who watches over a socket while it is served, and who counts.
+pub(super) struct Watch<'a> {
+    pub(super) letterbox: &'a mut Letterbox,
+    pub(super) metrics: &'a mut Metrics,
+    pub(super) now: Time,
+}
+
+impl Watch<'_> {
+    fn refuse(&mut self, why: Unheard, count: usize) {
+        self.metrics.datagrams_in += count as u64;
+        *why.counter(self.metrics) += count as u64;
+    }
+
+    fn charge(&mut self, to: IpAddr, reply: Reply<'_>) -> Result<(), Unheard> {
+        self.letterbox.charge(to, reply.bytes.len(), reply.weight, self.now)
+    }
+}
 
 /// Room for one batch, shared by all datagram sockets.
 pub(super) struct Tray {
@@ -92,6 +111,10 @@ impl Datagrams {
         Ok(Datagrams { udp, state, local, responder, backlog: VecDeque::new(), queued: false })
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.local.port()
+    }
+
     pub(super) fn socket(&mut self) -> &mut UdpSocket {
         &mut self.udp
     }
@@ -102,9 +125,9 @@ impl Datagrams {
         &mut self,
         responder: &mut dyn Responder,
         tray: &mut Tray,
-        metrics: &mut Metrics,
+        watch: &mut Watch<'_>,
     ) -> bool {
-        self.send_backlog(metrics);
+        self.send_backlog(watch.metrics);
         for _ in 0..BATCHES_MAX {
             let count = match self.receive(tray) {
                 Ok(count) => count,
@@ -115,7 +138,7 @@ impl Datagrams {
                     continue;
                 }
             };
-            self.answer(count, responder, tray, metrics);
+            self.answer(count, responder, tray, watch);
             if count < BATCH {
                 return false;
             }
@@ -135,7 +158,7 @@ impl Datagrams {
         count: usize,
         responder: &mut dyn Responder,
         tray: &mut Tray,
-        metrics: &mut Metrics,
+        watch: &mut Watch<'_>,
     ) {
         let Tray { bytes, metas, run } = tray;
         for (room, meta) in bytes.chunks_exact(DATAGRAM_BYTES_MAX).zip(&metas[..count]) {
@@ -143,25 +166,24 @@ impl Datagrams {
             // Bound to one address, the kernel knows from where to answer.
             let from = meta.dst_ip.filter(|_| self.local.ip().is_unspecified());
             let envelope = Envelope { to: meta.addr, from };
-            for range in segments(meta.len, meta.stride) {
-                metrics.datagrams_in += 1;
-                let answer = match self.may_be_answered(asker) {
-                    true => responder.answer(asker, &room[range]),
-                    false => None,
+            let trains = segments(meta.len, meta.stride);
+            if let Err(why) = watch.letterbox.screen(asker, meta.dst_ip) {
+                watch.refuse(why, trains.count());
+                continue;
+            }
+            for range in trains {
+                watch.metrics.datagrams_in += 1;
+                let Some(reply) = responder.answer(asker, &room[range]) else {
+                    watch.metrics.datagrams_unanswered += 1;
+                    continue;
                 };
-                match answer {
-                    Some(answer) => self.post(run, envelope, answer, metrics),
-                    None => metrics.datagrams_unanswered += 1,
+                match watch.charge(asker.ip(), reply) {
+                    Ok(()) => self.post(run, envelope, reply.bytes, watch.metrics),
+                    Err(why) => *why.counter(watch.metrics) += 1,
                 }
             }
         }
-        self.send_run(run, metrics);
-    }
-
-    /// A datagram from port 0 cannot be answered; one from this very socket would go round for
-    /// ever.
-    fn may_be_answered(&self, asker: SocketAddr) -> bool {
-        asker.port() != 0 && asker != self.local
+        self.send_run(run, watch.metrics);
     }
 
     fn post(&mut self, run: &mut Run, envelope: Envelope, answer: &[u8], metrics: &mut Metrics) {

@@ -100,6 +100,9 @@ impl Reactor {
     fn drop_stream(&mut self, peer: Peer) {
         // Closing the descriptor takes it out of epoll as well (epoll(7)).
         self.streams.remove(peer);
+        if let Some(remote) = self.engine.remote(peer) {
+            self.guards.door.left(remote.ip());
+        }
         self.engine.reap(peer);
         if let Accepting::Exhausted(when) = &mut self.accepting {
             *when = self.engine.now();

@@ -27,6 +27,7 @@ use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
 use crate::engine::{Engine, Limits, Peer, Responder, Table, Time};
+use crate::guards::{Guards, Policy};
 use clock::Clock;
 use datagrams::{Datagrams, Tray};
 use input::Input;
@@ -80,6 +81,7 @@ pub struct Reactor {
     listeners: Slab<Listener>,
     datagrams: Slab<Datagrams>,
     responders: Vec<Box<dyn Responder>>,
+    guards: Guards,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
     /// Sources to be served in this turn or, with their share used up, in the next.
@@ -110,6 +112,7 @@ impl Reactor {
             listeners: Slab::new(),
             datagrams: Slab::new(),
             responders: Vec::new(),
+            guards: Guards::new(&Policy::default(), limits.connections),
             tray: None,
             ready: VecDeque::new(),
             accepting: Accepting::Yes,
@@ -122,6 +125,11 @@ impl Reactor {
             notes: VecDeque::new(),
             wake_at: None,
         })
+    }
+
+    /// Guards what is added from now on, in the place of the default guards.
+    pub fn guard(&mut self, guards: Guards) {
+        self.guards = guards;
     }
 
     /// The engine, to add services and to act for the operator. What that leaves to be sent is
@@ -155,6 +163,7 @@ impl Reactor {
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
         let mut datagrams = Datagrams::new(mio::net::UdpSocket::from_std(socket), responder)?;
+        self.guards.letterbox.opened(datagrams.port());
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let both = Interest::READABLE | Interest::WRITABLE;

@@ -2,12 +2,17 @@
 //! goes to the back of the queue, for the next turn.
 
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
+use mio::net::TcpStream;
+
+use super::datagrams::Watch;
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
 use super::source::Source;
 use super::stream::Stream;
 use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Flow, Peer};
+use crate::engine::{Arrival, Flow, Peer};
+use crate::guards::Turned;
 
 impl Reactor {
     /// Serves each of those that are ready now once. Those with more to do go to the back of the
@@ -50,7 +55,9 @@ impl Reactor {
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        if datagrams.serve(responder, tray, self.engine.metrics_mut()) {
+        let now = self.engine.now();
+        let (letterbox, metrics) = (&mut self.guards.letterbox, self.engine.metrics_mut());
+        if datagrams.serve(responder, tray, &mut Watch { letterbox, metrics, now }) {
             enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
         }
     }
@@ -69,6 +76,11 @@ impl Reactor {
             }
             match self.listeners[slot].accept() {
                 Accepted::One(tcp, arrival) => {
+                    if let Err(why) = self.guards.door.admit(arrival.remote.ip(), self.engine.now())
+                    {
+                        self.turn_away(&tcp, arrival, why);
+                        continue;
+                    }
                     let service = self.listeners[slot].service;
                     let peer = self.engine.accept(service, arrival);
                     if let Some(peer) = peer {
@@ -84,6 +96,17 @@ impl Reactor {
         }
         let listener = &mut self.listeners[slot];
         enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+    }
+
+    /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
+    /// nothing behind in the kernel.
+    fn turn_away(&mut self, tcp: &TcpStream, arrival: Arrival, why: Turned) {
+        *why.counter(self.engine.metrics_mut()) += 1;
+        // Fails only if the peer is gone already.
+        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        let (remote, local) = (arrival.remote, arrival.local);
+        let line = format_args!("connection from {remote} to {local} refused: {why}");
+        self.engine.remark(log::Level::Info, line);
     }
 
     fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {

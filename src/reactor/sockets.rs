@@ -3,9 +3,10 @@
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::net::{SendAncillaryBuffer, SendFlags};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 /// Whether a wildcard IPv6 socket takes IPv4 peers as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +32,21 @@ fn bound(address: SocketAddr, families: Families, kind: Type, on: Protocol) -> i
 
 /// A listening socket. `backlog` is how many made connections may wait to be accepted; the kernel
 /// caps it at `net.core.somaxconn`. Accepted sockets inherit TCP_NODELAY, so that no small message
-/// waits for the acknowledgement of the one before it.
+/// waits for the acknowledgement of the one before it, and the keepalive, so that a peer whose
+/// machine is gone does not stay for ever.
 pub fn listen(address: SocketAddr, families: Families, backlog: u32) -> io::Result<TcpListener> {
     let socket = bound(address, families, Type::STREAM, Protocol::TCP)?;
     socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+/// A silent peer is asked whether it is still there after a minute, then every 15 s; without an
+/// answer to four such questions the connection is broken.
+fn keepalive() -> TcpKeepalive {
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
+    keepalive.with_interval(Duration::from_secs(15)).with_retries(4)
 }
 
 /// A datagram socket.
