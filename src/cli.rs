@@ -1,18 +1,21 @@
 //! The command line: every flag, its default and its help. Turns words into a `Config`.
 
+mod guards;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use log::LevelFilter;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Transport};
 use crate::server::Config;
 use crate::services::chat::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
-use crate::services::{self, OFFERS, Settings};
+use crate::services::{OFFERS, Settings};
 use crate::units::{or_off, parse_duration, parse_rate, parse_size};
+use guards::GuardArgs;
 
 /// The little conversations networks are tested and taught with, from one poll loop.
 #[derive(Parser, Debug)]
@@ -115,9 +118,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
     chat_rate: Option<OrOff<f64>>,
 
-    /// How far a chat member may be behind for 10 s; four times that ends it [default: 256k]
+    /// How far a chat member may be behind for 10 s; longer ends it [default: 256k]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
     chat_queue: Option<usize>,
+
+    /// How far a chat member may be behind at all [default: four times --chat-queue]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
+    chat_queue_hard: Option<usize>,
 
     /// Connections at once [default: what the descriptor limit allows]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Limits")]
@@ -136,6 +143,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
           help_heading = "Limits")]
     drain: Duration,
+
+    #[command(flatten)]
+    guards: GuardArgs,
 }
 
 /// A limit that can be switched off.
@@ -172,15 +182,23 @@ impl ServeArgs {
             .map(|word| word.parse().map_err(|error| format!("{error}")))
             .collect::<Result<Vec<Endpoint>, String>>()?;
         self.refuse_idle_options(&endpoints)?;
+        let chat_queue = self.chat_queue.unwrap_or(Config::default().chat_queue);
+        if self.chat_queue_hard.is_some_and(|hard| hard < chat_queue) {
+            return Err(format!(
+                "--chat-queue-hard is below --chat-queue ({chat_queue} bytes): make it larger"
+            ));
+        }
         Ok(Config {
-            endpoints,
             hosts: self.host.clone(),
             announce: self.announce.clone(),
             settings: self.settings()?,
             connections: self.max_connections,
             idle: self.idle_timeout.map(|limit| limit.0),
             backlog: self.backlog,
-            chat_queue: self.chat_queue.unwrap_or(Config::default().chat_queue),
+            guards: self.guards.policy(&endpoints)?,
+            chat_queue,
+            chat_queue_hard: self.chat_queue_hard,
+            endpoints,
             drain: self.drain,
         })
     }
@@ -215,11 +233,14 @@ impl ServeArgs {
             ("--echo-reply", self.echo_reply.is_some(), &["echo"]),
             ("--chat-rate", self.chat_rate.is_some(), &["chat"]),
             ("--chat-queue", self.chat_queue.is_some(), &["chat"]),
+            ("--chat-queue-hard", self.chat_queue_hard.is_some(), &["chat"]),
             ("--idle-timeout", self.idle_timeout.is_some(), &["echo", "talk", "chat"]),
         ];
         for (option, is_given, services) in given {
-            let served =
-                endpoints.is_empty() || services.iter().any(|name| serves(endpoints, name));
+            let served = endpoints.is_empty()
+                || endpoints.iter().any(|endpoint| {
+                    services.contains(&endpoint.service.name) && serves(endpoint, Transport::Tcp)
+                });
             if is_given && !served {
                 let names = services.join(", ");
                 return Err(format!(
@@ -232,13 +253,9 @@ impl ServeArgs {
     }
 }
 
-/// Whether `endpoints` have the stream service `name`.
-fn serves(endpoints: &[Endpoint], name: &str) -> bool {
-    use crate::endpoint::Transport;
-    debug_assert!(services::find(name).is_some());
-    endpoints.iter().any(|endpoint| {
-        endpoint.service.name == name && endpoint.transports().any(|over| over == Transport::Tcp)
-    })
+/// Whether `endpoint` is served over that transport.
+fn serves(endpoint: &Endpoint, over: Transport) -> bool {
+    endpoint.transports().any(|transport| transport == over)
 }
 
 #[cfg(test)]
@@ -287,6 +304,25 @@ mod tests {
     }
 
     #[test]
+    fn guards_are_refused_where_they_would_do_nothing() {
+        let wrong: [&[&str]; 5] = [
+            &["months", "--max-per-ip", "3"],
+            &["echo+udp", "--accept-rate", "3/s"],
+            &["greet", "--udp-rate", "off"],
+            &["chat", "--udp-low-ports"],
+            &["echo", "--udp-rate-loopback", "--udp-rate", "off"],
+        ];
+        for words in wrong {
+            assert!(config(words).is_err(), "{words:?}");
+        }
+        let words = ["--deny", "10.0.0.0/8", "--allow", "10.1.2.3", "--max-per-ip", "off"];
+        let guards = config(&words).unwrap().guards;
+        assert!(guards.networks.allow([10, 1, 2, 3].into()));
+        assert!(!guards.networks.allow([10, 1, 2, 4].into()));
+        assert_eq!(guards.per_source, crate::guards::PerSource::Any);
+    }
+
+    #[test]
     fn wrong_words_are_named() {
         for (words, named) in [
             (&["ehco"][..], "did you mean echo"),
@@ -294,6 +330,10 @@ mod tests {
             (&["--idle-timeout", "0s"], "no time"),
             (&["--idle-timeout", "10"], "unit"),
             (&["--max-connections", "0"], "from 1 on"),
+            (&["--max-per-ip", "0"], "from 1 on, or off"),
+            (&["--deny", "10.0.0.0/40"], "10.0.0.0/8"),
+            (&["--deny", "10.0.0.0/8", "--allow", "10.0.0.0/8"], "both"),
+            (&["--chat-queue", "1M", "--chat-queue-hard", "64k"], "below"),
             (&["--echo-once", "--echo-reply", "x"], "cannot be used with"),
         ] {
             let error = config(words).unwrap_err();

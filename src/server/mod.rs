@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
+use crate::guards::{Guards, Policy};
 use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use console::Console;
@@ -36,8 +37,12 @@ pub struct Config {
     pub idle: Option<Option<Duration>>,
     /// Connections that may wait to be accepted.
     pub backlog: u32,
-    /// Bytes a chat member may be behind for a while; four times as many are too many at once.
+    /// Whom to listen to, and how much.
+    pub guards: Policy,
+    /// Bytes a chat member may be behind for a while.
     pub chat_queue: usize,
+    /// Bytes that are too many at once; `None`: four times `chat_queue`.
+    pub chat_queue_hard: Option<usize>,
     /// How long leaving may take.
     pub drain: Duration,
 }
@@ -52,7 +57,9 @@ impl Default for Config {
             connections: None,
             idle: None,
             backlog: 4096,
+            guards: Policy::default(),
             chat_queue: 256 * 1024,
+            chat_queue_hard: None,
             drain: Duration::from_secs(5),
         }
     }
@@ -76,7 +83,7 @@ impl Config {
             true => Quota {
                 idle,
                 queue_soft: self.chat_queue,
-                queue_hard: self.chat_queue.saturating_mul(4),
+                queue_hard: self.chat_queue_hard.unwrap_or(self.chat_queue.saturating_mul(4)),
             },
             false => Quota { idle, ..Quota::default() },
         }
@@ -131,7 +138,9 @@ impl Server {
     /// # Errors
     /// One line for people: what could not be done, where, why, and what would help.
     pub fn start(config: &Config) -> Result<Server, String> {
-        let mut reactor = Reactor::new(config.limits()?).map_err(setting_up)?;
+        let limits = config.limits()?;
+        let mut reactor = Reactor::new(limits).map_err(setting_up)?;
+        reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals().map_err(setting_up)?;
         let console = listen::open(config, &mut reactor)?;

@@ -1,0 +1,103 @@
+//! The flags of the guards: whom to listen to, and how much.
+
+use std::hash::BuildHasher;
+
+use clap::Args;
+use ipnet::IpNet;
+
+use super::{OrOff, at_least_one, rate, serves};
+use crate::endpoint::{Endpoint, Transport};
+use crate::guards::{Networks, PerSource, Policy, parse_network};
+use crate::units::or_off;
+
+/// The flags of the guards.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Guards")]
+pub(super) struct GuardArgs {
+    /// Listen to this network: 10.0.0.0/8, 2001:db8::/32, or an address (repeatable; the most
+    /// specific of --allow and --deny decides). Whoever is in none is then refused
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    allow: Vec<IpNet>,
+
+    /// Do not listen to this network (repeatable)
+    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
+    deny: Vec<IpNet>,
+
+    /// Connections at once from one IPv4 address or IPv6 /64; or off
+    /// [default: three quarters of --max-connections, and loopback all]
+    #[arg(long, value_name = "N", value_parser = count)]
+    max_per_ip: Option<OrOff<usize>>,
+
+    /// New connections from one IPv4 /24 or IPv6 /64, loopback too, in bursts of one second's
+    /// worth; or off [default: off]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    accept_rate: Option<OrOff<f64>>,
+
+    /// Answers over UDP to one IPv4 /24 or IPv6 /64, in bursts of one second's worth; or off.
+    /// Each 1500 bytes count as one, hints and introductions as 20. Loopback is not limited
+    /// [default: 1000/s]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    udp_rate: Option<OrOff<f64>>,
+
+    /// Hold loopback to --udp-rate too
+    #[arg(long)]
+    udp_rate_loopback: bool,
+
+    /// Answer datagrams from ports below 1024 too, where servers are and loops begin
+    #[arg(long)]
+    udp_low_ports: bool,
+}
+
+fn count(text: &str) -> Result<OrOff<usize>, String> {
+    or_off(text, at_least_one).map(OrOff)
+}
+
+impl GuardArgs {
+    /// What these flags ask for.
+    pub(super) fn policy(&self, endpoints: &[Endpoint]) -> Result<Policy, String> {
+        self.refuse_idle_options(endpoints)?;
+        let default = Policy::default();
+        let networks = Networks::new(&self.allow, &self.deny);
+        Ok(Policy {
+            networks: networks.map_err(|why| format!("--allow, --deny: {why}"))?,
+            per_source: match self.max_per_ip {
+                None => PerSource::Share,
+                Some(OrOff(Some(most))) => PerSource::AtMost(most),
+                Some(OrOff(None)) => PerSource::Any,
+            },
+            accept_rate: self.accept_rate.and_then(|limit| limit.0),
+            udp_rate: self.udp_rate.map_or(default.udp_rate, |limit| limit.0),
+            udp_rate_loopback: self.udp_rate_loopback,
+            udp_low_ports: self.udp_low_ports,
+            // The one thing that an attacker must not know in advance.
+            seed: std::hash::RandomState::new().hash_one(0),
+        })
+    }
+
+    /// An option for a transport that is not served would do nothing, in silence.
+    fn refuse_idle_options(&self, endpoints: &[Endpoint]) -> Result<(), String> {
+        let given = [
+            ("--max-per-ip", self.max_per_ip.is_some(), Transport::Tcp),
+            ("--accept-rate", self.accept_rate.is_some(), Transport::Tcp),
+            ("--udp-rate", self.udp_rate.is_some(), Transport::Udp),
+            ("--udp-rate-loopback", self.udp_rate_loopback, Transport::Udp),
+            ("--udp-low-ports", self.udp_low_ports, Transport::Udp),
+        ];
+        let idle = given.iter().find(|(_, given, over)| {
+            let served = endpoints.is_empty() || endpoints.iter().any(|e| serves(e, *over));
+            *given && !served
+        });
+        match idle {
+            Some((option, _, over)) => Err(format!(
+                "{option} is for services over {over}, and none is served here: add one, or \
+                 leave the option out"
+            )),
+            None if self.udp_rate_loopback
+                && self.udp_rate.is_some_and(|limit| limit.0.is_none()) =>
+            {
+                Err("--udp-rate-loopback has no rate to hold loopback to: --udp-rate is off".into())
+            }
+            None => Ok(()),
+        }
+    }
+}
