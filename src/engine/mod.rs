@@ -10,6 +10,7 @@ mod deadlines;
 mod delivery;
 mod dialing;
 mod governor;
+mod lagging;
 mod limits;
 mod metrics;
 mod net;
@@ -304,7 +305,9 @@ impl Engine {
         if let Some(buffers) = &mut connection.buffers {
             buffers.outbox.hold(&self.turn, &mut self.net.pool);
         }
-        self.net.judge(peer);
+        if self.net.is_far_behind(peer) {
+            self.give_up(peer);
+        }
     }
 
     /// Reading or writing has failed: the connection is broken.
@@ -388,7 +391,10 @@ impl Engine {
         match connection.due(&net.limits, quota) {
             Some(due) if due <= net.now => {
                 let reason = connection.overdue(&net.limits, net.now);
-                net.kill(peer, reason);
+                match reason {
+                    Reason::Slow => self.give_up(peer),
+                    _ => net.kill(peer, reason),
+                }
             }
             _ => net.arm(peer),
         }

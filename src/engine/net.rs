@@ -216,13 +216,14 @@ impl Net {
         }
     }
 
-    /// Judges what the kernel has left of `peer`'s output: too much is too slow a reader.
-    pub(super) fn judge(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
+    /// Judges what the kernel has left of `peer`'s output: whether it is too much at once. If it
+    /// is too much for a while, that while begins.
+    pub(super) fn is_far_behind(&mut self, peer: Peer) -> bool {
+        let Some(connection) = self.connections.get_mut(peer) else { return false };
         let quota = self.quotas[usize::from(connection.service)];
         let length = connection.queued();
         if length > quota.queue_hard {
-            return self.kill(peer, Reason::Slow);
+            return true;
         }
         if length > quota.queue_soft
             && let Some(buffers) = &mut connection.buffers
@@ -230,6 +231,7 @@ impl Net {
             buffers.slow_since.get_or_insert(self.now);
         }
         self.arm(peer);
+        false
     }
 
     /// Closes `peer` for `reason` once all that is queued for it is out.

@@ -63,6 +63,7 @@ impl Responder for EchoDatagram {
 mod tests {
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
+    use crate::engine::{Limits, Quota};
 
     #[test]
     fn what_is_said_comes_back_and_goes_on_until_the_peer_ends_it() {
@@ -73,6 +74,21 @@ mod tests {
         assert_eq!(stage.hear(peer), "hello bye");
         assert!(!stage.is_over(peer));
         stage.finish(peer);
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn a_byte_a_second_is_served_for_as_long_as_the_peer_likes() {
+        let quota = Quota { idle: Some(Duration::from_secs(10)), ..Quota::default() };
+        let mut stage = Stage::with(Limits::default(), quota, Echo { mode: Mode::Stream });
+        let peer = stage.join();
+        for _ in 0..1000 {
+            stage.say(peer, "x");
+            stage.pass(Duration::from_secs(1));
+            assert_eq!(stage.hear(peer), "x");
+        }
+        assert!(!stage.is_over(peer));
+        stage.pass(Duration::from_secs(10));
         assert!(stage.is_over(peer));
     }
 

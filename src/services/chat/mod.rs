@@ -106,6 +106,13 @@ impl Service for Chat {
         net.close(peer);
     }
 
+    fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
+        self.depart(peer, net);
+        // Whatever it has read so far may have stopped within a line.
+        net.send(peer, b"\n");
+        tell(net, peer, "You are too far behind with reading. What you missed is gone. Goodbye!");
+    }
+
     fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
         self.depart(peer, net);
     }

@@ -1,0 +1,110 @@
+//! What becomes of a peer that does not read what it is sent: it forfeits what is queued, its
+//! service may leave it one last word, and it has `Limits::stall` to fetch that.
+
+use super::{Engine, Peer, Reason};
+
+impl Engine {
+    /// Ends `peer`, which is too slow a reader. Nobody else waits for it: the service is told now,
+    /// and all that stays is the last word, if there is one.
+    pub(super) fn give_up(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        if !connection.may_be_told() {
+            return self.net.kill(peer, Reason::Slow);
+        }
+        if let Some(mut buffers) = connection.buffers.take() {
+            buffers.outbox.forfeit(&mut self.net.pool);
+            buffers.inbox.clear();
+            self.net.pool.give_set(buffers);
+        }
+        let index = usize::from(connection.service);
+        self.call(index, |service, net| service.fell_behind(peer, net));
+        match self.net.queued(peer) {
+            0 => self.net.kill(peer, Reason::Slow),
+            _ => self.net.close_as(peer, Reason::Slow),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::{Arrival, Limits, Net, Quota, Service, Step, Time};
+
+    /// Has a last word for those who read too slowly, or not.
+    struct Town {
+        last_word: &'static [u8],
+    }
+
+    impl Service for Town {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send(peer, &vec![b'x'; 100 * input.len()]);
+            input.len()
+        }
+
+        fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
+            net.send(peer, self.last_word);
+        }
+    }
+
+    fn engine(last_word: &'static [u8]) -> (Engine, Peer) {
+        let quota = Quota { idle: None, queue_soft: 1000, queue_hard: 5000 };
+        let mut engine = Engine::new(Limits::default());
+        engine.add_service("test", quota, Box::new(Town { last_word }));
+        let here: SocketAddr = ([192, 0, 2, 1], 4000).into();
+        let peer = engine.accept(0, Arrival { remote: here, local: here }).unwrap();
+        (engine, peer)
+    }
+
+    /// `peer` causes output of a hundred times as many bytes, of which its socket takes none.
+    fn stall(engine: &mut Engine, peer: Peer, bytes: usize) {
+        engine.input(peer, &mut &vec![b'?'; bytes][..], false);
+        engine.hold(peer);
+    }
+
+    fn queued(engine: &Engine, peer: Peer) -> Vec<u8> {
+        let outgoing = engine.outgoing(peer);
+        outgoing.iter().flat_map(|o| o.slices().iter().flat_map(|s| s.to_vec())).collect()
+    }
+
+    #[test]
+    fn too_much_at_once_is_forfeited_for_one_last_word() {
+        let (mut engine, peer) = engine(b"too slow");
+        stall(&mut engine, peer, 51);
+        assert_eq!(queued(&engine, peer), b"too slow");
+        engine.hold(peer);
+        engine.sent(peer, 8);
+        assert_eq!(engine.step(peer), Step::HangUp);
+    }
+
+    #[test]
+    fn too_much_for_too_long_is_too_and_the_last_word_does_not_wait_for_ever() {
+        let (mut engine, peer) = engine(b"too slow");
+        stall(&mut engine, peer, 11);
+        let whole = 1100;
+        for (seconds, wanted, left) in [
+            (9, Step::Write, whole),
+            (11, Step::Write, 8),
+            (40, Step::Write, 8),
+            (42, Step::Drop, 0),
+        ] {
+            engine.advance(Time::at(Duration::from_secs(seconds)), 0);
+            engine.ring();
+            engine.hold(peer);
+            assert_eq!(
+                (engine.step(peer), queued(&engine, peer).len()),
+                (wanted, left),
+                "{seconds}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_service_without_a_last_word_drops_it_at_once() {
+        let (mut engine, peer) = engine(b"");
+        stall(&mut engine, peer, 51);
+        assert_eq!(engine.step(peer), Step::Drop);
+    }
+}

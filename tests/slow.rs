@@ -1,0 +1,95 @@
+//! Slow and silent peers over real sockets: they cost themselves, not the others.
+#![allow(clippy::unwrap_used)] // tests
+
+mod served;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use served::{PATIENCE, Served};
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// A member of the chat that has read its welcome, with a receive buffer of that size.
+fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    if let Some(bytes) = buffer {
+        socket.set_recv_buffer_size(bytes).unwrap();
+    }
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut member = BufReader::with_capacity(4096, stream);
+    assert!(line(&mut member).starts_with("** Welcome!"));
+    member
+}
+
+fn line(member: &mut BufReader<TcpStream>) -> String {
+    let mut line = String::new();
+    member.read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn a_reader_that_stalls_is_told_why_and_the_others_miss_nothing() {
+    let flags = ["--chat-rate", "off", "--chat-queue", "64k", "--chat-queue-hard", "128k"];
+    let server = Served::start(&["chat+tcp://:0"], &flags);
+    let mut reader = join(server.addresses[0], None);
+    let mut stalled = join(server.addresses[0], Some(4096));
+    let mut speaker = join(server.addresses[0], None);
+    assert_eq!(line(&mut reader), "* guest2 joined\n");
+    assert_eq!(line(&mut reader), "* guest3 joined\n");
+    let text = "x".repeat(1000);
+    let (mut spoken, mut left) = (0, false);
+    // What the kernel holds for the stalled one is megabytes.
+    for number in 0..20_000 {
+        writeln!(speaker.get_mut(), "{number} {text}").unwrap();
+        spoken += 1;
+        let mut heard = line(&mut reader);
+        if heard == "* guest2 left\n" {
+            left = true;
+            heard = line(&mut reader);
+        }
+        assert_eq!(heard, format!("<guest3> {number} {text}\n"));
+        if left {
+            break;
+        }
+    }
+    assert!(left, "still there after {spoken} lines");
+    let mut all = String::new();
+    stalled.read_to_string(&mut all).unwrap();
+    let last = all.lines().last().unwrap();
+    assert!(last.starts_with("** You are too far behind"), "{last}");
+    eprintln!("given up after {spoken} lines; the other reader heard each of them");
+}
+
+#[test]
+fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
+    let flags = ["--chat-rate", "off", "--chat-queue", "64k", "--chat-queue-hard", "128k"];
+    let mut server = Served::start(&["chat+tcp://:0"], &flags);
+    let mut speaker = join(server.addresses[0], None);
+    let before = server.status("VmRSS:");
+    let stalled: Vec<_> = (0..50).map(|_| join(server.addresses[0], Some(4096))).collect();
+    let mut reader = join(server.addresses[0], None);
+    let text = "x".repeat(1000);
+    for number in 0..8000 {
+        writeln!(speaker.get_mut(), "{number} {text}").unwrap();
+        let wanted = format!("<guest1> {number} {text}\n");
+        while line(&mut reader) != wanted {}
+    }
+    let grown = server.status("VmRSS:") - before;
+    assert!(grown < 50 * 128 + 8 * 1024, "{grown} KiB more");
+    drop(stalled);
+    server.wait_until("only two members", |stats| stats.contains("(2 open)"));
+}
+
+#[test]
+fn a_listener_hands_down_keepalive() {
+    let here: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let listener = cooee::reactor::listen(here, cooee::reactor::Families::Both, 5).unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let accepted = SockRef::from(&accepted);
+    assert!(accepted.keepalive().unwrap());
+    assert_eq!(accepted.tcp_keepalive_time().unwrap().as_secs(), 60);
+}
