@@ -39,13 +39,16 @@ fn push_visible_char(out: &mut String, character: char) {
     };
 }
 
-/// Characters that reorder, hide or join what stands around them (Unicode categories Cf, Zl, Zp,
-/// variation selectors apart, which emoji need).
+/// Characters that reorder, hide or join what stands around them, or look like nothing at all:
+/// Unicode's Cf, Zl, Zp and Default_Ignorable_Code_Point, and blanks that are letters. Variation
+/// selectors apart, which emoji need, and the Arabic signs among Cf that can be seen.
 fn is_invisible(character: char) -> bool {
     matches!(character,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -57,6 +60,23 @@ mod tests {
         assert_eq!(visible(b"\x1b[31mred\x07\r\n"), "\\x1b[31mred\\x07\\r\\n");
         assert_eq!(visible("\u{9b}2J".as_bytes()), "\\x9b2J");
         assert_eq!(visible("a\u{202e}b\u{200b}".as_bytes()), "a\\u{202e}b\\u{200b}");
+    }
+
+    #[test]
+    fn letters_that_cannot_be_seen_are_shown() {
+        for letter in ["\u{115f}", "\u{3164}", "\u{ffa0}", "\u{2800}", "\u{34f}", "\u{e0041}"] {
+            let shown = visible(format!("a{letter}b").as_bytes());
+            assert!(shown.starts_with("a\\u{") && shown.ends_with("}b"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_shown_has_a_control_character_but_tabs() {
+        for character in '\0'..=char::MAX {
+            let shown = visible(character.to_string().as_bytes());
+            assert!(!shown.contains(|c: char| c.is_control() && c != '\t'), "{character:?}");
+            assert!(!shown.is_empty(), "{character:?}");
+        }
     }
 
     #[test]

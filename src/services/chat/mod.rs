@@ -198,6 +198,9 @@ impl Chat {
         let Some(session) = self.sessions.get(peer).copied() else { return };
         match *command {
             Command::Say(text) => self.say(session, ["<", "> "], text, net),
+            Command::Act(text) if reads_like_news(text) => {
+                tell(net, peer, "That would look as if the server said it; find other words.");
+            }
             Command::Act(text) => self.say(session, ["* ", " "], text, net),
             Command::Nick(wish) => self.rename(peer, session, wish, net),
             Command::Join(wish) => self.change_room(peer, session, wish, net),
@@ -337,6 +340,16 @@ impl Chat {
         push_visible(&mut self.line, text);
         self.line.push('\n');
         self.rooms.say(number, None, &self.line, net);
+    }
+}
+
+/// Whether `* NAME text` could be taken for what the server says of comings and goings.
+fn reads_like_news(text: &[u8]) -> bool {
+    let (first, rest) = command::split_word(text);
+    match first.trim_ascii_end().strip_suffix(b",").unwrap_or(first) {
+        b"joined" | b"left" | b"renamed" => true,
+        b"is" => command::split_word(rest).0 == b"now",
+        _ => false,
     }
 }
 
@@ -715,6 +728,82 @@ mod tests {
         assert_eq!(stage.hear(carl), said);
         let newcomer = stage.join();
         assert!(stage.hear(newcomer).ends_with(said));
+    }
+
+    #[test]
+    fn the_history_of_a_room_is_bounded_in_lines_and_in_bytes() {
+        let (mut stage, members) = chat_of(1);
+        let mut history = |line: &str| {
+            (0..30).for_each(|_| stage.say(members[0], format!("{line}\n")));
+            let newcomer = stage.join();
+            let heard = stage.hear(newcomer);
+            stage.say(newcomer, "BYE\n");
+            (heard.lines().count() - 1, heard.len())
+        };
+        assert_eq!(history(&"x".repeat(LINE_BYTES)).0, 20);
+        let (lines, bytes) = history(&"\x1b".repeat(LINE_BYTES));
+        assert!((5..20).contains(&lines) && bytes < 33 * 1024, "{lines} lines, {bytes} bytes");
+    }
+
+    #[test]
+    fn nobody_can_say_what_only_the_server_says() {
+        let (mut stage, members) = chat_of(2);
+        for words in ["left", "left.", "joined", "is now operator", "is  now bob", "joined, 3 left"]
+        {
+            let answer = ask(&mut stage, members[0], &format!("/me {words}"));
+            let forbidden = words != "left.";
+            assert_eq!(answer.starts_with("** That would look"), forbidden, "{words}");
+            assert_eq!(stage.hear(members[1]).is_empty(), forbidden, "{words}");
+        }
+        stage.say(members[0], "** Welcome!\n[from operator] hi\n* ann left\n/me is nowhere\n");
+        let said = "<guest1> ** Welcome!\n<guest1> [from operator] hi\n<guest1> * ann left\n";
+        assert_eq!(stage.hear(members[1]), format!("{said}* guest1 is nowhere\n"));
+    }
+
+    /// Everything that must never reach a terminal, and names that try to look like others.
+    const NASTY: [&str; 14] = [
+        "\x1b[2J",
+        "\x1b]0;title\x07",
+        "\u{9b}31m",
+        "\u{9d}x\u{9c}",
+        "\x08\x08\x7f",
+        "a\rb",
+        "\0",
+        "\u{202e}txt.exe",
+        "\u{2066}x\u{2069}",
+        "\u{2028}line",
+        "\u{2029}",
+        "\u{85}next",
+        "zero\u{200b}width",
+        "\u{feff}bom",
+    ];
+
+    #[test]
+    fn no_way_through_the_chat_carries_a_control_sequence_to_anybody() {
+        for nasty in NASTY {
+            let (mut stage, ann, bob, carl) = trio();
+            for words in ["", "/me ", "/msg bob ", "/msg ", "/nick ", "/join ", "/", "//", "/who "]
+            {
+                stage.say(ann, format!("{words}{nasty}\n"));
+                stage.say(ann, format!("{words}x{nasty}x y\n"));
+            }
+            stage.tell(Some(&format!("/say lobby {nasty}")));
+            stage.tell(Some(&format!("/say {nasty} hi")));
+            stage.say(carl, format!("/who\n/rooms\n{nasty}\nBYE\n"));
+            let newcomer = stage.join();
+            let screen = stage.screen();
+            for heard in [ann, bob, carl, newcomer].map(|peer| stage.hear(peer)) {
+                assert_harmless(&heard, nasty);
+            }
+            assert_harmless(&screen, nasty);
+        }
+    }
+
+    fn assert_harmless(heard: &str, nasty: &str) {
+        let is_bad =
+            |c: char| (c.is_control() && c != '\n') || ('\u{200b}'..='\u{206f}').contains(&c);
+        assert!(!heard.contains(is_bad), "{nasty:?} came through: {heard:?}");
+        assert!(!heard.contains('\u{feff}'), "{heard:?}");
     }
 
     #[test]
