@@ -1,9 +1,32 @@
-//! What becomes of a peer that does not read what it is sent: it forfeits what is queued, its
-//! service may leave it one last word, and it has `Limits::stall` to fetch that.
+//! What becomes of a peer whose time is up, or that does not read what it is sent: such a reader
+//! forfeits what is queued, its service may leave it one last word, and it has `Limits::stall` to
+//! fetch that.
 
-use super::{Engine, Peer, Reason};
+use super::{Engine, Peer, Reason, Time};
 
 impl Engine {
+    /// The deadline of `peer` that was set to `when` has come.
+    pub(super) fn look_at(&mut self, peer: Peer, when: Time) {
+        let net = &mut self.net;
+        let Some(connection) = net.connections.get_mut(peer) else { return };
+        if connection.armed != when {
+            return;
+        }
+        connection.armed = Time::NEVER;
+        net.armed -= 1;
+        let quota = &net.quotas[usize::from(connection.service)];
+        match connection.due(&net.limits, quota) {
+            Some(due) if due <= net.now => {
+                let reason = connection.overdue(&net.limits, net.now);
+                match reason {
+                    Reason::Slow => self.give_up(peer),
+                    _ => net.kill(peer, reason),
+                }
+            }
+            _ => net.arm(peer),
+        }
+    }
+
     /// Ends `peer`, which is too slow a reader. Nobody else waits for it: the service is told now,
     /// and all that stays is the last word, if there is one.
     pub(super) fn give_up(&mut self, peer: Peer) {
@@ -31,7 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{Arrival, Limits, Net, Quota, Service, Step, Time};
+    use crate::engine::{Arrival, Limits, Net, Quota, Service, Step};
 
     /// Has a last word for those who read too slowly, or not.
     struct Town {

@@ -377,26 +377,4 @@ impl Engine {
         self.net.calling = index;
         tell(self.residents[index].service.as_mut(), &mut self.net);
     }
-
-    /// The deadline of `peer` that was set to `when` has come.
-    fn look_at(&mut self, peer: Peer, when: Time) {
-        let net = &mut self.net;
-        let Some(connection) = net.connections.get_mut(peer) else { return };
-        if connection.armed != when {
-            return;
-        }
-        connection.armed = Time::NEVER;
-        net.armed -= 1;
-        let quota = &net.quotas[usize::from(connection.service)];
-        match connection.due(&net.limits, quota) {
-            Some(due) if due <= net.now => {
-                let reason = connection.overdue(&net.limits, net.now);
-                match reason {
-                    Reason::Slow => self.give_up(peer),
-                    _ => net.kill(peer, reason),
-                }
-            }
-            _ => net.arm(peer),
-        }
-    }
 }
