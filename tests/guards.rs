@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, which wait for real sockets
 
 mod served;
+mod support;
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -11,8 +12,9 @@ use std::time::Duration;
 use cooee::engine::{Responder, Time};
 use cooee::guards::{Guards, Letterbox, Policy};
 use cooee::services::{Settings, find};
-use served::{PATIENCE, Served, in_own_network, ip};
+use served::{Served, in_own_network, ip};
 use socket2::{Domain, Protocol, Socket, Type};
+use support::{PATIENCE, loudly};
 
 /// A server on one host: its responders by port, behind one letterbox.
 struct Host {
@@ -209,7 +211,7 @@ fn datagrams_from_own_and_low_ports_are_counted_and_dropped() {
         low.send_to(b"2", server.addresses[1]).unwrap();
         server.wait_until("another", |stats| stats.contains("1 from ports below 1024"));
     } else {
-        eprintln!("SKIPPED the part about ports below 1024: they need root");
+        loudly("NOT TESTED, because it needs root: datagrams from ports below 1024");
     }
     assert!(server.stats().contains("0 out"));
 }

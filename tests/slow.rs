@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)] // tests
 
 mod served;
+mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use served::{PATIENCE, Served};
+use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
+use support::PATIENCE;
 
 /// A member of the chat that has read its welcome, with a receive buffer of that size.
 fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {
@@ -67,7 +69,7 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
     let flags = ["--chat-rate", "off", "--chat-queue", "64k", "--chat-queue-hard", "128k"];
     let mut server = Served::start(&["chat+tcp://:0"], &flags);
     let mut speaker = join(server.addresses[0], None);
-    let before = server.status("VmRSS:");
+    let before = server.server.memory_kib();
     let stalled: Vec<_> = (0..50).map(|_| join(server.addresses[0], Some(4096))).collect();
     let mut reader = join(server.addresses[0], None);
     let text = "x".repeat(1000);
@@ -76,7 +78,7 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
         let wanted = format!("<guest1> {number} {text}\n");
         while line(&mut reader) != wanted {}
     }
-    let grown = server.status("VmRSS:") - before;
+    let grown = server.server.memory_kib() - before;
     assert!(grown < 50 * 128 + 8 * 1024, "{grown} KiB more");
     drop(stalled);
     server.wait_until("only two members", |stats| stats.contains("(2 open)"));

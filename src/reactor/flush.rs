@@ -92,7 +92,8 @@ impl Reactor {
         };
         let token = Source::Stream(peer).token();
         if let Err(error) = stream.register(self.poll.registry(), token) {
-            log::warn!("{peer} cannot be watched: {error}; dropped");
+            let line = format_args!("{peer} cannot be watched: {error}; dropped");
+            self.engine.remark(log::Level::Warn, line);
             self.engine.failed(peer, &error);
         }
     }

@@ -69,7 +69,8 @@ impl Listener {
     }
 }
 
-fn is_exhaustion(error: &io::Error) -> bool {
+/// Whether the machine has run out of something.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))

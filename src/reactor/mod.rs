@@ -32,7 +32,7 @@ use clock::Clock;
 use datagrams::{Datagrams, Tray};
 use input::Input;
 
-use listeners::{Accepting, Listener};
+use listeners::{Accepting, Listener, is_exhaustion};
 use source::Source;
 use stream::Stream;
 
@@ -41,6 +41,8 @@ pub use sockets::{Families, bind_datagrams, listen};
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
+/// After so many waits in a row that the kernel has not the means for, the loop gives up.
+const FAILED_WAITS_MAX: u32 = 1000;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
@@ -96,6 +98,8 @@ pub struct Reactor {
     input: Option<Input>,
     mail: Option<Receiver<Note>>,
     notes: VecDeque<Note>,
+    /// Waits in a row that the kernel had not the means for.
+    failed_waits: u32,
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
 }
@@ -123,6 +127,7 @@ impl Reactor {
             input: None,
             mail: None,
             notes: VecDeque::new(),
+            failed_waits: 0,
             wake_at: None,
         })
     }
@@ -246,7 +251,15 @@ impl Reactor {
         let timeout = self.timeout();
         match self.poll.poll(&mut self.events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            polled => polled?,
+            // No reason to leave everybody alone; whoever is there hears of it a turn later.
+            Err(error) if is_exhaustion(&error) && self.failed_waits < FAILED_WAITS_MAX => {
+                self.failed_waits += 1;
+                self.events.clear();
+            }
+            waited => {
+                waited?;
+                self.failed_waits = 0;
+            }
         }
         let (now, wall_seconds) = self.clock.read();
         self.engine.advance(now, wall_seconds);

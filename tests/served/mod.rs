@@ -1,70 +1,40 @@
-//! A `cooee serve` process for the tests of the guards: on any free port, spoken to by plain
-//! blocking sockets, gone when dropped. Not a test itself.
-#![allow(dead_code, clippy::unwrap_used, clippy::disallowed_methods)]
+//! A server as the tests of the guards see it: its counters, its descriptors, and a network of
+//! its own if need be. Not a test itself; stands on `support`.
+#![allow(dead_code, clippy::disallowed_methods)] // each test uses its part; real time passes here
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output};
+use std::time::Instant;
 
-/// Nothing that a test waits for takes longer, even on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, Server, loudly};
 
-/// A server and its console.
+/// A server, and where it listens, in the order of the endpoints.
 pub(crate) struct Served {
-    pub(crate) child: Child,
-    console: Option<ChildStdin>,
-    screen: BufReader<ChildStdout>,
+    pub(crate) server: Server,
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
 impl Served {
     /// Serves these endpoints, each on one transport and one host, with these flags.
     pub(crate) fn start(endpoints: &[&str], flags: &[&str]) -> Served {
-        Served::start_under(&[] as &[&str], endpoints, flags)
+        Served::start_under(&[], endpoints, flags)
     }
 
-    /// The same, started by another program such as strace.
-    pub(crate) fn start_under<S: AsRef<OsStr>>(
-        wrapper: &[S],
-        endpoints: &[&str],
-        flags: &[&str],
-    ) -> Served {
-        let mut words: Vec<&OsStr> = wrapper.iter().map(AsRef::as_ref).collect();
-        words.push(OsStr::new(env!("CARGO_BIN_EXE_cooee")));
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
-            .args(["-q", "serve", "--announce", "/dev/stdout"])
-            .args(flags)
-            .args(endpoints)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let console = child.stdin.take();
-        let mut screen = BufReader::new(child.stdout.take().unwrap());
-        let addresses = endpoints.iter().map(|_| address(&mut screen)).collect();
-        Served { child, console, screen, addresses }
-    }
-
-    /// Types a line at the console.
-    pub(crate) fn type_line(&mut self, line: &str) {
-        writeln!(self.console.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// The next line on the operator's screen.
-    pub(crate) fn screen_line(&mut self) -> String {
-        let mut line = String::new();
-        self.screen.read_line(&mut line).unwrap();
-        line
+    /// The same, run by another program such as strace.
+    pub(crate) fn start_under(runner: &[&str], endpoints: &[&str], flags: &[&str]) -> Served {
+        let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve"];
+        let words = [runner, &cooee, flags, endpoints].concat();
+        let mut server = Server::run(words[0], &words[1..]);
+        let name = |endpoint: &&str| endpoint.split(':').next().unwrap_or_default().to_owned();
+        let addresses = endpoints.iter().map(|each| server.address(&name(each))).collect();
+        Served { server, addresses }
     }
 
     /// What `/stats` says.
     pub(crate) fn stats(&mut self) -> String {
-        self.type_line("/stats");
-        self.screen_line()
+        self.server.operator("/stats");
+        self.server.screen.wait_for_line("connections: ")
     }
 
     /// The number before these words in `/stats`; zero if they are not there.
@@ -88,61 +58,36 @@ impl Served {
         }
     }
 
-    /// A line of /proc/PID/status as a number.
-    pub(crate) fn status(&self, key: &str) -> u64 {
-        let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = text.lines().find(|line| line.starts_with(key)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
-    }
-
     /// Open descriptors of the process.
     pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+        let path = format!("/proc/{}/fd", self.server.pid().as_raw_nonzero());
+        std::fs::read_dir(path).expect("a running process").count()
     }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn address(screen: &mut BufReader<ChildStdout>) -> SocketAddr {
-    let mut line = String::new();
-    screen.read_line(&mut line).unwrap();
-    let (_, address) = line.trim().split_once("://").expect("an announced endpoint");
-    address.parse().unwrap()
 }
 
 /// Runs the test called `name` of this file, which is ignored otherwise, as root of a network
-/// namespace of its own. `None`: this machine does not allow that.
-pub(crate) fn in_own_network(name: &str) -> Option<std::process::Output> {
+/// namespace of its own. `None`: this machine does not allow that, which is said loudly.
+pub(crate) fn in_own_network(name: &str) -> Option<Output> {
     let unshare = |words: &[&OsStr]| {
         Command::new("unshare").args(["--map-root-user", "--net", "--"]).args(words).output()
     };
-    let set_up = "ip link set lo up";
-    let probe = unshare(&["sh", "-c", set_up].map(OsStr::new));
-    match probe {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let why = String::from_utf8_lossy(&output.stderr).into_owned();
-            eprintln!("SKIPPED {name}: no network namespace of its own: {why}");
-            return None;
-        }
-        Err(error) => {
-            eprintln!("SKIPPED {name}: unshare cannot be run: {error}");
-            return None;
-        }
+    let why = match unshare(&["ip", "link", "set", "lo", "up"].map(OsStr::new)) {
+        Ok(probe) if probe.status.success() => None,
+        Ok(probe) => Some(String::from_utf8_lossy(&probe.stderr).into_owned()),
+        Err(error) => Some(format!("unshare: {error}")),
+    };
+    if let Some(why) = why {
+        loudly(&format!("NOT TESTED, because there is no network namespace to be had: {why}"));
+        return None;
     }
-    let this = std::env::current_exe().unwrap();
+    let this = std::env::current_exe().expect("a path");
     let test = [this.as_os_str(), OsStr::new("--exact"), OsStr::new(name)];
     let flags = ["--ignored", "--nocapture"].map(OsStr::new);
-    Some(unshare(&[&test[..], &flags[..]].concat()).unwrap())
+    Some(unshare(&[&test[..], &flags[..]].concat()).expect("it has just run"))
 }
 
 /// Runs `ip` with these words.
 pub(crate) fn ip(words: &str) {
-    let done = Command::new("ip").args(words.split(' ')).status().unwrap();
+    let done = Command::new("ip").args(words.split(' ')).status().expect("iproute2");
     assert!(done.success(), "ip {words}");
 }
