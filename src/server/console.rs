@@ -21,21 +21,27 @@ TEXT            answers the talk client who spoke last
 
 /// One line of the operator.
 #[derive(Debug, PartialEq, Eq)]
-enum Command {
+pub enum Command {
     /// For talk: text, or `/to`.
     Talk,
     /// For chat: `/say`.
     Chat,
+    /// Who is here.
     Who,
+    /// Close that peer.
     Kick(u64),
+    /// What happened so far.
     Stats,
+    /// Leave.
     Quit,
+    /// What there is to say.
     Help,
     /// Not understood; this is what to say about it.
     Wrong(String),
 }
 
-fn understand(line: &str) -> Command {
+/// What `line` means.
+pub fn understand(line: &str) -> Command {
     let Some(command) = line.strip_prefix('/') else { return Command::Talk };
     let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
     match (word, rest.trim()) {

@@ -1,6 +1,7 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
-mod console;
+#[doc(hidden)] // only for the tests that throw lines at it
+pub mod console;
 mod listen;
 mod screen;
 
