@@ -33,6 +33,7 @@ const MUST_HAPPEN: &[&str] = &[
     "slow above the hard limit",
     "slow above the soft limit",
     "slow in closing",
+    "last word heard",
     "lingered until the deadline",
     "slot reused",
 ];

@@ -62,6 +62,9 @@ const EVERYBODY: &[Character] = &[
 const ROUGH: Faults = Faults { short: 300, blocked: 100, interrupted: 50 };
 const SMOOTH: Faults = Faults { short: 0, blocked: 0, interrupted: 0 };
 
+/// The row of the chat.
+const CHAT: Kind = Kind::Offer(3);
+
 /// All kinds of worlds that the ordinary run goes through in turn.
 pub(crate) const MIXES: &[Mix] = &[
     Mix {
@@ -137,6 +140,31 @@ pub(crate) const MIXES: &[Mix] = &[
         faults: ROUGH,
         meddles: false,
         crowded: false,
+        idle: None,
+    },
+    Mix {
+        name: "a chat under siege",
+        kinds: &[CHAT],
+        offered: false,
+        characters: &[
+            Character::Flood,
+            Character::Flood,
+            Character::Polite,
+            Character::Slow,
+            Character::Snail,
+            Character::NeverReads,
+            Character::NeverReads,
+            Character::Resets,
+            Character::Vanishes,
+            Character::Sits,
+        ],
+        clients: 6..=14,
+        arrive_within: 300_000,
+        volume: 10_000,
+        rooms: &[2000, 4000, 16_000],
+        faults: ROUGH,
+        meddles: true,
+        crowded: true,
         idle: None,
     },
     Mix {

@@ -183,8 +183,17 @@ impl Service for Witness {
             let who = facts.who(client);
             let open = matches!(facts.stories[client].told, Told::Opened | Told::Finished);
             assert!(open, "oracle 2: closed when not open, {who}");
-            facts.judge(client, reason);
-            facts.see_end(client, reason);
+            if facts.stories[client].given_up {
+                // When it fell behind that was judged; since then it had time for a last word.
+                let known = matches!(reason, Reason::Slow | Reason::Failed(_));
+                assert!(known, "oracle 5: fell behind, but closed {reason}, {who}");
+                if facts.pipes[client].heard.ends_with(b"Goodbye!\n") {
+                    facts.see("last word heard");
+                }
+            } else {
+                facts.judge(client, reason);
+                facts.see_end(client, reason);
+            }
             facts.stories[client].told = Told::Closed(reason);
             facts.closed += 1;
             facts.afterthoughts += 1;
@@ -196,6 +205,26 @@ impl Service for Witness {
         net.close(peer);
         assert_eq!(net.queued(peer), 0, "oracle 1: spoke to somebody who is gone");
         self.inner.closed(peer, reason, net);
+        self.leave(net);
+    }
+
+    fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
+        self.enter();
+        let client = self.client(peer);
+        {
+            let mut facts = self.facts.borrow_mut();
+            let who = facts.who(client);
+            let open = matches!(facts.stories[client].told, Told::Opened | Told::Finished);
+            assert!(open && !facts.stories[client].given_up, "oracle 2: given up twice, {who}");
+            assert_eq!(net.queued(peer), 0, "oracle 8: not forfeited, {who}");
+            facts.judge(client, Reason::Slow);
+            facts.see_end(client, Reason::Slow);
+            let story = &mut facts.stories[client];
+            (story.given_up, story.disturbed) = (true, true);
+            facts.afterthoughts += 1;
+            facts.note("fell behind", &[client as u64]);
+        }
+        self.inner.fell_behind(peer, net);
         self.leave(net);
     }
 

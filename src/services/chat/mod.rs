@@ -108,8 +108,8 @@ impl Service for Chat {
 
     fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
         self.depart(peer, net);
-        // Whatever it has read so far may have stopped within a line.
-        net.send(peer, b"\n");
+        // Whatever it has read so far may stop within a line.
+        net.send(peer, b"[...]\n");
         tell(net, peer, "You are too far behind with reading. What you missed is gone. Goodbye!");
     }
 
