@@ -9,6 +9,9 @@ use std::time::Instant;
 
 use crate::support::{PATIENCE, Server, loudly};
 
+/// Says that a test runs in a network namespace of its own.
+const OWN_NETWORK: &str = "COOEE_TEST_OWN_NETWORK=1";
+
 /// A server, and where it listens, in the order of the endpoints.
 pub(crate) struct Served {
     pub(crate) server: Server,
@@ -83,11 +86,14 @@ pub(crate) fn in_own_network(name: &str) -> Option<Output> {
     let this = std::env::current_exe().expect("a path");
     let test = [this.as_os_str(), OsStr::new("--exact"), OsStr::new(name)];
     let flags = ["--ignored", "--nocapture"].map(OsStr::new);
-    Some(unshare(&[&test[..], &flags[..]].concat()).expect("it has just run"))
+    let mark = ["env", OWN_NETWORK].map(OsStr::new);
+    Some(unshare(&[&mark[..], &test[..], &flags[..]].concat()).expect("it has just run"))
 }
 
-/// Runs `ip` with these words.
+/// Runs `ip` with these words; only in a network of the test's own, never on this machine's.
 pub(crate) fn ip(words: &str) {
+    let (name, _) = OWN_NETWORK.split_once('=').expect("a mark");
+    assert!(std::env::var_os(name).is_some(), "run by another test, in a network of its own");
     let done = Command::new("ip").args(words.split(' ')).status().expect("iproute2");
     assert!(done.success(), "ip {words}");
 }
