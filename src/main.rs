@@ -1,5 +1,6 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
     };
-    eprintln!("cooee: {what}");
+    // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
+    let _ = writeln!(std::io::stderr(), "cooee: {what}");
     ExitCode::from(status)
 }
 

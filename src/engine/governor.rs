@@ -8,19 +8,18 @@ pub(crate) struct Governor {
     second: u64,
     written: u32,
     withheld: u64,
+    /// Of the seconds before, not told yet.
+    owed: u64,
 }
 
 impl Governor {
     pub(crate) fn new(allowed: u32) -> Governor {
-        Governor { allowed, second: 0, written: 0, withheld: 0 }
+        Governor { allowed, second: 0, written: 0, withheld: 0, owed: 0 }
     }
 
     /// Whether one more line may be written at `now`.
     pub(crate) fn admits(&mut self, now: Time) -> bool {
-        if now.seconds() != self.second {
-            self.second = now.seconds();
-            self.written = 0;
-        }
+        self.roll(now);
         if self.written < self.allowed {
             self.written += 1;
             return true;
@@ -29,16 +28,24 @@ impl Governor {
         false
     }
 
-    /// How many lines have been withheld in a second that is over by `now`; each is told once.
+    /// How many lines have been withheld in seconds that are over by `now`; each is told once.
     pub(crate) fn settle(&mut self, now: Time) -> Option<u64> {
-        let over = self.withheld > 0 && now.seconds() != self.second;
-        over.then(|| std::mem::take(&mut self.withheld))
+        self.roll(now);
+        (self.owed > 0).then(|| std::mem::take(&mut self.owed))
+    }
+
+    fn roll(&mut self, now: Time) {
+        if now.seconds() != self.second {
+            self.second = now.seconds();
+            self.written = 0;
+            self.owed += std::mem::take(&mut self.withheld);
+        }
     }
 
     /// When `settle` will have something to tell.
     pub(crate) fn next(&self) -> Option<Time> {
         let end = std::time::Duration::from_secs(self.second + 1);
-        (self.withheld > 0).then(|| Time::at(end))
+        (self.withheld + self.owed > 0).then(|| Time::at(end))
     }
 }
 

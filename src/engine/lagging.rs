@@ -34,11 +34,7 @@ impl Engine {
         if !connection.may_be_told() {
             return self.net.kill(peer, Reason::Slow);
         }
-        if let Some(mut buffers) = connection.buffers.take() {
-            buffers.outbox.forfeit(&mut self.net.pool);
-            buffers.inbox.clear();
-            self.net.pool.give_set(buffers);
-        }
+        self.net.pool.forfeit(connection.buffers.take());
         let index = usize::from(connection.service);
         self.call(index, |service, net| service.fell_behind(peer, net));
         match self.net.queued(peer) {

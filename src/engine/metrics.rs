@@ -39,7 +39,7 @@ pub struct Metrics {
     pub turned_hasty: u64,
     /// Events fetched for sockets that were gone by then.
     pub stale_events: u64,
-    /// Times that accepting had to wait for descriptors or memory.
+    /// Times that accepting had to wait for room, descriptors or memory.
     pub accept_pauses: u64,
     /// Lines meant for an operator's screen that did not take them.
     pub screen_lost: u64,
@@ -68,6 +68,7 @@ impl fmt::Display for Metrics {
             (self.turned_denied, "denied over TCP"),
             (self.turned_crowded, "over --max-per-ip"),
             (self.turned_hasty, "over --accept-rate"),
+            (self.stale_events, "stale events"),
             (self.accept_pauses, "pauses in accepting"),
             (self.screen_lost, "console lines lost"),
         ];

@@ -99,12 +99,6 @@ impl Engine {
         self.net.now
     }
 
-    /// Whether so many have gone, after there was no room, that accepting is worth it again.
-    pub fn has_ample_room(&self) -> bool {
-        let limit = self.net.limits.connections.min(SLOTS_MAX);
-        self.connections() < limit - limit / 10
-    }
-
     /// Whether one more connection would be taken.
     pub fn has_room(&self) -> bool {
         self.connections() < self.net.limits.connections.min(SLOTS_MAX)
@@ -149,10 +143,10 @@ impl Engine {
         self.turn.len() - self.turn_used >= READ_BYTES
     }
 
-    /// Reads from `stream` and delivers, within the peer's share of a turn. `ends` says that the
+    /// Reads from `stream` and delivers, within the peer's share of a turn. `read_on` says that the
     /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
     /// for the last one, because no further readiness would announce the end.
-    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, ends: bool) -> Flow {
+    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
         self.net.share_ended = false;
         for _ in 0..self.net.limits.reads {
             if self.net.share_ended {
@@ -172,7 +166,7 @@ impl Engine {
                 }
                 Ok(count) => {
                     self.deliver(peer, start..start + count);
-                    if count < READ_BYTES && !ends && !self.is_datagram(peer) {
+                    if count < READ_BYTES && !read_on && !self.is_datagram(peer) {
                         return Flow::Drained;
                     }
                 }
@@ -335,11 +329,7 @@ impl Engine {
             // Only if the driver drops a socket of its own accord.
             _ => Reason::Shutdown,
         };
-        if let Some(mut buffers) = connection.buffers {
-            buffers.outbox.forfeit(&mut self.net.pool);
-            buffers.inbox.clear();
-            self.net.pool.give_set(buffers);
-        }
+        self.net.pool.forfeit(connection.buffers);
         if connection.armed < Time::NEVER {
             self.net.armed -= 1;
             let Net { deadlines, connections, armed, .. } = &mut self.net;

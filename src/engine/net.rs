@@ -131,6 +131,11 @@ impl Net {
         self.connections.get(peer).map_or(0, Connection::queued)
     }
 
+    /// Whether `peer` can still be sent something.
+    pub fn is_open(&self, peer: Peer) -> bool {
+        self.connections.get(peer).is_some_and(Connection::may_be_told)
+    }
+
     /// The address of `peer`, unless it is gone.
     pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
         self.connections.get(peer).map(|connection| connection.remote)
@@ -211,9 +216,7 @@ impl Net {
             return self.release(peer);
         }
         buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
-        if !std::mem::replace(&mut connection.touched, true) {
-            self.touched.push(peer);
-        }
+        self.touch(peer);
     }
 
     /// Judges what the kernel has left of `peer`'s output: whether it is too much at once. If it
@@ -255,6 +258,15 @@ impl Net {
         self.touch(peer);
     }
 
+    /// Ends at once a peer that is closing already and takes its time over it.
+    pub(super) fn hurry(&mut self, peer: Peer) {
+        let reason = match self.connections.get(peer).map(|connection| connection.phase) {
+            Some(Phase::Closing(why) | Phase::Finishing(why) | Phase::Lingering(why)) => why,
+            _ => Reason::Kicked,
+        };
+        self.kill(peer, reason);
+    }
+
     /// Ends `peer` at once. It forfeits what is queued for it.
     pub(super) fn kill(&mut self, peer: Peer, reason: Reason) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
@@ -262,11 +274,7 @@ impl Net {
             return;
         }
         connection.phase = Phase::Gone(reason);
-        if let Some(mut buffers) = connection.buffers.take() {
-            buffers.outbox.forfeit(&mut self.pool);
-            buffers.inbox.clear();
-            self.pool.give_set(buffers);
-        }
+        self.pool.forfeit(connection.buffers.take());
         self.touch(peer);
     }
 

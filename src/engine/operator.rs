@@ -67,10 +67,14 @@ impl Engine {
         self.call(service, |service, net| service.settled(net));
     }
 
-    /// Closes the connection with that number once all that is queued for it is out.
+    /// Closes the connection with that number once all that is queued for it is out; at once, if
+    /// it is closing already.
     pub fn kick(&mut self, number: u64) -> Option<Peer> {
         let (peer, _) = self.net.connections.iter().find(|(peer, _)| peer.number() == number)?;
-        self.net.close_as(peer, Reason::Kicked);
+        match self.net.is_open(peer) {
+            true => self.net.close_as(peer, Reason::Kicked),
+            false => self.net.hurry(peer),
+        }
         Some(peer)
     }
 

@@ -12,10 +12,10 @@ use std::rc::Rc;
 /// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
 /// allocator to map and unmap it each time.
 const OWN_CHUNK_BYTES: usize = 32 * 1024;
-/// A pooled buffer larger than this is given back to the allocator.
-const POOLED_BYTES: usize = 64 * 1024;
-/// The pool keeps at most this many sets of buffers; more are given back to the allocator.
-const POOLED_SETS: usize = 16 * 1024;
+/// The pool keeps buffers for so many bytes in all; more are given back to the allocator.
+const POOLED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// And so many of each kind: those of a large room in which everybody is sent something.
+const POOLED_MAX: usize = 16 * 1024;
 /// One gathered write takes at most this many chunks; the rest goes with the next one.
 pub(crate) const SLICES_MAX: usize = 16;
 /// Shared ranges shorter than this are copied: that costs less than a chunk of their own, and
@@ -210,31 +210,53 @@ pub(crate) struct Pool {
     #[allow(clippy::vec_box)]
     sets: Vec<Box<Buffers>>,
     buffers: Vec<Vec<u8>>,
+    /// What all of them have room for.
+    bytes: usize,
 }
 
 impl Pool {
     pub(crate) fn take_set(&mut self) -> Box<Buffers> {
-        self.sets.pop().unwrap_or_default()
+        let set = self.sets.pop().unwrap_or_default();
+        self.bytes -= set.inbox.capacity();
+        set
     }
 
+    /// Takes back a set that has nothing in it.
     pub(crate) fn give_set(&mut self, mut set: Box<Buffers>) {
         debug_assert!(set.is_empty());
-        if self.sets.len() < POOLED_SETS && set.inbox.capacity() <= POOLED_BYTES {
+        if self.sets.len() < POOLED_MAX && self.has_room_for(&set.inbox) {
+            self.bytes += set.inbox.capacity();
             set.slow_since = None;
             set.backed_up = false;
             self.sets.push(set);
         }
     }
 
+    /// Takes back a set with all that is in it: its peer will not get that any more.
+    pub(crate) fn forfeit(&mut self, set: Option<Box<Buffers>>) {
+        if let Some(mut set) = set {
+            set.outbox.forfeit(self);
+            set.inbox.clear();
+            self.give_set(set);
+        }
+    }
+
     fn take_buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
+        let buffer = self.buffers.pop().unwrap_or_default();
+        self.bytes -= buffer.capacity();
+        buffer
     }
 
     fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        if self.buffers.len() < POOLED_SETS && buffer.capacity() <= POOLED_BYTES {
+        if self.buffers.len() < POOLED_MAX && self.has_room_for(&buffer) {
+            self.bytes += buffer.capacity();
             buffer.clear();
             self.buffers.push(buffer);
         }
+    }
+
+    fn has_room_for(&self, buffer: &Vec<u8>) -> bool {
+        self.bytes + buffer.capacity() <= POOLED_BYTES_MAX
     }
 }
 
@@ -291,6 +313,19 @@ mod tests {
         outbox.forfeit(&mut pool);
         assert!(outbox.is_empty());
         assert_eq!(Rc::strong_count(&shared), 1);
+    }
+
+    #[test]
+    fn the_pool_keeps_no_more_than_its_bound() {
+        let mut pool = Pool::default();
+        for _ in 0..1000 {
+            pool.give_buffer(Vec::with_capacity(OWN_CHUNK_BYTES));
+        }
+        assert_eq!(pool.bytes, POOLED_BYTES_MAX);
+        while !pool.buffers.is_empty() {
+            pool.take_buffer();
+        }
+        assert_eq!(pool.bytes, 0);
     }
 
     #[test]

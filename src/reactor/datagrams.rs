@@ -67,7 +67,22 @@ struct Envelope {
     from: Option<IpAddr>,
 }
 
-/// Answers of one size to one peer, one behind the other; the last may be shorter.
+/// What one call sends: answers of one size to one peer, one behind the other; the last may be
+/// shorter.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    envelope: Envelope,
+    segment: usize,
+    bytes: &'a [u8],
+}
+
+impl Batch<'_> {
+    fn count(&self) -> u64 {
+        segments(self.bytes.len(), self.segment).count() as u64
+    }
+}
+
+/// The next batch, while it is gathered.
 #[derive(Default)]
 struct Run {
     envelope: Option<Envelope>,
@@ -139,7 +154,8 @@ impl Datagrams {
                 }
             };
             self.answer(count, responder, tray, watch);
-            if count < BATCH {
+            // Where there is no recvmmsg they come one by one, and none is known to be the last.
+            if count < BATCH.min(quinn_udp::BATCH_SIZE) {
                 return false;
             }
         }
@@ -190,7 +206,8 @@ impl Datagrams {
         if !run.takes(envelope, answer.len(), self.state.max_gso_segments()) {
             self.send_run(run, metrics);
             if answer.len() > SEGMENT_BYTES_MAX || answer.is_empty() {
-                return self.send(envelope, answer, answer.len(), 1, metrics);
+                let batch = Batch { envelope, segment: answer.len(), bytes: answer };
+                return self.send(batch, metrics);
             }
             run.envelope = Some(envelope);
             run.segment = answer.len();
@@ -201,75 +218,61 @@ impl Datagrams {
 
     fn send_run(&mut self, run: &mut Run, metrics: &mut Metrics) {
         if let Some(envelope) = run.envelope {
-            self.send(envelope, &run.bytes, run.segment, run.count, metrics);
+            self.send(Batch { envelope, segment: run.segment, bytes: &run.bytes }, metrics);
         }
         run.clear();
     }
 
-    fn send(
-        &mut self,
-        envelope: Envelope,
-        bytes: &[u8],
-        segment: usize,
-        count: usize,
-        metrics: &mut Metrics,
-    ) {
-        if !self.backlog.is_empty() {
-            return self.put_off(envelope, bytes, segment, count, metrics);
+    /// Sends a batch, or keeps it for later behind those that are kept already.
+    fn send(&mut self, batch: Batch<'_>, metrics: &mut Metrics) {
+        if self.backlog.is_empty() && self.try_send(batch, metrics) {
+            return;
         }
-        match self.try_send(envelope, bytes, segment) {
-            Ok(()) => metrics.datagrams_out += count as u64,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.put_off(envelope, bytes, segment, count, metrics);
-            }
-            Err(error) => {
-                log::debug!("answering {}: {error}", envelope.to);
-                metrics.datagrams_dropped += count as u64;
-            }
-        }
-    }
-
-    fn try_send(&self, envelope: Envelope, bytes: &[u8], segment: usize) -> io::Result<()> {
-        let transmit = Transmit {
-            destination: envelope.to,
-            ecn: None,
-            contents: bytes,
-            segment_size: (segment < bytes.len()).then_some(segment),
-            src_ip: envelope.from,
-        };
-        self.state.try_send(UdpSockRef::from(&self.udp), &transmit)
-    }
-
-    fn put_off(
-        &mut self,
-        envelope: Envelope,
-        bytes: &[u8],
-        segment: usize,
-        count: usize,
-        metrics: &mut Metrics,
-    ) {
         if self.backlog.len() < BACKLOG_MAX {
-            self.backlog.push_back((envelope, segment, bytes.to_vec()));
+            self.backlog.push_back((batch.envelope, batch.segment, batch.bytes.to_vec()));
         } else {
-            metrics.datagrams_dropped += count as u64;
+            metrics.datagrams_dropped += batch.count();
         }
     }
 
     fn send_backlog(&mut self, metrics: &mut Metrics) {
         while let Some((envelope, segment, bytes)) = self.backlog.pop_front() {
-            let count = bytes.len().div_ceil(segment.max(1)).max(1) as u64;
-            match self.try_send(envelope, &bytes, segment) {
-                Ok(()) => metrics.datagrams_out += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.backlog.push_front((envelope, segment, bytes));
-                    return;
-                }
-                Err(error) => {
-                    log::debug!("answering {}: {error}", envelope.to);
-                    metrics.datagrams_dropped += count;
-                }
+            if !self.try_send(Batch { envelope, segment, bytes: &bytes }, metrics) {
+                self.backlog.push_front((envelope, segment, bytes));
+                return;
             }
         }
+    }
+
+    /// Sends a batch in one call. False: the kernel takes nothing for now.
+    fn try_send(&self, batch: Batch<'_>, metrics: &mut Metrics) -> bool {
+        match self.transmit(batch) {
+            Ok(()) => metrics.datagrams_out += batch.count(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            // Some path takes no segments of that size: then one by one, perhaps in fragments.
+            Err(_) if batch.count() > 1 => {
+                for bytes in batch.bytes.chunks(batch.segment) {
+                    let one = Batch { segment: bytes.len(), bytes, ..batch };
+                    metrics.datagrams_dropped += u64::from(!self.try_send(one, metrics));
+                }
+            }
+            Err(error) => {
+                log::debug!("answering {}: {error}", batch.envelope.to);
+                metrics.datagrams_dropped += batch.count();
+            }
+        }
+        true
+    }
+
+    fn transmit(&self, batch: Batch<'_>) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: batch.envelope.to,
+            ecn: None,
+            contents: batch.bytes,
+            segment_size: (batch.segment < batch.bytes.len()).then_some(batch.segment),
+            src_ip: batch.envelope.from,
+        };
+        self.state.try_send(UdpSockRef::from(&self.udp), &transmit)
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct Input {
     pending: Vec<u8>,
     /// Nothing is read while the owner wants nothing.
     pub(super) held: bool,
+    /// Whether it is in the queue of the ready.
+    pub(super) queued: bool,
 }
 
 impl Input {
@@ -59,7 +61,7 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        Ok(Input { state, manner, pending: Vec::new(), held: false })
+        Ok(Input { state, manner, pending: Vec::new(), held: false, queued: false })
     }
 
     /// Whether there is something to read without epoll saying so.
@@ -70,7 +72,7 @@ impl Input {
     /// Reads once and passes on what it was.
     pub(super) fn serve(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
         // A background process that reads from its terminal is stopped as a whole (SIGTTIN).
-        if matches!(self.state, State::Ended) || self.held || is_in_background() {
+        if matches!(self.state, State::Ended) || self.held || is_in_background() || !is_ready() {
             return;
         }
         let mut chunk = [0; CHUNK_BYTES];
@@ -128,6 +130,14 @@ impl Input {
         self.state = State::Ended;
         notes.push_back(Note::InputEnded);
     }
+}
+
+/// Whether a read would not wait. Whoever shares standard input may have taken what was announced.
+fn is_ready() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
 }
 
 fn is_in_background() -> bool {

@@ -52,10 +52,12 @@ impl Listener {
                     return Accepted::One(stream, arrival);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::None,
-                Err(error) if is_exhaustion(&error) => return Accepted::Exhausted(error),
-                // accept(2): an error of the connection that was to be accepted, or a signal. It
-                // concerns nobody else, and there may be more behind it.
-                Err(error) => log::debug!("accepting: {error}"),
+                // accept(2): an error of the connection that was to be accepted, which is gone, or
+                // a signal. It concerns nobody else, and there may be more behind it.
+                Err(error) if is_of_one(&error) => log::debug!("accepting: {error}"),
+                // Descriptors, memory, or something that accept(2) does not know (a security
+                // module, a filter): it may be as true of the next call.
+                Err(error) => return Accepted::Exhausted(error),
             }
         }
     }
@@ -74,6 +76,27 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+/// Whether accept(2) speaks of the one connection that was to be accepted, or of a signal.
+fn is_of_one(error: &io::Error) -> bool {
+    use rustix::io::Errno as E;
+    let errno = error.raw_os_error().map(E::from_raw_os_error);
+    matches!(
+        errno,
+        Some(
+            E::CONNABORTED
+                | E::INTR
+                | E::PROTO
+                | E::NOPROTOOPT
+                | E::OPNOTSUPP
+                | E::NETDOWN
+                | E::NETUNREACH
+                | E::HOSTDOWN
+                | E::HOSTUNREACH
+                | E::NONET
+        )
+    )
 }
 
 /// An IPv4 peer of a dual-stack socket by its IPv4 address.

@@ -17,11 +17,9 @@ mod stream;
 use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpListener, UdpSocket};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Waker};
+use mio::{Events, Interest, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
@@ -59,20 +57,6 @@ pub enum Note {
     Stop,
 }
 
-/// The way into the loop from another thread.
-#[derive(Clone)]
-pub struct Mailbox {
-    sender: Sender<Note>,
-    waker: Arc<Waker>,
-}
-
-impl Mailbox {
-    /// Leaves a note. False: the loop is gone.
-    pub fn post(&self, note: Note) -> bool {
-        self.sender.send(note).is_ok() && self.waker.wake().is_ok()
-    }
-}
-
 /// The poll loop and all its sockets.
 pub struct Reactor {
     poll: Poll,
@@ -89,6 +73,8 @@ pub struct Reactor {
     /// Sources to be served in this turn or, with their share used up, in the next.
     ready: VecDeque<Source>,
     accepting: Accepting,
+    /// The listener that took the last free place.
+    accepted_last: usize,
     pause_told: Option<Time>,
     /// Hung-up peers that epoll does not know; see `flush`.
     lingering: VecDeque<(Time, Peer)>,
@@ -96,7 +82,6 @@ pub struct Reactor {
     hung_up: Vec<Peer>,
     signals: Option<Signals>,
     input: Option<Input>,
-    mail: Option<Receiver<Note>>,
     notes: VecDeque<Note>,
     /// Waits in a row that the kernel had not the means for.
     failed_waits: u32,
@@ -120,12 +105,12 @@ impl Reactor {
             tray: None,
             ready: VecDeque::new(),
             accepting: Accepting::Yes,
+            accepted_last: 0,
             pause_told: None,
             lingering: VecDeque::new(),
             hung_up: Vec::new(),
             signals: None,
             input: None,
-            mail: None,
             notes: VecDeque::new(),
             failed_waits: 0,
             wake_at: None,
@@ -188,9 +173,9 @@ impl Reactor {
 
     /// From now on standard input comes as notes.
     pub fn watch_input(&mut self, manner: Manner) -> io::Result<()> {
-        let input = Input::watch(self.poll.registry(), manner)?;
+        let mut input = Input::watch(self.poll.registry(), manner)?;
         if input.is_always_ready() {
-            self.ready.push_back(Source::Input);
+            enqueue(&mut self.ready, Source::Input, &mut input.queued);
         }
         self.input = Some(input);
         Ok(())
@@ -201,19 +186,10 @@ impl Reactor {
         let Some(input) = self.input.as_mut().filter(|input| input.held != held) else { return };
         input.held = held;
         if input.is_always_ready() {
-            self.ready.push_back(Source::Input);
+            enqueue(&mut self.ready, Source::Input, &mut input.queued);
         } else if !held {
             input.look_again(self.poll.registry(), &mut self.notes);
         }
-    }
-
-    /// Where other threads leave notes for the loop, which wakes up for them. For the one thread
-    /// of a client whose line editor blocks; the server has none.
-    pub fn mailbox(&mut self) -> io::Result<Mailbox> {
-        let waker = Arc::new(Waker::new(self.poll.registry(), Source::Mailbox.token())?);
-        let (sender, receiver) = mpsc::channel();
-        self.mail = Some(receiver);
-        Ok(Mailbox { sender, waker })
     }
 
     /// Closes the listeners and the datagram sockets: nobody new.
@@ -232,7 +208,7 @@ impl Reactor {
         self.wake_at = when;
     }
 
-    /// One turn: known peers before new ones, facts before timers, writes last.
+    /// One turn: facts before timers, writes last.
     ///
     /// # Errors
     /// Only if the kernel refuses to poll. Whatever concerns one socket ends at that socket.
@@ -275,7 +251,7 @@ impl Reactor {
 
     /// How long the poll may sleep: not at all if there is work left.
     fn timeout(&self) -> Option<Duration> {
-        let room_again = self.accepting == Accepting::Full && self.engine.has_ample_room();
+        let room_again = self.accepting == Accepting::Full && self.engine.has_room();
         if !self.ready.is_empty() || self.engine.has_touched() || room_again {
             return Some(Duration::ZERO);
         }
@@ -295,7 +271,12 @@ impl Reactor {
     fn note_readiness(&mut self, event: &mio::event::Event) {
         let source = Source::of(event.token());
         match source {
-            Source::Signals | Source::Input | Source::Mailbox => self.ready.push_back(source),
+            Source::Signals => self.ready.push_back(source),
+            Source::Input => {
+                if let Some(input) = &mut self.input {
+                    enqueue(&mut self.ready, source, &mut input.queued);
+                }
+            }
             Source::Listener(slot) => {
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);
@@ -315,8 +296,8 @@ impl Reactor {
             self.engine.metrics_mut().stale_events += 1;
             return;
         };
-        stream.ends |= event.is_read_closed() || event.is_error();
-        if event.is_readable() || stream.ends {
+        stream.read_on |= event.is_read_closed() || event.is_error() || event.is_priority();
+        if event.is_readable() || stream.read_on {
             stream.readable = true;
             enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
         }
@@ -346,12 +327,15 @@ impl Reactor {
         let over = match self.accepting {
             Accepting::Yes => return,
             Accepting::Exhausted(when) => when <= self.engine.now(),
-            Accepting::Full => self.engine.has_ample_room(),
+            Accepting::Full => self.engine.has_room(),
         };
         if over {
             self.accepting = Accepting::Yes;
             // Their edges are long gone: look at all of them.
-            for (slot, listener) in &mut self.listeners {
+            // Whoever was served last comes last: a flood on one must not keep the others out.
+            let (after, before): (Vec<_>, Vec<_>) =
+                self.listeners.iter_mut().partition(|(slot, _)| *slot > self.accepted_last);
+            for (slot, listener) in after.into_iter().chain(before) {
                 enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
             }
         }

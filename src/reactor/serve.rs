@@ -1,7 +1,6 @@
 //! Serving: what is ready gets its share of the turn, one after the other. Whoever has more to do
 //! goes to the back of the queue, for the next turn.
 
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -25,9 +24,6 @@ impl Reactor {
                 Some(Source::Listener(slot)) => self.serve_listener(slot),
                 Some(Source::Signals) => self.serve_signals(),
                 Some(Source::Input) => self.serve_input(),
-                Some(Source::Mailbox) => {
-                    self.notes.extend(self.mail.iter().flat_map(Receiver::try_iter));
-                }
                 None => return,
             }
         }
@@ -42,7 +38,7 @@ impl Reactor {
         if stream.writable {
             self.engine.writable(peer);
         }
-        match self.engine.input(peer, &mut &stream.socket, stream.ends) {
+        match self.engine.input(peer, &mut &stream.socket, stream.read_on) {
             Flow::Drained => stream.readable = false,
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
@@ -70,6 +66,7 @@ impl Reactor {
                 return;
             }
             if !self.engine.has_room() {
+                self.accepted_last = slot;
                 let count = self.engine.connections();
                 let why = format_args!("{count} connections are as many as are allowed");
                 return self.pause_accepting(Accepting::Full, why);
@@ -129,9 +126,10 @@ impl Reactor {
 
     fn serve_input(&mut self) {
         let Some(input) = &mut self.input else { return };
+        input.queued = false;
         input.serve(self.poll.registry(), &mut self.notes);
         if input.is_always_ready() {
-            self.ready.push_back(Source::Input);
+            enqueue(&mut self.ready, Source::Input, &mut input.queued);
         }
     }
 }

@@ -37,6 +37,8 @@ fn bound(address: SocketAddr, families: Families, kind: Type, on: Protocol) -> i
 pub fn listen(address: SocketAddr, families: Families, backlog: u32) -> io::Result<TcpListener> {
     let socket = bound(address, families, Type::STREAM, Protocol::TCP)?;
     socket.set_tcp_nodelay(true)?;
+    // Urgent data (telnet's Synch) are bytes like any other.
+    socket.set_out_of_band_inline(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
@@ -108,6 +110,7 @@ pub(super) fn allow_fragments(socket: &mio::net::UdpSocket, is_ipv6: bool) -> io
         set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::WANT)?;
         if is_ipv6 {
             set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::WANT)?;
+            nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Ipv6DontFrag, &false)?;
         }
     }
     let _ = (socket, is_ipv6);

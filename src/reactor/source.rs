@@ -17,8 +17,6 @@ pub(super) enum Source {
     Signals,
     /// The operator has typed.
     Input,
-    /// Another thread has left a note.
-    Mailbox,
     /// The listener in that slot.
     Listener(usize),
     /// The datagram socket in that slot.
@@ -33,7 +31,6 @@ impl Source {
         let (payload, kind) = match self {
             Source::Signals => (0, 0),
             Source::Input => (1, 0),
-            Source::Mailbox => (2, 0),
             Source::Listener(slot) => (slot as u64, 1),
             Source::Datagrams(slot) => (slot as u64, 2),
             Source::Stream(peer) => (peer.to_bits(), 3),
@@ -46,8 +43,7 @@ impl Source {
         let payload = token.0 as u64 >> KIND_BITS;
         match (token.0 & 3, payload) {
             (0, 0) => Source::Signals,
-            (0, 1) => Source::Input,
-            (0, _) => Source::Mailbox,
+            (0, _) => Source::Input,
             (1, slot) => Source::Listener(slot as usize),
             (2, slot) => Source::Datagrams(slot as usize),
             (_, bits) => Source::Stream(Peer::from_bits(bits)),
@@ -65,7 +61,6 @@ mod tests {
         let all = [
             Source::Signals,
             Source::Input,
-            Source::Mailbox,
             Source::Listener(7),
             Source::Datagrams(9),
             Source::Stream(peer),

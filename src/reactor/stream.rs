@@ -23,8 +23,8 @@ pub(super) struct Stream {
     pub(super) readable: bool,
     /// It may take output.
     pub(super) writable: bool,
-    /// A FIN or an error is known to wait behind what is to be read.
-    pub(super) ends: bool,
+    /// A short read is not the last: a FIN, an error or more behind urgent data is known to wait.
+    pub(super) read_on: bool,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
     /// Whether epoll knows it. A conversation that is over within a turn never gets there.
@@ -35,19 +35,26 @@ impl Stream {
     /// One that has been accepted: it takes output at once; whether there is input, registering
     /// will tell.
     pub(super) fn accepted(tcp: TcpStream) -> Stream {
-        let socket = Socket::Tcp(tcp);
-        let (readable, writable, ends, queued, registered) = (false, true, false, false, false);
-        Stream { socket, readable, writable, ends, queued, registered }
+        Stream { writable: true, ..Stream::new(Socket::Tcp(tcp)) }
     }
 
     /// One that is being connected: it takes output once epoll says so.
     pub(super) fn dialing(remote: SocketAddr, kind: Kind) -> io::Result<Stream> {
-        let socket = match kind {
+        Ok(Stream::new(match kind {
             Kind::Stream => Socket::Tcp(sockets::dial(remote)?),
             Kind::Datagram => Socket::Udp(sockets::dial_datagrams(remote)?),
-        };
-        let (readable, writable, ends, queued, registered) = (false, false, false, false, false);
-        Ok(Stream { socket, readable, writable, ends, queued, registered })
+        }))
+    }
+
+    fn new(socket: Socket) -> Stream {
+        Stream {
+            socket,
+            readable: false,
+            writable: false,
+            read_on: false,
+            queued: false,
+            registered: false,
+        }
     }
 
     /// Tells epoll about it, once for its life.
@@ -56,7 +63,7 @@ impl Stream {
             Socket::Tcp(tcp) => tcp,
             Socket::Udp(udp) => udp,
         };
-        registry.register(source, token, Interest::READABLE | Interest::WRITABLE)?;
+        registry.register(source, token, everything())?;
         self.registered = true;
         Ok(())
     }
@@ -92,6 +99,15 @@ impl Stream {
             Socket::Udp(udp) => udp.local_addr().ok(),
         }
     }
+}
+
+/// What epoll is to tell. Urgent data end a read early although more lies behind them (tcp(7)),
+/// so they have to be known of.
+fn everything() -> Interest {
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(target_os = "linux")]
+    let interest = interest | Interest::PRIORITY;
+    interest
 }
 
 impl Read for &Socket {

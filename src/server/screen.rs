@@ -3,6 +3,7 @@
 //! while poll(2) says that there is room.
 
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,11 +20,20 @@ const LAST_WORDS: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// What is still to be shown.
-#[derive(Default)]
 pub(super) struct Screen {
+    /// A description of our own of the terminal or pipe, so that it can be non-blocking without
+    /// anybody who shares standard output being so; `None`: there is none to be had.
+    own: Option<OwnedFd>,
     queue: VecDeque<u8>,
     lost_lines: u64,
     broken: bool,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        let (queue, lost_lines, broken) = Default::default();
+        Screen { own: reopen(), queue, lost_lines, broken }
+    }
 }
 
 impl Screen {
@@ -39,7 +49,7 @@ impl Screen {
 
     /// Shows what can be shown without waiting. Returns how many lines have been lost.
     pub(super) fn flush(&mut self) -> u64 {
-        self.write_while_ready(&AT_ONCE);
+        self.write_while_ready();
         std::mem::take(&mut self.lost_lines)
     }
 
@@ -50,13 +60,17 @@ impl Screen {
 
     /// Shows the rest, if the screen takes it within a moment.
     pub(super) fn finish(&mut self) {
-        self.write_while_ready(&LAST_WORDS);
+        self.write_while_ready();
+        if !self.queue.is_empty() && is_ready(&LAST_WORDS) {
+            self.write_while_ready();
+        }
     }
 
-    fn write_while_ready(&mut self, patience: &Timespec) {
-        while !self.queue.is_empty() && is_ready(patience) {
+    fn write_while_ready(&mut self) {
+        while !self.queue.is_empty() && is_ready(&AT_ONCE) {
             let (head, _) = self.queue.as_slices();
-            match rustix::io::write(stdout(), &head[..head.len().min(WRITE_BYTES)]) {
+            let fd = self.own.as_ref().map_or_else(|| stdout(), |own| own.as_fd());
+            match rustix::io::write(fd, &head[..head.len().min(WRITE_BYTES)]) {
                 Ok(count) => drop(self.queue.drain(..count)),
                 Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => return,
                 // Nobody looks any more (EPIPE and the like).
@@ -67,6 +81,16 @@ impl Screen {
             }
         }
     }
+}
+
+/// A terminal, a FIFO: what may block, and whose position in a file is nobody's business.
+fn reopen() -> Option<OwnedFd> {
+    use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+    let kind = FileType::from_raw_mode(fstat(stdout()).ok()?.st_mode);
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    matches!(kind, FileType::CharacterDevice | FileType::Fifo)
+        .then(|| open("/dev/fd/1", flags, Mode::empty()).ok())
+        .flatten()
 }
 
 fn is_ready(patience: &Timespec) -> bool {

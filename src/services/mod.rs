@@ -34,7 +34,7 @@ pub struct Offer {
     /// How long nothing may go either way, unless `--idle-timeout` says otherwise. `None`: for
     /// ever.
     pub idle: Option<Duration>,
-    /// Whether a peer's unsent output has a soft limit (`Settings::chat_queue`), because it does
+    /// Whether a peer's unsent output has a soft limit (`--chat-queue`), because it does
     /// not itself cause what it is sent.
     pub fans_out: bool,
     /// Makes the service for TCP, if it is offered there.

@@ -57,6 +57,8 @@ enum Stage {
     Silent,
     /// It has been heard.
     Heard,
+    /// It has been heard and will say no more; only an answer is still to come.
+    Waiting,
     /// It has been told that there is no operator.
     Forsaken,
 }
@@ -123,9 +125,9 @@ impl Service for Talk {
     /// conversation stays until the operator ends it, or nothing happens for too long.
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         self.take_unfinished(peer, net);
-        let silent = self.sessions.get(peer).is_none_or(|session| session.stage != Stage::Heard);
-        if silent {
-            net.close(peer);
+        match self.sessions.get_mut(peer) {
+            Some(session) if session.stage == Stage::Heard => session.stage = Stage::Waiting,
+            _ => net.close(peer),
         }
     }
 
@@ -275,7 +277,7 @@ impl Talk {
     fn operator_left(&mut self, net: &mut Net) {
         self.has_operator = false;
         let waiting: Vec<Peer> = (self.sessions.iter())
-            .filter(|(_, session)| session.stage == Stage::Heard)
+            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting))
             .map(|(peer, _)| peer)
             .collect();
         for peer in waiting {
@@ -285,10 +287,13 @@ impl Talk {
 
     fn forsake(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
-        if session.stage == Stage::Heard {
-            session.stage = Stage::Forsaken;
+        let before = std::mem::replace(&mut session.stage, Stage::Forsaken);
+        if before != Stage::Forsaken {
             net.send(peer, NO_OPERATOR);
             net.send(peer, session.framing.ending());
+        }
+        if before == Stage::Waiting {
+            net.close(peer);
         }
     }
 }
@@ -421,6 +426,17 @@ mod tests {
         theatre.tell(Some("BYE"));
         assert_eq!(theatre.hear(asker), "an answerBYE");
         assert!(theatre.is_over(asker));
+    }
+
+    #[test]
+    fn whoever_waits_for_an_operator_who_leaves_does_not_wait_for_ever() {
+        let mut theatre = theatre();
+        let peer = theatre.join();
+        theatre.say(peer, "a question\n");
+        theatre.finish(peer);
+        theatre.tell(None);
+        assert_eq!(theatre.hear(peer), format!("{}\n", String::from_utf8_lossy(NO_OPERATOR)));
+        assert!(theatre.is_over(peer));
     }
 
     #[test]

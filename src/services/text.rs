@@ -3,6 +3,10 @@
 
 use std::fmt::Write;
 
+/// A byte becomes at most so many: a C1 control of two bytes is shown as `\x9b`, U+200B of three
+/// as `\u{200b}`, a control of one as `\x1b`.
+pub(crate) const GROWTH_MAX: usize = 4;
+
 /// `bytes` as text. Invalid UTF-8 becomes U+FFFD; control characters, line ends, bidirectional
 /// overrides and invisible characters become visible escapes such as `\x1b`, `\n` and `\u{202e}`.
 /// Tabs and printable text stay as they are. Appends to `out`.

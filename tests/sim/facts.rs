@@ -49,6 +49,8 @@ pub(crate) struct Story {
     pub(crate) leaving_turn: Option<u64>,
     /// The operator or the driver has interfered; the client cannot count on anything.
     pub(crate) disturbed: bool,
+    /// Whether the operator has closed it when it may have been closing already.
+    pub(crate) kicked_while_closing: bool,
     /// Its service has been told that it fell behind: it may have had a last word.
     pub(crate) given_up: bool,
     /// Turns in which it had something to be read that was wanted, and was not read.

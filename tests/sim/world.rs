@@ -190,7 +190,11 @@ impl World {
             1..=8 => {
                 let client = facts.rng.below(self.clients.len());
                 let Some(peer) = facts.stories[client].peer else { return false };
-                facts.stories[client].disturbed = true;
+                let kind = facts.rows[facts.stories[client].service].kind;
+                let story = &mut facts.stories[client];
+                story.kicked_while_closing |=
+                    story.disturbed || story.leaving_turn.is_some() || kind.closes_first();
+                story.disturbed = true;
                 let open = !matches!(facts.stories[client].told, Told::Closed(_));
                 drop(facts);
                 let found = self.engine.kick(peer.number());

@@ -22,7 +22,7 @@ pub use pace::Rate;
 
 use super::Offer;
 use super::lines::Lines;
-use super::text::{push_visible, visible};
+use super::text::{self, push_visible, visible};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};
 
 /// This service in the table of services.
@@ -164,7 +164,7 @@ impl Chat {
 
     /// Does what `line` says, if it is not one too many.
     fn obey(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
-        if line.len() > LINE_BYTES {
+        if line.len() > LINE_BYTES || self.grows_overlong(line) {
             return self.refuse_overlong(peer, net);
         }
         match command::parse(line) {
@@ -174,6 +174,17 @@ impl Chat {
             command if self.admits(peer, net) => self.act(peer, &command, net),
             _ => {}
         }
+    }
+
+    /// Whether `line` is too long for others once it has been made visible: an escape sequence
+    /// takes four times the room there, and nobody's queue may be filled that way.
+    fn grows_overlong(&mut self, line: &[u8]) -> bool {
+        if line.len() * text::GROWTH_MAX <= LINE_BYTES {
+            return false;
+        }
+        self.line.clear();
+        push_visible(&mut self.line, line);
+        self.line.len() > LINE_BYTES
     }
 
     fn refuse_overlong(&mut self, peer: Peer, net: &mut Net) {
@@ -740,9 +751,18 @@ mod tests {
             stage.say(newcomer, "BYE\n");
             (heard.lines().count() - 1, heard.len())
         };
-        assert_eq!(history(&"x".repeat(LINE_BYTES)).0, 20);
-        let (lines, bytes) = history(&"\x1b".repeat(LINE_BYTES));
-        assert!((5..20).contains(&lines) && bytes < 33 * 1024, "{lines} lines, {bytes} bytes");
+        for longest in ["x".repeat(LINE_BYTES), "\x1b".repeat(LINE_BYTES / 4)] {
+            let (lines, bytes) = history(&longest);
+            assert!(lines == 20 && bytes < 22 * 1024, "{lines} lines, {bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_line_that_grows_too_long_when_made_visible_is_too_long() {
+        let (mut stage, ann, bob, _) = trio();
+        stage.say(ann, format!("{}\n", "\x1b".repeat(LINE_BYTES / 4 + 1)));
+        assert_eq!(stage.hear(bob), "");
+        assert!(stage.hear(ann).contains("1,024 bytes"));
     }
 
     #[test]

@@ -16,8 +16,6 @@ use crate::engine::{Net, Peer, Time};
 pub(super) const LOBBY: usize = 0;
 /// Lines of a room that newcomers are sent; older ones are forgotten.
 const HISTORY_LINES: usize = 20;
-/// Bytes of these lines; so many plain lines of any length fit, but not so many of escapes.
-const HISTORY_BYTES: usize = 32 * 1024;
 /// At most so many rooms at once; further ones cannot be opened.
 pub(super) const ROOMS_MAX: usize = 1_000;
 /// In rooms of more members, who comes and goes is counted and told once per `TALLY_EVERY`.
@@ -95,9 +93,6 @@ impl Room {
         place.clear();
         place.push_str(line);
         self.history.push_back(place);
-        while self.history.iter().map(String::len).sum::<usize>() > HISTORY_BYTES {
-            self.history.pop_front();
-        }
     }
 
     fn publish(&mut self, net: &mut Net) {
