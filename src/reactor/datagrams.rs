@@ -9,7 +9,7 @@ use std::ops::Range;
 use mio::net::UdpSocket;
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-use super::listeners::canonical;
+use super::listeners::{canonical, is_exhaustion};
 use super::sockets;
 use crate::engine::{Metrics, Reply, Responder, Time};
 use crate::guards::{Letterbox, Unheard};
@@ -147,6 +147,8 @@ impl Datagrams {
             let count = match self.receive(tray) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // The next datagram brings a new edge; until then there is no point in asking.
+                Err(error) if is_exhaustion(&error) => return false,
                 Err(error) => {
                     // An error of one datagram (ICMP and the like), never of the socket.
                     log::debug!("receiving a datagram: {error}");
