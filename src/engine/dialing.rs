@@ -25,6 +25,8 @@ impl Net {
         self.metrics.opened += 1;
         self.dials.push(peer);
         self.arm(peer);
+        // So that the turn does not wait before it has been called.
+        self.touch(peer);
         Some(peer)
     }
 }
