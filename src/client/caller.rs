@@ -174,8 +174,8 @@ impl Caller {
         if self.at < self.line.addresses.len() {
             return self.call(net);
         }
-        let Line { service, kind, patience, .. } = &self.line;
-        net.stop(Err(words::unreachable(service, *kind, *patience, &self.tried)));
+        let Line { service, patience, .. } = &self.line;
+        net.stop(Err(words::unreachable(service, *patience, &self.tried)));
     }
 
     /// The line for a connection that broke.

@@ -209,7 +209,7 @@ impl Editor {
             |from: usize| -> usize { self.text[from..self.cursor].iter().map(shown_width).sum() };
         let mut start = 0;
         while ahead(start) > room {
-            start = self.right_of(start);
+            start = self.right_of(start).min(self.cursor);
         }
         let mut out = format!("\r{}", self.prompt);
         let mut used = 0;
@@ -329,6 +329,27 @@ mod tests {
         let mut editor = Editor::new("> ");
         let all = wishes(&mut editor, "a\x03\x1a\x0c\x7f\x04");
         assert_eq!(all, [Wish::Interrupt, Wish::Suspend, Wish::Clear, Wish::End]);
+    }
+
+    #[test]
+    fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row() {
+        let keys = "a|b| |\u{301}|世|é|\x7f|\x1b[D|\x1b[C|\x1b[3~|\x01|\x05|\x17|\x15|\x0b|\x19|\
+                    \x1b[A|\x1b[B|\x12|\r|\x1bb|\x1bf|\x1bd|\x1b[|\u{9b}|\t";
+        let keys: Vec<&str> = keys.split('|').collect();
+        let (mut editor, mut seed) = (Editor::new("> "), 1_u64);
+        for _ in 0..20_000 {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                usize::try_from(seed >> 33).unwrap()
+            };
+            wishes(&mut editor, keys[next() % keys.len()]);
+            assert!(editor.cursor <= editor.text.len());
+            let columns = next() % 30;
+            let drawn = editor.drawn(columns);
+            let (_, column) = drawn.rsplit_once("\x1b[").unwrap();
+            let column: usize = column.trim_end_matches('C').parse().unwrap();
+            assert!(column < columns.max(4), "{column} of {columns}");
+        }
     }
 
     #[test]

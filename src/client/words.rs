@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::{Kind, Reason};
+use crate::engine::Reason;
 
 /// Why one address could not be reached.
 pub(super) fn why(reason: Reason, patience: Duration) -> String {
@@ -20,18 +20,18 @@ pub(super) fn why(reason: Reason, patience: Duration) -> String {
 }
 
 /// What to do about it.
-pub(super) fn advice(reason: Reason, kind: Kind) -> &'static str {
-    match (reason, kind) {
-        (Reason::Failed(ErrorKind::ConnectionRefused), _) => {
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Failed(ErrorKind::ConnectionRefused) => {
             "nothing listens there: is the server running, and is the port right?"
         }
-        (Reason::Failed(ErrorKind::TimedOut), _) => {
+        Reason::Failed(ErrorKind::TimedOut) => {
             "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
         }
-        (Reason::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable), _) => {
+        Reason::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
             "is the address right, and is this machine connected to that network?"
         }
-        (Reason::Failed(ErrorKind::PermissionDenied), _) => {
+        Reason::Failed(ErrorKind::PermissionDenied) => {
             "a firewall of this machine forbids it, or it is a broadcast address"
         }
         _ => "is the address right?",
@@ -41,7 +41,6 @@ pub(super) fn advice(reason: Reason, kind: Kind) -> &'static str {
 /// The one line for a server that could not be reached at any of its addresses.
 pub(super) fn unreachable(
     service: &str,
-    kind: Kind,
     patience: Duration,
     tried: &[(SocketAddr, Reason)],
 ) -> String {
@@ -51,7 +50,7 @@ pub(super) fn unreachable(
     // A refusal proves that the host is there, so it is the better advice.
     let refused = Reason::Failed(ErrorKind::ConnectionRefused);
     let telling = tried.iter().find(|(_, reason)| *reason == refused).or(tried.last());
-    let advice = telling.map_or("", |(_, reason)| advice(*reason, kind));
+    let advice = telling.map_or("", |(_, reason)| advice(*reason));
     format!("{service}: cannot reach {}: {advice}", all.join(" or "))
 }
 
@@ -79,7 +78,7 @@ mod tests {
             (([127, 0, 0, 1], 7).into(), refused),
             (([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable),
         ];
-        let line = unreachable("echo", Kind::Stream, Duration::from_secs(1), &tried);
+        let line = unreachable("echo", Duration::from_secs(1), &tried);
         let wanted = "echo: cannot reach 127.0.0.1:7 (connection refused) or [::1]:7 (network \
                       unreachable): nothing listens there: is the server running, and is the \
                       port right?";
