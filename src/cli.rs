@@ -107,7 +107,7 @@ impl Command {
 const ECHO_EXAMPLES: &str = "
 Examples:
   cooee echo example.org              type lines; bye, Ctrl-D or Ctrl-C ends it
-  printf 'hi\n' | cooee echo [::1]:7  prints what comes back, to the last byte
+  printf 'hi\\n' | cooee echo [::1]:7  prints what comes back, to the last byte
   cooee echo --udp :7                 a datagram for each line, asked again if lost
   cooee echo -v                       and every step on the way
 
@@ -121,12 +121,12 @@ Examples:
 const TALK_EXAMPLES: &str = "
 Examples:
   cooee talk example.org       type lines; BYE or Ctrl-D ends it
-  printf 'hi\nBYE\n' | cooee talk";
+  printf 'hi\\nBYE\\n' | cooee talk";
 
 const CHAT_EXAMPLES: &str = "
 Examples:
   cooee chat example.org --nick ann --room den
-  cooee chat < /dev/null       says nothing and leaves at once
+  printf 'hi all\\n' | cooee chat    says one thing and leaves
 
 In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.";
 

@@ -325,6 +325,8 @@ fn months_answers_a_line_each() {
     let address = server.address("months+udp").to_string();
     let asked = cooee(&["months", &address, "1", "12", "0"], "").fine();
     assert_eq!(asked.text(), "January\nDecember\nGoodbye!\n");
+    let other = cooee(&["months", &address, "-3"], "").fine();
+    assert_eq!(other.text(), "1-12, or 0 to end\n");
     let piped = cooee(&["months", &address], "2\n\n 3 \n0\n4\n").fine();
     assert_eq!(piped.text(), "February\nMarch\nGoodbye!\n");
 }

@@ -174,7 +174,7 @@ impl ChatArgs {
 #[derive(Args, Debug)]
 pub struct MonthsArgs {
     /// HOST[:PORT] or an ENDPOINT, and the integers to ask for [default: localhost, and asks you]
-    #[arg(value_name = "HOST[:PORT] | N")]
+    #[arg(value_name = "HOST[:PORT] | N", allow_negative_numbers = true)]
     words: Vec<String>,
 
     #[command(flatten)]
