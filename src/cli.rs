@@ -40,6 +40,7 @@ impl Cli {
     pub fn log_level(&self) -> LevelFilter {
         match (self.verbose, self.quiet) {
             (0, 0) if self.command.is_client() => LevelFilter::Warn,
+            (0, 1..) if self.command.is_client() => LevelFilter::Error,
             (0, 0) => LevelFilter::Info,
             (0, 1) => LevelFilter::Warn,
             (0, _) => LevelFilter::Error,
