@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use log::LevelFilter;
 
+use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 use crate::endpoint::{Endpoint, Transport};
 use crate::server::Config;
 use crate::services::chat::Rate;
@@ -38,6 +39,8 @@ impl Cli {
     /// What the flags say about logging; RUST_LOG goes before.
     pub fn log_level(&self) -> LevelFilter {
         match (self.verbose, self.quiet) {
+            (0, 0) if self.command.is_client() => LevelFilter::Warn,
+            (0, 1..) if self.command.is_client() => LevelFilter::Error,
             (0, 0) => LevelFilter::Info,
             (0, 1) => LevelFilter::Warn,
             (0, _) => LevelFilter::Error,
@@ -54,6 +57,26 @@ pub enum Command {
     #[command(after_long_help = services_help() + SERVE_EXAMPLES, after_help = services_help())]
     Serve(Box<ServeArgs>),
 
+    /// Send what you type or pipe, show what comes back
+    #[command(after_long_help = ECHO_EXAMPLES)]
+    Echo(EchoArgs),
+
+    /// Show what a greet server says
+    #[command(after_long_help = GREET_EXAMPLES)]
+    Greet(GreetArgs),
+
+    /// Talk to the operator of a server, until BYE
+    #[command(after_long_help = TALK_EXAMPLES)]
+    Talk(TalkArgs),
+
+    /// Chat with everybody in a room, until BYE
+    #[command(after_long_help = CHAT_EXAMPLES)]
+    Chat(ChatArgs),
+
+    /// Ask for the names of months
+    #[command(after_long_help = MONTHS_EXAMPLES)]
+    Months(MonthsArgs),
+
     /// Print a completion script for a shell
     #[cfg(feature = "manual")]
     Completions {
@@ -65,6 +88,55 @@ pub enum Command {
     #[cfg(feature = "manual")]
     Manual,
 }
+
+impl Command {
+    /// Whether it calls a server, for one person: then only what goes wrong is logged.
+    pub fn is_client(&self) -> bool {
+        match self {
+            Command::Echo(_)
+            | Command::Greet(_)
+            | Command::Talk(_)
+            | Command::Chat(_)
+            | Command::Months(_) => true,
+            Command::Serve(_) => false,
+            #[cfg(feature = "manual")]
+            Command::Completions { .. } | Command::Manual => false,
+        }
+    }
+}
+
+const ECHO_EXAMPLES: &str = "
+Examples:
+  cooee echo example.org              type lines; bye, Ctrl-D or Ctrl-C ends it
+  printf 'hi\\n' | cooee echo [::1]:7  prints what comes back, to the last byte
+  cooee echo --udp :7                 a datagram for each line, asked again if lost
+  cooee echo -v                       and every step on the way
+
+Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
+const GREET_EXAMPLES: &str = "
+Examples:
+  cooee greet                  the greeting of the server on this machine
+  cooee greet --read-size 6    in pieces of six bytes, then the whole";
+
+const TALK_EXAMPLES: &str = "
+Examples:
+  cooee talk example.org       type lines; BYE or Ctrl-D ends it
+  printf 'hi\\nBYE\\n' | cooee talk";
+
+const CHAT_EXAMPLES: &str = "
+Examples:
+  cooee chat example.org --nick ann --room den
+  printf 'hi all\\n' | cooee chat    says one thing and leaves
+
+In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.";
+
+const MONTHS_EXAMPLES: &str = "
+Examples:
+  cooee months 2               February, from the server on this machine
+  cooee months example.org 1 2 3
+  cooee months example.org     asks you for integers, until 0
+  seq 12 | cooee months        a filter";
 
 const SERVE_EXAMPLES: &str = "
 Examples:
@@ -268,7 +340,6 @@ mod tests {
         let cli = Cli::try_parse_from([&["cooee", "serve"], words].concat());
         match cli.map_err(|error| error.to_string())?.command {
             Command::Serve(args) => args.config(),
-            #[cfg(feature = "manual")]
             _ => Err("not serve".into()),
         }
     }

@@ -178,7 +178,7 @@ fn carrier(service: &'static Offer, name: &str) -> Result<Transport, String> {
 }
 
 /// `[HOST][:PORT]`.
-fn at(text: &str) -> Result<(Option<String>, Option<u16>), String> {
+pub(crate) fn at(text: &str) -> Result<(Option<String>, Option<u16>), String> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(text) => {
             let (host, rest) =

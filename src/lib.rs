@@ -11,12 +11,13 @@
 //!             services (pure: echo greet talk chat months)
 //! ```
 //!
-//! Uses go one way: `engine` <- `guards`, `services` and `reactor` <- `server` <- `cli`. Only
-//! `reactor` names mio; `engine`, `guards` and `services` know no socket and no clock. The library
-//! exists for the binary and its tests; its interface may change with any version.
+//! Uses go one way: `engine` <- `guards`, `services` and `reactor` <- `server`, `client` <- `cli`.
+//! Only `reactor` names mio; `engine`, `guards` and `services` know no socket and no clock. The
+//! library exists for the binary and its tests; its interface may change with any version.
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod client;
 pub mod endpoint;
 pub mod engine;
 pub mod guards;

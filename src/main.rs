@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, ServeArgs};
+use cooee::client::{self, AboveTheLine, Ending, Request};
 use cooee::server::Server;
 
 /// Why a command ends without having done its work.
@@ -13,6 +14,8 @@ enum Failure {
     Usage(String),
     /// It could not be done: exit status 1.
     Failed(String),
+    /// The user interrupted it: exit status 130, as for a program that SIGINT has ended.
+    Interrupted,
 }
 
 fn main() -> ExitCode {
@@ -20,6 +23,11 @@ fn main() -> ExitCode {
     start_logging(&cli);
     let done = match cli.command {
         Command::Serve(args) => serve(&args),
+        Command::Echo(args) => call(args.request()),
+        Command::Greet(args) => call(args.request()),
+        Command::Talk(args) => call(args.request()),
+        Command::Chat(args) => call(args.request()),
+        Command::Months(args) => call(args.request()),
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
@@ -29,6 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
+        Err(Failure::Interrupted) => return ExitCode::from(130),
     };
     // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
     let _ = writeln!(std::io::stderr(), "cooee: {what}");
@@ -36,12 +45,24 @@ fn main() -> ExitCode {
 }
 
 fn start_logging(cli: &Cli) {
-    env_logger::Builder::new()
+    let mut builder = env_logger::Builder::new();
+    builder
         .filter_level(cli.log_level())
         .parse_default_env()
         .format_target(false)
-        .format_timestamp_millis()
-        .init();
+        .format_timestamp_millis();
+    if cli.command.is_client() {
+        builder.target(env_logger::Target::Pipe(Box::new(AboveTheLine)));
+    }
+    builder.init();
+}
+
+/// Calls a server.
+fn call(request: Result<Request, String>) -> Result<(), Failure> {
+    match client::run(&request.map_err(Failure::Usage)?).map_err(Failure::Failed)? {
+        Ending::Done => Ok(()),
+        Ending::Interrupted => Err(Failure::Interrupted),
+    }
 }
 
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
@@ -66,9 +87,8 @@ fn manual() -> Result<(), Failure> {
     let mut page = Vec::new();
     let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
     rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
-    for command in Cli::command().get_subcommands().filter(|command| command.get_name() == "serve")
-    {
-        let command = command.clone().display_name("cooee serve");
+    for command in Cli::command().get_subcommands() {
+        let command = command.clone().display_name(format!("cooee {}", command.get_name()));
         let rendered = clap_mangen::Man::new(command).render(&mut page);
         rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
     }

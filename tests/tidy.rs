@@ -19,7 +19,8 @@ const USES: &[(&str, &[&str])] = &[
     ("endpoint", &["services"]),
     ("units", &[]),
     ("server", &["endpoint", "engine", "guards", "reactor", "services", "units"]),
-    ("cli", &["endpoint", "guards", "server", "services", "units"]),
+    ("client", &["endpoint", "engine", "reactor", "services", "units"]),
+    ("cli", &["client", "endpoint", "guards", "server", "services", "units"]),
 ];
 
 fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {

@@ -58,6 +58,8 @@ pub(crate) struct Connection {
     pub(crate) service: u8,
     /// Whether it is in the list of those to be flushed.
     pub(crate) touched: bool,
+    /// Whether it was us who called.
+    pub(crate) called: bool,
 }
 
 impl Connection {
@@ -74,6 +76,7 @@ impl Connection {
             kind: Kind::Stream,
             service,
             touched: false,
+            called: false,
         }
     }
 
@@ -96,7 +99,8 @@ impl Connection {
     pub(crate) fn wants_input(&self) -> bool {
         match self.phase {
             Phase::Open | Phase::Ending | Phase::Listening => {
-                !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
+                // Whom we have called may read no more until we do: both would wait for ever.
+                self.called || !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
             }
             Phase::Closing(_) | Phase::Lingering(_) => true,
             Phase::Dialing | Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,

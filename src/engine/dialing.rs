@@ -20,10 +20,13 @@ impl Net {
         let mut connection = Connection::new(remote, service, self.now);
         connection.phase = Phase::Dialing;
         connection.kind = kind;
+        connection.called = true;
         let peer = self.connections.insert(connection);
         self.metrics.opened += 1;
         self.dials.push(peer);
         self.arm(peer);
+        // So that the turn does not wait before it has been called.
+        self.touch(peer);
         Some(peer)
     }
 }
@@ -144,6 +147,15 @@ mod tests {
         assert_eq!(stage.screen(), "");
         stage.pass(Duration::from_secs(1));
         assert_eq!(stage.screen(), "closed #1 failed: timed out\n");
+    }
+
+    #[test]
+    fn whom_we_called_is_heard_even_while_it_takes_nothing() {
+        let (mut stage, peer) = called("stream");
+        stage.engine.dialed(peer, LOCAL.into());
+        stage.engine.tell(0, Some(&"x".repeat(1024 * 1024)));
+        assert!(stage.engine.is_backed_up());
+        assert!(stage.engine.wants_input(peer));
     }
 
     /// One empty datagram, and then nothing more for now.

@@ -76,7 +76,9 @@ impl Engine {
         self.residents.push(Resident { name, service });
         self.net.quotas.push(quota);
         self.net.alarms.push(Time::NEVER);
-        self.residents.len() - 1
+        let index = self.residents.len() - 1;
+        self.call(index, |service, net| service.started(net));
+        index
     }
 
     /// What happened so far.

@@ -43,6 +43,8 @@ pub struct Net {
     pub(super) pool: Pool,
     pub(super) governor: Governor,
     pub(super) screen: Vec<u8>,
+    /// Whether the service wants nothing of standard input for now.
+    pub(super) input_held: bool,
     /// Peers to be called.
     pub(super) dials: Vec<Peer>,
     /// How the program is to end, once a service has said so.
@@ -164,6 +166,11 @@ impl Net {
         self.screen.push(b'\n');
     }
 
+    /// Says whether `told` and `fed` had better wait: what is not wanted yet is not read either.
+    pub fn hold_input(&mut self, held: bool) {
+        self.input_held = held;
+    }
+
     /// Puts bytes on standard output as they are: for filters, never for an operator's terminal.
     pub fn print(&mut self, bytes: &[u8]) {
         self.screen.extend_from_slice(bytes);
@@ -189,6 +196,7 @@ impl Net {
             limits,
             pool: Pool::default(),
             screen: Vec::new(),
+            input_held: false,
             dials: Vec::new(),
             outcome: None,
             now: Time::ZERO,

@@ -53,11 +53,12 @@ impl Engine {
         owned.fold((0, 0), |(all, empty), b| (all + 1, empty + usize::from(b.is_empty())))
     }
 
-    /// Whether some peer is so far behind that what is fed should wait.
+    /// Whether what is fed should wait: a service wants it so, or a peer is far behind.
     pub fn is_backed_up(&self) -> bool {
-        self.net.connections.iter().any(|(_, connection)| {
-            connection.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
-        })
+        self.net.input_held
+            || self.net.connections.iter().any(|(_, connection)| {
+                connection.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
+            })
     }
 
     /// Tells the service with that number what the operator typed; `None`: nobody will any more.

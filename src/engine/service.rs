@@ -24,6 +24,9 @@ pub struct Arrival {
 /// For each peer `opened` comes first and `closed` comes last, exactly once. What is sent inside
 /// any of these calls leaves together at the end of the turn.
 pub trait Service {
+    /// The service has been taken in, before anything else: the moment to call somebody.
+    fn started(&mut self, _net: &mut Net) {}
+
     /// A connection has been made: accepted, or answered to `Net::dial`.
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 

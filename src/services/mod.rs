@@ -7,7 +7,7 @@ pub mod greet;
 mod lines;
 pub mod months;
 pub mod talk;
-mod text;
+pub(crate) mod text;
 
 use std::time::Duration;
 

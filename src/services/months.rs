@@ -30,7 +30,8 @@ impl Responder for Months {
     }
 }
 
-const NAMES: [&str; 12] = [
+/// The months, January first.
+pub(crate) const NAMES: [&str; 12] = [
     "January",
     "February",
     "March",

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
 mod client;
+mod filter;
 mod lines;
 mod process;
 mod server;
@@ -15,6 +16,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 pub(crate) use client::{Datagrams, Member, Tcp};
+pub(crate) use filter::{Left, cooee, end, start};
 pub(crate) use process::{free_port, raise_descriptor_limit, refused};
 pub(crate) use server::Server;
 

@@ -1,0 +1,264 @@
+//! The one connection of a client: tries the addresses of the server in turn, counts and tells
+//! what goes over it, and knows how it ended. Each front end has one and adds its protocol.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::words;
+use crate::engine::{Kind, Net, Peer, Reason, Time};
+
+/// How long a server that we have said goodbye to may take to close; then we leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where a server can be called, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) service: &'static str,
+    pub(super) kind: Kind,
+    /// In the order in which they are tried. Not empty.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// How long each of them may take to answer.
+    pub(super) patience: Duration,
+}
+
+/// How far the call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Calling,
+    Connected,
+    /// We have said all, and wait for the server to close; for ever, unless there is a time.
+    Leaving(Option<Time>),
+}
+
+/// How a connection ended, for a front end to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It did not end: the next address is being called, or none was left and we stop.
+    None,
+    /// In order.
+    Closed,
+    /// It broke.
+    Broken(Reason),
+}
+
+/// The connection to the server.
+pub(super) struct Caller {
+    line: Line,
+    stage: Stage,
+    peer: Option<Peer>,
+    /// Which address is being called, or has answered.
+    at: usize,
+    /// Those that could not be reached.
+    tried: Vec<(SocketAddr, Reason)>,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+}
+
+impl Caller {
+    pub(super) fn new(line: Line) -> Caller {
+        let (stage, tried) = (Stage::Calling, Vec::new());
+        Caller { line, stage, peer: None, at: 0, tried, sent: 0, received: 0 }
+    }
+
+    /// Whom we talk to, for messages.
+    pub(super) fn remote(&self) -> SocketAddr {
+        let last = self.line.addresses.len() - 1;
+        self.line.addresses[self.at.min(last)]
+    }
+
+    /// A failure, with the name of the service and the address before it.
+    pub(super) fn complaint(&self, what: &str) -> String {
+        format!("{}: {}: {what}", self.line.service, self.remote())
+    }
+
+    /// Calls the address whose turn it is.
+    pub(super) fn call(&mut self, net: &mut Net) {
+        let remote = self.remote();
+        let socket = match self.line.kind {
+            Kind::Stream => "TCP",
+            Kind::Datagram => "UDP",
+        };
+        log::debug!("creating a {socket} socket");
+        log::debug!("connecting to {remote}");
+        self.stage = Stage::Calling;
+        self.peer = net.dial(remote, self.line.kind);
+        net.hold_input(true);
+    }
+
+    /// The call has been answered.
+    pub(super) fn opened(&mut self) {
+        self.stage = Stage::Connected;
+    }
+
+    /// Sends, and tells it.
+    pub(super) fn send(&mut self, bytes: &[u8], net: &mut Net) {
+        let Some(peer) = self.peer.filter(|_| self.stage == Stage::Connected) else { return };
+        if !bytes.is_empty() {
+            net.send(peer, bytes);
+            self.sent += bytes.len() as u64;
+            log::debug!("sent {}", counted(bytes.len()));
+        }
+    }
+
+    /// Takes note of what has been received.
+    pub(super) fn note(&mut self, input: &[u8]) {
+        self.received += input.len() as u64;
+        log::debug!("received {}", counted(input.len()));
+    }
+
+    /// Says that nothing more will be said, and goes on listening until the server closes.
+    pub(super) fn finish(&mut self, net: &mut Net) {
+        if let (Some(peer), Stage::Connected) = (self.peer, self.stage) {
+            log::debug!("closing our side");
+            net.finish(peer);
+            self.stage = Stage::Leaving(None);
+        }
+    }
+
+    /// Like `finish`, but leaves in a moment even if the server does not close.
+    pub(super) fn leave(&mut self, net: &mut Net) {
+        self.finish(net);
+        if let Stage::Leaving(deadline) = &mut self.stage {
+            deadline.get_or_insert(net.now().after(FAREWELL));
+        }
+        self.alarm(net);
+    }
+
+    /// Whether we have said all.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving(_))
+    }
+
+    /// Leaves if the server has been waited for long enough. To be called from `alarm`.
+    pub(super) fn alarm(&mut self, net: &mut Net) {
+        let Stage::Leaving(Some(deadline)) = self.stage else { return };
+        match deadline <= net.now() {
+            true => {
+                log::debug!("the server does not close; leaving");
+                net.stop(Ok(()));
+            }
+            false => net.wake_at(deadline),
+        }
+    }
+
+    /// The server has closed its side.
+    pub(super) fn finished(&mut self, peer: Peer, net: &mut Net) {
+        log::debug!("closed by the server");
+        net.close(peer);
+    }
+
+    /// The connection is over, or was never made: then the next address is called.
+    pub(super) fn closed(&mut self, reason: Reason, net: &mut Net) -> End {
+        let remote = self.remote();
+        self.peer = None;
+        if self.stage == Stage::Calling || self.was_refused(reason) {
+            log::debug!("{remote}: {}", words::why(reason, self.line.patience));
+            self.tried.push((remote, reason));
+            self.at += 1;
+            self.call_next(net);
+            return End::None;
+        }
+        match reason {
+            Reason::Failed(_) => End::Broken(reason),
+            _ => End::Closed,
+        }
+    }
+
+    /// A datagram socket is connected at once; that nobody listens shows only later.
+    fn was_refused(&self, reason: Reason) -> bool {
+        let is_failure = matches!(reason, Reason::Failed(_));
+        self.line.kind == Kind::Datagram && self.received == 0 && is_failure
+    }
+
+    fn call_next(&mut self, net: &mut Net) {
+        if self.at < self.line.addresses.len() {
+            return self.call(net);
+        }
+        let Line { service, patience, .. } = &self.line;
+        net.stop(Err(words::unreachable(service, *patience, &self.tried)));
+    }
+
+    /// The line for a connection that broke.
+    pub(super) fn broken(&self, reason: Reason) -> String {
+        words::broken(self.line.service, self.remote(), reason)
+    }
+}
+
+fn counted(bytes: usize) -> String {
+    match bytes {
+        1 => "1 byte".into(),
+        many => format!("{many} bytes"),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+    use crate::engine::stage::Stage as Theatre;
+    use crate::engine::{Arrival, Service};
+
+    /// A server at 192.0.2.1, and a second address of it.
+    pub(crate) fn line(service: &'static str, kind: Kind) -> Line {
+        let addresses = vec![([192, 0, 2, 1], 7).into(), ([192, 0, 2, 2], 7).into()];
+        Line { service, kind, addresses, patience: Duration::from_secs(10) }
+    }
+
+    /// A stage on which `service` has called and been answered.
+    pub(crate) fn connected(service: impl Service + 'static) -> (Theatre, Peer) {
+        let mut stage = Theatre::new(service);
+        stage.flush();
+        let peer = stage.called[0];
+        stage.engine.dialed(peer, ([192, 0, 2, 99], 4000).into());
+        stage.flush();
+        (stage, peer)
+    }
+
+    struct Plain(Caller);
+
+    impl Service for Plain {
+        fn started(&mut self, net: &mut Net) {
+            self.0.call(net);
+        }
+
+        fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
+            self.0.opened();
+            net.show(&format!("connected to {}", arrival.remote));
+        }
+
+        fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
+            self.0.note(input);
+            input.len()
+        }
+
+        fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+            let _ = self.0.closed(reason, net);
+        }
+    }
+
+    #[test]
+    fn every_address_is_tried_in_turn_and_the_failure_names_them_all() {
+        let mut stage = Theatre::new(Plain(Caller::new(line("echo", Kind::Stream))));
+        stage.flush();
+        stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
+        stage.flush();
+        assert_eq!((stage.called.len(), stage.engine.outcome()), (2, None));
+        stage.pass(Duration::from_secs(10));
+        let outcome = stage.engine.outcome().cloned().unwrap();
+        let line = outcome.unwrap_err();
+        assert!(line.contains("192.0.2.1:7 (connection refused)"), "{line}");
+        assert!(line.contains("192.0.2.2:7 (no answer within 10s)"), "{line}");
+    }
+
+    #[test]
+    fn the_second_address_will_do() {
+        let mut stage = Theatre::new(Plain(Caller::new(line("echo", Kind::Stream))));
+        stage.flush();
+        stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
+        stage.flush();
+        stage.engine.dialed(stage.called[1], ([192, 0, 2, 99], 4000).into());
+        stage.flush();
+        assert_eq!(stage.screen(), "connected to 192.0.2.2:7\n");
+    }
+}

@@ -1,0 +1,164 @@
+//! `cooee chat`: lines to a room and from it, until `BYE`.
+
+use std::time::Duration;
+
+use super::caller::{Caller, End, Line};
+use super::display::{Display, Look};
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+
+/// A server that does not welcome us within this time is spoken to all the same.
+const WELCOME: Duration = Duration::from_secs(1);
+
+/// Whether the server has been told who we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its welcome is waited for until then.
+    Arriving(Time),
+    Chatting,
+}
+
+/// The chat client.
+pub(super) struct Chat {
+    caller: Caller,
+    display: Display,
+    /// What is said for the user on arrival.
+    first_words: Vec<String>,
+    stage: Stage,
+}
+
+impl Chat {
+    pub(super) fn new(line: Line, look: Look, nick: Option<&str>, room: Option<&str>) -> Chat {
+        let nick = nick.map(|name| format!("/nick {name}\n"));
+        let room = room.map(|name| format!("/join {name}\n"));
+        let first_words = nick.into_iter().chain(room).collect();
+        let (caller, display) = (Caller::new(line), Display::new(look));
+        Chat { caller, display, first_words, stage: Stage::Chatting }
+    }
+
+    /// Says the first words, and listens to the user from now on.
+    fn introduce(&mut self, net: &mut Net) {
+        self.stage = Stage::Chatting;
+        for line in std::mem::take(&mut self.first_words) {
+            self.caller.send(line.as_bytes(), net);
+        }
+        net.hold_input(false);
+    }
+}
+
+impl Service for Chat {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
+    }
+
+    fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
+        self.caller.opened();
+        if self.first_words.is_empty() {
+            return self.introduce(net);
+        }
+        let until = net.now().after(WELCOME);
+        self.stage = Stage::Arriving(until);
+        net.wake_at(until);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+        self.caller.note(input);
+        self.display.take(input, net);
+        if matches!(self.stage, Stage::Arriving(_)) {
+            self.introduce(net);
+        }
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        self.display.finish(net);
+        self.caller.finished(peer, net);
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        let end = self.caller.closed(reason, net);
+        self.display.finish(net);
+        let outcome = match end {
+            End::None => return,
+            End::Broken(reason) if !self.caller.is_leaving() => Err(self.caller.broken(reason)),
+            End::Closed if !self.caller.is_leaving() => {
+                self.display.remark("the server has closed the connection", net);
+                Ok(())
+            }
+            End::Broken(_) | End::Closed => Ok(()),
+        };
+        net.stop(outcome);
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.display.alarm(net);
+        self.caller.alarm(net);
+        match self.stage {
+            Stage::Arriving(until) if until <= net.now() => self.introduce(net),
+            Stage::Arriving(until) => net.wake_at(until),
+            Stage::Chatting => {}
+        }
+    }
+
+    fn told(&mut self, line: Option<&str>, net: &mut Net) {
+        let Some(line) = line else { return self.caller.finish(net) };
+        self.caller.send(format!("{line}\n").as_bytes(), net);
+        if matches!(line.trim(), "BYE" | "/quit") {
+            self.caller.leave(net);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::caller::tests::{connected, line};
+    use super::*;
+    use crate::engine::Kind;
+    use crate::engine::stage::Stage as Theatre;
+
+    fn chat(nick: Option<&str>, room: Option<&str>) -> (Theatre, Peer) {
+        let look = Look::default();
+        connected(Chat::new(line("chat", Kind::Stream), look, nick, room))
+    }
+
+    #[test]
+    fn name_and_room_are_told_after_the_welcome_and_before_the_user_is_heard() {
+        let (mut stage, peer) = chat(Some("ann"), Some("den"));
+        assert!(stage.engine.is_backed_up());
+        assert_eq!(stage.hear(peer), "");
+        stage.say(peer, "** Welcome!\n");
+        assert!(!stage.engine.is_backed_up());
+        stage.tell(Some("hi"));
+        assert_eq!(stage.hear(peer), "/nick ann\n/join den\nhi\n");
+    }
+
+    #[test]
+    fn a_server_that_does_not_welcome_is_told_after_a_second() {
+        let (mut stage, peer) = chat(Some("ann"), None);
+        stage.pass(Duration::from_millis(999));
+        assert_eq!(stage.hear(peer), "");
+        stage.pass(Duration::from_millis(1));
+        assert_eq!(stage.hear(peer), "/nick ann\n");
+    }
+
+    #[test]
+    fn bye_leaves_and_shows_the_goodbye() {
+        let (mut stage, peer) = chat(None, None);
+        stage.tell(Some("BYE"));
+        assert_eq!(stage.hear(peer), "BYE\n");
+        stage.say(peer, "** Goodbye, guest1!\n");
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "** Goodbye, guest1!\n");
+        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn the_end_of_input_half_closes_and_what_still_comes_is_shown() {
+        let (mut stage, peer) = chat(None, None);
+        stage.tell(Some("hi"));
+        stage.tell(None);
+        stage.say(peer, "<bob> bye\n");
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "<bob> bye\n");
+        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+}

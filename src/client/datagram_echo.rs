@@ -1,0 +1,197 @@
+//! `cooee echo --udp`: a datagram for every line typed, or for every so many bytes of a filter,
+//! and the next one when the answer has come. So a file comes back whole and in order, even if
+//! the network loses, repeats or reorders.
+
+use std::collections::VecDeque;
+
+use super::caller::{Caller, Line};
+use super::display::{Look, visible_line};
+use super::question::{Persistence, Question, Wait};
+use crate::engine::{Arrival, Net, Peer, Reason, Service};
+
+/// A datagram of a filter: fits any Ethernet in one piece.
+const DATAGRAM_BYTES: usize = 1400;
+/// So many datagrams wait before no more input is read.
+const QUEUE_MAX: usize = 64;
+
+/// The echo client for datagrams.
+pub(super) struct DatagramEcho {
+    caller: Caller,
+    question: Question,
+    look: Look,
+    queue: VecDeque<Vec<u8>>,
+    /// What was asked before: its answer may come again.
+    before: Option<Vec<u8>>,
+    /// Nothing more will be asked.
+    ended: bool,
+}
+
+impl DatagramEcho {
+    pub(super) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
+        let (caller, question) = (Caller::new(line), Question::new(persistence));
+        DatagramEcho { caller, question, look, queue: VecDeque::new(), before: None, ended: false }
+    }
+}
+
+impl Service for DatagramEcho {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
+    }
+
+    fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
+        self.caller.opened();
+        net.hold_input(false);
+        // What the address before did not take.
+        self.question.ask_again(&mut self.caller, net);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+        self.caller.note(input);
+        let Some(asked) = self.question.pending() else { return input.len() };
+        if input != asked && self.before.as_deref() == Some(input) {
+            log::debug!("that is the answer before, once more");
+            return input.len();
+        }
+        self.before = self.question.answered();
+        self.show(input, net);
+        self.ask_next(net);
+        input.len()
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        if let super::caller::End::Broken(reason) = self.caller.closed(reason, net) {
+            net.stop(Err(self.caller.broken(reason)));
+        }
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        if self.question.alarm(&mut self.caller, net) == Wait::Over {
+            let line = self.question.given_up(&self.caller);
+            if !self.look.interactive {
+                return net.stop(Err(line));
+            }
+            net.print(format!("* {line}\n").as_bytes());
+            self.before = self.question.answered();
+            self.ask_next(net);
+        }
+    }
+
+    fn told(&mut self, line: Option<&str>, net: &mut Net) {
+        match line {
+            Some(line) => {
+                self.enqueue(line.as_bytes(), net);
+                if line.trim().eq_ignore_ascii_case("bye") {
+                    self.end(net);
+                }
+            }
+            None => self.end(net),
+        }
+    }
+
+    fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+        match bytes {
+            Some(bytes) => bytes.chunks(DATAGRAM_BYTES).for_each(|piece| self.enqueue(piece, net)),
+            None => self.end(net),
+        }
+    }
+}
+
+impl DatagramEcho {
+    fn enqueue(&mut self, bytes: &[u8], net: &mut Net) {
+        if bytes.is_empty() || self.ended {
+            return;
+        }
+        self.queue.push_back(bytes.to_vec());
+        if self.question.pending().is_none() {
+            self.ask_next(net);
+        }
+        net.hold_input(self.queue.len() > QUEUE_MAX);
+    }
+
+    fn end(&mut self, net: &mut Net) {
+        self.ended = true;
+        if self.question.pending().is_none() {
+            self.ask_next(net);
+        }
+    }
+
+    fn ask_next(&mut self, net: &mut Net) {
+        match self.queue.pop_front() {
+            Some(bytes) => self.question.ask(&bytes, &mut self.caller, net),
+            None if self.ended => net.stop(Ok(())),
+            None => {}
+        }
+        if self.queue.len() <= QUEUE_MAX / 2 {
+            net.hold_input(false);
+        }
+    }
+
+    fn show(&self, answer: &[u8], net: &mut Net) {
+        match self.look.terminal {
+            true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
+            false => net.print(answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::caller::tests::{connected, line};
+    use super::*;
+    use crate::engine::Kind;
+    use crate::engine::stage::Stage;
+
+    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+
+    fn echo(look: Look) -> (Stage, Peer) {
+        let persistence = Persistence { timeout: Duration::from_secs(2), retries: 2 };
+        connected(DatagramEcho::new(line("echo", Kind::Datagram), look, persistence))
+    }
+
+    #[test]
+    fn one_datagram_is_asked_at_a_time_and_answers_that_come_twice_are_shown_once() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("one"));
+        stage.tell(Some("two"));
+        assert_eq!(stage.hear(peer), "one");
+        stage.say(peer, "one");
+        assert_eq!(stage.hear(peer), "two");
+        stage.say(peer, "one");
+        stage.say(peer, "two");
+        stage.say(peer, "two");
+        assert_eq!(stage.screen(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_filter_asks_again_and_gives_up_in_the_end() {
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.pass(Duration::from_secs(5));
+        assert_eq!(stage.hear(peer), "hellohellohello");
+        assert_eq!(stage.engine.outcome(), None);
+        stage.pass(Duration::from_secs(1));
+        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        assert!(line.contains("192.0.2.1:7: no answer within 2s (asked 3 times)"), "{line}");
+    }
+
+    #[test]
+    fn a_refusal_before_any_answer_leads_to_the_next_address() {
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.flush();
+        let refused = std::io::ErrorKind::ConnectionRefused;
+        stage.engine.failed(peer, &refused.into());
+        stage.flush();
+        let second = stage.called[1];
+        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        stage.flush();
+        assert_eq!(stage.hear(second), "hello");
+        stage.engine.failed(second, &refused.into());
+        stage.flush();
+        assert!(stage.engine.outcome().unwrap().is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! What a server says, on its way to standard output: as it came for a filter, made visible and
+//! line by line for a terminal. Also where a message ends.
+
+use std::time::Duration;
+
+use crate::engine::{Net, Time};
+use crate::services::text::push_visible;
+
+/// How long text without a newline waits for more before it counts as a message.
+const QUIET: Duration = Duration::from_millis(100);
+/// Unfinished text longer than this is shown without waiting any longer.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// What standard input and output are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Standard output is a terminal: nothing that a peer says may drive it.
+    pub(super) terminal: bool,
+    /// There is a person at both ends of the terminal.
+    pub(super) interactive: bool,
+    /// Who speaks may be coloured.
+    pub(super) colour: bool,
+}
+
+/// Messages out of a stream: lines, or text after which nothing came for `QUIET`, as classic
+/// socket programs send it.
+#[derive(Default)]
+pub(super) struct Messages {
+    unfinished: Vec<u8>,
+    last_text: Time,
+}
+
+impl Messages {
+    /// The messages that `input` completes, with their line ends.
+    pub(super) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
+        self.unfinished.extend_from_slice(input);
+        self.last_text = net.now();
+        let mut rest = std::mem::take(&mut self.unfinished);
+        let mut complete = Vec::new();
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let behind = rest.split_off(end + 1);
+            complete.push(std::mem::replace(&mut rest, behind));
+        }
+        if rest.len() > MESSAGE_BYTES_MAX {
+            complete.push(std::mem::take(&mut rest));
+        }
+        if !rest.is_empty() {
+            net.wake_in(QUIET);
+        }
+        self.unfinished = rest;
+        complete
+    }
+
+    /// The message that silence has completed. To be called from `alarm`.
+    pub(super) fn quiet(&mut self, net: &mut Net) -> Option<Vec<u8>> {
+        let over = self.last_text.after(QUIET);
+        if !self.unfinished.is_empty() && over > net.now() {
+            net.wake_at(over);
+            return None;
+        }
+        self.rest()
+    }
+
+    /// The message that the end of the stream has completed.
+    pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
+        (!self.unfinished.is_empty()).then(|| std::mem::take(&mut self.unfinished))
+    }
+}
+
+/// Standard output, as the look of it allows.
+pub(super) struct Display {
+    look: Look,
+    messages: Messages,
+}
+
+impl Display {
+    pub(super) fn new(look: Look) -> Display {
+        Display { look, messages: Messages::default() }
+    }
+
+    /// Shows what has come.
+    pub(super) fn take(&mut self, input: &[u8], net: &mut Net) {
+        if !self.look.terminal {
+            return net.print(input);
+        }
+        for message in self.messages.push(input, net) {
+            self.show(&message, net);
+        }
+    }
+
+    /// Shows text that no newline has ended. To be called from `alarm`.
+    pub(super) fn alarm(&mut self, net: &mut Net) {
+        if let Some(message) = self.messages.quiet(net) {
+            self.show(&message, net);
+        }
+    }
+
+    /// Shows what is left: nothing more will come.
+    pub(super) fn finish(&mut self, net: &mut Net) {
+        if let Some(message) = self.messages.rest() {
+            self.show(&message, net);
+        }
+    }
+
+    /// A remark of our own, for a person at a terminal only.
+    pub(super) fn remark(&self, text: &str, net: &mut Net) {
+        if self.look.interactive {
+            net.print(format!("* {text}\n").as_bytes());
+        }
+    }
+
+    /// One message as a line, with whoever it names as its speaker in colour.
+    fn show(&self, message: &[u8], net: &mut Net) {
+        let mut line = visible_line(message);
+        if let Some(end) = speaker(&line).filter(|_| self.look.colour) {
+            line.insert_str(end, PLAIN);
+            line.insert_str(0, colour_of(&line[..end]));
+        }
+        line.push('\n');
+        net.print(line.as_bytes());
+    }
+}
+
+/// `message` without its line end, made visible.
+pub(super) fn visible_line(message: &[u8]) -> String {
+    let text = message.strip_suffix(b"\n").unwrap_or(message);
+    let mut line = String::new();
+    push_visible(&mut line, text.strip_suffix(b"\r").unwrap_or(text));
+    line
+}
+
+const PLAIN: &str = "\x1b[0m";
+const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[31m"];
+
+/// `name` in the colour that it always has.
+pub(super) fn coloured(name: &str, look: Look) -> String {
+    match look.colour {
+        true => format!("{}{name}{PLAIN}", colour_of(name)),
+        false => name.into(),
+    }
+}
+
+fn colour_of(name: &str) -> &'static str {
+    let sum = name.bytes().fold(0_usize, |sum, byte| sum * 31 % 1009 + usize::from(byte));
+    COLOURS[sum % COLOURS.len()]
+}
+
+/// Where `<name>` at the head of a chat line ends, or the `[from name]` of a private message.
+fn speaker(line: &str) -> Option<usize> {
+    let end = match line.as_bytes().first()? {
+        b'<' => line.find("> ")?,
+        b'[' => line.find("] ")?,
+        _ => return None,
+    };
+    (end <= 40).then_some(end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Peer, Service};
+
+    /// Displays what comes.
+    struct Viewer(Display);
+
+    impl Service for Viewer {
+        fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+            self.0.take(input, net);
+            input.len()
+        }
+
+        fn alarm(&mut self, net: &mut Net) {
+            self.0.alarm(net);
+        }
+
+        fn finished(&mut self, _: Peer, _: &[u8], net: &mut Net) {
+            self.0.finish(net);
+        }
+    }
+
+    fn viewer(look: Look) -> (Stage, Peer) {
+        let mut stage = Stage::new(Viewer(Display::new(look)));
+        let peer = stage.join();
+        (stage, peer)
+    }
+
+    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+
+    #[test]
+    fn a_filter_passes_on_what_came_as_it_came() {
+        let (mut stage, peer) = viewer(Look::default());
+        stage.say(peer, "\x1b[31mred\r\nrest");
+        assert_eq!(stage.screen(), "\x1b[31mred\r\nrest");
+    }
+
+    #[test]
+    fn a_terminal_gets_whole_lines_that_cannot_drive_it() {
+        let (mut stage, peer) = viewer(TERMINAL);
+        stage.say(peer, "\x1b[31mr");
+        assert_eq!(stage.screen(), "");
+        stage.say(peer, "ed\r\n\nand \rmore");
+        assert_eq!(stage.screen(), "\\x1b[31mred\n\n");
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "and \\rmore\n");
+    }
+
+    #[test]
+    fn text_without_a_newline_is_shown_when_nothing_has_followed_for_a_while() {
+        let (mut stage, peer) = viewer(TERMINAL);
+        stage.say(peer, "hel");
+        stage.pass(Duration::from_millis(60));
+        stage.say(peer, "lo");
+        stage.pass(Duration::from_millis(60));
+        assert_eq!(stage.screen(), "");
+        stage.pass(Duration::from_millis(40));
+        assert_eq!(stage.screen(), "hello\n");
+    }
+
+    #[test]
+    fn only_who_speaks_is_coloured() {
+        let (mut stage, peer) = viewer(Look { colour: true, ..TERMINAL });
+        stage.say(peer, "<ann> hi <b>\n* bob joined\n<unclosed\n");
+        let shown = stage.screen();
+        let (line, rest) = shown.split_once('\n').unwrap();
+        assert!(line.starts_with("\x1b[3") && line.ends_with("m<ann>\x1b[0m hi <b>"), "{line:?}");
+        assert_eq!(rest, "* bob joined\n<unclosed\n");
+    }
+}

@@ -1,0 +1,268 @@
+//! `cooee echo` over TCP: sends what it is given and shows what comes back.
+//!
+//! On a terminal `bye` in any case ends it. A filter ends with its input: a file may well contain
+//! the line `bye`, and has to come back whole.
+
+use std::time::Duration;
+
+use super::caller::{Caller, End, Line};
+use super::display::{Display, Look};
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+
+/// After our end, a server that has sent all back may take so long to close; then we leave.
+const CLOSING: Duration = Duration::from_secs(1);
+/// After our end, a server that owes us something may be silent for so long; then we give up.
+const SILENCE: Duration = Duration::from_secs(10);
+/// So much of what was sent is kept to see whether the server really echoes.
+const HEAD_BYTES: usize = 4096;
+
+/// Whether what comes back is what was sent, as far as that has been looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Likeness {
+    /// So far. Then whatever is missing at the end is a loss.
+    Same,
+    /// It answers in its own words, so nothing is known to be missing.
+    Different,
+}
+
+/// The echo client.
+pub(super) struct Echo {
+    caller: Caller,
+    display: Display,
+    /// The head of what was sent.
+    head: Vec<u8>,
+    likeness: Likeness,
+    heard_at: Time,
+}
+
+impl Echo {
+    pub(super) fn new(line: Line, look: Look) -> Echo {
+        let (caller, display) = (Caller::new(line), Display::new(look));
+        let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
+        Echo { caller, display, head, likeness, heard_at }
+    }
+}
+
+impl Service for Echo {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
+    }
+
+    fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
+        self.caller.opened();
+        net.hold_input(false);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+        self.compare(input);
+        self.caller.note(input);
+        self.heard_at = net.now();
+        self.display.take(input, net);
+        self.look_at_silence(net);
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        self.display.finish(net);
+        self.caller.finished(peer, net);
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        let end = self.caller.closed(reason, net);
+        self.display.finish(net);
+        match end {
+            End::None => {}
+            _ if self.is_complete() => {
+                if !self.caller.is_leaving() {
+                    self.display.remark("the server has closed the connection", net);
+                }
+                net.stop(Ok(()));
+            }
+            End::Closed => net.stop(Err(self.cut_short("the server closed the connection"))),
+            End::Broken(reason) if self.likeness == Likeness::Different => {
+                net.stop(Err(self.caller.broken(reason)));
+            }
+            End::Broken(_) => net.stop(Err(self.cut_short("the connection broke (reset)"))),
+        }
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.display.alarm(net);
+        self.caller.alarm(net);
+        self.look_at_silence(net);
+    }
+
+    fn told(&mut self, line: Option<&str>, net: &mut Net) {
+        let Some(line) = line else { return self.end(net) };
+        self.send(format!("{line}\n").as_bytes(), net);
+        if line.trim().eq_ignore_ascii_case("bye") {
+            self.end(net);
+        }
+    }
+
+    fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+        match bytes {
+            Some(bytes) => self.send(bytes, net),
+            None => self.end(net),
+        }
+    }
+}
+
+impl Echo {
+    fn send(&mut self, bytes: &[u8], net: &mut Net) {
+        let room = HEAD_BYTES - self.head.len();
+        self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.caller.send(bytes, net);
+    }
+
+    /// All has been sent.
+    fn end(&mut self, net: &mut Net) {
+        self.caller.finish(net);
+        self.heard_at = net.now();
+        self.look_at_silence(net);
+    }
+
+    fn compare(&mut self, input: &[u8]) {
+        let at = usize::try_from(self.caller.received).unwrap_or(usize::MAX);
+        let expected = self.head.get(at..).unwrap_or_default();
+        let length = expected.len().min(input.len());
+        if expected[..length] != input[..length] {
+            self.likeness = Likeness::Different;
+        }
+    }
+
+    /// Whether nothing is known to be missing.
+    fn is_complete(&self) -> bool {
+        match self.likeness {
+            Likeness::Same => self.caller.received >= self.caller.sent,
+            Likeness::Different => self.caller.is_leaving(),
+        }
+    }
+
+    fn look_at_silence(&mut self, net: &mut Net) {
+        if !self.caller.is_leaving() {
+            return;
+        }
+        let complete = self.is_complete();
+        let patience = if complete { CLOSING } else { SILENCE };
+        let over = self.heard_at.after(patience);
+        if over > net.now() {
+            net.wake_at(over);
+        } else if complete {
+            log::debug!("all has come back, and the server does not close; leaving");
+            net.stop(Ok(()));
+        } else {
+            net.stop(Err(self.cut_short("nothing has come for 10s")));
+        }
+    }
+
+    fn cut_short(&self, what: &str) -> String {
+        let (received, sent) = (self.caller.received, self.caller.sent);
+        let how_far = match (received, self.likeness) {
+            (0, _) => format!("{what}, and none of {sent} bytes has come back"),
+            (_, Likeness::Same) => format!("{what} when {received} of {sent} bytes had come back"),
+            (_, Likeness::Different) => what.to_owned(),
+        };
+        self.caller.complaint(&format!("{how_far}: is that an echo server?"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::caller::tests::{connected, line};
+    use super::*;
+    use crate::engine::Kind;
+    use crate::engine::stage::Stage;
+
+    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+
+    fn echo(look: Look) -> (Stage, Peer) {
+        connected(Echo::new(line("echo", Kind::Stream), look))
+    }
+
+    fn outcome(stage: &Stage) -> Option<Result<(), String>> {
+        stage.engine.outcome().cloned()
+    }
+
+    #[test]
+    fn a_filter_sends_all_half_closes_and_ends_when_the_server_does() {
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"bye\nand \xff more"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        assert!(!stage.engine.is_backed_up());
+        stage.say(peer, "bye\n");
+        assert_eq!(outcome(&stage), None);
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "bye\n");
+        let line = outcome(&stage).unwrap().unwrap_err();
+        assert!(line.contains("4 of 14 bytes had come back"), "{line}");
+    }
+
+    #[test]
+    fn bye_in_any_case_ends_it_on_a_terminal() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("hello"));
+        stage.tell(Some("Bye"));
+        assert_eq!(stage.hear(peer), "hello\nBye\n");
+        assert!(stage.is_over(peer));
+        stage.say(peer, "hello\nBye\n");
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "hello\nBye\n");
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_server_that_answers_once_and_closes_is_no_failure() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("hello"));
+        stage.say(peer, "hello\n");
+        stage.finish(peer);
+        assert_eq!(stage.screen(), "hello\n* the server has closed the connection\n");
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_server_that_answers_in_its_own_words_owes_nothing() {
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"a long question"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.say(peer, "OK");
+        stage.finish(peer);
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_server_that_never_closes_is_left_when_all_has_come_back() {
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.say(peer, "hello");
+        stage.pass(Duration::from_millis(900));
+        assert_eq!(outcome(&stage), None);
+        stage.pass(Duration::from_millis(100));
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_server_that_never_answers_is_given_up() {
+        let (mut stage, _) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.pass(Duration::from_secs(10));
+        let line = outcome(&stage).unwrap().unwrap_err();
+        assert!(line.contains("none of 5 bytes has come back"), "{line}");
+    }
+
+    #[test]
+    fn a_reset_with_something_unanswered_is_a_failure() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("hello"));
+        stage.reset(peer);
+        let line = outcome(&stage).unwrap().unwrap_err();
+        assert!(line.contains("reset") && line.contains("192.0.2.1:7"), "{line}");
+    }
+}

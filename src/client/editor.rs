@@ -1,0 +1,368 @@
+//! A line editor without a terminal: keys in, lines out, and what the line being typed looks like.
+//! One row, which scrolls sideways if the line is longer; so text can be printed above it at any
+//! moment, whatever the width of the terminal is by then.
+
+use std::collections::VecDeque;
+
+use unicode_width::UnicodeWidthChar;
+
+use super::keys::{Key, Keys};
+
+/// So many lines are remembered; the oldest are forgotten.
+const HISTORY_MAX: usize = 1000;
+/// A line longer than this takes no more text.
+const LINE_CHARS_MAX: usize = 16 * 1024;
+
+/// What the user wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// This line is finished.
+    Line(String),
+    /// There is no more to say (Ctrl-D on an empty line).
+    End,
+    /// Leave now (Ctrl-C).
+    Interrupt,
+    /// Sleep in the background (Ctrl-Z).
+    Suspend,
+    /// An empty screen (Ctrl-L).
+    Clear,
+}
+
+/// The line being typed, and those before it.
+pub(super) struct Editor {
+    prompt: &'static str,
+    keys: Keys,
+    text: Vec<char>,
+    /// Where in `text` the cursor stands.
+    cursor: usize,
+    /// What was deleted last, for Ctrl-Y.
+    killed: Vec<char>,
+    history: VecDeque<Vec<char>>,
+    /// Which line of the history is shown, and what was typed before that.
+    recalled: Option<(usize, Vec<char>)>,
+}
+
+impl Editor {
+    pub(super) fn new(prompt: &'static str) -> Editor {
+        Editor {
+            prompt,
+            keys: Keys::default(),
+            text: Vec::new(),
+            cursor: 0,
+            killed: Vec::new(),
+            history: VecDeque::new(),
+            recalled: None,
+        }
+    }
+
+    /// Takes what was typed up to the next wish, and says how many bytes that was.
+    pub(super) fn type_in(&mut self, bytes: &[u8]) -> (usize, Option<Wish>) {
+        for (index, byte) in bytes.iter().enumerate() {
+            let Some(key) = self.keys.push(*byte) else { continue };
+            if let Some(wish) = self.press(key) {
+                return (index + 1, Some(wish));
+            }
+        }
+        (bytes.len(), None)
+    }
+
+    fn press(&mut self, key: Key) -> Option<Wish> {
+        match key {
+            Key::Char(character) => self.insert(&[character]),
+            Key::Enter => return Some(Wish::Line(self.take_line())),
+            Key::Control('d') if self.text.is_empty() => return Some(Wish::End),
+            Key::Control('c') => return Some(Wish::Interrupt),
+            Key::Control('z') => return Some(Wish::Suspend),
+            Key::Control('l') => return Some(Wish::Clear),
+            Key::Control('p') | Key::Up => self.recall_earlier(|_| true),
+            Key::Control('n') | Key::Down => self.recall_later(),
+            Key::Control('r') => self.search(),
+            Key::Control('y') => self.insert(&self.killed.clone()),
+            Key::Backspace => drop(self.delete(self.left_of(self.cursor), self.cursor)),
+            Key::Delete | Key::Control('d') => {
+                self.delete(self.cursor, self.right_of(self.cursor));
+            }
+            Key::Control('u') => self.kill(0, self.cursor),
+            Key::Control('k') => self.kill(self.cursor, self.text.len()),
+            Key::Control('w') | Key::Alt('\x7f') => {
+                self.kill(self.word_before(self.cursor), self.cursor);
+            }
+            Key::Alt('d') => self.kill(self.cursor, self.word_behind(self.cursor)),
+            Key::Control('b') | Key::Left => self.cursor = self.left_of(self.cursor),
+            Key::Control('f') | Key::Right => self.cursor = self.right_of(self.cursor),
+            Key::Control('a') | Key::Home => self.cursor = 0,
+            Key::Control('e') | Key::End => self.cursor = self.text.len(),
+            Key::Alt('b') | Key::WordLeft => self.cursor = self.word_before(self.cursor),
+            Key::Alt('f') | Key::WordRight => self.cursor = self.word_behind(self.cursor),
+            Key::Control(_) | Key::Alt(_) | Key::Unknown => {}
+        }
+        None
+    }
+}
+
+/// Changing the line.
+impl Editor {
+    fn insert(&mut self, characters: &[char]) {
+        if self.text.len() + characters.len() <= LINE_CHARS_MAX {
+            self.text.splice(self.cursor..self.cursor, characters.iter().copied());
+            self.cursor += characters.len();
+        }
+    }
+
+    fn delete(&mut self, from: usize, to: usize) -> Vec<char> {
+        self.cursor = from;
+        self.text.drain(from..to).collect()
+    }
+
+    fn kill(&mut self, from: usize, to: usize) {
+        let killed = self.delete(from, to);
+        if !killed.is_empty() {
+            self.killed = killed;
+        }
+    }
+
+    /// Marks that stand on the character before them go with it.
+    fn left_of(&self, at: usize) -> usize {
+        let is_base = |index: &usize| width(self.text[*index]) > 0;
+        (0..at).rev().find(is_base).unwrap_or(0)
+    }
+
+    fn right_of(&self, at: usize) -> usize {
+        let is_base = |index: &usize| width(self.text[*index]) > 0;
+        (at + 1..self.text.len()).find(is_base).unwrap_or(self.text.len())
+    }
+
+    fn word_before(&self, at: usize) -> usize {
+        let head = &self.text[..at];
+        let end = head.iter().rposition(|c| !c.is_whitespace()).map_or(0, |last| last + 1);
+        head[..end].iter().rposition(|c| c.is_whitespace()).map_or(0, |blank| blank + 1)
+    }
+
+    fn word_behind(&self, at: usize) -> usize {
+        let from = |start: usize, is_blank: bool| {
+            let rest = &self.text[start..];
+            let found = rest.iter().position(|c| c.is_whitespace() == is_blank);
+            found.map_or(self.text.len(), |index| start + index)
+        };
+        from(from(at, false), true)
+    }
+}
+
+/// The lines before this one.
+impl Editor {
+    fn take_line(&mut self) -> String {
+        self.cursor = 0;
+        self.recalled = None;
+        let line = std::mem::take(&mut self.text);
+        let text = line.iter().collect();
+        if !line.is_empty() && self.history.back() != Some(&line) {
+            self.history.push_back(line);
+            if self.history.len() > HISTORY_MAX {
+                self.history.pop_front();
+            }
+        }
+        text
+    }
+
+    fn recall_earlier(&mut self, is_wanted: impl Fn(&[char]) -> bool) {
+        let before = self.recalled.as_ref().map_or(self.history.len(), |(index, _)| *index);
+        let Some(index) = (0..before).rev().find(|index| is_wanted(&self.history[*index])) else {
+            return;
+        };
+        let typed = self.recalled.take().map_or_else(|| self.text.clone(), |(_, typed)| typed);
+        self.recalled = Some((index, typed));
+        self.show(self.history[index].clone());
+    }
+
+    fn recall_later(&mut self) {
+        let Some((index, typed)) = self.recalled.take() else { return };
+        match self.history.get(index + 1).cloned() {
+            Some(line) => {
+                self.recalled = Some((index + 1, typed));
+                self.show(line);
+            }
+            None => self.show(typed),
+        }
+    }
+
+    /// The last line, or the one before that which was found, with what was typed in it.
+    fn search(&mut self) {
+        let typed = self.recalled.as_ref().map_or(&self.text, |(_, typed)| typed).clone();
+        self.recall_earlier(|line| {
+            typed.is_empty() || line.windows(typed.len()).any(|part| part == typed)
+        });
+    }
+
+    fn show(&mut self, text: Vec<char>) {
+        self.cursor = text.len();
+        self.text = text;
+    }
+}
+
+/// What it looks like.
+impl Editor {
+    /// The bytes that draw the line on the cursor's row, which must be empty or be this line.
+    pub(super) fn drawn(&self, columns: usize) -> String {
+        let prompt = self.prompt.chars().count();
+        let room = columns.saturating_sub(prompt + 1).max(1);
+        let ahead =
+            |from: usize| -> usize { self.text[from..self.cursor].iter().map(shown_width).sum() };
+        let mut start = 0;
+        while ahead(start) > room {
+            start = self.right_of(start).min(self.cursor);
+        }
+        let mut out = format!("\r{}", self.prompt);
+        let mut used = 0;
+        for character in &self.text[start..] {
+            used += shown_width(character);
+            if used > room {
+                break;
+            }
+            out.push(shown(*character));
+        }
+        let column: usize = prompt + ahead(start);
+        out.push_str("\x1b[K\r");
+        if column > 0 {
+            out.push_str(&format!("\x1b[{column}C"));
+        }
+        out
+    }
+
+    /// The bytes that draw a line that is finished, whole.
+    pub(super) fn finished(&self, line: &str) -> String {
+        let shown: String = line.chars().map(shown).collect();
+        format!("\r{}{shown}\x1b[K\n", self.prompt)
+    }
+}
+
+fn width(character: char) -> usize {
+    // A control character, such as a tab, is shown as a blank.
+    character.width().unwrap_or(1)
+}
+
+fn shown_width(character: &char) -> usize {
+    width(*character)
+}
+
+fn shown(character: char) -> char {
+    if character.is_control() { ' ' } else { character }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wishes(editor: &mut Editor, mut typed: &str) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        while !typed.is_empty() {
+            let (used, wish) = editor.type_in(typed.as_bytes());
+            wishes.extend(wish);
+            typed = &typed[used..];
+        }
+        wishes
+    }
+
+    /// The line that comes of `typed`.
+    fn line(typed: &str) -> String {
+        let mut editor = Editor::new("> ");
+        let wishes = wishes(&mut editor, &format!("{typed}\r"));
+        assert_eq!(wishes.len(), 1, "{typed:?}");
+        match &wishes[0] {
+            Wish::Line(line) => line.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_do_what_they_do_in_every_line_editor() {
+        for (typed, wanted) in [
+            ("hello", "hello"),
+            ("hellp\x7fo", "hello"),
+            ("ello\x01h", "hello"),
+            ("ello\x1b[Hh\x1b[F!", "hello!"),
+            ("helo\x1b[Dl", "hello"),
+            ("hxello\x01\x06\x1b[3~", "hello"),
+            ("hxello\x01\x06\x04", "hello"),
+            ("one two three\x17four", "one two four"),
+            ("one two\x15three\x19", "threeone two"),
+            ("one two\x01\x0b", ""),
+            ("one two\x1bb\x0bthree", "one three"),
+            ("one two\x01\x1bfx", "onex two"),
+            ("one two\x01\x1b[1;5Cx", "onex two"),
+            ("one two\x1b[1;5Dx", "one xtwo"),
+            ("Grüße\x7f\x7fß", "Grüß"),
+            ("e\u{301}\x7fx", "x"),
+            ("a\x1b[99~\x1b[200~b\x1b[201~\x1bOPc", "abc"),
+        ] {
+            assert_eq!(line(typed), wanted, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_came_in_pieces_are_the_same_keys() {
+        let mut editor = Editor::new("> ");
+        for byte in "bü\x1b[Dä\r".as_bytes() {
+            let (used, wish) = editor.type_in(&[*byte]);
+            assert_eq!(used, 1);
+            if let Some(wish) = wish {
+                assert_eq!(wish, Wish::Line("bäü".into()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_history_goes_back_and_forth_and_finds() {
+        let mut editor = Editor::new("> ");
+        let typed = "one\rtwo\rtwo\rthree\r\x1b[A\x1b[A\r\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\r";
+        let lines = |wishes: Vec<Wish>| -> Vec<String> {
+            let text = |wish| if let Wish::Line(line) = wish { line } else { String::new() };
+            wishes.into_iter().map(text).collect()
+        };
+        let got = lines(wishes(&mut editor, typed));
+        assert_eq!(got, ["one", "two", "two", "three", "two", "one"]);
+        assert_eq!(lines(wishes(&mut editor, "new\x1b[A\x1b[A\x1b[B\x1b[B!\r")), ["new!"]);
+        assert_eq!(lines(wishes(&mut editor, "hre\x12\r")), ["three"]);
+    }
+
+    #[test]
+    fn control_keys_are_wishes() {
+        let mut editor = Editor::new("> ");
+        let all = wishes(&mut editor, "a\x03\x1a\x0c\x7f\x04");
+        assert_eq!(all, [Wish::Interrupt, Wish::Suspend, Wish::Clear, Wish::End]);
+    }
+
+    #[test]
+    fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row() {
+        let keys = "a|b| |\u{301}|世|é|\x7f|\x1b[D|\x1b[C|\x1b[3~|\x01|\x05|\x17|\x15|\x0b|\x19|\
+                    \x1b[A|\x1b[B|\x12|\r|\x1bb|\x1bf|\x1bd|\x1b[|\u{9b}|\t";
+        let keys: Vec<&str> = keys.split('|').collect();
+        let (mut editor, mut seed) = (Editor::new("> "), 1_u64);
+        for _ in 0..20_000 {
+            let mut next = || {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                usize::try_from(seed >> 33).unwrap()
+            };
+            wishes(&mut editor, keys[next() % keys.len()]);
+            assert!(editor.cursor <= editor.text.len());
+            let columns = next() % 30;
+            let drawn = editor.drawn(columns);
+            let (_, column) = drawn.rsplit_once("\x1b[").unwrap();
+            let column: usize = column.trim_end_matches('C').parse().unwrap();
+            assert!(column < columns.max(4), "{column} of {columns}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_scrolls_under_the_cursor() {
+        let mut editor = Editor::new("> ");
+        editor.type_in("abcdefghij".as_bytes());
+        assert_eq!(editor.drawn(80), "\r> abcdefghij\x1b[K\r\x1b[12C");
+        assert_eq!(editor.drawn(8), "\r> fghij\x1b[K\r\x1b[7C");
+        editor.type_in(b"\x01");
+        assert_eq!(editor.drawn(8), "\r> abcde\x1b[K\r\x1b[2C");
+        let mut editor = Editor::new("> ");
+        editor.type_in("世界".as_bytes());
+        assert_eq!(editor.drawn(80), "\r> 世界\x1b[K\r\x1b[6C");
+        assert_eq!(editor.drawn(1), "\r> \x1b[K\r\x1b[2C");
+    }
+}

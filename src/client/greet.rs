@@ -1,0 +1,211 @@
+//! `cooee greet`: shows what the server says, whole or in pieces of a chosen size.
+
+use std::time::Duration;
+
+use super::caller::{Caller, End, Line};
+use super::display::{Display, Look, visible_line};
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::services::text::visible;
+
+/// How long the server may be silent; then we leave.
+const SILENCE: Duration = Duration::from_secs(10);
+/// More than this is not shown as a whole after its pieces.
+const WHOLE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The pieces, and all of them together.
+struct Pieces {
+    size: usize,
+    whole: Vec<u8>,
+    /// How much of `whole` has been shown.
+    shown: usize,
+    total: usize,
+}
+
+/// The greet client.
+pub(super) struct Greet {
+    caller: Caller,
+    display: Display,
+    look: Look,
+    pieces: Option<Pieces>,
+    heard_at: Time,
+}
+
+impl Greet {
+    /// `read_size`: show it in pieces of so many bytes.
+    pub(super) fn new(line: Line, look: Look, read_size: Option<usize>) -> Greet {
+        let (caller, display) = (Caller::new(line), Display::new(look));
+        let pieces = read_size.map(|size| Pieces { size, whole: Vec::new(), shown: 0, total: 0 });
+        Greet { caller, display, look, pieces, heard_at: Time::ZERO }
+    }
+}
+
+impl Service for Greet {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
+    }
+
+    fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
+        self.caller.opened();
+        self.heard_at = net.now();
+        net.wake_in(SILENCE);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+        self.caller.note(input);
+        self.heard_at = net.now();
+        match &mut self.pieces {
+            Some(pieces) => pieces.take(input, net),
+            None => self.display.take(input, net),
+        }
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        self.show_rest(net);
+        self.caller.finished(peer, net);
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        let end = self.caller.closed(reason, net);
+        match end {
+            End::None => return,
+            End::Closed | End::Broken(_) => self.show_rest(net),
+        }
+        net.stop(match end {
+            End::Broken(reason) => Err(self.caller.broken(reason)),
+            _ if self.caller.received == 0 => {
+                let what = "the server closed the connection without a word";
+                Err(self.caller.complaint(&format!("{what}: is that a greet server?")))
+            }
+            _ => Ok(()),
+        });
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.display.alarm(net);
+        let over = self.heard_at.after(SILENCE);
+        if over > net.now() {
+            return net.wake_at(over);
+        }
+        self.show_rest(net);
+        net.stop(match self.caller.received {
+            0 => {
+                let what = "the server has said nothing for 10s";
+                Err(self.caller.complaint(&format!("{what}: is that a greet server?")))
+            }
+            _ => Ok(()),
+        });
+    }
+}
+
+impl Greet {
+    fn show_rest(&mut self, net: &mut Net) {
+        self.display.finish(net);
+        if let Some(pieces) = self.pieces.take() {
+            pieces.finish(self.look, net);
+        }
+    }
+}
+
+impl Pieces {
+    fn take(&mut self, input: &[u8], net: &mut Net) {
+        self.whole.extend_from_slice(input);
+        self.total += input.len();
+        while self.whole.len() - self.shown >= self.size {
+            self.show(self.size, net);
+        }
+        if self.whole.len() > WHOLE_BYTES_MAX {
+            self.whole.drain(..self.shown);
+            self.shown = 0;
+        }
+    }
+
+    fn show(&mut self, length: usize, net: &mut Net) {
+        let piece = &self.whole[self.shown..self.shown + length];
+        let bytes = if length == 1 { "byte" } else { "bytes" };
+        net.print(format!("{length} {bytes}: {}\n", visible(piece)).as_bytes());
+        self.shown += length;
+    }
+
+    /// The last piece, which may be shorter, and the whole.
+    fn finish(mut self, look: Look, net: &mut Net) {
+        let rest = self.whole.len() - self.shown;
+        if rest > 0 {
+            self.show(rest, net);
+        }
+        if self.total == 0 {
+            return;
+        }
+        if self.whole.len() < self.total {
+            return net.print(format!("{} bytes in all\n", self.total).as_bytes());
+        }
+        net.print(format!("{} bytes in all: ", self.total).as_bytes());
+        match look.terminal {
+            true => net.print(visible_line(&self.whole).as_bytes()),
+            false => net.print(self.whole.strip_suffix(b"\n").unwrap_or(&self.whole)),
+        }
+        net.print(b"\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::caller::tests::{connected, line};
+    use super::*;
+    use crate::engine::Kind;
+    use crate::engine::stage::Stage;
+
+    fn greet(look: Look, read_size: Option<usize>) -> (Stage, Peer) {
+        connected(Greet::new(line("greet", Kind::Stream), look, read_size))
+    }
+
+    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+
+    #[test]
+    fn the_exercise_reads_six_bytes_at_a_time_however_they_come() {
+        let text = "Socket programming in python!";
+        let wanted = "6 bytes: Socket\n6 bytes:  progr\n6 bytes: amming\n6 bytes:  in py\n\
+                      5 bytes: thon!\n29 bytes in all: Socket programming in python!\n";
+        for cut in 0..text.len() {
+            let (mut stage, peer) = greet(Look::default(), Some(6));
+            stage.say(peer, &text[..cut]);
+            stage.say(peer, &text[cut..]);
+            stage.finish(peer);
+            assert_eq!(stage.screen(), wanted, "cut at {cut}");
+            assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        }
+    }
+
+    #[test]
+    fn a_filter_gets_the_greeting_as_it_is_and_a_terminal_a_whole_line() {
+        for (look, wanted) in [(Look::default(), "hi"), (TERMINAL, "hi\n")] {
+            let (mut stage, peer) = greet(look, None);
+            stage.say(peer, "hi");
+            stage.finish(peer);
+            assert_eq!(stage.screen(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_server_without_a_word_is_a_failure_and_one_that_does_not_close_is_not() {
+        let (mut stage, peer) = greet(Look::default(), None);
+        stage.finish(peer);
+        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        assert!(line.contains("without a word"), "{line}");
+        for (text, is_fine) in [("", false), ("hello", true)] {
+            let (mut stage, peer) = greet(Look::default(), None);
+            stage.say(peer, text);
+            stage.pass(Duration::from_secs(11));
+            assert_eq!(stage.engine.outcome().unwrap().is_ok(), is_fine);
+        }
+    }
+
+    #[test]
+    fn a_reset_is_told_after_what_came_before_it() {
+        let (mut stage, peer) = greet(TERMINAL, None);
+        stage.say(peer, "hel");
+        stage.reset(peer);
+        assert_eq!(stage.screen(), "hel\n");
+        assert!(stage.engine.outcome().unwrap().is_err());
+    }
+}

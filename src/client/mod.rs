@@ -1,0 +1,274 @@
+//! The clients: `cooee echo`, `greet`, `talk`, `chat` and `months`.
+//!
+//! Each is a service whose peer is the server, on the same engine and reactor as the server
+//! itself: pure, and tested without a socket. This file owns their loop: it resolves the name,
+//! passes on what is typed or piped, writes what they print, and ends as they say.
+
+mod args;
+mod caller;
+mod chat;
+mod datagram_echo;
+mod display;
+mod echo;
+mod editor;
+mod greet;
+mod keys;
+mod months;
+mod question;
+mod talk;
+mod target;
+mod terminal;
+mod words;
+
+use std::time::Duration;
+
+use rustix::stdio::{stdin, stdout};
+use rustix::termios::isatty;
+
+use crate::endpoint::Transport;
+use crate::engine::{Kind, Limits, Quota, Service};
+use crate::reactor::{Manner, Note, Reactor};
+use caller::Line;
+use display::Look;
+use editor::Wish;
+use terminal::Terminal;
+
+pub use args::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
+pub use question::Persistence;
+pub use target::Target;
+pub use terminal::AboveTheLine;
+
+/// What a person types behind.
+const PROMPT: &str = "> ";
+/// The server takes what it takes: that it is slow is no reason to hang up.
+const QUOTA: Quota = Quota { idle: None, queue_soft: usize::MAX, queue_hard: usize::MAX };
+
+/// What one client is to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whom to call.
+    pub target: Target,
+    /// How long each address of it may take to answer.
+    pub connect_timeout: Duration,
+    /// What to do then.
+    pub task: Task,
+}
+
+/// What to do with a server.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Send what is typed or piped, show what comes back.
+    Echo(Persistence),
+    /// Show what it says, perhaps in pieces of so many bytes.
+    Greet(Option<usize>),
+    /// Talk to its operator.
+    Talk,
+    /// Talk to everybody.
+    Chat {
+        /// The name to take.
+        nick: Option<String>,
+        /// The room to join.
+        room: Option<String>,
+    },
+    /// Ask for months: these, or those typed or piped.
+    Months(Persistence, Vec<String>),
+}
+
+/// How a client ended, if nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All was done.
+    Done,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+/// Does what `request` says.
+///
+/// # Errors
+/// One line for people: what went wrong, with whom, and what would help.
+pub fn run(request: &Request) -> Result<Ending, String> {
+    let look = look();
+    let addresses = request.target.resolve()?;
+    let kind = match request.target.transport {
+        Transport::Tcp => Kind::Stream,
+        Transport::Udp => Kind::Datagram,
+    };
+    let (service, patience) = (request.target.service, request.connect_timeout);
+    let line = Line { service, kind, addresses, patience };
+    let limits = Limits { dial: patience, ..Limits::default() };
+    let mut reactor = Reactor::new(limits).map_err(|error| setting_up(&error))?;
+    if look.interactive {
+        // The terminal has to be put back in order first.
+        reactor.watch_signals().map_err(|error| setting_up(&error))?;
+    }
+    let front_end = front_end(&request.task, line, look);
+    let number = reactor.engine().add_service(service, QUOTA, front_end);
+    let manner = match request.task {
+        Task::Echo(_) if !look.interactive => Manner::Bytes,
+        _ => Manner::Lines,
+    };
+    Client { reactor, number, look, manner, input: Input::Unread }.run()
+}
+
+fn front_end(task: &Task, line: Line, look: Look) -> Box<dyn Service> {
+    match task {
+        Task::Echo(persistence) => match line.kind {
+            Kind::Stream => Box::new(echo::Echo::new(line, look)),
+            Kind::Datagram => Box::new(datagram_echo::DatagramEcho::new(line, look, *persistence)),
+        },
+        Task::Greet(read_size) => Box::new(greet::Greet::new(line, look, *read_size)),
+        Task::Talk => Box::new(talk::Talk::new(line, look)),
+        Task::Chat { nick, room } => {
+            Box::new(chat::Chat::new(line, look, nick.as_deref(), room.as_deref()))
+        }
+        Task::Months(persistence, numbers) => {
+            Box::new(months::Months::new(line, look, *persistence, numbers))
+        }
+    }
+}
+
+fn look() -> Look {
+    let terminal = isatty(stdout());
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let colour = terminal && !is_set("NO_COLOR") && !is_dumb();
+    Look { terminal, interactive: terminal && isatty(stdin()), colour }
+}
+
+/// Whether the terminal says that it can do nothing but print.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb")
+}
+
+/// Where what is typed comes from.
+enum Input {
+    /// Not yet: nobody is connected who would want it.
+    Unread,
+    /// As notes of the reactor, that are for the service.
+    Plain,
+    /// As notes of the reactor, that are keys.
+    Edited(Box<Terminal>),
+    /// There is no more.
+    Ended,
+}
+
+struct Client {
+    reactor: Reactor,
+    /// The front end's number in the engine.
+    number: usize,
+    look: Look,
+    manner: Manner,
+    input: Input,
+}
+
+impl Client {
+    fn run(mut self) -> Result<Ending, String> {
+        loop {
+            self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
+            while let Some(note) = self.reactor.next_note() {
+                if self.heed(note)? == Some(Ending::Interrupted) {
+                    return Ok(Ending::Interrupted);
+                }
+            }
+            if !self.show()? {
+                return Ok(Ending::Done);
+            }
+            if let Some(outcome) = self.reactor.engine().outcome().cloned() {
+                return outcome.map(|()| Ending::Done);
+            }
+            self.tend_input()?;
+        }
+    }
+
+    fn heed(&mut self, note: Note) -> Result<Option<Ending>, String> {
+        let engine = self.reactor.engine();
+        match (note, &mut self.input) {
+            (Note::Stop, _) => return Ok(Some(Ending::Interrupted)),
+            (Note::Line(line), Input::Plain) => engine.tell(self.number, Some(&line)),
+            (Note::Bytes(bytes), Input::Edited(terminal)) => {
+                let wishes = terminal.type_in(&bytes).map_err(|error| terminal_gone(&error))?;
+                return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));
+            }
+            (Note::Bytes(bytes), Input::Plain) => engine.feed(self.number, Some(&bytes)),
+            (Note::InputEnded, Input::Plain | Input::Edited(_)) => self.end_input(),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn grant(&mut self, wish: Wish) -> Option<Ending> {
+        match wish {
+            Wish::Line(line) => self.reactor.engine().tell(self.number, Some(&line)),
+            Wish::End => self.end_input(),
+            Wish::Interrupt => return Some(Ending::Interrupted),
+            // The terminal has seen to these.
+            Wish::Suspend | Wish::Clear => {}
+        }
+        None
+    }
+
+    /// There is no more to say. The terminal is itself again, so Ctrl-C is a signal.
+    fn end_input(&mut self) {
+        self.input = Input::Ended;
+        self.reactor.hold_input(true);
+        let engine = self.reactor.engine();
+        match self.manner {
+            Manner::Lines => engine.tell(self.number, None),
+            Manner::Bytes => engine.feed(self.number, None),
+        }
+    }
+
+    /// Prints what there is to print. False: nobody reads it any more.
+    fn show(&mut self) -> Result<bool, String> {
+        let text = self.reactor.engine().take_screen();
+        let written = match &self.input {
+            Input::Edited(terminal) if text.is_empty() => terminal.tidy(),
+            Input::Edited(terminal) => terminal.print(&text),
+            _ => terminal::write_all(stdout(), &text),
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(format!("standard output: {error}")),
+        }
+    }
+
+    /// Reads standard input while somebody wants it.
+    fn tend_input(&mut self) -> Result<(), String> {
+        let wanted = !self.reactor.engine().is_backed_up();
+        match self.input {
+            Input::Unread if wanted => self.begin_input(),
+            Input::Plain => {
+                self.reactor.hold_input(!wanted);
+                Ok(())
+            }
+            // Ctrl-C is always read.
+            Input::Unread | Input::Edited(_) | Input::Ended => Ok(()),
+        }
+    }
+
+    fn begin_input(&mut self) -> Result<(), String> {
+        let edited = self.look.interactive && !is_dumb();
+        let manner = if edited { Manner::Bytes } else { self.manner };
+        self.input = match edited {
+            true => {
+                let terminal = Terminal::open(PROMPT).map_err(|error| terminal_gone(&error))?;
+                Input::Edited(Box::new(terminal))
+            }
+            false => Input::Plain,
+        };
+        if let Err(error) = self.reactor.watch_input(manner) {
+            log::debug!("standard input: {error}");
+            self.end_input();
+        }
+        Ok(())
+    }
+}
+
+fn setting_up(error: &std::io::Error) -> String {
+    format!("setting up the poll loop: {error}")
+}
+
+fn terminal_gone(error: &std::io::Error) -> String {
+    format!("the terminal: {error}")
+}

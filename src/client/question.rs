@@ -1,0 +1,94 @@
+//! One question at a time over UDP: asked again if no answer comes, given up in the end. What
+//! counts as the answer, and what is a late duplicate, is up to the front end.
+
+use std::time::Duration;
+
+use super::caller::Caller;
+use crate::engine::{Net, Time};
+
+/// How long an answer is waited for, and how often a question is asked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Persistence {
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// How often a question that was not answered is asked again.
+    pub retries: u32,
+}
+
+/// What has become of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// There is none, or it still has time.
+    On,
+    /// It was asked for the last time, and the time is up.
+    Over,
+}
+
+/// The question that waits for its answer.
+pub(super) struct Question {
+    persistence: Persistence,
+    pending: Option<Vec<u8>>,
+    tries: u32,
+    due: Time,
+}
+
+impl Question {
+    pub(super) fn new(persistence: Persistence) -> Question {
+        Question { persistence, pending: None, tries: 0, due: Time::NEVER }
+    }
+
+    /// What has been asked and not been answered yet.
+    pub(super) fn pending(&self) -> Option<&[u8]> {
+        self.pending.as_deref()
+    }
+
+    /// Asks.
+    pub(super) fn ask(&mut self, bytes: &[u8], caller: &mut Caller, net: &mut Net) {
+        self.pending = Some(bytes.to_vec());
+        self.tries = 0;
+        self.ask_again(caller, net);
+    }
+
+    /// Asks once more.
+    pub(super) fn ask_again(&mut self, caller: &mut Caller, net: &mut Net) {
+        let Some(bytes) = &self.pending else { return };
+        self.tries += 1;
+        self.due = net.now().after(self.persistence.timeout);
+        net.wake_at(self.due);
+        caller.send(bytes, net);
+    }
+
+    /// The answer has come.
+    pub(super) fn answered(&mut self) -> Option<Vec<u8>> {
+        self.pending.take()
+    }
+
+    /// To be called from `alarm`.
+    pub(super) fn alarm(&mut self, caller: &mut Caller, net: &mut Net) -> Wait {
+        if self.pending.is_none() {
+            return Wait::On;
+        }
+        if self.due > net.now() {
+            net.wake_at(self.due);
+        } else if self.tries > self.persistence.retries {
+            return Wait::Over;
+        } else {
+            log::debug!("no answer within {:?}; asking again", self.persistence.timeout);
+            self.ask_again(caller, net);
+        }
+        Wait::On
+    }
+
+    /// The line for a question that was given up.
+    pub(super) fn given_up(&self, caller: &Caller) -> String {
+        let Persistence { timeout, .. } = self.persistence;
+        let often = match self.tries {
+            1 => "asked once".into(),
+            tries => format!("asked {tries} times"),
+        };
+        caller.complaint(&format!(
+            "no answer within {timeout:?} ({often}): is the server running, and does no firewall \
+             swallow UDP? --timeout waits longer"
+        ))
+    }
+}

@@ -1,0 +1,164 @@
+//! Whom to call: `HOST[:PORT]` or an endpoint of the right service, and the addresses behind it.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use crate::endpoint::{Endpoint, Transport, at};
+use crate::services::Offer;
+
+/// The host that is called unless another is named.
+const HOST: &str = "localhost";
+
+/// A server as the user named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub(super) service: &'static str,
+    pub(super) transport: Transport,
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    /// Reads what the user wrote; `None` is this machine. `wanted` is a transport that was asked
+    /// for besides.
+    ///
+    /// # Errors
+    /// One line for people: which word is wrong, why, and what to write instead.
+    pub(super) fn parse(
+        offer: &'static Offer,
+        word: Option<&str>,
+        wanted: Option<Transport>,
+    ) -> Result<Target, String> {
+        let (endpoint, host, port) = match word {
+            None => (None, None, None),
+            Some(word) if word.contains("://") || word.contains('+') => {
+                let endpoint: Endpoint = word.parse().map_err(|error| format!("{error}"))?;
+                let (host, port) = (endpoint.host.clone(), endpoint.port);
+                (Some(endpoint), host, port)
+            }
+            Some(word) => {
+                let (host, port) = host_and_port(word)?;
+                (None, host, port)
+            }
+        };
+        let over = transport(offer, endpoint.as_ref(), wanted)?;
+        let port = port.unwrap_or(offer.port);
+        if port == 0 {
+            return Err("port 0 is no port to call; a server announces its real one".into());
+        }
+        let host = host.unwrap_or_else(|| HOST.into());
+        Ok(Target { service: offer.name, transport: over, host, port })
+    }
+
+    /// All addresses behind the name, in the order in which they are worth trying.
+    ///
+    /// # Errors
+    /// If the name is not known, in one line for people.
+    pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+        log::debug!("resolving {}", self.host);
+        let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| {
+            let why = error.to_string();
+            let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
+            format!(
+                "{}: no address is known for {} ({why}); check the name, or give an address",
+                self.service, self.host
+            )
+        })?;
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for address in found {
+            if !addresses.contains(&address) {
+                log::debug!("{} is {}", self.host, address.ip());
+                addresses.push(address);
+            }
+        }
+        match addresses.is_empty() {
+            true => Err(format!("{}: {} has no address; give one", self.service, self.host)),
+            false => Ok(addresses),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+fn host_and_port(word: &str) -> Result<(Option<String>, Option<u16>), String> {
+    if let Ok(address) = word.parse::<Ipv6Addr>() {
+        return Ok((Some(address.to_string()), None));
+    }
+    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("{word} is not a host; for that port of this machine write :{word}"));
+    }
+    at(word).map_err(|why| format!("{word:?}: {why}"))
+}
+
+fn transport(
+    offer: &'static Offer,
+    endpoint: Option<&Endpoint>,
+    wanted: Option<Transport>,
+) -> Result<Transport, String> {
+    if let Some(other) = endpoint.filter(|endpoint| endpoint.service.name != offer.name) {
+        let (name, service) = (offer.name, other.service.name);
+        return Err(format!("{other} is no {name} server; for that one write: cooee {service}"));
+    }
+    let named = endpoint.and_then(|endpoint| endpoint.transport);
+    if let (Some(named), Some(wanted)) = (named, wanted)
+        && named != wanted
+    {
+        return Err(format!("the endpoint says {named} and the option {wanted}: leave one out"));
+    }
+    let offered = Transport::ALL.into_iter().find(|transport| transport.carries(offer));
+    wanted.or(named).or(offered).ok_or_else(|| format!("{} cannot be called", offer.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::find;
+
+    fn target(service: &str, word: &str) -> Result<String, String> {
+        let target = Target::parse(find(service).unwrap(), Some(word), None)?;
+        Ok(format!("{} {target}", target.transport))
+    }
+
+    #[test]
+    fn hosts_ports_endpoints_and_nothing_at_all_are_understood() {
+        for (service, word, wanted) in [
+            ("echo", "example.org", "tcp example.org:5007"),
+            ("echo", "example.org:7", "tcp example.org:7"),
+            ("echo", ":7", "tcp localhost:7"),
+            ("echo", "[::1]:7", "tcp [::1]:7"),
+            ("echo", "::1", "tcp [::1]:5007"),
+            ("echo", "echo+udp://127.0.0.1:7", "udp 127.0.0.1:7"),
+            ("echo", "echo+udp", "udp localhost:5007"),
+            ("chat", "chat://[::1]", "tcp [::1]:5001"),
+            ("months", "127.0.0.1", "udp 127.0.0.1:8091"),
+        ] {
+            assert_eq!(target(service, word).as_deref(), Ok(wanted), "{word}");
+        }
+        let bare = Target::parse(find("greet").unwrap(), None, None).unwrap();
+        assert_eq!(bare.to_string(), "localhost:1025");
+    }
+
+    #[test]
+    fn what_cannot_be_called_is_named() {
+        for (word, part) in [
+            ("greet://:7", "write: cooee greet"),
+            ("5007", "write :5007"),
+            ("a:b", "not a port"),
+            ("localhost:0", "port 0"),
+            ("me@home", "not a host"),
+        ] {
+            let error = target("echo", word).unwrap_err();
+            assert!(error.contains(part), "{word}: {error}");
+        }
+        let echo = find("echo").unwrap();
+        let error = Target::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
+        assert!(error.contains("leave one out"), "{error}");
+    }
+}

@@ -1,0 +1,87 @@
+//! What went wrong, in words that help whoever reads them.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::engine::Reason;
+
+/// Why one address could not be reached.
+pub(super) fn why(reason: Reason, patience: Duration) -> String {
+    match reason {
+        Reason::Failed(ErrorKind::ConnectionRefused) => "connection refused".into(),
+        Reason::Failed(ErrorKind::TimedOut) => format!("no answer within {patience:?}"),
+        Reason::Failed(ErrorKind::HostUnreachable) => "host unreachable".into(),
+        Reason::Failed(ErrorKind::NetworkUnreachable) => "network unreachable".into(),
+        Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
+        Reason::Failed(kind) => kind.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// What to do about it.
+fn advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Failed(ErrorKind::ConnectionRefused) => {
+            "nothing listens there: is the server running, and is the port right?"
+        }
+        Reason::Failed(ErrorKind::TimedOut) => {
+            "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
+        }
+        Reason::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
+            "is the address right, and is this machine connected to that network?"
+        }
+        Reason::Failed(ErrorKind::PermissionDenied) => {
+            "a firewall of this machine forbids it, or it is a broadcast address"
+        }
+        _ => "is the address right?",
+    }
+}
+
+/// The one line for a server that could not be reached at any of its addresses.
+pub(super) fn unreachable(
+    service: &str,
+    patience: Duration,
+    tried: &[(SocketAddr, Reason)],
+) -> String {
+    let all: Vec<String> = (tried.iter())
+        .map(|(address, reason)| format!("{address} ({})", why(*reason, patience)))
+        .collect();
+    // A refusal proves that the host is there, so it is the better advice.
+    let refused = Reason::Failed(ErrorKind::ConnectionRefused);
+    let telling = tried.iter().find(|(_, reason)| *reason == refused).or(tried.last());
+    let advice = telling.map_or("", |(_, reason)| advice(*reason));
+    format!("{service}: cannot reach {}: {advice}", all.join(" or "))
+}
+
+/// A connection that the other side or the network has broken.
+pub(super) fn broken(service: &str, remote: SocketAddr, reason: Reason) -> String {
+    let how = match reason {
+        Reason::Failed(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+            "the server broke the connection (reset)".into()
+        }
+        Reason::Failed(ErrorKind::TimedOut) => "the network lost the connection (timed out)".into(),
+        other => format!("the connection broke ({})", why(other, Duration::ZERO)),
+    };
+    format!("{service}: {remote}: {how}: it has crashed, or did not like what it was sent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_that_was_tried_is_named_and_the_best_advice_given() {
+        let refused = Reason::Failed(ErrorKind::ConnectionRefused);
+        let unroutable = Reason::Failed(ErrorKind::NetworkUnreachable);
+        let tried = [
+            (([127, 0, 0, 1], 7).into(), refused),
+            (([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable),
+        ];
+        let line = unreachable("echo", Duration::from_secs(1), &tried);
+        let wanted = "echo: cannot reach 127.0.0.1:7 (connection refused) or [::1]:7 (network \
+                      unreachable): nothing listens there: is the server running, and is the \
+                      port right?";
+        assert_eq!(line, wanted);
+    }
+}

@@ -1,0 +1,333 @@
+//! The clients as filters: against our server, and against small servers that behave as the
+//! classic exercises do: no newline, one answer and then close, answers in pieces, none at all.
+
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+
+use socket2::SockRef;
+use support::{Server, cooee, end, has_ipv6, pattern, start};
+
+/// A server for one connection that does what `script` says.
+fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || script(listener.accept().unwrap().0));
+    address.to_string()
+}
+
+/// A datagram server that does what `script` says.
+fn datagram_server(script: impl FnOnce(UdpSocket) + Send + 'static) -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || script(socket));
+    address.to_string()
+}
+
+fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
+    let mut buffer = [0; 2048];
+    let (count, from) = socket.recv_from(&mut buffer).unwrap();
+    (String::from_utf8(buffer[..count].to_vec()).unwrap(), from)
+}
+
+/// Reads until `count` bytes are there, or the end.
+fn read(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    let mut have = 0;
+    while have < count {
+        match stream.read(&mut bytes[have..]).unwrap() {
+            0 => break,
+            more => have += more,
+        }
+    }
+    bytes.truncate(have);
+    bytes
+}
+
+/// Breaks the connection: close(2) with SO_LINGER 0 sends a RST.
+fn reset(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(stream);
+}
+
+/// A port on which nobody listens: it is bound, and nothing more.
+fn deaf() -> (socket2::Socket, String) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address.to_string())
+}
+
+#[test]
+fn echo_gives_back_what_it_is_fed_to_the_last_byte() {
+    let mut server = Server::start(&["echo://:0"]);
+    let tcp = server.address("echo+tcp").to_string();
+    let udp = server.address("echo+udp").to_string();
+    assert_eq!(cooee(&["echo", &tcp], "hi\n").fine().text(), "hi\n");
+    assert_eq!(cooee(&["echo", &tcp], "hello\nbye\nno end").fine().text(), "hello\nbye\nno end");
+    assert_eq!(cooee(&["echo", &tcp], "").fine().text(), "");
+    let file = pattern(1, 5_000_001);
+    assert!(cooee(&["echo", &format!("echo+tcp://{tcp}")], &file).fine().out == file);
+    let file = pattern(2, 300_001);
+    assert!(cooee(&["echo", "--udp", &udp], &file).fine().out == file);
+    assert_eq!(cooee(&["echo", &format!("echo+udp://{udp}")], "a\nb").fine().text(), "a\nb");
+}
+
+#[test]
+fn echo_does_not_wait_for_a_server_that_waits_for_it() {
+    // A server that reads no more while its echo is not read, as a blocking one does.
+    let address = server(|mut stream| {
+        let mut buffer = vec![0; 8 * 1024 * 1024];
+        loop {
+            let count = stream.read(&mut buffer).unwrap();
+            if count == 0 {
+                return;
+            }
+            stream.write_all(&buffer[..count]).unwrap();
+        }
+    });
+    let file = pattern(3, 20_000_000);
+    assert!(cooee(&["echo", &address], &file).fine().out == file);
+}
+
+#[test]
+fn a_server_that_answers_once_and_closes_is_served_well() {
+    let address = server(|mut stream| {
+        let said = read(&mut stream, 5);
+        stream.write_all(&said).unwrap();
+    });
+    assert_eq!(cooee(&["echo", &address], "hello").fine().text(), "hello");
+    let address = server(|mut stream| {
+        read(&mut stream, 5);
+        stream.write_all(b"Echo confirmed, thank you for Connecting!").unwrap();
+    });
+    let wanted = "Echo confirmed, thank you for Connecting!";
+    assert_eq!(cooee(&["echo", &address], "hello").fine().text(), wanted);
+}
+
+#[test]
+fn an_echo_that_comes_in_pieces_is_put_together() {
+    let address = server(|mut stream| {
+        stream.set_nodelay(true).unwrap();
+        for byte in read(&mut stream, 12) {
+            stream.write_all(&[byte]).unwrap();
+        }
+    });
+    assert_eq!(
+        cooee(&["echo", &address], "\x1b[31m\u{ff}hello").fine().text(),
+        "\x1b[31m\u{ff}hello"
+    );
+}
+
+#[test]
+fn a_server_that_ends_in_mid_sentence_is_told_of_in_one_line() {
+    let address = server(|mut stream| {
+        read(&mut stream, 11);
+        stream.write_all(b"hello").unwrap();
+    });
+    let left = cooee(&["echo", &address], "hello world");
+    let left = left.failed(&[&address, "closed the connection", "5 of 11 bytes"]);
+    assert_eq!(left.text(), "hello");
+    let address = server(|mut stream| {
+        read(&mut stream, 11);
+        reset(stream);
+    });
+    cooee(&["echo", &address], "hello world").failed(&[&address, "reset", "none of 11 bytes"]);
+    let address = server(|stream| stream.shutdown(Shutdown::Both).unwrap());
+    cooee(&["greet", &address], "").failed(&[&address, "without a word"]);
+}
+
+#[test]
+fn nobody_there_is_told_in_one_line_that_helps() {
+    let (_socket, address) = deaf();
+    for client in ["echo", "greet", "talk", "chat"] {
+        let left = cooee(&[client, &address], "hi\n");
+        left.failed(&[client, &address, "connection refused", "nothing listens there"]);
+    }
+    let address = datagram_server(drop);
+    cooee(&["months", &address, "1"], "").failed(&["months", &address, "connection refused"]);
+    cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
+    let unknown = cooee(&["echo", "no-such-host.invalid"], "");
+    unknown.failed(&["no-such-host.invalid", "no address is known", "check the name"]);
+}
+
+#[test]
+fn every_address_of_a_name_is_tried() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let address = server.address("echo+tcp");
+    let named = format!("localhost:{}", address.port());
+    assert_eq!(cooee(&["echo", &named], "hi").fine().text(), "hi");
+    if has_ipv6() {
+        let mut server = Server::start(&["echo+tcp://[::1]:0"]);
+        let address = server.address("echo+tcp").to_string();
+        assert_eq!(cooee(&["echo", &address], "hi").fine().text(), "hi");
+    }
+}
+
+#[test]
+fn wrong_words_are_told_in_one_line_and_with_status_2() {
+    for (words, part) in [
+        (&["echo", "5007"][..], "write :5007"),
+        (&["greet", "echo://:7"], "write: cooee echo"),
+        (&["months", "1", "two"], "is not an integer"),
+        (&["echo", "localhost:0"], "port 0"),
+    ] {
+        let left = cooee(words, "");
+        assert_eq!(left.status, Some(2), "{left:?}");
+        assert_eq!(left.errors.lines().count(), 1, "{left:?}");
+        assert!(left.errors.contains(part), "{left:?}");
+    }
+}
+
+#[test]
+fn greet_shows_the_greeting_as_it_is_or_in_pieces() {
+    let text = "Socket programming in python!";
+    let mut server = Server::start(&["greet://:0", "--greeting", text]);
+    let address = server.address("greet+tcp").to_string();
+    assert_eq!(cooee(&["greet", &address], "").fine().text(), text);
+    let wanted = "6 bytes: Socket\n6 bytes:  progr\n6 bytes: amming\n6 bytes:  in py\n\
+                  5 bytes: thon!\n29 bytes in all: Socket programming in python!\n";
+    assert_eq!(cooee(&["greet", &address, "--read-size", "6"], "").fine().text(), wanted);
+}
+
+#[test]
+fn talk_carries_lines_to_the_operator_and_back() {
+    let mut server = Server::start(&["talk://:0"]);
+    let address = server.address("talk+tcp").to_string();
+    let mut client = start(&["talk", &address]);
+    let mut input = client.stdin.take().unwrap();
+    writeln!(input, "Hello? Are you there?").unwrap();
+    assert_eq!(server.screen.next_line(), "Client says: Hello? Are you there?");
+    server.operator("Yes? Whats the big idea?");
+    let mut answer = [0; 25];
+    client.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"Yes? Whats the big idea?\n");
+    writeln!(input, "BYE").unwrap();
+    assert_eq!(server.screen.next_line(), "Client says: BYE");
+    assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn talk_follows_a_classic_server_turn_by_turn() {
+    let address = server(|mut stream| {
+        assert_eq!(read(&mut stream, 6), b"hello\n");
+        stream.write_all(b"Yes?").unwrap();
+        // Without a newline, once the server has been heard to do without.
+        assert_eq!(read(&mut stream, 99), b"BYE");
+    });
+    let mut client = start(&["talk", &address]);
+    let mut input = client.stdin.take().unwrap();
+    writeln!(input, "hello").unwrap();
+    let mut answer = [0; 5];
+    client.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"Yes?\n");
+    writeln!(input, "BYE").unwrap();
+    assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn chat_takes_name_and_room_says_its_lines_and_leaves() {
+    let mut server = Server::start(&["chat://:0"]);
+    let address = server.address("chat+tcp").to_string();
+    let words = ["chat", &address, "--nick", "ann", "--room", "den"];
+    let left = cooee(&words, "/who\nBYE\n").fine();
+    let lines: Vec<&str> = left.text().lines().collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "** You are now ann.",
+            "** You are now in den (1 here).",
+            "** 1 in den: ann",
+            "** Goodbye, ann!"
+        ]
+    );
+    // The end of input will do as well.
+    assert!(cooee(&["chat", &address], "").fine().text().starts_with("** Welcome!"));
+}
+
+#[test]
+fn months_answers_a_line_each() {
+    let mut server = Server::start(&["months://:0"]);
+    let address = server.address("months+udp").to_string();
+    let asked = cooee(&["months", &address, "1", "12", "0"], "").fine();
+    assert_eq!(asked.text(), "January\nDecember\nGoodbye!\n");
+    let other = cooee(&["months", &address, "-3"], "").fine();
+    assert_eq!(other.text(), "1-12, or 0 to end\n");
+    let piped = cooee(&["months", &address], "2\n\n 3 \n0\n4\n").fine();
+    assert_eq!(piped.text(), "February\nMarch\nGoodbye!\n");
+}
+
+#[test]
+fn a_datagram_that_is_lost_is_asked_for_again_and_one_that_comes_twice_is_shown_once() {
+    let address = datagram_server(|socket| {
+        let (first, _) = receive(&socket);
+        assert_eq!(first, "1");
+        // That one is lost. The second is answered twice.
+        let (again, from) = receive(&socket);
+        assert_eq!(again, "1");
+        for _ in 0..2 {
+            socket.send_to(b"January", from).unwrap();
+        }
+        let (next, from) = receive(&socket);
+        assert_eq!(next, "2");
+        socket.send_to(b"January", from).unwrap();
+        socket.send_to(b"February", from).unwrap();
+    });
+    let left = cooee(&["months", &address, "1", "2", "--timeout", "1s"], "").fine();
+    assert_eq!(left.text(), "January\nFebruary\n");
+}
+
+#[test]
+fn a_silent_datagram_server_is_given_up_in_words() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let patience = ["--timeout", "50ms", "--retries", "2"];
+    let left = cooee(&[&["months", &address, "1"][..], &patience].concat(), "");
+    left.failed(&["months", &address, "no answer within 50ms", "asked 3 times"]);
+    let left = cooee(&[&["echo", "--udp", &address][..], &patience].concat(), "x");
+    left.failed(&["echo", &address, "asked 3 times"]);
+    let received = std::iter::repeat_with(|| receive(&socket).0).take(6).collect::<String>();
+    assert_eq!(received, "111xxx");
+}
+
+#[test]
+fn every_step_is_told_in_order_if_asked_for() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let address = server.address("echo+tcp").to_string();
+    let left = cooee(&["echo", &address, "-v"], "hello");
+    assert_eq!((left.status, left.text()), (Some(0), "hello"));
+    let mut rest = left.errors.as_str();
+    let connecting = format!("connecting to {address}");
+    for step in [
+        "resolving 127.0.0.1",
+        "creating a TCP socket",
+        &connecting,
+        "connected from 127.0.0.1:",
+        "sent 5 bytes",
+        "closing our side",
+        "received 5 bytes",
+        "closed by the server",
+    ] {
+        let at = rest.find(step).unwrap_or_else(|| panic!("{step:?} is not in {rest:?}"));
+        rest = &rest[at + step.len()..];
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let address = server.address("echo+tcp").to_string();
+    let mut client = start(&["echo", &address]);
+    let mut input = client.stdin.take().unwrap();
+    let mut out = client.stdout.take().unwrap();
+    let feeder = thread::spawn(move || while input.write_all(&[b'x'; 4096]).is_ok() {});
+    out.read_exact(&mut [0; 5]).unwrap();
+    drop(out);
+    end(client).fine();
+    feeder.join().unwrap();
+}
