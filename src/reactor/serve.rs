@@ -28,6 +28,8 @@ impl Reactor {
                 Some(Source::Mailbox) => {
                     self.notes.extend(self.mail.iter().flat_map(Receiver::try_iter));
                 }
+                // To have woken up was all.
+                Some(Source::Alarm) => {}
                 None => return,
             }
         }

@@ -19,6 +19,8 @@ pub(super) enum Source {
     Input,
     /// Another thread has left a note.
     Mailbox,
+    /// It is time.
+    Alarm,
     /// The listener in that slot.
     Listener(usize),
     /// The datagram socket in that slot.
@@ -34,6 +36,7 @@ impl Source {
             Source::Signals => (0, 0),
             Source::Input => (1, 0),
             Source::Mailbox => (2, 0),
+            Source::Alarm => (3, 0),
             Source::Listener(slot) => (slot as u64, 1),
             Source::Datagrams(slot) => (slot as u64, 2),
             Source::Stream(peer) => (peer.to_bits(), 3),
@@ -47,7 +50,8 @@ impl Source {
         match (token.0 & 3, payload) {
             (0, 0) => Source::Signals,
             (0, 1) => Source::Input,
-            (0, _) => Source::Mailbox,
+            (0, 2) => Source::Mailbox,
+            (0, _) => Source::Alarm,
             (1, slot) => Source::Listener(slot as usize),
             (2, slot) => Source::Datagrams(slot as usize),
             (_, bits) => Source::Stream(Peer::from_bits(bits)),
@@ -66,6 +70,7 @@ mod tests {
             Source::Signals,
             Source::Input,
             Source::Mailbox,
+            Source::Alarm,
             Source::Listener(7),
             Source::Datagrams(9),
             Source::Stream(peer),
