@@ -38,6 +38,9 @@ impl Cli {
     /// What the flags say about logging; RUST_LOG goes before.
     pub fn log_level(&self) -> LevelFilter {
         match (self.verbose, self.quiet) {
+            // A line for each connection that is made would be most of what a bench does.
+            #[cfg(feature = "bench")]
+            (0, 0) if matches!(self.command, Command::Bench(_)) => LevelFilter::Warn,
             (0, 0) => LevelFilter::Info,
             (0, 1) => LevelFilter::Warn,
             (0, _) => LevelFilter::Error,
@@ -53,6 +56,11 @@ pub enum Command {
     /// Serve echo, greet, talk, chat and months
     #[command(after_long_help = services_help() + SERVE_EXAMPLES, after_help = services_help())]
     Serve(Box<ServeArgs>),
+
+    /// Measure any echo, greet, months or chat server
+    #[cfg(feature = "bench")]
+    #[command(after_help = crate::bench::EXAMPLES)]
+    Bench(Box<crate::bench::BenchArgs>),
 
     /// Print a completion script for a shell
     #[cfg(feature = "manual")]

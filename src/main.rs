@@ -12,6 +12,9 @@ enum Failure {
     Usage(String),
     /// It could not be done: exit status 1.
     Failed(String),
+    /// It was measured and is not good enough: exit status 3.
+    #[cfg(feature = "bench")]
+    NotGoodEnough(String),
 }
 
 fn main() -> ExitCode {
@@ -19,6 +22,8 @@ fn main() -> ExitCode {
     start_logging(&cli);
     let done = match cli.command {
         Command::Serve(args) => serve(&args),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench(&args),
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
@@ -28,6 +33,8 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
+        #[cfg(feature = "bench")]
+        Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
     eprintln!("cooee: {what}");
     ExitCode::from(status)
@@ -48,6 +55,15 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let metrics = server.run().map_err(Failure::Failed)?;
     log::info!("left: {metrics}");
     Ok(())
+}
+
+#[cfg(feature = "bench")]
+fn bench(args: &cooee::bench::BenchArgs) -> Result<(), Failure> {
+    cooee::bench::run(args).map_err(|failure| match failure {
+        cooee::bench::Failure::Usage(what) => Failure::Usage(what),
+        cooee::bench::Failure::Failed(what) => Failure::Failed(what),
+        cooee::bench::Failure::NotGoodEnough(what) => Failure::NotGoodEnough(what),
+    })
 }
 
 #[cfg(feature = "manual")]

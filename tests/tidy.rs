@@ -18,8 +18,9 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
+    ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
     ("server", &["endpoint", "engine", "guards", "reactor", "services", "units"]),
-    ("cli", &["endpoint", "guards", "server", "services", "units"]),
+    ("cli", &["bench", "endpoint", "guards", "server", "services", "units"]),
 ];
 
 fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
