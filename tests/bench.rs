@@ -163,6 +163,7 @@ fn a_server_that_vanishes_leaves_a_partial_result_that_says_so() {
     assert!(result["partial"].as_str().unwrap().contains("stopped answering"));
     assert_eq!(result["operations"], 300);
     assert!(result["duration_s"].as_f64().unwrap() < 4.0);
+    assert!(result["client"]["cpu_s"].as_f64().unwrap() > 0.0);
 }
 
 /// Echoes, but for one stall of half a second.

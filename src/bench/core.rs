@@ -72,6 +72,7 @@ pub(super) struct Core {
     to: Time,
     trouble: Option<Trouble>,
     has_worked: bool,
+    looked: Time,
 }
 
 impl Core {
@@ -90,6 +91,7 @@ impl Core {
             to: Time::NEVER,
             trouble: None,
             has_worked: false,
+            looked: Time::ZERO,
         }
     }
 
@@ -126,6 +128,15 @@ impl Core {
         {
             self.give_up(trouble.fault, now);
         }
+    }
+
+    /// Whether it is time to look at all connections, which an alarm for a single request is not.
+    pub(super) fn looks_at_all(&mut self, now: Time) -> bool {
+        let is_time = now.since(self.looked) >= LOOK / 2 || self.stage == Stage::Draining;
+        if is_time {
+            self.looked = now;
+        }
+        is_time
     }
 
     /// What was due before the end and was never sent is not forgotten.

@@ -223,7 +223,9 @@ impl Exchange {
         let now = self.core.watch.now();
         self.ask_what_is_due(net, now);
         self.core.advance(now);
-        self.expire(net, now);
+        if self.core.looks_at_all(now) {
+            self.expire(net, now);
+        }
         self.make_calls(net, now);
         let waits = |(_, line): (Peer, &Line)| line.window.in_flight() > 0;
         if self.core.stage == Stage::Draining && !self.lines.iter().any(waits) {

@@ -157,7 +157,9 @@ impl Visits {
         }
         self.go(net, now, true);
         self.core.advance(now);
-        self.expire(net, now);
+        if self.core.looks_at_all(now) {
+            self.expire(net, now);
+        }
         if self.core.stage == Stage::Draining && self.under_way == 0 {
             self.core.done(now);
         }

@@ -174,6 +174,8 @@ impl Job {
                 core.end(Ending::Interrupted, core.watch.now());
             }
             if core.stage == Stage::Done {
+                // Also of a run that ended before its time, what was used is told.
+                meter.look(core.stage);
                 break;
             }
         }
