@@ -83,7 +83,7 @@ pub struct BenchArgs {
     #[arg(short, long, value_name = "RATE", value_parser = requests)]
     rate: Option<f64>,
 
-    /// Search for the highest rate that keeps a bound, such as p99=1ms
+    /// Search for the highest rate that keeps a bound, such as p99=1ms; it begins at --rate
     #[arg(long, value_name = "BOUND", conflicts_with_all = ["ramp", "repeat"])]
     pub(super) find_max: Option<Bound>,
 

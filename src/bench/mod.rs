@@ -38,7 +38,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -46,7 +45,7 @@ use budget::Budget;
 use compare::compare;
 use plan::Plan;
 use report::{Noise, Repeats, Report, SearchReport, known};
-use search::{PROBE, Search};
+use search::Search;
 use statistics::Interval;
 use target::Target;
 use worker::Outcome;
@@ -210,7 +209,7 @@ impl Session<'_> {
         let Some(sum) = sum else { return Ok(()) };
         let mut report = Report::of(plan, target, &sum);
         if times > 1 {
-            report.timeline = singles.iter().flat_map(following).collect();
+            report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
             report.add_repeats(&singles);
         }
         self.reports.push(report);
@@ -233,7 +232,6 @@ impl Session<'_> {
     fn find_max(&mut self, plan: &mut Plan, target: &Target) -> Result<(), Failure> {
         let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
         let mut search = Search::new(bound.clone(), plan.rate);
-        plan.duration = plan.duration.min(PROBE.max(plan.duration));
         let mut best: Option<Report> = None;
         let mut last = None;
         while let Some(rate) = search.next() {
@@ -285,11 +283,6 @@ impl Session<'_> {
     }
 }
 
-/// The timeline of a run as part of a longer one.
-fn following(report: &Report) -> Vec<report::Point> {
-    report.timeline.clone()
-}
-
 impl Outcome {
     /// This run and another of the same plan.
     fn and(mut self, other: Outcome) -> Outcome {
@@ -338,7 +331,7 @@ impl Report {
             rate_half_width: known(interval.half),
             converged,
         });
-        let mut at = Duration::ZERO.as_secs_f64();
+        let mut at = 0.0;
         for point in &mut self.timeline {
             point.at_s = at;
             at += self.slice_s;

@@ -1,7 +1,6 @@
 //! Which rate to try next: the search for the highest that keeps a bound, and a ramp. Pure.
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use super::args::requests;
 use super::latency::Latency;
@@ -131,9 +130,6 @@ impl Search {
         self.held
     }
 }
-
-/// How long one probe of a search measures, unless flags say otherwise.
-pub(super) const PROBE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
