@@ -76,6 +76,10 @@ pub enum Command {
     /// Ask for the names of months
     #[command(after_long_help = MONTHS_EXAMPLES)]
     Months(MonthsArgs),
+    /// Measure any echo, greet, months or chat server
+    #[cfg(feature = "bench")]
+    #[command(after_help = crate::bench::EXAMPLES)]
+    Bench(Box<crate::bench::BenchArgs>),
 
     /// Print a completion script for a shell
     #[cfg(feature = "manual")]
@@ -90,7 +94,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it calls a server, for one person: then only what goes wrong is logged.
+    /// Whether it calls a server: then only what goes wrong is logged. A line for each connection
+    /// would be in one person's way, and most of what a bench does.
     pub fn is_client(&self) -> bool {
         match self {
             Command::Echo(_)
@@ -98,6 +103,8 @@ impl Command {
             | Command::Talk(_)
             | Command::Chat(_)
             | Command::Months(_) => true,
+            #[cfg(feature = "bench")]
+            Command::Bench(_) => true,
             Command::Serve(_) => false,
             #[cfg(feature = "manual")]
             Command::Completions { .. } | Command::Manual => false,

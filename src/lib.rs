@@ -16,6 +16,8 @@
 //! library exists for the binary and its tests; its interface may change with any version.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod cli;
 pub mod client;
 pub mod endpoint;

@@ -16,6 +16,9 @@ enum Failure {
     Failed(String),
     /// The user interrupted it: exit status 130, as for a program that SIGINT has ended.
     Interrupted,
+    /// It was measured and is not good enough: exit status 3.
+    #[cfg(feature = "bench")]
+    NotGoodEnough(String),
 }
 
 fn main() -> ExitCode {
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         Command::Talk(args) => call(args.request()),
         Command::Chat(args) => call(args.request()),
         Command::Months(args) => call(args.request()),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench(&args),
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
         Err(Failure::Interrupted) => return ExitCode::from(130),
+        #[cfg(feature = "bench")]
+        Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
     // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
     let _ = writeln!(std::io::stderr(), "cooee: {what}");
@@ -71,6 +78,15 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let metrics = server.run().map_err(Failure::Failed)?;
     log::info!("left: {metrics}");
     Ok(())
+}
+
+#[cfg(feature = "bench")]
+fn bench(args: &cooee::bench::BenchArgs) -> Result<(), Failure> {
+    cooee::bench::run(args).map_err(|failure| match failure {
+        cooee::bench::Failure::Usage(what) => Failure::Usage(what),
+        cooee::bench::Failure::Failed(what) => Failure::Failed(what),
+        cooee::bench::Failure::NotGoodEnough(what) => Failure::NotGoodEnough(what),
+    })
 }
 
 #[cfg(feature = "manual")]

@@ -18,9 +18,10 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
+    ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
     ("server", &["endpoint", "engine", "guards", "reactor", "services", "units"]),
     ("client", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("cli", &["client", "endpoint", "guards", "server", "services", "units"]),
+    ("cli", &["bench", "client", "endpoint", "guards", "server", "services", "units"]),
 ];
 
 fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {

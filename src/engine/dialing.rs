@@ -1,7 +1,7 @@
 //! Calling others: a service asks for a connection, the driver places the call and says how it
 //! went.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::Engine;
 use super::connection::{Connection, Kind, Phase};
@@ -9,21 +9,47 @@ use super::net::Net;
 use super::service::Arrival;
 use super::slots::{Peer, SLOTS_MAX};
 
+/// Whom to call, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Whom.
+    pub remote: SocketAddr,
+    /// Over what.
+    pub kind: Kind,
+    /// From which of this machine's addresses; `None`: as the kernel chooses.
+    pub from: Option<IpAddr>,
+    /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
+    /// no TIME_WAIT is left behind.
+    pub resets: bool,
+}
+
+impl Call {
+    /// An ordinary call.
+    pub fn to(remote: SocketAddr, kind: Kind) -> Call {
+        Call { remote, kind, from: None, resets: false }
+    }
+}
+
 impl Net {
     /// Calls `remote`. The answer is `opened`, or `closed` with what went wrong and no `opened`
     /// before it. `None`: there is no room for another connection.
     pub fn dial(&mut self, remote: SocketAddr, kind: Kind) -> Option<Peer> {
+        self.call(Call::to(remote, kind))
+    }
+
+    /// Like `dial`, with everything that can be chosen.
+    pub fn call(&mut self, call: Call) -> Option<Peer> {
         if self.connections.len() >= self.limits.connections.min(SLOTS_MAX) {
             return None;
         }
         let service = u8::try_from(self.calling).ok()?;
-        let mut connection = Connection::new(remote, service, self.now);
+        let mut connection = Connection::new(call.remote, service, self.now);
         connection.phase = Phase::Dialing;
-        connection.kind = kind;
+        connection.kind = call.kind;
         connection.called = true;
         let peer = self.connections.insert(connection);
         self.metrics.opened += 1;
-        self.dials.push(peer);
+        self.dials.push((peer, call));
         self.arm(peer);
         // So that the turn does not wait before it has been called.
         self.touch(peer);
@@ -32,11 +58,11 @@ impl Net {
 }
 
 impl Engine {
-    /// The next peer to be called: who, where, and over what. Answer with `dialed` or `failed`.
-    pub fn next_dial(&mut self) -> Option<(Peer, SocketAddr, Kind)> {
-        while let Some(peer) = self.net.dials.pop() {
-            if let Some(connection) = self.net.connections.get(peer) {
-                return Some((peer, connection.remote, connection.kind));
+    /// The next peer to be called, and how. Answer with `dialed` or `failed`.
+    pub fn next_dial(&mut self) -> Option<(Peer, Call)> {
+        while let Some((peer, call)) = self.net.dials.pop() {
+            if self.net.connections.get(peer).is_some() {
+                return Some((peer, call));
             }
         }
         None
@@ -99,6 +125,7 @@ mod tests {
             let remote = ([192, 0, 2, 7], 7).into();
             match (line, self.0) {
                 (Some("stream"), _) => self.0 = net.dial(remote, Kind::Stream),
+                (Some("leave"), Some(peer)) => net.leave(peer),
                 (Some("datagram"), _) => self.0 = net.dial(remote, Kind::Datagram),
                 (Some(text), Some(peer)) => net.send(peer, text.as_bytes()),
                 (None, Some(peer)) => net.finish(peer),
@@ -138,6 +165,17 @@ mod tests {
         stage.engine.failed(peer, &io::ErrorKind::ConnectionRefused.into());
         stage.flush();
         assert_eq!(stage.screen(), "closed #1 failed: connection refused\n");
+    }
+
+    #[test]
+    fn who_is_left_hears_the_rest_and_is_waited_for_no_longer() {
+        let (mut stage, peer) = called("stream");
+        stage.engine.dialed(peer, LOCAL.into());
+        stage.tell(Some("the rest"));
+        stage.tell(Some("leave"));
+        assert_eq!(stage.hear(peer), "the rest");
+        assert_eq!(stage.screen(), "opened #1 192.0.2.99:4000\nclosed #1 done\n");
+        assert_eq!(stage.engine.connections(), 0);
     }
 
     #[test]

@@ -30,6 +30,7 @@ use connection::{Connection, Phase};
 use outbox::SLICES_MAX;
 
 pub use connection::Kind;
+pub use dialing::Call;
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
@@ -228,9 +229,9 @@ impl Engine {
         None
     }
 
-    /// Whether anything waits to be flushed.
+    /// Whether anything waits to be flushed, or anybody to be called.
     pub fn has_touched(&self) -> bool {
-        self.net.flushed < self.net.touched.len()
+        self.net.flushed < self.net.touched.len() || !self.net.dials.is_empty()
     }
 
     /// Asks for `peer` to be flushed: its socket takes output again.

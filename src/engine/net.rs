@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::connection::{Connection, Kind, Phase};
 use super::deadlines::Deadlines;
+use super::dialing::Call;
 use super::governor::Governor;
 use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
@@ -46,7 +47,7 @@ pub struct Net {
     /// Whether the service wants nothing of standard input for now.
     pub(super) input_held: bool,
     /// Peers to be called.
-    pub(super) dials: Vec<Peer>,
+    pub(super) dials: Vec<(Peer, Call)>,
     /// How the program is to end, once a service has said so.
     pub(super) outcome: Option<Result<(), String>>,
     pub(super) now: Time,
@@ -126,6 +127,21 @@ impl Net {
     /// Closes `peer` once all that is queued for it is out.
     pub fn close(&mut self, peer: Peer) {
         self.close_as(peer, Reason::Done);
+    }
+
+    /// Drops `peer` once all that is queued for it is out, without waiting for its FIN. For
+    /// whoever has read all there is: over unread input the kernel sends a RST.
+    pub fn leave(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        match connection.phase {
+            Phase::Dialing => connection.phase = Phase::Gone(Reason::Done),
+            Phase::Open | Phase::HalfClosed | Phase::Ending | Phase::Listening => {
+                connection.phase = Phase::Finishing(Reason::Done);
+            }
+            _ => return,
+        }
+        connection.active_at = self.now;
+        self.touch(peer);
     }
 
     /// Bytes queued for `peer` that the kernel has not taken yet.

@@ -114,7 +114,7 @@ impl Stage {
     pub(crate) fn flush(&mut self) {
         loop {
             self.engine.settle();
-            while let Some((peer, _, _)) = self.engine.next_dial() {
+            while let Some((peer, _)) = self.engine.next_dial() {
                 self.heard.insert(peer, Vec::new());
                 self.called.push(peer);
             }

@@ -26,6 +26,12 @@ impl Time {
         Time(self.0.saturating_add(nanos))
     }
 
+    /// The moment `wait` before this one; `None` if that was before the loop began.
+    pub fn before(self, wait: Duration) -> Option<Time> {
+        let nanos = u64::try_from(wait.as_nanos()).ok()?;
+        self.0.checked_sub(nanos).map(Time)
+    }
+
     /// How long it is since `earlier`; zero if that is still to come.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -47,6 +53,8 @@ mod tests {
         assert_eq!(second.since(Time::ZERO), Duration::from_secs(1));
         assert_eq!(Time::ZERO.since(second), Duration::ZERO);
         assert_eq!(second.after(Duration::MAX), Time::NEVER);
+        assert_eq!(second.before(Duration::from_secs(1)), Some(Time::ZERO));
+        assert_eq!(second.before(Duration::from_secs(2)), None);
         assert_eq!(second.after(Duration::from_millis(1500)).seconds(), 2);
     }
 }

@@ -5,6 +5,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::Time;
 
+/// The loop's clock for whoever measures finer than turns. Counts from the same beginning as
+/// `Time` in the loop that handed it out.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch(Instant);
+
+impl Watch {
+    /// Now.
+    pub fn now(self) -> Time {
+        Time::at(self.0.elapsed())
+    }
+}
+
 /// The wall clock is read again after this long; nobody needs it finer.
 const WALL_AGE_MAX: Duration = Duration::from_millis(100);
 
@@ -18,6 +30,10 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn new() -> Clock {
         Clock { origin: Instant::now(), wall_seconds: 0, wall_read: None }
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        Watch(self.origin)
     }
 
     /// Now, and the seconds since 1970-01-01 00:00 UTC.

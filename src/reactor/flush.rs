@@ -53,8 +53,8 @@ impl Reactor {
 
     /// Calls whom the services want called.
     fn place_calls(&mut self) {
-        while let Some((peer, remote, kind)) = self.engine.next_dial() {
-            match Stream::dialing(remote, kind) {
+        while let Some((peer, call)) = self.engine.next_dial() {
+            match Stream::dialing(&call) {
                 Ok(stream) => {
                     self.streams.insert(peer, stream);
                     self.register(peer);

@@ -4,6 +4,7 @@
 //! Everything is registered once and edge-triggered; readiness is remembered, so no message costs
 //! an epoll_ctl. `turn` is the page to read first.
 
+mod alarm;
 mod clock;
 mod datagrams;
 mod flush;
@@ -34,6 +35,7 @@ use listeners::{Accepting, Listener, is_exhaustion};
 use source::Source;
 use stream::Stream;
 
+pub use clock::Watch;
 pub use input::Manner;
 pub use sockets::{Families, bind_datagrams, listen};
 
@@ -87,6 +89,8 @@ pub struct Reactor {
     failed_waits: u32,
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
+    /// Wakes up more precisely than the poll does.
+    alarm: Option<alarm::Alarm>,
 }
 
 impl Reactor {
@@ -114,6 +118,7 @@ impl Reactor {
             notes: VecDeque::new(),
             failed_waits: 0,
             wake_at: None,
+            alarm: None,
         })
     }
 
@@ -250,7 +255,7 @@ impl Reactor {
     }
 
     /// How long the poll may sleep: not at all if there is work left.
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         let room_again = self.accepting == Accepting::Full && self.engine.has_room();
         if !self.ready.is_empty() || self.engine.has_touched() || room_again {
             return Some(Duration::ZERO);
@@ -263,9 +268,7 @@ impl Reactor {
         let lingering = self.lingering.front().map(|(when, _)| *when).or(fresh);
         let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at];
         let next = deadlines.into_iter().flatten().min()?;
-        // Counted from the start of the turn: the turn's own length, some microseconds, is not
-        // worth another look at the clock.
-        Some(next.since(self.engine.now()))
+        self.timeout_until(next)
     }
 
     fn note_readiness(&mut self, event: &mio::event::Event) {
@@ -277,6 +280,7 @@ impl Reactor {
                     enqueue(&mut self.ready, source, &mut input.queued);
                 }
             }
+            Source::Alarm => {}
             Source::Listener(slot) => {
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);

@@ -24,6 +24,8 @@ impl Reactor {
                 Some(Source::Listener(slot)) => self.serve_listener(slot),
                 Some(Source::Signals) => self.serve_signals(),
                 Some(Source::Input) => self.serve_input(),
+                // To have woken up was all.
+                Some(Source::Alarm) => {}
                 None => return,
             }
         }

@@ -5,8 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+use crate::engine::Call;
 
 /// Whether a wildcard IPv6 socket takes IPv4 peers as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +61,46 @@ pub fn bind_datagrams(address: SocketAddr, families: Families) -> io::Result<Udp
 
 /// A stream that is being connected; whether it will be, writability and `take_error` tell
 /// (connect(2), EINPROGRESS).
-pub(super) fn dial(remote: SocketAddr) -> io::Result<mio::net::TcpStream> {
-    let stream = mio::net::TcpStream::connect(remote)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+pub(super) fn dial(call: &Call) -> io::Result<mio::net::TcpStream> {
+    let domain = Domain::for_address(call.remote);
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    if call.resets {
+        socket.set_linger(Some(Duration::ZERO))?;
+    }
+    if let Some(from) = call.from {
+        choose_port_later(&socket);
+        socket.bind(&SocketAddr::new(from, 0).into())?;
+    }
+    match socket.connect(&call.remote.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    Ok(mio::net::TcpStream::from_std(socket.into()))
 }
 
-/// A datagram socket that talks to `remote` alone.
-pub(super) fn dial_datagrams(remote: SocketAddr) -> io::Result<mio::net::UdpSocket> {
-    let any: IpAddr = match remote {
+/// Leaves the port to `connect`, which knows the other end as well and so may use a port of the
+/// same address again (ip(7), IP_BIND_ADDRESS_NO_PORT). Where that does not exist, `bind` takes a
+/// port that nobody else has, and there are fewer of them.
+fn choose_port_later(socket: &Socket) {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{setsockopt, sockopt::IpBindAddressNoPort};
+        let _ = setsockopt(socket, IpBindAddressNoPort, &true);
+    }
+    let _ = socket;
+}
+
+/// A datagram socket that talks to one peer alone.
+pub(super) fn dial_datagrams(call: &Call) -> io::Result<mio::net::UdpSocket> {
+    let any: IpAddr = match call.remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = mio::net::UdpSocket::bind((any, 0).into())?;
-    socket.connect(remote)?;
+    let socket = mio::net::UdpSocket::bind((call.from.unwrap_or(any), 0).into())?;
+    socket.connect(call.remote)?;
     Ok(socket)
 }
 

@@ -17,6 +17,8 @@ pub(super) enum Source {
     Signals,
     /// The operator has typed.
     Input,
+    /// It is time.
+    Alarm,
     /// The listener in that slot.
     Listener(usize),
     /// The datagram socket in that slot.
@@ -31,6 +33,7 @@ impl Source {
         let (payload, kind) = match self {
             Source::Signals => (0, 0),
             Source::Input => (1, 0),
+            Source::Alarm => (2, 0),
             Source::Listener(slot) => (slot as u64, 1),
             Source::Datagrams(slot) => (slot as u64, 2),
             Source::Stream(peer) => (peer.to_bits(), 3),
@@ -43,7 +46,8 @@ impl Source {
         let payload = token.0 as u64 >> KIND_BITS;
         match (token.0 & 3, payload) {
             (0, 0) => Source::Signals,
-            (0, _) => Source::Input,
+            (0, 1) => Source::Input,
+            (0, _) => Source::Alarm,
             (1, slot) => Source::Listener(slot as usize),
             (2, slot) => Source::Datagrams(slot as usize),
             (_, bits) => Source::Stream(Peer::from_bits(bits)),
@@ -61,6 +65,7 @@ mod tests {
         let all = [
             Source::Signals,
             Source::Input,
+            Source::Alarm,
             Source::Listener(7),
             Source::Datagrams(9),
             Source::Stream(peer),

@@ -8,7 +8,7 @@ use mio::net::{TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
 use super::sockets;
-use crate::engine::{Kind, Outgoing};
+use crate::engine::{Call, Kind, Outgoing};
 
 /// A socket that carries bytes to and from one peer.
 pub(super) enum Socket {
@@ -39,10 +39,10 @@ impl Stream {
     }
 
     /// One that is being connected: it takes output once epoll says so.
-    pub(super) fn dialing(remote: SocketAddr, kind: Kind) -> io::Result<Stream> {
-        Ok(Stream::new(match kind {
-            Kind::Stream => Socket::Tcp(sockets::dial(remote)?),
-            Kind::Datagram => Socket::Udp(sockets::dial_datagrams(remote)?),
+    pub(super) fn dialing(call: &Call) -> io::Result<Stream> {
+        Ok(Stream::new(match call.kind {
+            Kind::Stream => Socket::Tcp(sockets::dial(call)?),
+            Kind::Datagram => Socket::Udp(sockets::dial_datagrams(call)?),
         }))
     }
 

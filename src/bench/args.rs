@@ -1,0 +1,265 @@
+//! The words behind `cooee bench`, and the plan that they make.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::budget::{SOURCES_MAX, parse_source};
+use super::plan::{Closing, Plan};
+use super::room;
+use super::search::{Bound, Ramp};
+use super::workload::Workload;
+use crate::units::{parse_duration, parse_rate, parse_size};
+
+/// The largest payload of a UDP datagram over IPv4.
+const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// The largest request over a stream.
+const REQUEST_BYTES_MAX: usize = 64 << 20;
+/// The longest line that our chat takes, with its end.
+const LINE_BYTES_MAX: usize = 1025;
+
+/// What comes behind the help of `cooee bench`.
+pub const EXAMPLES: &str = "
+Examples:
+  cooee bench                                the short standard set, against our own server
+  cooee bench tcp_rr -c 50                   50 connections, our own server as a second process
+  cooee bench tcp_rr echo://192.0.2.7:7      any echo server
+  cooee bench tcp_rr --rate 20000 --html r.html   open loop, with a page of plots
+  cooee bench tcp_rr --find-max p99=1ms      the highest rate that keeps it
+  cooee bench tcp_crr --source 127.0.0.0/28 --close rst
+  cooee bench compare old.json new.json --fail-over p99=10%
+
+Numbers go to standard output, all else to standard error.
+Exit status: 0 fine, 1 failed, 2 wrong usage, 3 measured but not good enough (a wrong byte,
+--fail-over exceeded).";
+
+/// The flags of `cooee bench`.
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct BenchArgs {
+    /// Something else than measuring.
+    #[command(subcommand)]
+    pub(super) command: Option<BenchCommand>,
+
+    /// What to measure [default: a short standard set]
+    #[arg(value_name = "WORKLOAD")]
+    pub(super) workload: Option<Workload>,
+
+    /// The server: an endpoint or HOST:PORT [default: our own, as a second process]
+    #[arg(value_name = "ENDPOINT")]
+    pub(super) endpoint: Option<String>,
+
+    /// Connections at once [default: 8; tcp_stream 2, chat 50, idle 1000]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one)]
+    connections: Option<usize>,
+
+    /// Bytes of a request [default: 64; tcp_stream 64k]
+    #[arg(short, long, value_name = "SIZE", value_parser = size)]
+    size: Option<usize>,
+
+    /// Requests in flight on each connection [default: 1; tcp_stream, chat 4]
+    #[arg(short, long, value_name = "N", value_parser = at_least_one)]
+    depth: Option<usize>,
+
+    /// How long to measure [default: 10s; the standard set and searches: 3s for each]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = some_time)]
+    duration: Option<Duration>,
+
+    /// How long to run before that
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
+    warmup: Duration,
+
+    /// Threads, each with its own loop
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    threads: usize,
+
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
+    timeout: Duration,
+
+    /// Open loop: so many requests a second are due, whatever the server does
+    #[arg(short, long, value_name = "RATE", value_parser = requests)]
+    rate: Option<f64>,
+
+    /// Search for the highest rate that keeps a bound, such as p99=1ms; it begins at --rate
+    #[arg(long, value_name = "BOUND", conflicts_with_all = ["ramp", "repeat"])]
+    pub(super) find_max: Option<Bound>,
+
+    /// Raise the rate step by step, such as 1000..20000
+    #[arg(long, value_name = "FROM..TO", conflicts_with_all = ["rate", "repeat"])]
+    pub(super) ramp: Option<Ramp>,
+
+    /// Steps of --ramp
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub(super) steps: usize,
+
+    /// Measure so many times and say how sure the mean is
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(super) repeat: Option<usize>,
+
+    /// Call from these addresses in turns: an address or a network (repeatable)
+    #[arg(long, value_name = "ADDRESSES")]
+    source: Vec<String>,
+
+    /// How to end connections: in order, or by a reset that leaves no TIME_WAIT
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = Closing::Fin)]
+    close: Closing,
+
+    /// The server's process, to tell what it uses
+    #[arg(long, value_name = "PID")]
+    pub(super) pid: Option<u32>,
+
+    /// Write the result as JSON to FILE, or to standard output instead of the table: -
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+
+    /// Write a page with plots to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+}
+
+/// What else `cooee bench` can do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum BenchCommand {
+    /// Set two results side by side: ratios, and whether they exceed the noise
+    Compare(CompareArgs),
+}
+
+/// The flags of `cooee bench compare`.
+#[derive(Args, Clone, Debug)]
+pub struct CompareArgs {
+    /// The result to compare with
+    #[arg(value_name = "A.json")]
+    pub(super) before: PathBuf,
+
+    /// The result in question
+    #[arg(value_name = "B.json")]
+    pub(super) after: PathBuf,
+
+    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10% (repeatable)
+    #[arg(long, value_name = "FIGURE=PERCENT")]
+    pub(super) fail_over: Vec<super::compare::Tolerance>,
+
+    /// Write a page with the plots of both to FILE
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("write a number from 1 on".into()),
+        Ok(count) => Ok(count),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        0 => Err("a request has at least one byte".into()),
+        bytes => Ok(bytes),
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("nothing could ever happen in no time".into()),
+        time => Ok(time),
+    }
+}
+
+/// Requests a second: a number, or a rate with its unit.
+pub(super) fn requests(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        Ok(_) => Err("it must be above zero, such as 5000 or 5000/s".into()),
+        Err(_) => parse_rate(text),
+    }
+}
+
+impl BenchArgs {
+    /// Whether results other than the table go to standard output.
+    pub(super) fn json_on_stdout(&self) -> bool {
+        self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
+    }
+
+    /// The plan for `workload`; against whom is filled in later. `short` is how long to measure
+    /// unless the flags say.
+    ///
+    /// # Errors
+    /// One line for people: which word is wrong, why, and what to write instead.
+    pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<Plan, String> {
+        let (connections, bytes, depth) = workload.defaults();
+        let usual = Duration::from_secs(if short { 3 } else { 10 });
+        let plan = Plan {
+            workload,
+            remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            connections: self.connections.unwrap_or(connections),
+            size: self.size.unwrap_or(bytes),
+            depth: self.depth.unwrap_or(depth),
+            duration: self.duration.unwrap_or(usual),
+            warmup: self.warmup,
+            rate: self.rate,
+            threads: self.threads,
+            timeout: self.timeout,
+            sources: self.sources()?,
+            closing: self.close,
+            own_greeting: self.endpoint.is_none(),
+        };
+        check(&plan)?;
+        Ok(plan)
+    }
+
+    fn sources(&self) -> Result<Vec<IpAddr>, String> {
+        let mut sources = Vec::new();
+        for text in &self.source {
+            sources.extend(parse_source(text).map_err(|error| format!("--source: {error}"))?);
+        }
+        if sources.len() > SOURCES_MAX {
+            return Err(format!("--source: more than {SOURCES_MAX} addresses"));
+        }
+        Ok(sources)
+    }
+}
+
+fn check(plan: &Plan) -> Result<(), String> {
+    let name = plan.workload.name();
+    if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
+        return Err(format!(
+            "--size {}: a datagram has at most {DATAGRAM_BYTES_MAX} bytes; \
+             use tcp_rr, or a smaller size",
+            plan.size
+        ));
+    }
+    if plan.size > REQUEST_BYTES_MAX {
+        return Err(format!("--size {}: at most 64M", plan.size));
+    }
+    if plan.workload == Workload::UdpRr && plan.size < 2 && plan.depth > 64 {
+        return Err("--depth: datagrams of one byte can tell at most 64 in flight apart".into());
+    }
+    if plan.workload == Workload::Months && plan.depth > 6 {
+        return Err("--depth: twelve months can tell at most 6 in flight apart".into());
+    }
+    if plan.threads > plan.connections {
+        return Err(format!(
+            "--threads {}: each needs a connection, and there are {}",
+            plan.threads, plan.connections
+        ));
+    }
+    if plan.workload == Workload::Chat {
+        if plan.threads > 1 || plan.connections < 2 {
+            return Err("chat: one thread, and at least 2 connections: one speaks".into());
+        }
+        if !(room::LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&plan.size) {
+            return Err(format!(
+                "--size {}: a line has {} to {LINE_BYTES_MAX} bytes",
+                plan.size,
+                room::LINE_BYTES_MIN
+            ));
+        }
+    }
+    if plan.workload == Workload::Idle && plan.rate.is_some() {
+        return Err(format!("{name}: connections that do nothing have no --rate"));
+    }
+    Ok(())
+}

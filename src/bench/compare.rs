@@ -1,0 +1,172 @@
+//! Two results side by side: ratios, whether they exceed the noise, whether that is too much.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use super::report::Report;
+use super::report_table::{figure, micros};
+use super::statistics::exceeds_noise;
+
+/// By how much a figure may be worse, such as `p99=10%`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tolerance {
+    figure: String,
+    share: f64,
+}
+
+impl FromStr for Tolerance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Tolerance, String> {
+        let example = "write it like p99=10% or rate=5%";
+        let (figure, percent) = text.split_once('=').ok_or(example)?;
+        if !FIGURES.contains(&figure) {
+            return Err(format!("{figure:?} is not compared: {}", FIGURES.join(", ")));
+        }
+        let percent = percent.strip_suffix('%').ok_or(example)?;
+        let percent: f64 = percent.trim().parse().map_err(|_| example)?;
+        if !(percent.is_finite() && percent >= 0.0) {
+            return Err(example.into());
+        }
+        Ok(Tolerance { figure: figure.into(), share: percent / 100.0 })
+    }
+}
+
+/// What is compared; of `rate` more is better, of all others less.
+const FIGURES: [&str; 8] = ["rate", "mean", "p50", "p90", "p99", "p99.9", "max", "errors"];
+
+/// What a comparison has found.
+pub(super) struct Comparison {
+    /// For people.
+    pub(super) table: String,
+    /// What is worse by more than is tolerated.
+    pub(super) excesses: Vec<String>,
+}
+
+/// One figure of both.
+struct Row {
+    name: &'static str,
+    before: f64,
+    after: f64,
+    /// Shares of the figures; `None`: not known.
+    noise: Option<(f64, f64)>,
+}
+
+impl Row {
+    fn ratio(&self) -> Option<f64> {
+        (self.before > 0.0).then(|| self.after / self.before)
+    }
+
+    /// By which share it has become worse; negative: better.
+    fn worse(&self) -> f64 {
+        match (self.name, self.ratio()) {
+            ("rate", Some(ratio)) => 1.0 - ratio,
+            (_, Some(ratio)) => ratio - 1.0,
+            (_, None) if self.after > 0.0 => f64::INFINITY,
+            _ => 0.0,
+        }
+    }
+
+    fn verdict(&self) -> &'static str {
+        match (self.ratio(), self.noise) {
+            (Some(ratio), Some((a, b))) if !exceeds_noise(ratio, a, b) => "within the noise",
+            (Some(_), Some(_)) if self.worse() > 0.0 => "WORSE",
+            (Some(_), Some(_)) => "better",
+            (_, _) if self.before == self.after => "the same",
+            _ => "noise not known",
+        }
+    }
+}
+
+/// Compares results of the same workload, in the order of `before`.
+///
+/// # Errors
+/// If nothing can be compared.
+pub(super) fn compare(
+    before: &[Report],
+    after: &[Report],
+    tolerances: &[Tolerance],
+) -> Result<Comparison, String> {
+    let mut found = Comparison { table: String::new(), excesses: Vec::new() };
+    for a in before {
+        let same =
+            |b: &&Report| b.workload == a.workload && b.asked_rate_per_s == a.asked_rate_per_s;
+        let Some(b) = after.iter().find(same) else { continue };
+        compare_two(a, b, tolerances, &mut found);
+    }
+    if found.table.is_empty() {
+        return Err("the two files have no workload at the same rate in common".into());
+    }
+    Ok(found)
+}
+
+fn compare_two(a: &Report, b: &Report, tolerances: &[Tolerance], found: &mut Comparison) {
+    let out = &mut found.table;
+    let _ = writeln!(out, "{}  A: {}  B: {}", a.workload, a.target, b.target);
+    for (name, of_a, of_b) in differing(a, b) {
+        let _ = writeln!(out, "  not the same: {name} {of_a} in A, {of_b} in B");
+    }
+    let _ = writeln!(out, "  {:<8} {:>12} {:>12} {:>8}", "", "A", "B", "B/A");
+    for row in rows(a, b) {
+        let show = if row.name == "rate" || row.name == "errors" { figure } else { micros };
+        let ratio = row.ratio().map_or("-".into(), |ratio| format!("{ratio:.3}"));
+        let _ = writeln!(
+            out,
+            "  {:<8} {:>12} {:>12} {:>8}  {}",
+            row.name,
+            show(row.before),
+            show(row.after),
+            ratio,
+            row.verdict()
+        );
+        for tolerance in tolerances.iter().filter(|tolerance| tolerance.figure == row.name) {
+            if row.worse() > tolerance.share {
+                found.excesses.push(format!(
+                    "{} {}: {:.1} % worse, {:.1} % are allowed",
+                    a.workload,
+                    row.name,
+                    100.0 * row.worse(),
+                    100.0 * tolerance.share
+                ));
+            }
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people
+fn rows(a: &Report, b: &Report) -> Vec<Row> {
+    FIGURES
+        .into_iter()
+        .map(|name| {
+            let latency = |report: &Report| report.latency_us.named(name).unwrap_or(0.0);
+            let (before, after) = match name {
+                "rate" => (a.rate_per_s, b.rate_per_s),
+                "errors" => (a.failures() as f64, b.failures() as f64),
+                _ => (latency(a), latency(b)),
+            };
+            let noise = match name {
+                "rate" => a.noise.rate.zip(b.noise.rate),
+                "p50" | "mean" => a.noise.p50.zip(b.noise.p50),
+                "p99" => a.noise.p99.zip(b.noise.p99),
+                _ => None,
+            };
+            Row { name, before, after, noise }
+        })
+        .collect()
+}
+
+/// What was not asked for in the same way.
+fn differing(a: &Report, b: &Report) -> Vec<(&'static str, String, String)> {
+    let told = |report: &Report| {
+        [
+            ("model", report.model.clone()),
+            ("connections", report.connections.to_string()),
+            ("size", report.size.to_string()),
+            ("depth", report.depth.to_string()),
+            ("threads", report.threads.to_string()),
+            ("closing", report.closing.clone()),
+        ]
+    };
+    let pairs = told(a).into_iter().zip(told(b));
+    pairs.filter(|(a, b)| a.1 != b.1).map(|(a, b)| (a.0, a.1, b.1)).collect()
+}

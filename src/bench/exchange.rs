@@ -1,0 +1,307 @@
+//! Requests and responses on kept connections: tcp_rr, tcp_stream, udp_rr, months.
+
+use std::collections::VecDeque;
+
+use super::core::{Core, Stage, Workload};
+use super::fault::Fault;
+use super::recorder::Sample;
+use super::script::Script;
+use super::window::{Answer, Window};
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+
+/// Calls that may be under way at once while connections are made.
+const CALLS_MAX: usize = 256;
+
+/// What is known of one connection.
+struct Line {
+    id: u64,
+    window: Window,
+    /// Bytes of the oldest answer that have come and were right.
+    at: usize,
+    open: bool,
+    /// Whether it stands in the queue of those that could take a request.
+    is_free: bool,
+}
+
+/// The asker.
+pub(super) struct Exchange {
+    core: Core,
+    script: Script,
+    lines: Table<Line>,
+    /// Those with room for a request, in an open loop.
+    free: VecDeque<Peer>,
+    /// Connections that are open; those being called; those still to be called.
+    open: usize,
+    calling: usize,
+    missing: usize,
+    /// After a failed call the next is not made before this.
+    retry_at: Time,
+    next_id: u64,
+    scratch: Vec<u8>,
+}
+
+impl Exchange {
+    pub(super) fn new(core: Core) -> Exchange {
+        let script = Script::new(core.plan.workload, core.plan.size);
+        let missing = core.connections;
+        let next_id = (core.thread as u64) << 32;
+        Exchange {
+            script,
+            lines: Table::default(),
+            free: VecDeque::with_capacity(core.connections),
+            open: 0,
+            calling: 0,
+            missing,
+            retry_at: Time::ZERO,
+            next_id,
+            scratch: Vec::new(),
+            core,
+        }
+    }
+
+    fn make_calls(&mut self, net: &mut Net, now: Time) {
+        if now < self.retry_at || self.core.stage >= Stage::Draining {
+            return;
+        }
+        while self.missing > 0 && self.calling < CALLS_MAX {
+            let Some(peer) = self.core.call(net, self.next_id) else { return };
+            let window = Window::new(self.core.plan.depth);
+            let line = Line { id: self.next_id, window, at: 0, open: false, is_free: false };
+            self.lines.insert(peer, line);
+            self.next_id += 1;
+            self.missing -= 1;
+            self.calling += 1;
+        }
+    }
+
+    /// Sends what is to be sent on `peer`, as far as its depth allows.
+    fn ask(&mut self, peer: Peer, net: &mut Net, now: Time) {
+        while self.lines.get(peer).is_some_and(|line| line.has_room(self.core.plan.depth)) {
+            match self.core.next_due(now) {
+                Some(due) => self.send(peer, due, net, now),
+                None => break,
+            }
+        }
+        self.note_free(peer, net);
+    }
+
+    /// In an open loop: puts `peer` among those that could take a request.
+    fn note_free(&mut self, peer: Peer, net: &mut Net) {
+        let Some(line) = self.lines.get_mut(peer) else { return };
+        let has_room = line.has_room(self.core.plan.depth);
+        if self.core.schedule.is_some() && has_room && !line.is_free {
+            line.is_free = true;
+            self.free.push_back(peer);
+            self.core.wake_when_due(net);
+        }
+    }
+
+    /// In an open loop: sends what has become due on those that have room, in turns.
+    fn ask_what_is_due(&mut self, net: &mut Net, now: Time) {
+        if self.core.schedule.is_none() {
+            return;
+        }
+        while let Some(peer) = self.free.pop_front() {
+            let Some(line) = self.lines.get_mut(peer) else { continue };
+            line.is_free = false;
+            if !line.has_room(self.core.plan.depth) {
+                continue;
+            }
+            match self.core.next_due(now) {
+                Some(due) => {
+                    self.core.note_slip(due, now);
+                    self.send(peer, due, net, now);
+                    self.note_free(peer, net);
+                }
+                None => {
+                    line.is_free = true;
+                    self.free.push_front(peer);
+                    break;
+                }
+            }
+        }
+        if !self.free.is_empty() {
+            self.core.wake_when_due(net);
+        }
+    }
+
+    fn send(&mut self, peer: Peer, due: Time, net: &mut Net, now: Time) {
+        let Some(line) = self.lines.get_mut(peer) else { return };
+        let number = line.window.ask(due, now);
+        self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
+        if self.core.plan.workload.is_datagram() {
+            self.scratch.clear();
+            self.script.request(line.id, number, |piece| self.scratch.extend_from_slice(piece));
+            net.send(peer, &self.scratch);
+        } else {
+            self.script.request(line.id, number, |piece| net.send(peer, piece));
+        }
+    }
+
+    /// Checks what came over a stream and counts the answers that are complete.
+    fn take_stream(&mut self, peer: Peer, input: &[u8], now: Time) {
+        let mut rest = input;
+        while !rest.is_empty() {
+            let Some(line) = self.lines.get_mut(peer) else { return };
+            let number = line.window.oldest();
+            if line.window.in_flight() == 0 {
+                let what = format!("got {} bytes that nobody asked for", rest.len());
+                let what = format!("{what}: is this an echo server?");
+                return self.core.wrong(what, now);
+            }
+            let (piece, behind) = rest.split_at(rest.len().min(self.script.size() - line.at));
+            if let Err(what) = self.script.check_stream(line.id, number, line.at, piece) {
+                return self.core.wrong(what, now);
+            }
+            line.at += piece.len();
+            rest = behind;
+            if line.at < self.script.size() {
+                return;
+            }
+            line.at = 0;
+            if let Answer::InTime { intended, sent, .. } = line.window.answer(number) {
+                let bytes = self.script.size();
+                self.core.record(&Sample { intended, sent, done: now, bytes });
+            }
+        }
+    }
+
+    /// Checks one datagram and counts what it answers.
+    fn take_datagram(&mut self, peer: Peer, input: &[u8], now: Time) {
+        let Some(line) = self.lines.get_mut(peer) else { return };
+        let number = match self.script.check_datagram(line.id, &line.window, input) {
+            Ok(number) => number,
+            Err(what) => return self.core.wrong(what, now),
+        };
+        match line.window.answer(number) {
+            Answer::InTime { intended, sent, overtaken } => {
+                self.core.record(&Sample { intended, sent, done: now, bytes: input.len() });
+                self.core.fault(Fault::Reordered, u64::from(overtaken), now);
+            }
+            Answer::Duplicate => self.core.fault(Fault::Duplicate, 1, now),
+            Answer::Late => self.core.fault(Fault::Late, 1, now),
+            Answer::Unknown => {
+                let what = format!("got an answer to request {number}, which was never sent");
+                self.core.wrong(what, now);
+            }
+        }
+    }
+
+    /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
+    fn expire(&mut self, net: &mut Net, now: Time) {
+        let Some(then) = now.before(self.core.plan.timeout) else { return };
+        let overdue =
+            |(_, line): &(Peer, &Line)| line.window.waiting_since().is_some_and(|sent| sent < then);
+        let late: Vec<Peer> = self.lines.iter().filter(overdue).map(|(peer, _)| peer).collect();
+        for peer in late {
+            let Some(line) = self.lines.get_mut(peer) else { continue };
+            if self.core.plan.workload.is_datagram() {
+                let lost = line.window.expire(then) as u64;
+                self.core.fault(Fault::Lost, lost, now);
+                self.ask(peer, net, now);
+            } else {
+                let owed = line.window.in_flight() as u64;
+                self.core.fault(Fault::Timeout, owed, now);
+                self.forget(peer);
+                net.leave(peer);
+            }
+        }
+    }
+
+    /// The connection is gone: another takes its place.
+    fn forget(&mut self, peer: Peer) -> Option<Line> {
+        let line = self.lines.remove(peer)?;
+        match line.open {
+            true => self.open -= 1,
+            false => self.calling -= 1,
+        }
+        self.missing += 1;
+        Some(line)
+    }
+
+    fn look_after(&mut self, net: &mut Net) {
+        let now = self.core.watch.now();
+        self.ask_what_is_due(net, now);
+        self.core.advance(now);
+        if self.core.looks_at_all(now) {
+            self.expire(net, now);
+        }
+        self.make_calls(net, now);
+        let waits = |(_, line): (Peer, &Line)| line.window.in_flight() > 0;
+        if self.core.stage == Stage::Draining && !self.lines.iter().any(waits) {
+            self.core.done(now);
+        }
+        self.core.wake(net, now);
+    }
+
+    fn begin(&mut self, net: &mut Net, now: Time) {
+        self.core.begin(now);
+        let everybody: Vec<Peer> = self.lines.iter().map(|(peer, _)| peer).collect();
+        for peer in everybody {
+            match self.core.schedule {
+                Some(_) => self.note_free(peer, net),
+                None => self.ask(peer, net, now),
+            }
+        }
+        self.look_after(net);
+    }
+}
+
+impl Line {
+    fn has_room(&self, depth: usize) -> bool {
+        self.open && self.window.in_flight() < depth
+    }
+}
+
+impl Workload for Exchange {
+    fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+}
+
+impl Service for Exchange {
+    fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
+        let now = self.core.watch.now();
+        let Some(line) = self.lines.get_mut(peer) else { return };
+        line.open = true;
+        self.calling -= 1;
+        self.open += 1;
+        match self.core.stage {
+            Stage::Opening if self.open == self.core.connections => self.begin(net, now),
+            Stage::Opening => self.make_calls(net, now),
+            _ => self.ask(peer, net, now),
+        }
+    }
+
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        let now = self.core.watch.now();
+        match self.core.plan.workload.is_datagram() {
+            true => self.take_datagram(peer, input, now),
+            false => self.take_stream(peer, input, now),
+        }
+        if self.core.stage < Stage::Draining {
+            self.ask(peer, net, now);
+        }
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        net.leave(peer);
+    }
+
+    fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
+        let now = self.core.watch.now();
+        let Some(line) = self.forget(peer) else { return };
+        self.core.lost(line.open, line.window.in_flight(), reason, now);
+        self.retry_at = now.after(self.core.plan.pause());
+        net.wake_at(self.retry_at);
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        self.look_after(net);
+    }
+}

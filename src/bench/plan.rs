@@ -1,0 +1,88 @@
+//! What is to be measured, checked and complete. Where it comes from is the business of `args`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::workload::Workload;
+use crate::engine::{Call, Kind};
+
+/// How the generator ends its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Closing {
+    /// In order; TIME_WAIT stays on this side for a minute, and takes a port.
+    Fin,
+    /// By a reset; nothing stays.
+    Rst,
+}
+
+impl Closing {
+    /// Its name in JSON and on the command line.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Closing::Fin => "fin",
+            Closing::Rst => "rst",
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// What is done.
+    pub(super) workload: Workload,
+    /// Against whom.
+    pub(super) remote: SocketAddr,
+    /// Connections at once, over all threads.
+    pub(super) connections: usize,
+    /// Bytes of a request.
+    pub(super) size: usize,
+    /// Requests in flight on each connection.
+    pub(super) depth: usize,
+    /// How long is measured.
+    pub(super) duration: Duration,
+    /// How long is run before that.
+    pub(super) warmup: Duration,
+    /// Requests a second over all threads; `None`: a closed loop.
+    pub(super) rate: Option<f64>,
+    /// Each with its own loop.
+    pub(super) threads: usize,
+    /// How long an answer may take.
+    pub(super) timeout: Duration,
+    /// Where calls come from, in turns; empty: as the kernel chooses.
+    pub(super) sources: Vec<IpAddr>,
+    /// How connections end.
+    pub(super) closing: Closing,
+    /// Whether greetings are known to be our own server's default.
+    pub(super) own_greeting: bool,
+}
+
+impl Plan {
+    /// The share of `total` that a thread has.
+    pub(super) fn share(&self, total: usize, thread: usize) -> usize {
+        total / self.threads + usize::from(thread < total % self.threads)
+    }
+
+    /// How connection number `id` is called.
+    #[allow(clippy::cast_possible_truncation)] // a remainder
+    pub(super) fn call(&self, id: u64) -> Call {
+        let from = match self.sources.len() as u64 {
+            0 => None,
+            count => Some(self.sources[(id % count) as usize]),
+        };
+        let kind = match self.workload.is_datagram() {
+            true => Kind::Datagram,
+            false => Kind::Stream,
+        };
+        Call { remote: self.remote, kind, from, resets: self.closing == Closing::Rst }
+    }
+
+    /// How long a failed call is followed by none, so that a target that refuses is not flooded.
+    pub(super) fn pause(&self) -> Duration {
+        Duration::from_millis(20).min(self.timeout / 4)
+    }
+
+    /// `closed` or `open`: who decides when the next request is sent.
+    pub(super) fn model(&self) -> &'static str {
+        if self.rate.is_some() { "open" } else { "closed" }
+    }
+}

@@ -1,0 +1,359 @@
+//! A result as it is kept: every field is a key of the JSON, described in
+//! `schema/bench.schema.json`.
+#![allow(missing_docs)] // the schema has a line on each field
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+use serde::{Deserialize, Serialize};
+
+use super::core::Ending;
+use super::fault::Fault;
+use super::latency::{Latency, micros};
+use super::plan::Plan;
+use super::recorder::{Recorder, Slice};
+use super::statistics::Interval;
+use super::target::Target;
+use super::usage::Usage;
+use super::worker::Outcome;
+
+/// From this share of a core on, the generator has no room left.
+const SATURATED: f64 = 0.95;
+/// A schedule that slips by more than this share of the p99 distorts it.
+const SLIP_SHARE: f64 = 0.2;
+
+/// One result. Latencies are in microseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) workload: String,
+    pub(super) model: String,
+    pub(super) target: String,
+    pub(super) connections: usize,
+    pub(super) size: usize,
+    pub(super) depth: usize,
+    pub(super) duration_s: f64,
+    pub(super) operations: u64,
+    pub(super) rate_per_s: f64,
+    pub(super) bytes_per_s: f64,
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) latency_us: Latency,
+    pub(super) client_cpu: f64,
+    pub(super) cooee: String,
+    pub(super) own_server: bool,
+    pub(super) threads: usize,
+    pub(super) warmup_s: f64,
+    pub(super) timeout_s: f64,
+    pub(super) closing: String,
+    pub(super) sources: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) asked_rate_per_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) uncorrected_us: Option<Latency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) slip_us: Option<Latency>,
+    pub(super) phases_us: BTreeMap<String, Latency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) datagrams: Option<Datagrams>,
+    pub(super) client: Client,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) server: Option<Server>,
+    pub(super) longest_silence_us: f64,
+    pub(super) slice_s: f64,
+    pub(super) timeline: Vec<Point>,
+    pub(super) noise: Noise,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) repeats: Option<Repeats>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) search: Option<SearchReport>,
+    /// Why the run ended before its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) partial: Option<String>,
+    pub(super) warnings: Vec<String>,
+    /// HdrHistogram V2, deflated, base64: nanoseconds.
+    pub(super) hdr_v2: String,
+}
+
+/// What became of datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Datagrams {
+    pub(super) sent: u64,
+    pub(super) lost: u64,
+    pub(super) loss: f64,
+    pub(super) duplicate: u64,
+    pub(super) reordered: u64,
+    pub(super) late: u64,
+}
+
+/// What the generator itself used, in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Client {
+    pub(super) cpu_s: f64,
+    pub(super) cpu_us_per_operation: f64,
+    /// Of the busiest thread: the share of the window that it was at work, and that it waited for
+    /// a CPU.
+    pub(super) busiest: f64,
+    pub(super) starved: f64,
+    pub(super) was_bottleneck: bool,
+}
+
+/// What the server used, if its process is known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Server {
+    pub(super) cpu: f64,
+    pub(super) cpu_us_per_operation: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resident_before_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resident_bytes: Option<u64>,
+}
+
+/// A slice of the timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) at_s: f64,
+    pub(super) rate_per_s: f64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+    pub(super) errors: u64,
+}
+
+/// By how much figures may differ by chance, as shares of them; `None`: not known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Noise {
+    /// `repeats` or `slices`.
+    pub(super) from: String,
+    pub(super) rate: Option<f64>,
+    pub(super) p50: Option<f64>,
+    pub(super) p99: Option<f64>,
+}
+
+/// Several runs of the same plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Repeats {
+    pub(super) rate_per_s: Vec<f64>,
+    pub(super) p99_us: Vec<f64>,
+    pub(super) rate_half_width: Option<f64>,
+    pub(super) converged: bool,
+}
+
+/// The way to the highest rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SearchReport {
+    pub(super) bound: String,
+    pub(super) highest_rate_per_s: Option<f64>,
+    pub(super) probes: Vec<Probe>,
+}
+
+/// One step on that way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Probe {
+    pub(super) asked_rate_per_s: f64,
+    pub(super) rate_per_s: f64,
+    pub(super) bounded_us: f64,
+    pub(super) held: bool,
+}
+
+impl Report {
+    /// What `outcome` says about `plan`.
+    #[allow(clippy::cast_precision_loss)] // figures for people
+    pub(super) fn of(plan: &Plan, target: &Target, outcome: &Outcome) -> Report {
+        let recorder = &outcome.recorder;
+        let seconds = outcome.measured.as_secs_f64();
+        let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+        let timeline = timeline(recorder);
+        let latency = Latency::of(&recorder.latency);
+        let mut report = Report {
+            workload: plan.workload.name().into(),
+            model: plan.model().into(),
+            target: target.url.clone(),
+            connections: plan.connections,
+            size: plan.size,
+            depth: plan.depth,
+            duration_s: seconds,
+            operations: recorder.operations,
+            rate_per_s: per_second(recorder.operations),
+            bytes_per_s: per_second(recorder.bytes),
+            errors: errors(recorder),
+            latency_us: latency,
+            client_cpu: 0.0,
+            cooee: env!("CARGO_PKG_VERSION").into(),
+            own_server: target.is_own(),
+            threads: plan.threads,
+            warmup_s: plan.warmup.as_secs_f64(),
+            timeout_s: plan.timeout.as_secs_f64(),
+            closing: plan.closing.name().into(),
+            sources: plan.sources.len(),
+            asked_rate_per_s: plan.rate,
+            uncorrected_us: recorder.uncorrected.as_ref().map(Latency::of),
+            slip_us: plan.rate.map(|_| Latency::of(&recorder.slip)),
+            phases_us: phases(recorder),
+            datagrams: plan.workload.is_datagram().then(|| datagrams(recorder)),
+            client: client(outcome, seconds),
+            server: server(outcome, seconds),
+            longest_silence_us: micros(super::recorder::nanos(outcome.silence)),
+            slice_s: recorder.slice.as_secs_f64(),
+            noise: Noise::of_slices(&timeline),
+            timeline,
+            repeats: None,
+            search: None,
+            partial: outcome.ending.as_ref().map(in_words),
+            warnings: Vec::new(),
+            hdr_v2: encode(&recorder.latency),
+        };
+        let share = |usage: &Usage| usage.busy.as_secs_f64();
+        let busy: f64 = outcome.threads.iter().map(share).sum();
+        if seconds > 0.0 {
+            report.client_cpu = busy / seconds / plan.threads as f64;
+        }
+        report.warn();
+        report
+    }
+
+    /// Says what makes the figures doubtful.
+    fn warn(&mut self) {
+        if self.client.was_bottleneck {
+            self.warnings.push(format!(
+                "the generator was the bottleneck: its busiest thread had no time left \
+                 ({:.0} % at work, {:.0} % waiting for a CPU); add --threads, or free a core",
+                100.0 * self.client.busiest,
+                100.0 * self.client.starved
+            ));
+        }
+        let slip = self.slip_us.map_or(0.0, |slip| slip.p99);
+        if slip > SLIP_SHARE * self.latency_us.p99 && slip > 100.0 {
+            self.warnings.push(format!(
+                "the schedule slipped: 1 % of the requests left {slip:.0} us late or later for \
+                 the generator's own sake; their latency counts it"
+            ));
+        }
+        if let Some(asked) = self.asked_rate_per_s.filter(|asked| self.rate_per_s < 0.98 * asked) {
+            self.warnings.push(format!(
+                "the asked rate was not reached: {:.0} of {asked:.0} a second",
+                self.rate_per_s
+            ));
+        }
+    }
+
+    /// How many operations failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.errors.get("total").copied().unwrap_or(0)
+    }
+
+    /// The histogram of latencies, in nanoseconds.
+    pub(super) fn histogram(&self) -> Option<Histogram<u64>> {
+        let bytes = BASE64_STANDARD.decode(&self.hdr_v2).ok()?;
+        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    }
+}
+
+/// Why a run ended, in words.
+pub(super) fn in_words(ending: &Ending) -> String {
+    match ending {
+        Ending::Wrong(what) => what.clone(),
+        Ending::Vanished(what) => format!("the target stopped answering: {what}"),
+        Ending::Failed(what) => format!("the target never answered: {what}"),
+        Ending::Interrupted => "interrupted".into(),
+    }
+}
+
+fn errors(recorder: &Recorder) -> BTreeMap<String, u64> {
+    let mut errors = BTreeMap::from([("total".to_string(), recorder.faults.failures())]);
+    for fault in Fault::ALL {
+        let count = recorder.faults.count(fault);
+        if count > 0 {
+            errors.insert(fault.name().into(), count);
+        }
+    }
+    errors
+}
+
+fn phases(recorder: &Recorder) -> BTreeMap<String, Latency> {
+    let named =
+        |(name, histogram): &(&str, Histogram<u64>)| (name.to_string(), Latency::of(histogram));
+    recorder.phases.iter().map(named).collect()
+}
+
+#[allow(clippy::cast_precision_loss)] // a share
+fn datagrams(recorder: &Recorder) -> Datagrams {
+    let lost = recorder.faults.count(Fault::Lost);
+    Datagrams {
+        sent: recorder.sent,
+        lost,
+        loss: if recorder.sent > 0 { lost as f64 / recorder.sent as f64 } else { 0.0 },
+        duplicate: recorder.faults.count(Fault::Duplicate),
+        reordered: recorder.faults.count(Fault::Reordered),
+        late: recorder.faults.count(Fault::Late),
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people
+fn client(outcome: &Outcome, seconds: f64) -> Client {
+    let busiest = outcome.threads.iter().copied().max_by_key(|usage| usage.busy + usage.starved);
+    let busiest = busiest.unwrap_or_default();
+    let cpu: Duration = outcome.threads.iter().map(|usage| usage.busy).sum();
+    let share = |time: Duration| if seconds > 0.0 { time.as_secs_f64() / seconds } else { 0.0 };
+    let operations = outcome.recorder.operations.max(1) as f64;
+    Client {
+        cpu_s: cpu.as_secs_f64(),
+        cpu_us_per_operation: cpu.as_secs_f64() * 1e6 / operations,
+        busiest: share(busiest.busy),
+        starved: share(busiest.starved),
+        was_bottleneck: share(busiest.busy + busiest.starved) >= SATURATED,
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people
+fn server(outcome: &Outcome, seconds: f64) -> Option<Server> {
+    let cpu = outcome.server?.busy.as_secs_f64();
+    let operations = outcome.recorder.operations.max(1) as f64;
+    Some(Server {
+        cpu: if seconds > 0.0 { cpu / seconds } else { 0.0 },
+        cpu_us_per_operation: cpu * 1e6 / operations,
+        resident_before_bytes: outcome.resident.map(|(before, _)| before),
+        resident_bytes: outcome.resident.map(|(_, after)| after),
+    })
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people
+fn timeline(recorder: &Recorder) -> Vec<Point> {
+    let width = recorder.slice.as_secs_f64();
+    let point = |(index, slice): (usize, &Slice)| Point {
+        at_s: index as f64 * width,
+        rate_per_s: slice.operations as f64 / width,
+        p50_us: micros(slice.latency.value_at_quantile(0.5)),
+        p99_us: micros(slice.latency.value_at_quantile(0.99)),
+        errors: slice.failures,
+    };
+    recorder.slices.iter().enumerate().map(point).collect()
+}
+
+impl Noise {
+    /// From the slices of one run. They follow each other, so this is rather too small.
+    pub(super) fn of_slices(timeline: &[Point]) -> Noise {
+        let of = |figure: fn(&Point) -> f64| {
+            known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
+        };
+        Noise {
+            from: "slices".into(),
+            rate: of(|point| point.rate_per_s),
+            p50: of(|point| point.p50_us),
+            p99: of(|point| point.p99_us),
+        }
+    }
+}
+
+/// JSON has no infinity.
+pub(super) fn known(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+fn encode(histogram: &Histogram<u64>) -> String {
+    let mut bytes = Vec::new();
+    // Writing to memory does not fail.
+    let _ = V2DeflateSerializer::new().serialize(histogram, &mut bytes);
+    BASE64_STANDARD.encode(bytes)
+}

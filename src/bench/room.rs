@@ -1,0 +1,271 @@
+//! One room: a member says lines, all others must hear each of them once and in order.
+//!
+//! Works with any chat that passes lines on: what stands before the text does not matter, and
+//! lines that are not ours (welcomes, who has joined) are passed over.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::core::{Core, Ending, Stage, Workload};
+use super::fault::Fault;
+use super::recorder::Sample;
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+
+/// What a line of ours begins with; sixteen hexadecimal digits follow.
+const MARK: &[u8] = b"~cooee~";
+const DIGITS: usize = 16;
+/// The shortest line, with its end.
+pub(super) const LINE_BYTES_MIN: usize = MARK.len() + DIGITS + 1;
+/// Members that may be on their way in at once.
+const CALLS_MAX: usize = 64;
+/// A room that is silent for so long needs no welcome to be complete.
+const SETTLE: Duration = Duration::from_millis(300);
+
+struct Member {
+    /// The number of the line that it must hear next.
+    next: u64,
+    open: bool,
+    /// Whether the server has said anything to it: then it is in.
+    greeted: bool,
+}
+
+/// A line that not everybody has heard yet.
+struct Said {
+    intended: Time,
+    sent: Time,
+    heard: usize,
+}
+
+/// The room.
+pub(super) struct Room {
+    core: Core,
+    members: Table<Member>,
+    speaker: Option<Peer>,
+    called: usize,
+    open: usize,
+    greeted: usize,
+    last_open: Time,
+    /// The oldest line that not everybody has heard, and those after it.
+    first: u64,
+    said: VecDeque<Said>,
+    line: Vec<u8>,
+}
+
+impl Room {
+    pub(super) fn new(core: Core) -> Room {
+        Room {
+            said: VecDeque::with_capacity(core.plan.depth),
+            core,
+            members: Table::default(),
+            speaker: None,
+            called: 0,
+            open: 0,
+            greeted: 0,
+            last_open: Time::ZERO,
+            first: 0,
+            line: Vec::new(),
+        }
+    }
+
+    fn make_calls(&mut self, net: &mut Net) {
+        while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
+            let Some(peer) = self.core.call(net, self.called as u64) else { return };
+            self.called += 1;
+            self.members.insert(peer, Member { next: 0, open: false, greeted: false });
+        }
+    }
+
+    /// Says what is due, as far as the depth allows.
+    fn speak(&mut self, net: &mut Net, now: Time) {
+        let Some(speaker) = self.speaker else { return };
+        while self.said.len() < self.core.plan.depth {
+            let Some(due) = self.core.next_due(now) else { break };
+            if self.core.schedule.is_some() && self.said.is_empty() {
+                self.core.note_slip(due, now);
+            }
+            let number = self.first + self.said.len() as u64;
+            write_line(&mut self.line, number, self.core.plan.size);
+            net.send(speaker, &self.line);
+            self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
+            self.said.push_back(Said { intended: due, sent: now, heard: 0 });
+        }
+        if self.said.len() < self.core.plan.depth {
+            self.core.wake_when_due(net);
+        }
+    }
+
+    /// `peer` has heard one line.
+    fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
+        let Some(mark) = find(line, MARK) else { return };
+        let Some(member) = self.members.get_mut(peer) else { return };
+        let text = &line[mark..];
+        let number = member.next;
+        member.next += 1;
+        write_line(&mut self.line, number, self.core.plan.size);
+        if text != &self.line[..self.line.len() - 1] {
+            let heard = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
+            let what = format!("member {peer} had to hear line {number}, heard {heard:?}");
+            return self.core.wrong(what, now);
+        }
+        let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+        let Some(said) = self.said.get_mut(index) else {
+            return self.core.wrong(format!("heard line {number} before it was said"), now);
+        };
+        said.heard += 1;
+        let (intended, sent, heard) = (said.intended, said.sent, said.heard);
+        self.core.record(&Sample { intended, sent, done: now, bytes: text.len() + 1 });
+        if heard == 1 {
+            self.core.recorder.record_phase(0, intended, now);
+        }
+        if heard == self.core.connections - 1 {
+            self.core.recorder.record_phase(1, intended, now);
+        }
+        while self.said.front().is_some_and(|said| said.heard >= self.core.connections - 1) {
+            self.said.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn begin_if_complete(&mut self, net: &mut Net, now: Time) {
+        let everybody = self.core.connections;
+        let settled = now.since(self.last_open) >= SETTLE;
+        if self.core.stage == Stage::Opening
+            && self.open == everybody
+            && (self.greeted == everybody || settled)
+        {
+            self.speaker = self.members.iter().map(|(peer, _)| peer).next();
+            self.core.begin(now);
+            self.speak(net, now);
+        }
+    }
+
+    fn look_after(&mut self, net: &mut Net) {
+        let now = self.core.watch.now();
+        self.speak(net, now);
+        self.core.advance(now);
+        self.make_calls(net);
+        self.begin_if_complete(net, now);
+        self.expire(now);
+        if self.core.stage == Stage::Draining && self.said.is_empty() {
+            self.core.done(now);
+        }
+        self.core.wake(net, now);
+    }
+
+    /// A line that somebody has not heard in time: the order of what follows is lost as well.
+    fn expire(&mut self, now: Time) {
+        let Some(said) = self.said.front() else { return };
+        if now.since(said.sent) > self.core.plan.timeout {
+            let missing = (self.core.connections - 1).saturating_sub(said.heard) as u64;
+            self.core.fault(Fault::Timeout, missing, now);
+            let what = format!("{missing} members have not heard line {}", self.first);
+            self.core.end(Ending::Vanished(what), now);
+        }
+    }
+}
+
+fn find(line: &[u8], mark: &[u8]) -> Option<usize> {
+    let first = *mark.first()?;
+    let mut at = 0;
+    while let Some(found) = line[at..].iter().position(|byte| *byte == first) {
+        at += found;
+        if line[at..].starts_with(mark) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Writes line `number`, of `size` bytes with its end.
+fn write_line(into: &mut Vec<u8>, number: u64, size: usize) {
+    into.clear();
+    into.extend_from_slice(MARK);
+    for digit in (0..DIGITS).rev() {
+        let nibble = u8::try_from(number >> (4 * digit) & 15).unwrap_or(0);
+        into.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+    }
+    let filler = b'a' + u8::try_from(number % 26).unwrap_or(0);
+    into.resize(size.max(LINE_BYTES_MIN) - 1, filler);
+    into.push(b'\n');
+}
+
+impl Workload for Room {
+    fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+}
+
+impl Service for Room {
+    fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
+        if let Some(member) = self.members.get_mut(peer) {
+            member.open = true;
+            self.open += 1;
+            self.last_open = self.core.watch.now();
+            self.core.note_progress();
+            self.make_calls(net);
+        }
+    }
+
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        let now = self.core.watch.now();
+        if let Some(member) = self.members.get_mut(peer).filter(|member| !member.greeted) {
+            member.greeted = true;
+            self.greeted += 1;
+            self.begin_if_complete(net, now);
+        }
+        let mut used = 0;
+        while let Some(length) = input[used..].iter().position(|byte| *byte == b'\n') {
+            let line = &input[used..used + length];
+            self.hear(peer, line.strip_suffix(b"\r").unwrap_or(line), now);
+            used += length + 1;
+        }
+        self.speak(net, now);
+        used
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        net.leave(peer);
+    }
+
+    fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
+        let now = self.core.watch.now();
+        let Some(member) = self.members.remove(peer) else { return };
+        self.core.lost(member.open, self.said.len(), reason, now);
+        let what = format!("member {peer} was lost: {reason}");
+        let ending = match self.core.recorder.operations {
+            0 => Ending::Failed(what),
+            _ => Ending::Vanished(what),
+        };
+        if self.core.stage < Stage::Draining {
+            self.core.end(ending, now);
+        }
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        self.look_after(net);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_its_size_and_is_found_behind_whatever_a_server_puts_before_it() {
+        let mut line = Vec::new();
+        write_line(&mut line, 0xabc, 64);
+        assert_eq!(line.len(), 64);
+        assert!(line.starts_with(b"~cooee~0000000000000abc"));
+        let heard = [b"<guest~7> ", &line[..63]].concat();
+        let mark = find(&heard, MARK).unwrap();
+        assert_eq!(&heard[mark..], &line[..63]);
+        assert_eq!(find(b"* guest2 joined ~cooee", MARK), None);
+        write_line(&mut line, 1, 3);
+        assert_eq!(line.len(), LINE_BYTES_MIN);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a workload says and what it must hear.
+
+use super::payload::{NUMBERED_BYTES, Payload};
+use super::window::Window;
+use super::workload::Workload;
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// Requests and their answers, by number.
+pub(super) enum Script {
+    /// The same bytes have to come back.
+    Echo(Payload),
+    /// Numbers from 1 to 12 in turns; the names have to come back.
+    Months,
+}
+
+impl Script {
+    pub(super) fn new(workload: Workload, size: usize) -> Script {
+        match workload {
+            Workload::Months => Script::Months,
+            _ => Script::Echo(Payload::new(size)),
+        }
+    }
+
+    /// Bytes of an answer over a stream.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Script::Echo(payload) => payload.size(),
+            Script::Months => 0,
+        }
+    }
+
+    /// Calls `send` with the pieces of request `number`.
+    pub(super) fn request(&self, id: u64, number: u64, mut send: impl FnMut(&[u8])) {
+        match self {
+            Script::Echo(payload) => payload.pieces(id, number, send),
+            Script::Months => match number % 12 + 1 {
+                10 => send(b"10"),
+                11 => send(b"11"),
+                12 => send(b"12"),
+                low => send(&[b'0' + u8::try_from(low).unwrap_or(0)]),
+            },
+        }
+    }
+
+    /// Whether `piece` is what stands at `at` in the answer to request `number`.
+    pub(super) fn check_stream(
+        &self,
+        id: u64,
+        number: u64,
+        at: usize,
+        piece: &[u8],
+    ) -> Result<(), String> {
+        let Script::Echo(payload) = self else { return Ok(()) };
+        payload.check(id, number, at, piece).map_err(|difference| {
+            let got = at + piece.len();
+            let whole = (at == 0).then_some(piece);
+            explain(payload, id, number, got, difference.at, whole)
+        })
+    }
+
+    /// Which request a datagram answers, and rightly so.
+    pub(super) fn check_datagram(
+        &self,
+        id: u64,
+        window: &Window,
+        input: &[u8],
+    ) -> Result<u64, String> {
+        match self {
+            Script::Months => month_asked(window, input),
+            Script::Echo(payload) => {
+                let number = payload.number_of(input).and_then(|number| match payload.modulus() {
+                    Some(modulus) => window.resolve(number, modulus),
+                    None => Some(number),
+                });
+                let number = number.unwrap_or(window.oldest());
+                match payload.check(id, number, 0, input) {
+                    Ok(()) if input.len() == payload.size() => Ok(number),
+                    Ok(()) => Err(format!(
+                        "sent datagrams of {} bytes, got one of {}",
+                        payload.size(),
+                        input.len()
+                    )),
+                    Err(difference) => {
+                        let (got, at) = (input.len(), difference.at);
+                        Err(explain(payload, id, number, got, at, Some(input)))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn month_asked(window: &Window, input: &[u8]) -> Result<u64, String> {
+    let index = MONTHS.iter().position(|name| name.as_bytes() == input);
+    let number = index.and_then(|index| window.resolve(index as u64, 12));
+    number.ok_or_else(|| {
+        let text = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();
+        format!("asked for a month by its number, got {text:?}: is this a months server?")
+    })
+}
+
+/// What is wrong with an answer, in words.
+fn explain(
+    payload: &Payload,
+    id: u64,
+    number: u64,
+    got: usize,
+    at: usize,
+    whole: Option<&[u8]>,
+) -> String {
+    let size = payload.size();
+    if let Some(bytes) = whole.filter(|bytes| size >= NUMBERED_BYTES && bytes.len() >= size) {
+        let numbered = |range: std::ops::Range<usize>| {
+            bytes[range].iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
+        };
+        let (its_id, its_number) = (numbered(0..8), numbered(8..16));
+        if payload.check(its_id, its_number, 0, &bytes[..size]).is_ok() {
+            return format!(
+                "the answer to request {number} of connection {id} had to come, \
+                 got that to request {its_number} of connection {its_id}"
+            );
+        }
+    }
+    let question = if at == 0 { ": is this an echo server?" } else { "" };
+    format!("sent {size} bytes, got {got} that differ at byte {at}{question}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Time;
+
+    fn asked(depth: usize, count: u64) -> Window {
+        let mut window = Window::new(depth);
+        for _ in 0..count {
+            window.ask(Time::ZERO, Time::ZERO);
+        }
+        window
+    }
+
+    fn request(script: &Script, id: u64, number: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        script.request(id, number, |piece| bytes.extend_from_slice(piece));
+        bytes
+    }
+
+    #[test]
+    fn the_months_that_are_asked_for_are_those_that_our_own_service_knows() {
+        use crate::engine::Responder;
+        let script = Script::Months;
+        let mut service = crate::services::months::Months;
+        let mut window = asked(1, 0);
+        for number in 0..24 {
+            window.ask(Time::ZERO, Time::ZERO);
+            let question = request(&script, 0, number);
+            let answer = service.answer(([127, 0, 0, 1], 9).into(), &question).unwrap();
+            assert_eq!(script.check_datagram(0, &window, answer.bytes), Ok(number));
+        }
+        let wrong = script.check_datagram(0, &window, b"Smarch").unwrap_err();
+        assert!(wrong.contains("got \"Smarch\": is this a months server?"), "{wrong}");
+    }
+
+    #[test]
+    fn a_server_of_another_kind_is_told_in_words() {
+        let script = Script::new(Workload::TcpRr, 64);
+        let wrong = script.check_stream(0, 0, 0, b"Socket programming in python!").unwrap_err();
+        assert_eq!(wrong, "sent 64 bytes, got 29 that differ at byte 0: is this an echo server?");
+    }
+
+    #[test]
+    fn swapped_answers_are_told_from_damaged_ones() {
+        let script = Script::new(Workload::TcpRr, 64);
+        let other = request(&script, 3, 8);
+        let wrong = script.check_stream(3, 7, 0, &other).unwrap_err();
+        assert!(wrong.ends_with("got that to request 8 of connection 3"), "{wrong}");
+        let mut damaged = request(&script, 3, 7);
+        damaged[40] ^= 1;
+        let wrong = script.check_stream(3, 7, 0, &damaged).unwrap_err();
+        assert_eq!(wrong, "sent 64 bytes, got 64 that differ at byte 40");
+    }
+
+    #[test]
+    fn datagrams_are_matched_by_their_own_number_whatever_their_size() {
+        for size in [1, 4, 8, 16, 100] {
+            let script = Script::new(Workload::UdpRr, size);
+            let window = asked(4, 5);
+            for number in [4, 2, 3] {
+                let answer = request(&script, 9, number);
+                assert_eq!(script.check_datagram(9, &window, &answer), Ok(number), "{size}");
+            }
+        }
+        let script = Script::new(Workload::UdpRr, 100);
+        let short = &request(&script, 9, 4)[..50];
+        let wrong = script.check_datagram(9, &asked(4, 5), short).unwrap_err();
+        assert_eq!(wrong, "sent datagrams of 100 bytes, got one of 50");
+    }
+}
