@@ -87,3 +87,18 @@ fn server_address(urls: &[String], what: &str) -> SocketAddr {
     let start = format!("{what}://");
     urls.iter().find_map(|url| url.strip_prefix(&start)).unwrap().parse().unwrap()
 }
+
+#[test]
+fn an_ipv4_address_beside_the_ipv6_wildcard_is_no_clash() {
+    if !has_ipv6() {
+        return;
+    }
+    let endpoint = format!("greet://:{}", free_port(7));
+    let mut server = Server::start(&[&endpoint, "--host", "127.0.0.1", "--host", "::"]);
+    for _ in 0..2 {
+        let address = server.address("greet+tcp");
+        let mut client =
+            Tcp::connect(at(if address.is_ipv4() { "127.0.0.1" } else { "::1" }, address));
+        assert!(client.hear().starts_with("Hello!"), "{address}");
+    }
+}

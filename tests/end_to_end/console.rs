@@ -1,5 +1,10 @@
 //! The operator's console: its commands, its mistakes and its end.
 
+use std::fs::OpenOptions;
+
+use rustix::process::Signal;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
 use crate::support::{Member, Server, Tcp};
 
 fn echo_and_talk() -> (Server, Tcp) {
@@ -114,4 +119,25 @@ fn what_a_client_says_cannot_drive_the_operators_terminal() {
     let mut client = Tcp::connect(server.address("talk+tcp"));
     client.say(b"\x1b]0;owned\x07\xff\n");
     assert_eq!(server.screen.next_line(), "Client says: \\x1b]0;owned\\x07\u{fffd}");
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_more_stops_nobody() {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap();
+    let terminal = OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
+    let mut server = Server::start_before(terminal, &["echo+tcp://:0", "talk://:0"]);
+    let echo = server.address("echo+tcp");
+    let mut talker = Tcp::connect(server.address("talk+tcp"));
+    let mut neighbour = Tcp::connect(echo);
+    for _ in 0..200 {
+        // More than any terminal keeps for a reader who does not come.
+        talker.say(format!("{}\n", "x".repeat(1000)));
+        neighbour.echoes("still served");
+    }
+    drop((talker, neighbour));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().status, 0);
 }

@@ -16,6 +16,21 @@ fn datagrams_of_every_size_come_back_one_for_one() {
 }
 
 #[test]
+fn large_datagrams_come_back_over_ipv6_too() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut server = Server::start(&["echo+udp://[::1]:0"]);
+    let client = Datagrams::to(server.address("echo+udp"));
+    // Beyond 65,488 bytes not even the loopback takes them in one packet.
+    for size in [1453, 65_488, 65_489, 65_507] {
+        let payload = pattern(size, size);
+        client.say(&payload);
+        assert!(client.hear() == payload, "{size} bytes");
+    }
+}
+
+#[test]
 fn datagrams_sent_in_a_row_stay_apart() {
     let mut server = Server::start(&["echo+udp://:0"]);
     let client = Datagrams::to(server.address("echo+udp"));

@@ -35,6 +35,31 @@ fn the_fourth_of_three_waits_and_is_served_when_one_leaves() {
 }
 
 #[test]
+fn one_free_place_of_ten_is_taken_at_once() {
+    let mut server = Server::start(&["echo+tcp://:0", "--max-connections", "10"]);
+    let address = server.address("echo+tcp");
+    let mut clients = echoing(10, address);
+    let mut eleventh = Tcp::connect(address);
+    eleventh.say("me too");
+    server.log.wait_for_line("not accepting for the moment: 10 connections");
+    drop(clients.pop());
+    assert_eq!(eleventh.hear(), "me too");
+}
+
+#[test]
+fn who_waits_for_one_service_is_not_kept_out_by_those_who_wait_for_another() {
+    let endpoints = ["echo+tcp://:0", "chat://:0", "--max-connections", "4"];
+    let mut server = Server::start(&endpoints);
+    let (echo, chat) = (server.address("echo+tcp"), server.address("chat+tcp"));
+    let mut clients = echoing(4, echo);
+    let _flood: Vec<Tcp> = (0..20).map(|_| Tcp::connect(echo)).collect();
+    let mut newcomer = Tcp::connect(chat);
+    server.log.wait_for_line("not accepting for the moment: 4 connections");
+    drop(clients.pop());
+    assert!(newcomer.hear().starts_with("** Welcome!"));
+}
+
+#[test]
 fn with_few_descriptors_it_takes_few_connections_and_the_others_as_these_go() {
     let mut server = Server::start_with_descriptors(80, &["echo+tcp://:0"]);
     let address = server.address("echo+tcp");

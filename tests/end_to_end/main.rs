@@ -175,3 +175,15 @@ fn a_flood_of_connections_is_logged_as_a_hundred_lines_a_second_and_a_count_of_t
     assert!(times.len() <= allowed, "{} lines in about {seconds} s", times.len());
     assert!(counts >= 1 && i64::from(counts) <= seconds, "{counts} counts in {seconds} s");
 }
+
+#[test]
+fn urgent_data_come_back_in_their_place_and_nothing_behind_them_waits() {
+    let (_server, address) = echo(&[]);
+    let mut client = Tcp::connect(address);
+    for _ in 0..100 {
+        client.say("abc");
+        SockRef::from(&client.0).send_out_of_band(b"!").unwrap();
+        client.say("def");
+        assert_eq!(client.hear_bytes(7), b"abc!def");
+    }
+}

@@ -155,3 +155,11 @@ fn help_and_version_are_no_failures_and_go_to_standard_output() {
         assert_names(&printed, named);
     }
 }
+
+#[test]
+fn a_refusal_that_nobody_can_read_is_still_a_refusal() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut cooee = Command::new(env!("CARGO_BIN_EXE_cooee"));
+    let status = cooee.args(["serve", "ehco"]).stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}

@@ -1,6 +1,6 @@
 //! `cooee serve` as a child process: its log, its console, its signals and its end.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -42,8 +42,18 @@ impl Server {
         Server::run("sh", &[&shell, words].concat())
     }
 
+    /// `cooee serve` with these words behind it, whose operator looks at `screen`.
+    pub(crate) fn start_before(screen: impl Into<Stdio>, words: &[&str]) -> Server {
+        let words = [&["serve"], words].concat();
+        Server::spawn(env!("CARGO_BIN_EXE_cooee"), &words, screen.into())
+    }
+
     /// Any program that is or becomes cooee.
     pub(crate) fn run(program: &str, words: &[&str]) -> Server {
+        Server::spawn(program, words, Stdio::piped())
+    }
+
+    fn spawn(program: &str, words: &[&str], screen: Stdio) -> Server {
         let mut child = Command::new(program)
             .args(words)
             .env_remove("RUST_LOG")
@@ -51,12 +61,16 @@ impl Server {
             // Without a name server nearby, a name must not take long to be unknown.
             .env("RES_OPTIONS", "timeout:1 attempts:1")
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(screen)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
         let log = Lines::of("the log", child.stderr.take().expect("a pipe"));
-        let screen = Lines::of("the screen", child.stdout.take().expect("a pipe"));
+        let screen: Box<dyn Read + Send> = match child.stdout.take() {
+            Some(pipe) => Box::new(pipe),
+            None => Box::new(std::io::empty()),
+        };
+        let screen = Lines::of("the screen", screen);
         let input = child.stdin.take();
         Server { child, input, log, screen }
     }
