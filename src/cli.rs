@@ -10,7 +10,7 @@ use log::LevelFilter;
 
 use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 use crate::endpoint::{Endpoint, Transport};
-use crate::server::Config;
+use crate::server::{Config, Listening};
 use crate::services::chat::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
@@ -20,7 +20,7 @@ use guards::GuardArgs;
 
 /// The little conversations networks are tested and taught with, from one poll loop.
 #[derive(Parser, Debug)]
-#[command(name = "cooee", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "cooee", version, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -223,6 +223,21 @@ pub struct ServeArgs {
           help_heading = "Limits")]
     drain: Duration,
 
+    /// Do not sleep for so long after each event: answers come sooner, but a processor is busy
+    /// meanwhile, all the time if something happens that often (try 100us)
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration,
+          hide_default_value = true, help_heading = "Speed")]
+    spin: Duration,
+
+    /// Let other processes serve the same ports, one a core: the kernel spreads peers over them.
+    /// Not for talk and chat, whose people must meet in one process
+    #[arg(long, help_heading = "Speed")]
+    reuse_port: bool,
+
+    /// The congestion control of TCP connections, such as reno or cubic [default: the machine's]
+    #[arg(long, value_name = "NAME", help_heading = "Speed")]
+    congestion: Option<String>,
+
     #[command(flatten)]
     guards: GuardArgs,
 }
@@ -273,7 +288,12 @@ impl ServeArgs {
             settings: self.settings()?,
             connections: self.max_connections,
             idle: self.idle_timeout.map(|limit| limit.0),
-            backlog: self.backlog,
+            listening: Listening {
+                backlog: self.backlog,
+                congestion: self.congestion.clone(),
+                reuse_port: self.reuse_port,
+            },
+            spin: self.spin,
             guards: self.guards.policy(&endpoints)?,
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,
@@ -360,7 +380,7 @@ mod tests {
     fn defaults_expose_nothing_and_limit_what_must_be_limited() {
         let config = config(&[]).unwrap();
         assert_eq!(config.hosts, ["127.0.0.1"]);
-        assert_eq!((config.backlog, config.chat_queue), (4096, 256 * 1024));
+        assert_eq!((config.listening.backlog, config.chat_queue), (4096, 256 * 1024));
         assert_eq!(config.idle, None);
         assert!(config.settings.chat_rate.is_some());
     }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use cooee::reactor::{Families, Listening, listen};
 use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
 use support::PATIENCE;
@@ -92,7 +93,7 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
 #[test]
 fn a_listener_hands_down_keepalive() {
     let here: SocketAddr = ([127, 0, 0, 1], 0).into();
-    let listener = cooee::reactor::listen(here, cooee::reactor::Families::Both, 5).unwrap();
+    let listener = listen(here, Families::Both, &Listening::default()).unwrap();
     listener.set_nonblocking(false).unwrap();
     let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (accepted, _) = listener.accept().unwrap();

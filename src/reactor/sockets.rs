@@ -20,7 +20,32 @@ pub enum Families {
     Own,
 }
 
-fn bound(address: SocketAddr, families: Families, kind: Type, on: Protocol) -> io::Result<Socket> {
+/// How sockets listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// How many made connections may wait to be accepted; the kernel caps it at
+    /// `net.core.somaxconn`.
+    pub backlog: u32,
+    /// The congestion control of accepted connections (tcp(7)); `None`: the machine's own.
+    pub congestion: Option<String>,
+    /// Whether other processes of the same user may listen there too (socket(7), SO_REUSEPORT):
+    /// the kernel then spreads peers over them.
+    pub reuse_port: bool,
+}
+
+impl Default for Listening {
+    fn default() -> Self {
+        Listening { backlog: 4096, congestion: None, reuse_port: false }
+    }
+}
+
+fn bound(
+    address: SocketAddr,
+    families: Families,
+    on: Protocol,
+    reuse_port: bool,
+) -> io::Result<Socket> {
+    let kind = if on == Protocol::TCP { Type::STREAM } else { Type::DGRAM };
     let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(on))?;
     if address.is_ipv6() {
         socket.set_only_v6(families == Families::Own)?;
@@ -29,22 +54,44 @@ fn bound(address: SocketAddr, families: Families, kind: Type, on: Protocol) -> i
         // A restarted server must not wait for the TIME_WAIT of its own old connections.
         socket.set_reuse_address(true)?;
     }
+    socket.set_reuse_port(reuse_port)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
 
-/// A listening socket. `backlog` is how many made connections may wait to be accepted; the kernel
-/// caps it at `net.core.somaxconn`. Accepted sockets inherit TCP_NODELAY, so that no small message
-/// waits for the acknowledgement of the one before it, and the keepalive, so that a peer whose
-/// machine is gone does not stay for ever.
-pub fn listen(address: SocketAddr, families: Families, backlog: u32) -> io::Result<TcpListener> {
-    let socket = bound(address, families, Type::STREAM, Protocol::TCP)?;
+/// A listening socket. Accepted sockets inherit TCP_NODELAY, so that no small message waits for
+/// the acknowledgement of the one before it, the keepalive, so that a peer whose machine is gone
+/// does not stay for ever, and the congestion control.
+pub fn listen(
+    address: SocketAddr,
+    families: Families,
+    listening: &Listening,
+) -> io::Result<TcpListener> {
+    let socket = bound(address, families, Protocol::TCP, listening.reuse_port)?;
     socket.set_tcp_nodelay(true)?;
     // Urgent data (telnet's Synch) are bytes like any other.
     socket.set_out_of_band_inline(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
-    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    if let Some(name) = &listening.congestion {
+        set_congestion(&socket, name)?;
+    }
+    socket.listen(i32::try_from(listening.backlog).unwrap_or(i32::MAX))?;
     Ok(socket.into())
+}
+
+#[cfg(target_os = "linux")]
+fn set_congestion(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.set_tcp_congestion(name.as_bytes()).map_err(|error| {
+        let known = "/proc/sys/net/ipv4/tcp_available_congestion_control";
+        let known = std::fs::read_to_string(known).unwrap_or_default();
+        let known = known.trim();
+        io::Error::other(format!("--congestion {name}: {error}; this kernel has {known}"))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_congestion(_: &Socket, name: &str) -> io::Result<()> {
+    Err(io::Error::other(format!("--congestion {name}: only Linux lets a program choose")))
 }
 
 /// A silent peer is asked whether it is still there after a minute, then every 15 s; without an
@@ -55,8 +102,12 @@ fn keepalive() -> TcpKeepalive {
 }
 
 /// A datagram socket.
-pub fn bind_datagrams(address: SocketAddr, families: Families) -> io::Result<UdpSocket> {
-    Ok(bound(address, families, Type::DGRAM, Protocol::UDP)?.into())
+pub fn bind_datagrams(
+    address: SocketAddr,
+    families: Families,
+    listening: &Listening,
+) -> io::Result<UdpSocket> {
+    Ok(bound(address, families, Protocol::UDP, listening.reuse_port)?.into())
 }
 
 /// A stream that is being connected; whether it will be, writability and `take_error` tell

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::Config;
 use super::console::Console;
 use crate::endpoint::{Endpoint, Transport, url};
-use crate::reactor::{self, Families, Reactor};
+use crate::reactor::{self, Families, Listening, Reactor};
 use crate::services::Offer;
 
 /// One socket to be opened.
@@ -41,7 +41,7 @@ pub(super) fn open(config: &Config, reactor: &mut Reactor) -> Result<Console, St
     let places = places(config)?;
     let sockets = places
         .iter()
-        .map(|place| bind(place, &places, config.backlog))
+        .map(|place| bind(place, &places, &config.listening))
         .collect::<Result<Vec<_>, _>>()?;
     let mut console = Console::default();
     let mut urls = String::new();
@@ -182,16 +182,20 @@ fn resolve(
     Ok(addresses)
 }
 
-fn bind(place: &Place, all: &[Place], backlog: u32) -> Result<Socket, String> {
+fn bind(place: &Place, all: &[Place], listening: &Listening) -> Result<Socket, String> {
     // [::] takes IPv4 peers as well, unless an IPv4 address is asked for beside it.
     let beside = |other: &Place| other.same_port(place) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
         true => Families::Own,
         false => Families::Both,
     };
+    // What people say to each other must meet in one process.
+    let reuse_port = listening.reuse_port && !place.offer.meets;
+    let listening = Listening { reuse_port, ..listening.clone() };
+    let address = place.address;
     let socket = match place.transport {
-        Transport::Tcp => reactor::listen(place.address, families, backlog).map(Socket::Tcp),
-        Transport::Udp => reactor::bind_datagrams(place.address, families).map(Socket::Udp),
+        Transport::Tcp => reactor::listen(address, families, &listening).map(Socket::Tcp),
+        Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
     };
     socket.map_err(|error| {
         // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.

@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
 use crate::guards::{Guards, Policy};
+pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use console::Console;
@@ -36,8 +37,10 @@ pub struct Config {
     pub connections: Option<usize>,
     /// `None`: as each service has it. `Some(None)`: never.
     pub idle: Option<Option<Duration>>,
-    /// Connections that may wait to be accepted.
-    pub backlog: u32,
+    /// How the sockets listen.
+    pub listening: Listening,
+    /// For how long after an event the loop does not sleep.
+    pub spin: Duration,
     /// Whom to listen to, and how much.
     pub guards: Policy,
     /// Bytes a chat member may be behind for a while.
@@ -57,7 +60,8 @@ impl Default for Config {
             settings: Settings::default(),
             connections: None,
             idle: None,
-            backlog: 4096,
+            listening: Listening::default(),
+            spin: Duration::ZERO,
             guards: Policy::default(),
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
@@ -141,6 +145,7 @@ impl Server {
     pub fn start(config: &Config) -> Result<Server, String> {
         let limits = config.limits()?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
+        reactor.spin(config.spin);
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals().map_err(setting_up)?;

@@ -18,6 +18,7 @@ pub const OFFER: Offer = Offer {
     about: "says hello, tells the client its own address, closes",
     idle: None,
     fans_out: false,
+    meets: false,
     stream: Some(|settings| {
         Box::new(Greet {
             template: settings.greeting.clone(),

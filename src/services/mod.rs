@@ -37,6 +37,8 @@ pub struct Offer {
     /// Whether a peer's unsent output has a soft limit (`--chat-queue`), because it does
     /// not itself cause what it is sent.
     pub fans_out: bool,
+    /// Whether peers meet each other or the operator, so that all must be in one process.
+    pub meets: bool,
     /// Makes the service for TCP, if it is offered there.
     pub stream: Option<MakeService>,
     /// Makes the responder for UDP, if it is offered there.

@@ -19,6 +19,7 @@ pub const OFFER: Offer = Offer {
     about: "one client and the operator at the console, until BYE",
     idle: Some(Duration::from_secs(600)),
     fans_out: false,
+    meets: true,
     stream: Some(|_| Box::new(Talk::default())),
     datagram: None,
 };

@@ -9,6 +9,7 @@ mod datagrams;
 mod leaving;
 mod limits;
 mod refusals;
+mod speed;
 #[path = "../support/mod.rs"]
 mod support;
 

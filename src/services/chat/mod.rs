@@ -32,6 +32,7 @@ pub const OFFER: Offer = Offer {
     about: "everybody in a room, line by line, until BYE",
     idle: None,
     fans_out: true,
+    meets: true,
     stream: Some(|settings| Box::new(Chat::new(settings.chat_rate))),
     datagram: None,
 };
