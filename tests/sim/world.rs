@@ -191,9 +191,13 @@ impl World {
                 let client = facts.rng.below(self.clients.len());
                 let Some(peer) = facts.stories[client].peer else { return false };
                 let kind = facts.rows[facts.stories[client].service].kind;
+                let rest = facts.pipes[client].taken - facts.stories[client].used;
+                let too_long = rest > facts.limits.inbox;
                 let story = &mut facts.stories[client];
-                story.kicked_while_closing |=
-                    story.disturbed || story.leaving_turn.is_some() || kind.closes_first();
+                story.kicked_while_closing |= story.disturbed
+                    || story.leaving_turn.is_some()
+                    || kind.closes_first()
+                    || too_long;
                 story.disturbed = true;
                 let open = !matches!(facts.stories[client].told, Told::Closed(_));
                 drop(facts);
