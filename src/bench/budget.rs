@@ -4,10 +4,9 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use super::plan::{Closing, Plan};
 use super::report_table::grouped;
+use crate::reactor::raise_descriptor_limit;
 
 /// Descriptors that are not connections: standard streams, polls, timers, `/proc`.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -82,17 +81,6 @@ impl Budget {
         };
         plan.connections + kept
     }
-}
-
-/// Raises the soft limit of open descriptors to the hard one, and says what it is.
-fn raise_descriptor_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let granted = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 fn port_count(range: &str) -> Option<usize> {

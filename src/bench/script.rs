@@ -3,21 +3,7 @@
 use super::payload::{NUMBERED_BYTES, Payload};
 use super::window::Window;
 use super::workload::Workload;
-
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use crate::services::months::NAMES;
 
 /// Requests and their answers, by number.
 pub(super) enum Script {
@@ -105,7 +91,7 @@ impl Script {
 }
 
 fn month_asked(window: &Window, input: &[u8]) -> Result<u64, String> {
-    let index = MONTHS.iter().position(|name| name.as_bytes() == input);
+    let index = NAMES.iter().position(|name| name.as_bytes() == input);
     let number = index.and_then(|index| window.resolve(index as u64, 12));
     number.ok_or_else(|| {
         let text = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();

@@ -150,12 +150,13 @@ pub struct ChatArgs {
     room: Option<String>,
 }
 
-/// A line end in a name would make a second command of the rest.
+/// What our server takes as a name. Anything else would be refused there, or, with a line end in
+/// it, be a second command.
 fn word(text: &str) -> Result<String, String> {
-    let is_bad = |character: char| character.is_whitespace() || character.is_control();
-    match text.is_empty() || text.contains(is_bad) {
-        true => Err("write one word: letters, digits, - and _".into()),
-        false => Ok(text.into()),
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    match (1..=20).contains(&text.len()) && text.bytes().all(is_good) {
+        true => Ok(text.into()),
+        false => Err("write 1 to 20 letters, digits, - and _".into()),
     }
 }
 
@@ -188,8 +189,11 @@ impl MonthsArgs {
     /// As for `EchoArgs::request`.
     pub fn request(&self) -> Result<Request, String> {
         let is_number = |word: &String| word.parse::<i64>().is_ok();
+        // As a host, 1.5 would be the address 1.0.0.5 (inet_aton(3)).
+        let looks_like_number =
+            |word: &str| word.parse::<f64>().is_ok() && !word.starts_with(char::is_alphabetic);
         let (target, numbers) = match self.words.split_first() {
-            Some((first, rest)) if !is_number(first) => (Some(first.as_str()), rest),
+            Some((first, rest)) if !looks_like_number(first) => (Some(first.as_str()), rest),
             _ => (None, self.words.as_slice()),
         };
         if let Some(word) = numbers.iter().find(|word| !is_number(word)) {

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::display::Display;
 use super::words;
 use crate::engine::{Kind, Net, Peer, Reason, Time};
 
@@ -164,6 +165,22 @@ impl Caller {
         }
     }
 
+    /// Ends the program after a conversation that either side may end, as `end` says.
+    pub(super) fn conversation_over(&self, end: End, display: &Display, net: &mut Net) {
+        let has_said_goodbye = matches!(self.stage, Stage::Leaving(Some(_)));
+        let outcome = match end {
+            End::None => return,
+            // Whoever has said goodbye does not mind how the other hangs up.
+            End::Broken(reason) if !has_said_goodbye => Err(self.broken(reason)),
+            End::Closed if !self.is_leaving() => {
+                display.remark("the server has closed the connection", net);
+                Ok(())
+            }
+            End::Broken(_) | End::Closed => Ok(()),
+        };
+        net.stop(outcome);
+    }
+
     /// A datagram socket is connected at once; that nobody listens shows only later.
     fn was_refused(&self, reason: Reason) -> bool {
         let is_failure = matches!(reason, Reason::Failed(_));
@@ -184,7 +201,8 @@ impl Caller {
     }
 }
 
-fn counted(bytes: usize) -> String {
+/// So many bytes, in words.
+pub(super) fn counted(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".into(),
         many => format!("{many} bytes"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
+use super::caller::{Caller, Line};
 use super::display::{Display, Look};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 
@@ -77,16 +77,7 @@ impl Service for Chat {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.caller.closed(reason, net);
         self.display.finish(net);
-        let outcome = match end {
-            End::None => return,
-            End::Broken(reason) if !self.caller.is_leaving() => Err(self.caller.broken(reason)),
-            End::Closed if !self.caller.is_leaving() => {
-                self.display.remark("the server has closed the connection", net);
-                Ok(())
-            }
-            End::Broken(_) | End::Closed => Ok(()),
-        };
-        net.stop(outcome);
+        self.caller.conversation_over(end, &self.display, net);
     }
 
     fn alarm(&mut self, net: &mut Net) {

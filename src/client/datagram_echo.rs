@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::caller::{Caller, Line};
-use super::display::{Look, visible_line};
+use super::caller::{Caller, End, Line};
+use super::display::{Display, Look, visible_line};
 use super::question::{Persistence, Question, Wait};
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 
@@ -19,9 +19,12 @@ pub(super) struct DatagramEcho {
     caller: Caller,
     question: Question,
     look: Look,
+    display: Display,
     queue: VecDeque<Vec<u8>>,
     /// What was asked before: its answer may come again.
     before: Option<Vec<u8>>,
+    /// It has given back what it was sent: then anything else is late.
+    echoes: bool,
     /// Nothing more will be asked.
     ended: bool,
 }
@@ -29,7 +32,9 @@ pub(super) struct DatagramEcho {
 impl DatagramEcho {
     pub(super) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
         let (caller, question) = (Caller::new(line), Question::new(persistence));
-        DatagramEcho { caller, question, look, queue: VecDeque::new(), before: None, ended: false }
+        let (display, queue) = (Display::new(look), VecDeque::new());
+        let (before, echoes, ended) = (None, false, false);
+        DatagramEcho { caller, question, look, display, queue, before, echoes, ended }
     }
 }
 
@@ -48,10 +53,12 @@ impl Service for DatagramEcho {
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.caller.note(input);
         let Some(asked) = self.question.pending() else { return input.len() };
-        if input != asked && self.before.as_deref() == Some(input) {
-            log::debug!("that is the answer before, once more");
+        let is_echo = input == asked;
+        if !is_echo && (self.echoes || self.before.as_deref() == Some(input)) {
+            log::debug!("that is an answer before, once more");
             return input.len();
         }
+        self.echoes |= is_echo;
         self.before = self.question.answered();
         self.show(input, net);
         self.ask_next(net);
@@ -59,15 +66,18 @@ impl Service for DatagramEcho {
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        if let super::caller::End::Broken(reason) = self.caller.closed(reason, net) {
+        if let End::Broken(reason) = self.caller.closed(reason, net) {
+            self.display.finish(net);
             net.stop(Err(self.caller.broken(reason)));
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        self.display.alarm(net);
         if self.question.alarm(&mut self.caller, net) == Wait::Over {
             let line = self.question.given_up(&self.caller);
             if !self.look.interactive {
+                self.display.finish(net);
                 return net.stop(Err(line));
             }
             net.print(format!("* {line}\n").as_bytes());
@@ -118,7 +128,10 @@ impl DatagramEcho {
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
             Some(bytes) => self.question.ask(&bytes, &mut self.caller, net),
-            None if self.ended => net.stop(Ok(())),
+            None if self.ended => {
+                self.display.finish(net);
+                net.stop(Ok(()));
+            }
             None => {}
         }
         if self.queue.len() <= QUEUE_MAX / 2 {
@@ -126,10 +139,11 @@ impl DatagramEcho {
         }
     }
 
-    fn show(&self, answer: &[u8], net: &mut Net) {
-        match self.look.terminal {
+    /// What a person typed is a line, and so is its echo; a filter's datagrams are a stream.
+    fn show(&mut self, answer: &[u8], net: &mut Net) {
+        match self.look.interactive {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
-            false => net.print(answer),
+            false => self.display.take(answer, net),
         }
     }
 }
@@ -162,6 +176,20 @@ mod tests {
         stage.say(peer, "two");
         stage.say(peer, "two");
         assert_eq!(stage.screen(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn an_answer_that_is_late_by_two_is_not_taken_for_an_echo() {
+        let (mut stage, peer) = echo(Look { terminal: true, ..Look::default() });
+        stage.engine.feed(0, Some(b"a\n"));
+        stage.engine.feed(0, Some(b"b\nc"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.say(peer, "a\n");
+        stage.say(peer, "late");
+        stage.say(peer, "b\nc");
+        assert_eq!(stage.screen(), "a\nb\nc\n");
+        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
     }
 
     #[test]

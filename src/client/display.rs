@@ -35,19 +35,14 @@ impl Messages {
     pub(super) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
         self.unfinished.extend_from_slice(input);
         self.last_text = net.now();
-        let mut rest = std::mem::take(&mut self.unfinished);
-        let mut complete = Vec::new();
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            let behind = rest.split_off(end + 1);
-            complete.push(std::mem::replace(&mut rest, behind));
-        }
-        if rest.len() > MESSAGE_BYTES_MAX {
-            complete.push(std::mem::take(&mut rest));
-        }
-        if !rest.is_empty() {
+        let lines = self.unfinished.split_inclusive(|byte| *byte == b'\n');
+        let mut complete: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
+        let goes_on =
+            |last: &mut Vec<u8>| !last.ends_with(b"\n") && last.len() <= MESSAGE_BYTES_MAX;
+        self.unfinished = complete.pop_if(goes_on).unwrap_or_default();
+        if !self.unfinished.is_empty() {
             net.wake_in(QUIET);
         }
-        self.unfinished = rest;
         complete
     }
 
@@ -215,6 +210,25 @@ mod tests {
         assert_eq!(stage.screen(), "");
         stage.pass(Duration::from_millis(40));
         assert_eq!(stage.screen(), "hello\n");
+    }
+
+    #[test]
+    fn many_short_lines_keep_no_more_memory_than_they_have() {
+        /// Counts what the messages have room for.
+        struct Counter(Messages, usize);
+
+        impl Service for Counter {
+            fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+                self.1 += self.0.push(input, net).iter().map(Vec::capacity).sum::<usize>();
+                net.show(&self.1.to_string());
+                input.len()
+            }
+        }
+        let mut stage = Stage::new(Counter(Messages::default(), 0));
+        let peer = stage.join();
+        stage.say(peer, "\n".repeat(1000));
+        let kept: usize = stage.screen().trim_end().rsplit('\n').next().unwrap().parse().unwrap();
+        assert!(kept < 10_000, "{kept}");
     }
 
     #[test]

@@ -205,22 +205,25 @@ impl Editor {
     pub(super) fn drawn(&self, columns: usize) -> String {
         let prompt = self.prompt.chars().count();
         let room = columns.saturating_sub(prompt + 1).max(1);
-        let ahead =
-            |from: usize| -> usize { self.text[from..self.cursor].iter().map(shown_width).sum() };
-        let mut start = 0;
-        while ahead(start) > room {
-            start = self.right_of(start).min(self.cursor);
+        let (mut start, mut ahead) = (self.cursor, 0);
+        while start > 0 && ahead + width(self.text[start - 1]) <= room {
+            start -= 1;
+            ahead += width(self.text[start]);
+        }
+        // Marks whose character is out of sight are too.
+        while 0 < start && start < self.cursor && width(self.text[start]) == 0 {
+            start += 1;
         }
         let mut out = format!("\r{}", self.prompt);
         let mut used = 0;
         for character in &self.text[start..] {
-            used += shown_width(character);
+            used += width(*character);
             if used > room {
                 break;
             }
             out.push(shown(*character));
         }
-        let column: usize = prompt + ahead(start);
+        let column = prompt + ahead;
         out.push_str("\x1b[K\r");
         if column > 0 {
             out.push_str(&format!("\x1b[{column}C"));
@@ -238,10 +241,6 @@ impl Editor {
 fn width(character: char) -> usize {
     // A control character, such as a tab, is shown as a blank.
     character.width().unwrap_or(1)
-}
-
-fn shown_width(character: &char) -> usize {
-    width(*character)
 }
 
 fn shown(character: char) -> char {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
+use super::caller::{Caller, End, Line, counted};
 use super::display::{Display, Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::text::visible;
@@ -122,8 +122,7 @@ impl Pieces {
 
     fn show(&mut self, length: usize, net: &mut Net) {
         let piece = &self.whole[self.shown..self.shown + length];
-        let bytes = if length == 1 { "byte" } else { "bytes" };
-        net.print(format!("{length} {bytes}: {}\n", visible(piece)).as_bytes());
+        net.print(format!("{}: {}\n", counted(length), visible(piece)).as_bytes());
         self.shown += length;
     }
 
@@ -136,10 +135,11 @@ impl Pieces {
         if self.total == 0 {
             return;
         }
+        let total = counted(self.total);
         if self.whole.len() < self.total {
-            return net.print(format!("{} bytes in all\n", self.total).as_bytes());
+            return net.print(format!("{total} in all\n").as_bytes());
         }
-        net.print(format!("{} bytes in all: ", self.total).as_bytes());
+        net.print(format!("{total} in all: ").as_bytes());
         match look.terminal {
             true => net.print(visible_line(&self.whole).as_bytes()),
             false => net.print(self.whole.strip_suffix(b"\n").unwrap_or(&self.whole)),

@@ -27,7 +27,7 @@ use rustix::termios::isatty;
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
-use crate::reactor::{Manner, Note, Reactor};
+use crate::reactor::{Manner, Note, Reactor, SIGHUP};
 use caller::Line;
 use display::Look;
 use editor::Wish;
@@ -100,7 +100,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let mut reactor = Reactor::new(limits).map_err(|error| setting_up(&error))?;
     if look.interactive {
         // The terminal has to be put back in order first.
-        reactor.watch_signals().map_err(|error| setting_up(&error))?;
+        // A terminal that goes away must not be left raw.
+        reactor.watch_signals(&[SIGHUP]).map_err(|error| setting_up(&error))?;
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);

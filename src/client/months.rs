@@ -49,6 +49,8 @@ pub(super) struct Months {
     suspect: Option<Suspect>,
     /// Nothing more will be asked.
     ended: bool,
+    /// What a filter was fed that cannot be asked: the failure, once the rest is answered.
+    refused: Option<String>,
 }
 
 impl Months {
@@ -72,6 +74,7 @@ impl Months {
             before: None,
             suspect: None,
             ended: !numbers.is_empty(),
+            refused: None,
         }
     }
 }
@@ -144,9 +147,7 @@ impl Service for Months {
         match word {
             _ if self.ended => return,
             Some("") => return,
-            Some(word) if word.parse::<i64>().is_err() => {
-                return self.refuse(word, net);
-            }
+            Some(word) if word.parse::<i64>().is_err() => self.refuse(word, net),
             Some(word) => {
                 self.queue.push_back(word.to_owned());
                 self.ended = word.parse() == Ok(0);
@@ -164,7 +165,7 @@ impl Months {
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
             Some(word) => self.question.ask(word.as_bytes(), &mut self.caller, net),
-            None if self.ended => net.stop(Ok(())),
+            None if self.ended => net.stop(self.refused.take().map_or(Ok(()), Err)),
             None => {}
         }
         if self.queue.len() <= QUEUE_MAX / 2 {
@@ -204,11 +205,14 @@ impl Months {
         self.ask_next(net);
     }
 
-    fn refuse(&self, word: &str, net: &mut Net) {
+    fn refuse(&mut self, word: &str, net: &mut Net) {
         let line = format!("{word:?} is not an integer; write 1-12, or 0 to end");
         match self.look.interactive {
             true => net.print(format!("* {line}\n").as_bytes()),
-            false => net.stop(Err(format!("months: {line}"))),
+            false => {
+                self.refused = Some(format!("months: {line}"));
+                self.ended = true;
+            }
         }
     }
 
@@ -256,6 +260,19 @@ mod tests {
         stage.say(peer, "February");
         assert_eq!(stage.screen(), "January\nFebruary\n");
         assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn a_filter_answers_what_came_before_a_word_that_is_none() {
+        let (mut stage, peer) = months(Look::default(), &[]);
+        stage.tell(Some("1"));
+        stage.tell(Some("two"));
+        stage.tell(Some("3"));
+        assert_eq!(stage.engine.outcome(), None);
+        stage.say(peer, "January");
+        assert_eq!(stage.screen(), "January\n");
+        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        assert!(line.contains("\"two\" is not an integer"), "{line}");
     }
 
     #[test]

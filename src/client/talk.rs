@@ -3,7 +3,7 @@
 //! It ends its messages with a newline until the server is heard to do without, as classic socket
 //! programs do: such a server would not know `BYE` with a newline behind it.
 
-use super::caller::{Caller, End, Line};
+use super::caller::{Caller, Line};
 use super::display::{Display, Look, Messages, coloured, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 
@@ -64,17 +64,7 @@ impl Service for Talk {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.caller.closed(reason, net);
         self.hear_rest(net);
-        let outcome = match end {
-            End::None => return,
-            // Whoever has said goodbye does not mind how the other hangs up.
-            End::Broken(reason) if !self.caller.is_leaving() => Err(self.caller.broken(reason)),
-            End::Closed if !self.caller.is_leaving() => {
-                self.display.remark("the server has closed the connection", net);
-                Ok(())
-            }
-            End::Broken(_) | End::Closed => Ok(()),
-        };
-        net.stop(outcome);
+        self.caller.conversation_over(end, &self.display, net);
     }
 
     fn alarm(&mut self, net: &mut Net) {
@@ -181,6 +171,15 @@ mod tests {
         assert!(stage.is_over(peer));
         stage.reset(peer);
         assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn a_reset_is_a_failure_unless_goodbye_was_said() {
+        let (mut stage, peer) = talk(Look::default());
+        stage.tell(Some("hello"));
+        stage.tell(None);
+        stage.reset(peer);
+        assert!(stage.engine.outcome().unwrap().is_err());
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetwinsize,
-    tcsetattr,
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr,
+    tcgetwinsize, tcsetattr,
 };
 
 use super::editor::{Editor, Wish};
@@ -146,7 +146,8 @@ pub struct AboveTheLine;
 
 impl io::Write for AboveTheLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if TYPING.load(Ordering::Relaxed) && !DISTURBED.swap(true, Ordering::Relaxed) {
+        let is_torn = TYPING.load(Ordering::Relaxed) && isatty(stderr());
+        if is_torn && !DISTURBED.swap(true, Ordering::Relaxed) {
             write_all(stderr(), b"\r\x1b[K")?;
         }
         write_all(stderr(), bytes)?;

@@ -82,8 +82,14 @@ impl Input {
                 Manner::Bytes => notes.push_back(Note::Bytes(chunk[..count].to_vec())),
             },
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
-            // The terminal is gone: nobody will type any more.
-            Ok(_) | Err(_) => return self.end(registry, notes),
+            Ok(_) => return self.end(registry, notes),
+            // EIO is a terminal that is gone: nobody will type any more.
+            Err(error) => {
+                if error != rustix::io::Errno::IO {
+                    log::warn!("standard input: {error}; taken for its end");
+                }
+                return self.end(registry, notes);
+            }
         }
         self.look_again(registry, notes);
     }

@@ -37,7 +37,8 @@ use stream::Stream;
 
 pub use clock::Watch;
 pub use input::Manner;
-pub use sockets::{Families, Listening, bind_datagrams, listen};
+pub use signal_hook::consts::SIGHUP;
+pub use sockets::{Families, Listening, bind_datagrams, listen, raise_descriptor_limit};
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
@@ -55,7 +56,7 @@ pub enum Note {
     Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.
     InputEnded,
-    /// SIGTERM or SIGINT has come.
+    /// A signal to end has come.
     Stop,
 }
 
@@ -178,9 +179,9 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on SIGTERM and SIGINT come as notes.
-    pub fn watch_signals(&mut self) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    /// From now on SIGTERM and SIGINT come as notes, and those of `others`, by number.
+    pub fn watch_signals(&mut self, others: &[i32]) -> io::Result<()> {
+        let mut signals = Signals::new([&[SIGTERM, SIGINT], others].concat())?;
         let token = Source::Signals.token();
         self.poll.registry().register(&mut signals, token, Interest::READABLE)?;
         self.signals = Some(signals);

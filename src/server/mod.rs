@@ -8,13 +8,11 @@ mod screen;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
 use crate::guards::{Guards, Policy};
 pub use crate::reactor::Listening;
-use crate::reactor::{Manner, Note, Reactor};
+use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
 use console::Console;
 use screen::Screen;
@@ -108,17 +106,6 @@ impl Config {
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one, and says what it is.
-fn raise_descriptor_limit() -> usize {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    let granted = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
-    };
-    granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
-}
-
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -148,7 +135,7 @@ impl Server {
         reactor.spin(config.spin);
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
-        reactor.watch_signals().map_err(setting_up)?;
+        reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &mut reactor)?;
         reactor.watch_input(Manner::Lines).map_err(setting_up)?;
         let (screen, stage) = (Screen::default(), Stage::Serving);
