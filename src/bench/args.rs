@@ -170,10 +170,10 @@ fn some_time(text: &str) -> Result<Duration, String> {
 
 /// Requests a second: a number, or a rate with its unit.
 pub(super) fn requests(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        Ok(_) => Err("it must be above zero, such as 5000 or 5000/s".into()),
-        Err(_) => parse_rate(text),
+    match text.parse::<f64>().or_else(|_| parse_rate(text))? {
+        rate if (0.001..=1e8).contains(&rate) => Ok(rate),
+        rate if rate > 0.0 => Err("it must be between 0.001 and 100,000,000 a second".into()),
+        _ => Err("it must be above zero, such as 5000 or 5000/s".into()),
     }
 }
 
@@ -222,6 +222,10 @@ impl BenchArgs {
     }
 }
 
+/// More than anybody can use; beyond it, sums of them would not fit.
+const DEPTH_MAX: usize = 65_536;
+const CONNECTIONS_MAX: usize = 100_000_000;
+
 fn check(plan: &Plan) -> Result<(), String> {
     let name = plan.workload.name();
     if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
@@ -230,6 +234,9 @@ fn check(plan: &Plan) -> Result<(), String> {
              use tcp_rr, or a smaller size",
             plan.size
         ));
+    }
+    if plan.depth > DEPTH_MAX || plan.connections > CONNECTIONS_MAX {
+        return Err(format!("--depth: at most {DEPTH_MAX}; --connections: {CONNECTIONS_MAX}"));
     }
     if plan.size > REQUEST_BYTES_MAX {
         return Err(format!("--size {}: at most 64M", plan.size));

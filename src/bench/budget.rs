@@ -91,7 +91,7 @@ fn port_count(range: &str) -> Option<usize> {
 
 /// What to write behind `--source` to have that many addresses towards `remote`.
 fn sources_for(remote: IpAddr, count: usize) -> String {
-    if remote != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+    if remote != IpAddr::V4(Ipv4Addr::LOCALHOST) || count > SOURCES_MAX {
         return format!("with {count} addresses of this machine");
     }
     // Neither the first nor the last address of a network is used.

@@ -61,6 +61,7 @@ impl Row {
     fn worse(&self) -> f64 {
         match (self.name, self.ratio()) {
             ("rate", Some(ratio)) => 1.0 - ratio,
+            ("rate", None) => 0.0,
             (_, Some(ratio)) => ratio - 1.0,
             (_, None) if self.after > 0.0 => f64::INFINITY,
             _ => 0.0,
@@ -88,13 +89,21 @@ pub(super) fn compare(
     tolerances: &[Tolerance],
 ) -> Result<Comparison, String> {
     let mut found = Comparison { table: String::new(), excesses: Vec::new() };
+    let mut in_common = 0;
     for a in before {
         let same =
             |b: &&Report| b.workload == a.workload && b.asked_rate_per_s == a.asked_rate_per_s;
-        let Some(b) = after.iter().find(same) else { continue };
+        let Some(b) = after.iter().find(same) else {
+            let _ = writeln!(found.table, "{}: only in A", a.workload);
+            if !tolerances.is_empty() {
+                found.excesses.push(format!("{}: not in B", a.workload));
+            }
+            continue;
+        };
+        in_common += 1;
         compare_two(a, b, tolerances, &mut found);
     }
-    if found.table.is_empty() {
+    if in_common == 0 {
         return Err("the two files have no workload at the same rate in common".into());
     }
     Ok(found)
@@ -105,6 +114,14 @@ fn compare_two(a: &Report, b: &Report, tolerances: &[Tolerance], found: &mut Com
     let _ = writeln!(out, "{}  A: {}  B: {}", a.workload, a.target, b.target);
     for (name, of_a, of_b) in differing(a, b) {
         let _ = writeln!(out, "  not the same: {name} {of_a} in A, {of_b} in B");
+    }
+    for (name, report) in [("A", a), ("B", b)] {
+        if let Some(why) = &report.partial {
+            let _ = writeln!(out, "  {name} is partial: {why}");
+        }
+    }
+    if b.operations == 0 && !tolerances.is_empty() {
+        found.excesses.push(format!("{}: B completed not one operation", a.workload));
     }
     let _ = writeln!(out, "  {:<8} {:>12} {:>12} {:>8}", "", "A", "B", "B/A");
     for row in rows(a, b) {
@@ -146,7 +163,7 @@ fn rows(a: &Report, b: &Report) -> Vec<Row> {
             };
             let noise = match name {
                 "rate" => a.noise.rate.zip(b.noise.rate),
-                "p50" | "mean" => a.noise.p50.zip(b.noise.p50),
+                "p50" => a.noise.p50.zip(b.noise.p50),
                 "p99" => a.noise.p99.zip(b.noise.p99),
                 _ => None,
             };

@@ -76,7 +76,11 @@ impl Exchange {
 
     /// Sends what is to be sent on `peer`, as far as its depth allows.
     fn ask(&mut self, peer: Peer, net: &mut Net, now: Time) {
-        while self.lines.get(peer).is_some_and(|line| line.has_room(self.core.plan.depth)) {
+        while self
+            .lines
+            .get(peer)
+            .is_some_and(|line| line.has_room(self.core.plan.depth, self.script.apart()))
+        {
             match self.core.next_due(now) {
                 Some(due) => self.send(peer, due, net, now),
                 None => break,
@@ -88,7 +92,7 @@ impl Exchange {
     /// In an open loop: puts `peer` among those that could take a request.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
         let Some(line) = self.lines.get_mut(peer) else { return };
-        let has_room = line.has_room(self.core.plan.depth);
+        let has_room = line.has_room(self.core.plan.depth, self.script.apart());
         if self.core.schedule.is_some() && has_room && !line.is_free {
             line.is_free = true;
             self.free.push_back(peer);
@@ -104,7 +108,7 @@ impl Exchange {
         while let Some(peer) = self.free.pop_front() {
             let Some(line) = self.lines.get_mut(peer) else { continue };
             line.is_free = false;
-            if !line.has_room(self.core.plan.depth) {
+            if !line.has_room(self.core.plan.depth, self.script.apart()) {
                 continue;
             }
             match self.core.next_due(now) {
@@ -248,8 +252,8 @@ impl Exchange {
 }
 
 impl Line {
-    fn has_room(&self, depth: usize) -> bool {
-        self.open && self.window.in_flight() < depth
+    fn has_room(&self, depth: usize, apart: u64) -> bool {
+        self.open && self.window.in_flight() < depth && self.window.spread() < apart
     }
 }
 

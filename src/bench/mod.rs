@@ -39,7 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use budget::Budget;
 use compare::compare;
@@ -88,11 +88,15 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         return run_compare(args);
     }
     let mut session = Session::new(args).map_err(Failure::Failed)?;
-    match args.workload {
-        None => session.standard_set()?,
-        Some(workload) => session.measure(workload)?,
+    let measured = match args.workload {
+        None => session.standard_set(),
+        Some(workload) => session.measure(workload),
+    };
+    // What has been measured before something failed is not thrown away.
+    if measured.is_ok() || !session.reports.is_empty() {
+        session.publish().map_err(Failure::Failed)?;
     }
-    session.publish().map_err(Failure::Failed)?;
+    measured?;
     session.verdict.map_or(Ok(()), Err)
 }
 
@@ -100,7 +104,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
 struct Session<'a> {
     args: &'a BenchArgs,
     reports: Vec<Report>,
-    /// SIGINT or SIGTERM has come.
+    /// A signal to end has come.
     interrupted: Arc<AtomicBool>,
     /// The worst that has happened.
     verdict: Option<Failure>,
@@ -110,7 +114,7 @@ struct Session<'a> {
 impl Session<'_> {
     fn new(args: &BenchArgs) -> Result<Session<'_>, String> {
         let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             signal_hook::flag::register(signal, Arc::clone(&interrupted))
                 .map_err(|error| format!("watching for signals: {error}"))?;
         }
@@ -120,6 +124,10 @@ impl Session<'_> {
     /// All workloads in short, against servers of our own.
     fn standard_set(&mut self) -> Result<(), Failure> {
         self.is_set = true;
+        // A flag that does not suit one of them is found before the first.
+        for workload in STANDARD {
+            self.args.plan(workload, true).map_err(Failure::Usage)?;
+        }
         for workload in STANDARD {
             let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
             plan.warmup = plan.warmup.min(plan.duration / 4);
@@ -208,7 +216,7 @@ impl Session<'_> {
         }
         let Some(sum) = sum else { return Ok(()) };
         let mut report = Report::of(plan, target, &sum);
-        if times > 1 {
+        if singles.len() > 1 {
             report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
             report.add_repeats(&singles);
         }
@@ -237,9 +245,9 @@ impl Session<'_> {
         while let Some(rate) = search.next() {
             plan.rate = Some(rate);
             let (report, outcome) = self.run_against(plan, target)?;
-            let failed = outcome.ending.is_some();
-            search.note(report.rate_per_s, &report.latency_us, failed);
-            if matches!(outcome.ending, Some(Ending::Wrong(_))) || self.is_interrupted() {
+            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &outcome));
+            let is_over = matches!(outcome.ending, Some(Ending::Wrong(_) | Ending::Failed(_)));
+            if is_over || self.is_interrupted() {
                 last = Some(report);
                 break;
             }
@@ -280,6 +288,17 @@ impl Session<'_> {
             [only] if !self.is_set => report_table::whole(only),
             several => report_table::several(several),
         })
+    }
+}
+
+/// The share of requests that were never answered; all, if the run did not come to its end.
+#[allow(clippy::cast_precision_loss)] // a share
+fn lost_share(report: &Report, outcome: &Outcome) -> f64 {
+    let (done, lost) = (report.operations as f64, report.failures() as f64);
+    match outcome.ending {
+        None if lost > 0.0 => lost / (done + lost),
+        None => 0.0,
+        Some(_) => 1.0,
     }
 }
 

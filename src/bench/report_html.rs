@@ -83,7 +83,7 @@ fn summary(out: &mut String, reports: &[Report]) {
             out,
             "<tr><td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{}<td>{:.0} %<td>{server}</tr>",
             escape(&plots::name(report)),
-            report.model,
+            escape(&report.model),
             figure(report.rate_per_s),
             bytes(report.bytes_per_s),
             micros(report.latency_us.p50),

@@ -97,6 +97,10 @@ impl Room {
     /// `peer` has heard one line.
     fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
         let Some(mark) = find(line, MARK) else { return };
+        if self.speaker == Some(peer) {
+            // Some chats tell the speaker too; that is no delivery.
+            return;
+        }
         let Some(member) = self.members.get_mut(peer) else { return };
         let text = &line[mark..];
         let number = member.next;

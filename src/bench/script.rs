@@ -21,6 +21,14 @@ impl Script {
         }
     }
 
+    /// How many requests in a row their answers tell apart; more must not wait at once.
+    pub(super) fn apart(&self) -> u64 {
+        match self {
+            Script::Echo(payload) => payload.modulus().unwrap_or(u64::MAX),
+            Script::Months => 12,
+        }
+    }
+
     /// Bytes of an answer over a stream.
     pub(super) fn size(&self) -> usize {
         match self {

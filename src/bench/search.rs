@@ -26,6 +26,20 @@ pub(super) struct Bound {
     text: String,
 }
 
+impl Bound {
+    /// The share of requests that it says nothing about: of p99, one in a hundred.
+    fn spared(&self) -> f64 {
+        match self.figure.as_str() {
+            "p50" => 0.5,
+            "p90" => 0.1,
+            "p99" => 0.01,
+            "p99.9" | "p99_9" => 0.001,
+            "p99.99" | "p99_99" => 0.0001,
+            _ => 0.0,
+        }
+    }
+}
+
 impl FromStr for Bound {
     type Err = String;
 
@@ -108,10 +122,13 @@ impl Search {
     }
 
     /// The rate that was asked for last led to this.
-    pub(super) fn note(&mut self, rate_per_s: f64, latency: &Latency, failed: bool) {
+    /// `lost` is the share of requests that were never answered: slower than any bound.
+    pub(super) fn note(&mut self, rate_per_s: f64, latency: &Latency, lost: f64) {
         let asked = self.next;
         let bounded_us = latency.named(&self.bound.figure).unwrap_or(f64::INFINITY);
-        let held = !failed && bounded_us <= self.bound.limit && rate_per_s >= REACHED * asked;
+        let held = lost <= self.bound.spared()
+            && bounded_us <= self.bound.limit
+            && rate_per_s >= REACHED * asked;
         self.probes.push(Probe { asked_rate_per_s: asked, rate_per_s, bounded_us, held });
         match held {
             true => self.held = Some(asked),
@@ -144,7 +161,7 @@ mod tests {
     fn search(first: Option<f64>, capacity: f64) -> Search {
         let mut search = Search::new("p99=1ms".parse().unwrap(), first);
         while let Some(rate) = search.next() {
-            search.note(rate.min(capacity), &latency_at(rate, capacity), false);
+            search.note(rate.min(capacity), &latency_at(rate, capacity), 0.0);
         }
         search
     }
@@ -164,7 +181,7 @@ mod tests {
     fn a_bound_that_no_rate_keeps_ends_the_search_with_nothing() {
         let mut search = Search::new("max=1us".parse().unwrap(), Some(64.0));
         while let Some(rate) = search.next() {
-            search.note(rate, &Latency { max: 5.0, ..Latency::default() }, false);
+            search.note(rate, &Latency { max: 5.0, ..Latency::default() }, 0.0);
         }
         assert_eq!(search.highest(), None);
         assert_eq!(search.probes.len(), 7);
@@ -173,11 +190,11 @@ mod tests {
     #[test]
     fn a_rate_that_was_not_reached_or_failed_did_not_hold() {
         let mut search = Search::new("p50=1s".parse().unwrap(), Some(100.0));
-        search.note(97.0, &Latency::default(), false);
+        search.note(97.0, &Latency::default(), 0.0);
         assert!(!search.probes[0].held);
-        search.note(50.0, &Latency::default(), true);
+        search.note(50.0, &Latency::default(), 1.0);
         assert!(!search.probes[1].held);
-        search.note(25.0, &Latency::default(), false);
+        search.note(25.0, &Latency::default(), 0.0);
         assert_eq!(search.highest(), Some(25.0));
     }
 

@@ -112,6 +112,8 @@ impl OwnServer {
         if workload == Workload::Chat {
             command.args(["--chat-rate", "off"]);
         }
+        // Ctrl-C is for us; we end the server when the results are safe.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(|error| failed("starting it", error))?;
         let mut server = OwnServer { child, url: String::new(), folder };
         server.url = server.wait()?;

@@ -19,6 +19,9 @@ struct Slot {
     state: State,
 }
 
+const NOTHING: Slot =
+    Slot { number: u64::MAX, intended: Time::ZERO, sent: Time::ZERO, state: State::Lost };
+
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -52,9 +55,7 @@ pub(super) struct Window {
 impl Window {
     /// Room for `depth` requests at once, and as many again to be remembered.
     pub(super) fn new(depth: usize) -> Window {
-        let nothing =
-            Slot { number: u64::MAX, intended: Time::ZERO, sent: Time::ZERO, state: State::Lost };
-        let slots = vec![nothing; (2 * depth).next_power_of_two()].into_boxed_slice();
+        let slots = vec![NOTHING; (2 * depth).next_power_of_two()].into_boxed_slice();
         Window { slots, next: 0, oldest: 0, in_flight: 0, highest_answered: None }
     }
 
@@ -68,8 +69,26 @@ impl Window {
         self.oldest
     }
 
+    /// How many numbers lie between the oldest request that waits and the next one.
+    pub(super) fn spread(&self) -> u64 {
+        self.next - self.oldest
+    }
+
+    /// A request that still waits keeps its slot, however many have passed it.
+    fn grow(&mut self) {
+        let more = vec![NOTHING; 2 * self.slots.len()].into_boxed_slice();
+        let slots = std::mem::replace(&mut self.slots, more);
+        for slot in slots.iter().filter(|slot| slot.number < self.next) {
+            let index = self.index(slot.number);
+            self.slots[index] = *slot;
+        }
+    }
+
     /// Notes that the next request is sent. The caller sees to it that no more than `depth` are.
     pub(super) fn ask(&mut self, intended: Time, sent: Time) -> u64 {
+        if self.spread() >= self.slots.len() as u64 {
+            self.grow();
+        }
         let number = self.next;
         let index = self.index(number);
         self.slots[index] = Slot { number, intended, sent, state: State::Waiting };
@@ -143,6 +162,20 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_slow_answer_is_in_time_however_many_have_passed_it() {
+        let mut window = Window::new(2);
+        let slow = window.ask(at(0), at(0));
+        for millis in 1..100 {
+            let number = window.ask(at(millis), at(millis));
+            assert!(matches!(window.answer(number), Answer::InTime { .. }));
+            assert_eq!(window.in_flight(), 1);
+        }
+        let wanted = Answer::InTime { intended: at(0), sent: at(0), overtaken: true };
+        assert_eq!(window.answer(slow), wanted);
+        assert_eq!((window.in_flight(), window.spread()), (0, 0));
+    }
 
     fn at(millis: u64) -> Time {
         Time::at(Duration::from_millis(millis))
