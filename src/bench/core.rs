@@ -119,7 +119,7 @@ impl Core {
             self.stage = Stage::Draining;
             self.note_unsent();
         }
-        if self.stage == Stage::Draining && now >= self.to.after(self.plan.timeout + LOOK) {
+        if self.stage == Stage::Draining && now >= self.to.after(self.plan.timeout + 2 * LOOK) {
             self.done(now);
         }
         if let Some(trouble) = self.trouble

@@ -93,6 +93,10 @@ impl Service for Crowd {
             && self.core.stage < Stage::Draining
         {
             self.core.lost(guest.open, 1, reason, now);
+            // The target is there as long as it keeps one of the others.
+            if guest.open && self.guests.iter().any(|(_, other)| other.open) {
+                self.core.note_progress();
+            }
         }
     }
 
