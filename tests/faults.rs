@@ -143,10 +143,16 @@ fn ask(to: SocketAddr) {
 }
 
 /// Connects again and again until told to stop: after an EAGAIN that the kernel would never give
-/// while somebody waits, only the next arrival makes it tell of those who wait.
+/// while somebody waits, only the next arrival makes it tell of those who wait. Each time with
+/// another number of calls: if one listener always took two calls of `accept`, every third, which
+/// fails, could for ever be the other's first.
 fn call_again(to: &[SocketAddr], stop: &Receiver<()>) {
-    while stop.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
-        to.iter().for_each(|to| drop(TcpStream::connect(to)));
+    for extra in [0, 1, 2].into_iter().cycle() {
+        if stop.recv_timeout(Duration::from_millis(20)) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+        let all = to.iter().chain(to.iter().take(1).cycle().take(extra));
+        all.for_each(|to| drop(TcpStream::connect(to)));
     }
 }
 
