@@ -7,7 +7,7 @@ use super::Engine;
 use super::connection::{Connection, Kind, Phase};
 use super::net::Net;
 use super::service::Arrival;
-use super::slots::{Peer, SLOTS_MAX};
+use super::slots::Peer;
 
 /// Whom to call, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Net {
 
     /// Like `dial`, with everything that can be chosen.
     pub fn call(&mut self, call: Call) -> Option<Peer> {
-        if self.connections.len() >= self.limits.connections.min(SLOTS_MAX) {
+        if !self.has_room() {
             return None;
         }
         let service = u8::try_from(self.calling).ok()?;

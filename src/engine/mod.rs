@@ -104,7 +104,7 @@ impl Engine {
 
     /// Whether one more connection would be taken.
     pub fn has_room(&self) -> bool {
-        self.connections() < self.net.limits.connections.min(SLOTS_MAX)
+        self.net.has_room()
     }
 }
 
@@ -126,10 +126,9 @@ impl Engine {
         let connection = Connection::new(arrival.remote, number, self.net.now);
         let peer = self.net.connections.insert(connection);
         self.net.metrics.opened += 1;
-        if log::log_enabled!(log::Level::Info) && self.net.governor.admits(self.net.now) {
-            let name = self.residents[service].name;
-            log::info!("{peer} {name} connection established with {}", arrival.remote);
-        }
+        let (name, remote) = (self.residents[service].name, arrival.remote);
+        let line = format_args!("{peer} {name} connection established with {remote}");
+        self.remark(log::Level::Info, line);
         self.net.arm(peer);
         self.net.touch(peer);
         self.call(service, |service, net| service.opened(peer, &arrival, net));
@@ -342,15 +341,12 @@ impl Engine {
         }
         self.net.metrics.closed += 1;
         let index = usize::from(connection.service);
-        if log::log_enabled!(log::Level::Info) && self.net.governor.admits(self.net.now) {
-            log::info!(
-                "{peer} {} closed: {reason} (in {}, out {}, {:.1?})",
-                self.residents[index].name,
-                Bytes(connection.bytes_in),
-                Bytes(connection.bytes_out),
-                self.net.now.since(connection.opened_at),
-            );
-        }
+        let name = self.residents[index].name;
+        let (came, went) = (Bytes(connection.bytes_in), Bytes(connection.bytes_out));
+        let age = self.net.now.since(connection.opened_at);
+        let line =
+            format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
+        self.remark(log::Level::Info, line);
         self.call(index, |service, net| service.closed(peer, reason, net));
     }
 

@@ -14,7 +14,7 @@ use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
 use super::outbox::{Buffers, Pool};
 use super::reason::Reason;
-use super::slots::{Peer, Slots};
+use super::slots::{Peer, SLOTS_MAX, Slots};
 use super::time::Time;
 
 /// The network as a service sees it. See the functions of the first `impl` block; the rest is the
@@ -218,6 +218,11 @@ impl Net {
             now: Time::ZERO,
             wall: 0,
         }
+    }
+
+    /// Whether one more connection fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.connections.len() < self.limits.connections.min(SLOTS_MAX)
     }
 
     /// Puts `peer` on the list of those to be flushed, once.
