@@ -26,6 +26,8 @@ const MUST_HAPPEN: &[&str] = &[
     "closed too slow a reader",
     "drained",
     "flushed early",
+    "read together",
+    "written together",
     "held",
     "more",
     "paused",

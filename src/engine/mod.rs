@@ -4,6 +4,8 @@
 //! Whoever drives it (the reactor, or the simulator in `tests/`) does this once a turn: `advance`
 //! the time, `accept` and `input` what has come, `ring` what is due, then flush: `settle`, and for
 //! each peer from `next_touched` do what `step` says until it says `Wait`; at last `end_turn`.
+//! Many peers may be read from at once (`rooms`, then `filled` for each), and what is `outgoing`
+//! for many may be written at once before `sent` is said of each.
 
 mod connection;
 mod deadlines;
@@ -16,6 +18,7 @@ mod metrics;
 mod net;
 mod operator;
 mod outbox;
+mod reading;
 mod reason;
 mod service;
 mod slots;
@@ -24,26 +27,23 @@ pub(crate) mod stage;
 mod step;
 mod time;
 
-use std::io::{self, Read};
+use std::io;
 
 use connection::{Connection, Phase};
 use outbox::SLICES_MAX;
+use reading::TURN_BYTES;
 
 pub use connection::Kind;
 pub use dialing::Call;
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
+pub use reading::ROOM_BYTES;
 pub use reason::Reason;
 pub use service::{Arrival, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use step::{Entry, Flow, Outgoing, Step};
 pub use time::Time;
-
-/// The turn's read buffer. All that is read in a turn lies here until it has been answered.
-const TURN_BYTES: usize = 256 * 1024;
-/// One read takes at most this much, and none is begun with less room than this.
-const READ_BYTES: usize = 64 * 1024;
 
 struct Resident {
     name: &'static str,
@@ -54,16 +54,20 @@ struct Resident {
 pub struct Engine {
     net: Net,
     residents: Vec<Resident>,
+    /// All that is read in a turn lies here until it has been answered.
     turn: Box<[u8]>,
     /// How much of `turn` is taken by input that still waits to be sent back.
     turn_used: usize,
+    /// Where in `turn` the first of the `rooms` lies that were lent last.
+    rooms_at: usize,
 }
 
 impl Engine {
     /// An engine without services.
     pub fn new(limits: Limits) -> Engine {
         let turn = vec![0; TURN_BYTES].into_boxed_slice();
-        Engine { net: Net::new(limits), residents: Vec::new(), turn, turn_used: 0 }
+        let net = Net::new(limits);
+        Engine { net, residents: Vec::new(), turn, turn_used: 0, rooms_at: 0 }
     }
 
     /// Takes a service in and returns the number to `accept` with. At most 256 fit.
@@ -133,54 +137,6 @@ impl Engine {
         self.net.touch(peer);
         self.call(service, |service, net| service.opened(peer, &arrival, net));
         Some(peer)
-    }
-
-    /// Whether it makes sense to call `input` for `peer` now.
-    pub fn wants_input(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(Connection::wants_input)
-    }
-
-    /// Whether there is room to read, or the turn has to be flushed and ended first.
-    pub fn can_read(&self) -> bool {
-        self.turn.len() - self.turn_used >= READ_BYTES
-    }
-
-    /// Reads from `stream` and delivers, within the peer's share of a turn. `read_on` says that the
-    /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
-    /// for the last one, because no further readiness would announce the end.
-    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
-        self.net.share_ended = false;
-        for _ in 0..self.net.limits.reads {
-            if self.net.share_ended {
-                break;
-            }
-            if !self.wants_input(peer) {
-                return Flow::Paused;
-            }
-            if !self.can_read() {
-                return Flow::More;
-            }
-            let start = self.turn_used;
-            match stream.read(&mut self.turn[start..start + READ_BYTES]) {
-                Ok(0) if !self.is_datagram(peer) => {
-                    self.ended(peer);
-                    return Flow::Drained;
-                }
-                Ok(count) => {
-                    self.deliver(peer, start..start + count);
-                    if count < READ_BYTES && !read_on && !self.is_datagram(peer) {
-                        return Flow::Drained;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flow::Drained,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failed(peer, &error);
-                    return Flow::Drained;
-                }
-            }
-        }
-        Flow::More
     }
 
     /// Does what has become due by now: idle and lingering peers, alarms of services.
@@ -268,6 +224,14 @@ impl Engine {
         let whole = gathered.bytes == outbox.len();
         let last = whole && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
         (gathered.bytes > 0).then_some(Outgoing { gathered, last })
+    }
+
+    /// What `outgoing` returns, if that is one slice and not several: the bytes, and whether a FIN
+    /// follows.
+    pub fn outgoing_piece(&self, peer: Peer) -> Option<(&[u8], bool)> {
+        let connection = self.net.connections.get(peer)?;
+        let bytes = connection.buffers.as_ref()?.outbox.piece(&self.turn)?;
+        Some((bytes, matches!(connection.phase, Phase::Ending | Phase::Closing(_))))
     }
 
     /// The kernel has taken the first `count` bytes of what `step` said to write.
@@ -358,12 +322,8 @@ impl Engine {
 }
 
 impl Engine {
-    fn is_datagram(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(|c| c.kind == Kind::Datagram)
-    }
-
-    fn call(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net)) {
+    fn call<T>(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net) -> T) -> T {
         self.net.calling = index;
-        tell(self.residents[index].service.as_mut(), &mut self.net);
+        tell(self.residents[index].service.as_mut(), &mut self.net)
     }
 }

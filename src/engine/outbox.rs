@@ -150,6 +150,14 @@ impl Outbox {
         gathered
     }
 
+    /// All that is to be sent, if it is in one piece.
+    pub(crate) fn piece<'a>(&'a self, turn: &'a [u8]) -> Option<&'a [u8]> {
+        match self.chunks.len() {
+            1 => self.chunks.front().map(|only| &only.bytes(turn)[self.sent..]),
+            _ => None,
+        }
+    }
+
     /// Takes note that the first `count` bytes are gone.
     pub(crate) fn sent(&mut self, count: usize, pool: &mut Pool) {
         debug_assert!(count <= self.len);

@@ -28,18 +28,18 @@ impl Read for Socket<'_> {
 }
 
 /// What the driver remembers of a socket.
-struct Stream {
-    client: usize,
-    readable: bool,
-    writable: bool,
-    ends: bool,
-    queued: bool,
+pub(crate) struct Stream {
+    pub(crate) client: usize,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) ends: bool,
+    pub(crate) queued: bool,
 }
 
 #[derive(Default)]
 pub(crate) struct Driver {
-    streams: Table<Stream>,
-    ready: VecDeque<Peer>,
+    pub(crate) streams: Table<Stream>,
+    pub(crate) ready: VecDeque<Peer>,
     /// Events that come once more, a turn late.
     late: Vec<(Peer, Edge, bool)>,
     pub(crate) dead: Vec<Peer>,
@@ -135,11 +135,18 @@ impl World {
     }
 
     fn serve_ready(&mut self) {
-        for _ in 0..self.driver.ready.len() {
+        let mut left = self.driver.ready.len();
+        while left > 0 {
             if !self.engine.can_read() {
                 self.facts.borrow_mut().see("flushed early");
                 self.flush();
             }
+            let together = self.receive_together(left);
+            left -= together;
+            if together > 0 {
+                continue;
+            }
+            left -= 1;
             let Some(peer) = self.driver.ready.pop_front() else { return };
             let Some(stream) = self.driver.streams.get_mut(peer) else { continue };
             stream.queued = false;
@@ -162,7 +169,9 @@ impl World {
             if !self.engine.has_touched() {
                 break;
             }
-            while let Some(peer) = self.engine.next_touched() {
+            let touched: Vec<Peer> = std::iter::from_fn(|| self.engine.next_touched()).collect();
+            self.send_together(&touched);
+            for peer in touched {
                 self.flush_peer(peer);
             }
         }
@@ -174,8 +183,10 @@ impl World {
         let client = self.driver.streams.get(peer).expect("touched, so alive").client;
         {
             let mut facts = self.facts.borrow_mut();
-            facts.pipes[client].calls.last_visit_writes = 0;
-            facts.pipes[client].calls.visits += 1;
+            let calls = &mut facts.pipes[client].calls;
+            if !std::mem::take(&mut calls.visiting) {
+                calls.visit();
+            }
         }
         loop {
             match self.engine.step(peer) {
@@ -219,6 +230,10 @@ impl World {
             trace.note("write", &[client as u64, wanted as u64, told]);
             outcome
         };
+        self.written(peer, wanted, outcome);
+    }
+
+    pub(crate) fn written(&mut self, peer: Peer, wanted: usize, outcome: io::Result<usize>) {
         let stream = self.driver.streams.get_mut(peer).expect("being flushed");
         match outcome {
             Ok(count) => {

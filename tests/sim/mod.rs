@@ -10,6 +10,7 @@ mod kinds;
 mod mixes;
 mod pipe;
 mod rng;
+mod together;
 mod witness;
 mod world;
 

@@ -33,6 +33,18 @@ pub(crate) struct Calls {
     pub(crate) last_visit_writes: usize,
     /// Why there may be more writes than one.
     pub(crate) excuses: usize,
+    /// Whether the driver has begun a visit by writing to many together.
+    pub(crate) visiting: bool,
+    /// Whether what is being delivered was read together with others.
+    pub(crate) together: bool,
+}
+
+impl Calls {
+    /// The driver begins a visit.
+    pub(crate) fn visit(&mut self) {
+        self.last_visit_writes = 0;
+        self.visits += 1;
+    }
 }
 
 /// See the top of this file. `said` goes up to the server, `heard` comes down from it.

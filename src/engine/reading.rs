@@ -1,0 +1,101 @@
+//! Reading into the turn's buffer: from one lent stream after the other, or from many at once.
+
+use std::io::{self, Read};
+
+use super::Engine;
+use super::connection::{Connection, Kind};
+use super::slots::Peer;
+use super::step::Flow;
+
+/// The turn's read buffer.
+pub(super) const TURN_BYTES: usize = 256 * 1024;
+/// One read takes at most this much, and none is begun with less room than this.
+const READ_BYTES: usize = 64 * 1024;
+/// What one of many peers is given to be read into.
+pub const ROOM_BYTES: usize = 8 * 1024;
+
+impl Engine {
+    /// Whether it makes sense to call `input` for `peer` now.
+    pub fn wants_input(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(Connection::wants_input)
+    }
+
+    /// Whether there is room to read, or the turn has to be flushed and ended first.
+    pub fn can_read(&self) -> bool {
+        self.turn.len() - self.turn_used >= READ_BYTES
+    }
+
+    /// Reads from `stream` and delivers, within the peer's share of a turn. `read_on` says that the
+    /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
+    /// for the last one, because no further readiness would announce the end.
+    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
+        self.net.share_ended = false;
+        for _ in 0..self.net.limits.reads {
+            if self.net.share_ended {
+                break;
+            }
+            if !self.wants_input(peer) {
+                return Flow::Paused;
+            }
+            if !self.can_read() {
+                return Flow::More;
+            }
+            let start = self.turn_used;
+            let outcome = stream.read(&mut self.turn[start..start + READ_BYTES]);
+            if self.take(peer, start, outcome, READ_BYTES, read_on) {
+                return Flow::Drained;
+            }
+        }
+        Flow::More
+    }
+
+    /// Rooms to read into for so many peers that want input, one for each. `filled` must follow
+    /// for each room in this order, and nothing else in between.
+    pub fn rooms(&mut self) -> impl ExactSizeIterator<Item = &mut [u8]> {
+        self.rooms_at = self.turn_used;
+        self.turn[self.rooms_at..].chunks_exact_mut(ROOM_BYTES)
+    }
+
+    /// Delivers what reading from `peer` into the room with that number has brought, as `input`
+    /// does. A room that is full may not have been all.
+    pub fn filled(&mut self, peer: Peer, room: usize, outcome: io::Result<usize>) -> Flow {
+        self.net.share_ended = false;
+        let start = self.rooms_at + room * ROOM_BYTES;
+        match self.take(peer, start, outcome, ROOM_BYTES, false) {
+            true => Flow::Drained,
+            false => Flow::More,
+        }
+    }
+
+    /// Delivers what one read into `room` bytes of the turn's buffer has brought. True: that was
+    /// all for now.
+    fn take(
+        &mut self,
+        peer: Peer,
+        start: usize,
+        outcome: io::Result<usize>,
+        room: usize,
+        read_on: bool,
+    ) -> bool {
+        match outcome {
+            Ok(0) if !self.is_datagram(peer) => {
+                self.ended(peer);
+                true
+            }
+            Ok(count) => {
+                self.deliver(peer, start..start + count);
+                count < room && !read_on && !self.is_datagram(peer)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
+            Err(error) => {
+                self.failed(peer, &error);
+                true
+            }
+        }
+    }
+
+    fn is_datagram(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(|c| c.kind == Kind::Datagram)
+    }
+}
