@@ -30,16 +30,26 @@ impl Engine {
     /// Ends `peer`, which is too slow a reader. Nobody else waits for it: the service is told now,
     /// and all that stays is the last word, if there is one.
     pub(super) fn give_up(&mut self, peer: Peer) {
-        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        let Some(connection) = self.net.connections.get(peer) else { return };
         if !connection.may_be_told() {
             return self.net.kill(peer, Reason::Slow);
         }
-        self.net.pool.forfeit(connection.buffers.take());
         let index = usize::from(connection.service);
-        self.call(index, |service, net| service.fell_behind(peer, net));
-        match self.net.queued(peer) {
-            0 => self.net.kill(peer, Reason::Slow),
+        self.forfeit(peer);
+        let last_word = self.call(index, |service, net| service.fell_behind(peer, net));
+        // In parting the service may have let out what it had gathered for everybody: behind a
+        // line that was cut off anywhere, the peer could not make sense of it.
+        self.forfeit(peer);
+        self.net.send(peer, last_word);
+        match last_word {
+            b"" => self.net.kill(peer, Reason::Slow),
             _ => self.net.close_as(peer, Reason::Slow),
+        }
+    }
+
+    fn forfeit(&mut self, peer: Peer) {
+        if let Some(connection) = self.net.connections.get_mut(peer) {
+            self.net.pool.forfeit(connection.buffers.take());
         }
     }
 }
@@ -63,8 +73,9 @@ mod tests {
             input.len()
         }
 
-        fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
-            net.send(peer, self.last_word);
+        fn fell_behind(&mut self, peer: Peer, net: &mut Net) -> &'static [u8] {
+            net.send(peer, b"gathered before");
+            self.last_word
         }
     }
 

@@ -45,9 +45,11 @@ pub trait Service {
     /// fallen below `Limits::low`: there is room again.
     fn drained(&mut self, _peer: Peer, _net: &mut Net) {}
 
-    /// The peer reads too slowly and is closed for it; what was queued for it is lost. What is sent
-    /// to it now is the last it may get.
-    fn fell_behind(&mut self, _peer: Peer, _net: &mut Net) {}
+    /// The peer reads too slowly and is closed for it; what was queued for it is lost. Returns the
+    /// last word to it; nothing else that it is sent now reaches it.
+    fn fell_behind(&mut self, _peer: Peer, _net: &mut Net) -> &'static [u8] {
+        b""
+    }
 
     /// The connection is over. Nothing can be sent to it any more.
     fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}

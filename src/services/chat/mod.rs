@@ -58,6 +58,10 @@ struct Session {
     state: State,
 }
 
+/// For those who do not keep up. Whatever they have read so far may stop within a line.
+const TOO_SLOW: &[u8] =
+    b"[...]\n** You are too far behind with reading. What you missed is gone. Goodbye!\n";
+
 /// The chat, with all its rooms.
 pub struct Chat {
     sessions: Table<Session>,
@@ -107,11 +111,9 @@ impl Service for Chat {
         net.close(peer);
     }
 
-    fn fell_behind(&mut self, peer: Peer, net: &mut Net) {
+    fn fell_behind(&mut self, peer: Peer, net: &mut Net) -> &'static [u8] {
         self.depart(peer, net);
-        // Whatever it has read so far may stop within a line.
-        net.send(peer, b"[...]\n");
-        tell(net, peer, "You are too far behind with reading. What you missed is gone. Goodbye!");
+        TOO_SLOW
     }
 
     fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
