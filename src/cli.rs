@@ -229,6 +229,10 @@ pub struct ServeArgs {
           hide_default_value = true, help_heading = "Speed")]
     spin: Duration,
 
+    /// Read and write one connection per system call, even where the kernel has io_uring
+    #[arg(long, help_heading = "Speed")]
+    no_uring: bool,
+
     /// Let other processes serve the same ports, one a core: the kernel spreads peers over them.
     /// Not for talk and chat, whose people must meet in one process
     #[arg(long, help_heading = "Speed")]
@@ -294,6 +298,7 @@ impl ServeArgs {
                 reuse_port: self.reuse_port,
             },
             spin: self.spin,
+            uring: !self.no_uring,
             guards: self.guards.policy(&endpoints)?,
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,

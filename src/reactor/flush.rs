@@ -41,11 +41,17 @@ impl Reactor {
         loop {
             self.engine.settle();
             self.place_calls();
-            let Some(first) = self.engine.next_touched() else { break };
-            let mut next = Some(first);
-            while let Some(peer) = next {
+            let mut touched = std::mem::take(&mut self.touched);
+            touched.extend(std::iter::from_fn(|| self.engine.next_touched()));
+            self.send_together(&touched);
+            for &peer in &touched {
                 self.flush_peer(peer);
-                next = self.engine.next_touched();
+            }
+            let done = touched.is_empty();
+            touched.clear();
+            self.touched = touched;
+            if done {
+                break;
             }
         }
         self.engine.end_turn();
@@ -173,7 +179,19 @@ impl Stream {
     fn write(&mut self, engine: &mut Engine, peer: Peer) {
         let Some(outgoing) = engine.outgoing(peer) else { return };
         let wanted = outgoing.bytes();
-        match self.send(&outgoing) {
+        let outcome = self.send(&outgoing);
+        self.written(engine, peer, wanted, outcome);
+    }
+
+    /// Takes note of what became of writing `wanted` bytes.
+    pub(super) fn written(
+        &mut self,
+        engine: &mut Engine,
+        peer: Peer,
+        wanted: usize,
+        outcome: io::Result<usize>,
+    ) {
+        match outcome {
             Ok(count) => {
                 // A short write has met a full buffer: the next edge will say when it is not.
                 self.writable = count == wanted;

@@ -10,10 +10,13 @@ mod datagrams;
 mod flush;
 mod input;
 mod listeners;
+#[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "no_ring.rs")]
+mod ring;
 mod serve;
 mod sockets;
 mod source;
 mod stream;
+mod together;
 
 use std::collections::VecDeque;
 use std::io;
@@ -34,6 +37,7 @@ use input::Input;
 use listeners::{Accepting, Listener, is_exhaustion};
 use source::Source;
 use stream::Stream;
+use together::Together;
 
 pub use clock::Watch;
 pub use input::Manner;
@@ -83,6 +87,9 @@ pub struct Reactor {
     lingering: VecDeque<(Time, Peer)>,
     /// Those of them that have hung up since the last look.
     hung_up: Vec<Peer>,
+    /// Those that are flushed at the moment.
+    touched: Vec<Peer>,
+    together: Together,
     signals: Option<Signals>,
     input: Option<Input>,
     notes: VecDeque<Note>,
@@ -117,6 +124,8 @@ impl Reactor {
             pause_told: None,
             lingering: VecDeque::new(),
             hung_up: Vec::new(),
+            touched: Vec::new(),
+            together: Together::default(),
             signals: None,
             input: None,
             notes: VecDeque::new(),
@@ -137,6 +146,12 @@ impl Reactor {
     /// waking up takes longer than all else; meanwhile a processor is busy.
     pub fn spin(&mut self, spin: Duration) {
         self.spin = spin;
+    }
+
+    /// Reads from many peers and writes to many in one system call, where the kernel has io_uring
+    /// (Linux 6.1) and nothing forbids it. Without it everything works the same.
+    pub fn use_uring(&mut self) -> io::Result<()> {
+        self.together.start()
     }
 
     /// The engine, to add services and to act for the operator. What that leaves to be sent is

@@ -17,7 +17,14 @@ impl Reactor {
     /// Serves each of those that are ready now once. Those with more to do go to the back of the
     /// queue, for the next turn.
     pub(super) fn serve_ready(&mut self) {
-        for _ in 0..self.ready.len() {
+        let mut left = self.ready.len();
+        while left > 0 {
+            let served = self.receive_together(left);
+            if served > 0 {
+                left -= served;
+                continue;
+            }
+            left -= 1;
             match self.ready.pop_front() {
                 Some(Source::Stream(peer)) => self.serve_stream(peer),
                 Some(Source::Datagrams(slot)) => self.serve_datagrams(slot),
@@ -41,7 +48,7 @@ impl Reactor {
             self.engine.writable(peer);
         }
         match self.engine.input(peer, &mut &stream.socket, stream.read_on) {
-            Flow::Drained => stream.readable = false,
+            Flow::Drained => stream.drained(),
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
             Flow::More => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),

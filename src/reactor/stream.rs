@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use mio::event::Source;
 use mio::net::{TcpStream, UdpSocket};
@@ -29,7 +30,12 @@ pub(super) struct Stream {
     pub(super) queued: bool,
     /// Whether epoll knows it. A conversation that is over within a turn never gets there.
     pub(super) registered: bool,
+    /// How many more times it is to be read from on its own, with more room.
+    bulk: u8,
 }
+
+/// A peer that has sent more than a shared read takes is read from on its own so many times.
+const BULK_READS: u8 = 16;
 
 impl Stream {
     /// One that has been accepted: it takes output at once; whether there is input, registering
@@ -54,6 +60,7 @@ impl Stream {
             read_on: false,
             queued: false,
             registered: false,
+            bulk: 0,
         }
     }
 
@@ -66,6 +73,30 @@ impl Stream {
         registry.register(source, token, everything())?;
         self.registered = true;
         Ok(())
+    }
+
+    /// The descriptor of a TCP socket.
+    pub(super) fn tcp(&self) -> Option<BorrowedFd<'_>> {
+        match &self.socket {
+            Socket::Tcp(tcp) => Some(tcp.as_fd()),
+            Socket::Udp(_) => None,
+        }
+    }
+
+    /// Whether it may be read from together with others: one short read is likely to be all.
+    pub(super) fn is_quick(&self) -> bool {
+        self.bulk == 0 && !self.read_on && matches!(self.socket, Socket::Tcp(_))
+    }
+
+    /// More has come than a shared read takes.
+    pub(super) fn is_bulk(&mut self) {
+        self.bulk = BULK_READS;
+    }
+
+    /// It has been read from on its own, to the end.
+    pub(super) fn drained(&mut self) {
+        self.readable = false;
+        self.bulk = self.bulk.saturating_sub(1);
     }
 
     /// Writes what is outgoing in one call.

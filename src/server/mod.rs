@@ -39,6 +39,8 @@ pub struct Config {
     pub listening: Listening,
     /// For how long after an event the loop does not sleep.
     pub spin: Duration,
+    /// Whether to use io_uring where the kernel has it.
+    pub uring: bool,
     /// Whom to listen to, and how much.
     pub guards: Policy,
     /// Bytes a chat member may be behind for a while.
@@ -60,6 +62,7 @@ impl Default for Config {
             idle: None,
             listening: Listening::default(),
             spin: Duration::ZERO,
+            uring: true,
             guards: Policy::default(),
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
@@ -133,6 +136,11 @@ impl Server {
         let limits = config.limits()?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
+        if config.uring
+            && let Err(error) = reactor.use_uring()
+        {
+            log::debug!("io_uring cannot be used: {error}; every send is a call of its own");
+        }
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals(&[]).map_err(setting_up)?;

@@ -9,6 +9,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::lines::Lines;
 
+/// Whether servers are tested without io_uring: `TEST_NO_URING=1 cargo test --test end_to_end`.
+fn is_plain() -> bool {
+    std::env::var_os("TEST_NO_URING").is_some()
+}
+
 /// A running server. Dropping it kills it.
 pub(crate) struct Server {
     child: Child,
@@ -54,6 +59,10 @@ impl Server {
     }
 
     fn spawn(program: &str, words: &[&str], screen: Stdio) -> Server {
+        let mut words = words.to_vec();
+        if let Some(at) = words.iter().position(|word| *word == "serve").filter(|_| is_plain()) {
+            words.insert(at + 1, "--no-uring");
+        }
         let mut child = Command::new(program)
             .args(words)
             .env_remove("RUST_LOG")
