@@ -18,8 +18,8 @@ const POOLED_BYTES_MAX: usize = 8 * 1024 * 1024;
 const POOLED_MAX: usize = 16 * 1024;
 /// One gathered write takes at most this many chunks; the rest goes with the next one.
 pub(crate) const SLICES_MAX: usize = 16;
-/// Shared ranges shorter than this are copied: that costs less than a chunk of their own, and
-/// many of them still leave in one write.
+/// Shared ranges shorter than this are copied to what waits already: that costs less than a chunk
+/// of their own, and many of them still leave in one write.
 const SHARE_MIN_BYTES: usize = 1024;
 
 enum Chunk {
@@ -33,6 +33,15 @@ impl Chunk {
         match self {
             Chunk::Own(bytes) => bytes.len(),
             Chunk::Shared(_, range) | Chunk::Turn(range) => range.len(),
+        }
+    }
+
+    /// Whether it may stay as it is beyond the turn.
+    fn can_wait(&self) -> bool {
+        match self {
+            Chunk::Own(_) => true,
+            Chunk::Shared(_, range) => range.len() >= SHARE_MIN_BYTES,
+            Chunk::Turn(_) => false,
         }
     }
 
@@ -62,11 +71,17 @@ impl<'a> Gathered<'a> {
 ///
 /// Invariants: no chunk is empty; `sent` is less than the length of the first chunk; `len` is the
 /// sum of the chunks' lengths less `sent`.
-#[derive(Default)]
 pub(crate) struct Outbox {
     chunks: VecDeque<Chunk>,
     sent: usize,
     len: usize,
+}
+
+impl Default for Outbox {
+    /// With room for one chunk, which is what nearly all need; `VecDeque` would begin with four.
+    fn default() -> Outbox {
+        Outbox { chunks: VecDeque::with_capacity(1), sent: 0, len: 0 }
+    }
 }
 
 impl Outbox {
@@ -109,14 +124,18 @@ impl Outbox {
         }
     }
 
-    /// Queues a range of a buffer that others are sent too.
+    /// Queues a range of a buffer that others are sent too. One that is first in line is shared
+    /// however short it is: it mostly leaves within the turn, and nobody needs a buffer for it.
     pub(crate) fn push_shared(
         &mut self,
         buffer: &Rc<Vec<u8>>,
         range: Range<usize>,
         pool: &mut Pool,
     ) {
-        if range.len() < SHARE_MIN_BYTES {
+        if range.is_empty() {
+            return;
+        }
+        if range.len() < SHARE_MIN_BYTES && !self.is_empty() {
             self.push(&buffer[range], pool);
         } else {
             self.len += range.len();
@@ -166,15 +185,17 @@ impl Outbox {
         }
     }
 
-    /// Copies what lies in the turn's read buffer, which is about to be used again.
+    /// Copies what cannot wait where it is: it lies in the turn's read buffer, which is about to
+    /// be used again, or is so short that it would keep alive a shared buffer for next to nothing.
     pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
         for (at, chunk) in self.chunks.iter_mut().enumerate() {
-            if let Chunk::Turn(range) = chunk {
-                let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
-                let mut own = pool.take_buffer();
-                own.extend_from_slice(&turn[range.start + gone..range.end]);
-                *chunk = Chunk::Own(own);
+            if chunk.can_wait() {
+                continue;
             }
+            let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
+            let mut own = pool.take_buffer();
+            own.extend_from_slice(&chunk.bytes(turn)[gone..]);
+            *chunk = Chunk::Own(own);
         }
     }
 
@@ -302,6 +323,21 @@ mod tests {
         turn.fill(b'x');
         assert_eq!(contents(&outbox, &turn), b"cdef");
         assert_eq!(outbox.len(), 4);
+    }
+
+    #[test]
+    fn a_short_range_is_shared_within_the_turn_and_copied_if_it_has_to_wait() {
+        let shared = Rc::new(b"short, and of a buffer that may be large".to_vec());
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_shared(&shared, 0..0, &mut pool);
+        assert!(outbox.chunks.is_empty());
+        outbox.push_shared(&shared, 0..5, &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 2);
+        outbox.sent(2, &mut pool);
+        outbox.hold(&[], &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 1);
+        outbox.push_shared(&shared, 5..10, &mut pool);
+        assert_eq!((outbox.chunks.len(), contents(&outbox, &[])), (1, b"ort, and".to_vec()));
     }
 
     #[test]
