@@ -5,6 +5,7 @@
 //! the time, `accept` and `input` what has come, `ring` what is due, then flush: `settle`, and for
 //! each peer from `next_touched` do what `step` says until it says `Wait`; at last `end_turn`.
 
+mod address;
 mod connection;
 mod deadlines;
 mod delivery;
@@ -123,7 +124,7 @@ impl Engine {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let connection = Connection::new(arrival.remote, number, self.net.now);
+        let connection = Connection::accepted(arrival.remote, number, self.net.now);
         let peer = self.net.connections.insert(connection);
         self.net.metrics.opened += 1;
         let (name, remote) = (self.residents[service].name, arrival.remote);
@@ -260,7 +261,7 @@ impl Engine {
     pub fn outgoing(&self, peer: Peer) -> Option<Outgoing<'_>> {
         let connection = self.net.connections.get(peer)?;
         let outbox = &connection.buffers.as_ref()?.outbox;
-        let chunks_max = match connection.kind {
+        let chunks_max = match connection.kind() {
             Kind::Stream => SLICES_MAX,
             Kind::Datagram => 1,
         };
@@ -359,7 +360,7 @@ impl Engine {
 
 impl Engine {
     fn is_datagram(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(|c| c.kind == Kind::Datagram)
+        self.net.connections.get(peer).is_some_and(|c| c.kind() == Kind::Datagram)
     }
 
     fn call(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net)) {
