@@ -35,6 +35,7 @@ pub use dialing::Call;
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
+pub use outbox::Slices;
 pub use reason::Reason;
 pub use service::{Arrival, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
@@ -265,10 +266,12 @@ impl Engine {
             Kind::Stream => SLICES_MAX,
             Kind::Datagram => 1,
         };
-        let gathered = outbox.gather(&self.turn, chunks_max);
-        let whole = gathered.bytes == outbox.len();
-        let last = whole && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
-        (gathered.bytes > 0).then_some(Outgoing { gathered, last })
+        if outbox.is_empty() {
+            return None;
+        }
+        let head = outbox.head(&self.turn, chunks_max);
+        let last = head.is_all() && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
+        Some(Outgoing { head, last })
     }
 
     /// The kernel has taken the first `count` bytes of what `step` said to write.

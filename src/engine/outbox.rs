@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 /// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
@@ -54,15 +54,49 @@ impl Chunk {
     }
 }
 
-/// The head of an outbox as the kernel takes it.
-pub(crate) struct Gathered<'a> {
-    slices: [IoSlice<'a>; SLICES_MAX],
-    count: usize,
-    pub(crate) bytes: usize,
+/// What one gathered write takes of an outbox. Small, and so handed around; the slices are made
+/// where they are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    outbox: &'a Outbox,
+    turn: &'a [u8],
+    chunks: usize,
 }
 
-impl<'a> Gathered<'a> {
-    pub(crate) fn slices(&self) -> &[IoSlice<'a>] {
+impl<'a> Head<'a> {
+    pub(crate) fn bytes(&self) -> usize {
+        let chunks = self.outbox.chunks.iter().take(self.chunks);
+        chunks.map(Chunk::len).sum::<usize>() - self.outbox.sent
+    }
+
+    /// Whether nothing is behind it.
+    pub(crate) fn is_all(&self) -> bool {
+        self.outbox.chunks.len() <= self.chunks
+    }
+
+    pub(crate) fn slices(&self) -> Slices<'a> {
+        let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0 };
+        let mut skip = self.outbox.sent;
+        let chunks = self.outbox.chunks.iter().take(self.chunks);
+        for (slice, chunk) in slices.slices.iter_mut().zip(chunks) {
+            *slice = IoSlice::new(&chunk.bytes(self.turn)[skip..]);
+            skip = 0;
+            slices.count += 1;
+        }
+        slices
+    }
+}
+
+/// Bytes for one gathered write, as the kernel takes them.
+pub struct Slices<'a> {
+    slices: [IoSlice<'a>; SLICES_MAX],
+    count: usize,
+}
+
+impl<'a> Deref for Slices<'a> {
+    type Target = [IoSlice<'a>];
+
+    fn deref(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]
     }
 }
@@ -155,18 +189,10 @@ impl Outbox {
         }
     }
 
-    /// What is first in line, at most `chunks_max` chunks of it, for one gathered write.
-    pub(crate) fn gather<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Gathered<'a> {
-        let mut gathered = Gathered { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
-        let mut skip = self.sent;
-        for (slice, chunk) in gathered.slices.iter_mut().zip(&self.chunks).take(chunks_max) {
-            let bytes = &chunk.bytes(turn)[skip..];
-            skip = 0;
-            *slice = IoSlice::new(bytes);
-            gathered.count += 1;
-            gathered.bytes += bytes.len();
-        }
-        gathered
+    /// What is first in line, for one gathered write: at most `chunks_max` chunks, and never more
+    /// than `SLICES_MAX`.
+    pub(crate) fn head<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Head<'a> {
+        Head { outbox: self, turn, chunks: chunks_max.min(SLICES_MAX) }
     }
 
     /// Takes note that the first `count` bytes are gone.
@@ -286,7 +312,7 @@ mod tests {
     use super::*;
 
     fn contents(outbox: &Outbox, turn: &[u8]) -> Vec<u8> {
-        outbox.gather(turn, SLICES_MAX).slices().iter().flat_map(|slice| slice.to_vec()).collect()
+        outbox.head(turn, SLICES_MAX).slices().iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]

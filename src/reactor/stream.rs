@@ -71,8 +71,8 @@ impl Stream {
     /// Writes what is outgoing in one call.
     pub(super) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         match &self.socket {
-            Socket::Tcp(tcp) => sockets::send(tcp, outgoing.slices(), outgoing.last),
-            Socket::Udp(udp) => sockets::send(udp, outgoing.slices(), false),
+            Socket::Tcp(tcp) => sockets::send(tcp, &outgoing.slices(), outgoing.last),
+            Socket::Udp(udp) => sockets::send(udp, &outgoing.slices(), false),
         }
     }
 
