@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use super::address::Address;
 use super::limits::{Limits, Quota};
-use super::outbox::Buffers;
+use super::outbox::{Buffers, Pool};
 use super::reason::Reason;
+use super::slots::Peer;
 use super::time::Time;
 
 /// How far a connection is on its way. Phases only ever go forward.
@@ -105,6 +106,20 @@ impl Connection {
         match self.origin {
             Origin::Accepted => Kind::Stream,
             Origin::Called(kind) => kind,
+        }
+    }
+
+    /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
+    pub(crate) fn touch(&mut self, peer: Peer, list: &mut Vec<Peer>) {
+        if !std::mem::replace(&mut self.touched, true) {
+            list.push(peer);
+        }
+    }
+
+    /// Gives its buffers back if there is nothing in them.
+    pub(crate) fn release(&mut self, pool: &mut Pool) {
+        if let Some(buffers) = self.buffers.take_if(|buffers| buffers.is_empty()) {
+            pool.give_set(buffers);
         }
     }
 

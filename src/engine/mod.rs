@@ -139,7 +139,7 @@ impl Engine {
 
     /// Whether it makes sense to call `input` for `peer` now.
     pub fn wants_input(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(Connection::wants_input)
+        self.kind_to_read(peer).is_some()
     }
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
@@ -156,21 +156,19 @@ impl Engine {
             if self.net.share_ended {
                 break;
             }
-            if !self.wants_input(peer) {
-                return Flow::Paused;
-            }
+            let Some(kind) = self.kind_to_read(peer) else { return Flow::Paused };
             if !self.can_read() {
                 return Flow::More;
             }
             let start = self.turn_used;
             match stream.read(&mut self.turn[start..start + READ_BYTES]) {
-                Ok(0) if !self.is_datagram(peer) => {
+                Ok(0) if kind == Kind::Stream => {
                     self.ended(peer);
                     return Flow::Drained;
                 }
                 Ok(count) => {
                     self.deliver(peer, start..start + count);
-                    if count < READ_BYTES && !read_on && !self.is_datagram(peer) {
+                    if count < READ_BYTES && !read_on && kind == Kind::Stream {
                         return Flow::Drained;
                     }
                 }
@@ -293,7 +291,7 @@ impl Engine {
             buffers.backed_up = false;
         }
         let listening = connection.may_be_told();
-        net.release(peer);
+        connection.release(&mut net.pool);
         if drained && listening {
             self.call(index, |service, net| service.drained(peer, net));
         }
@@ -362,8 +360,10 @@ impl Engine {
 }
 
 impl Engine {
-    fn is_datagram(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(|c| c.kind() == Kind::Datagram)
+    /// What `peer` carries, if it is to be read now.
+    fn kind_to_read(&self, peer: Peer) -> Option<Kind> {
+        let connection = self.net.connections.get(peer)?;
+        connection.wants_input().then(|| connection.kind())
     }
 
     fn call(&mut self, index: usize, tell: impl FnOnce(&mut dyn Service, &mut Net)) {

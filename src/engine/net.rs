@@ -227,9 +227,8 @@ impl Net {
 
     /// Puts `peer` on the list of those to be flushed, once.
     pub(super) fn touch(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
-        if !std::mem::replace(&mut connection.touched, true) {
-            self.touched.push(peer);
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.touch(peer, &mut self.touched);
         }
     }
 
@@ -242,10 +241,10 @@ impl Net {
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
         push(kind, buffers, pool);
         if buffers.outbox.is_empty() {
-            return self.release(peer);
+            return connection.release(pool);
         }
         buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
-        self.touch(peer);
+        connection.touch(peer, &mut self.touched);
     }
 
     /// Judges what the kernel has left of `peer`'s output: whether it is too much at once. If it
@@ -321,9 +320,8 @@ impl Net {
 
     /// Gives the buffers of `peer` back if there is nothing in them.
     pub(super) fn release(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
-        if let Some(buffers) = connection.buffers.take_if(|buffers| buffers.is_empty()) {
-            self.pool.give_set(buffers);
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.release(&mut self.pool);
         }
     }
 }
