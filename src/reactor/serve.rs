@@ -40,7 +40,7 @@ impl Reactor {
         if stream.writable {
             self.engine.writable(peer);
         }
-        match self.engine.input(peer, &mut &stream.socket, stream.read_on) {
+        match self.engine.input(peer, &mut &stream.socket, stream.reads_on()) {
             Flow::Drained => stream.readable = false,
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
