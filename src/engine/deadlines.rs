@@ -13,6 +13,9 @@ use super::time::Time;
 /// Fewer stale entries than this are not worth a sweep.
 const SWEEP_MIN: usize = 1024;
 
+// Most connections have one entry for as long as they live.
+const _: () = assert!(size_of::<Reverse<(Time, Peer)>>() == 16);
+
 /// Deadlines of connections, earliest first.
 #[derive(Default)]
 pub(crate) struct Deadlines {

@@ -244,6 +244,9 @@ pub(crate) struct Buffers {
     pub(crate) backed_up: bool,
 }
 
+// After a line to a large room the pool keeps as many of both as the room has members.
+const _: () = assert!(size_of::<Buffers>() == 96 && size_of::<Chunk>() == 32);
+
 impl Buffers {
     pub(crate) fn is_empty(&self) -> bool {
         self.inbox.is_empty() && self.outbox.is_empty()
