@@ -3,9 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 
+use super::address::Address;
 use super::limits::{Limits, Quota};
-use super::outbox::Buffers;
+use super::outbox::{Buffers, Pool};
 use super::reason::Reason;
+use super::slots::Peer;
 use super::time::Time;
 
 /// How far a connection is on its way. Phases only ever go forward.
@@ -41,9 +43,18 @@ pub enum Kind {
     Datagram,
 }
 
+/// Who made a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The peer, over a stream.
+    Accepted,
+    /// We did.
+    Called(Kind),
+}
+
 /// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
 pub(crate) struct Connection {
-    pub(crate) remote: SocketAddr,
+    pub(crate) remote: Address,
     /// `None` while there is neither unfinished input nor unsent output.
     pub(crate) buffers: Option<Box<Buffers>>,
     pub(crate) opened_at: Time,
@@ -54,29 +65,61 @@ pub(crate) struct Connection {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) phase: Phase,
-    pub(crate) kind: Kind,
+    pub(crate) origin: Origin,
     pub(crate) service: u8,
     /// Whether it is in the list of those to be flushed.
     pub(crate) touched: bool,
-    /// Whether it was us who called.
-    pub(crate) called: bool,
 }
 
+// It is full: one more byte here would be eight for each connection.
+const _: () = assert!(size_of::<Connection>() == 80);
+
 impl Connection {
-    pub(crate) fn new(remote: SocketAddr, service: u8, now: Time) -> Connection {
+    /// One that has been accepted.
+    pub(crate) fn accepted(remote: SocketAddr, service: u8, now: Time) -> Connection {
+        Connection::new(remote, Origin::Accepted, Phase::Open, service, now)
+    }
+
+    /// One that is being made.
+    pub(crate) fn called(remote: SocketAddr, kind: Kind, service: u8, now: Time) -> Connection {
+        Connection::new(remote, Origin::Called(kind), Phase::Dialing, service, now)
+    }
+
+    fn new(remote: SocketAddr, origin: Origin, phase: Phase, service: u8, now: Time) -> Connection {
         Connection {
-            remote,
+            remote: remote.into(),
             buffers: None,
             opened_at: now,
             active_at: now,
             armed: Time::NEVER,
             bytes_in: 0,
             bytes_out: 0,
-            phase: Phase::Open,
-            kind: Kind::Stream,
+            phase,
+            origin,
             service,
             touched: false,
-            called: false,
+        }
+    }
+
+    /// What it carries.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.origin {
+            Origin::Accepted => Kind::Stream,
+            Origin::Called(kind) => kind,
+        }
+    }
+
+    /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
+    pub(crate) fn touch(&mut self, peer: Peer, list: &mut Vec<Peer>) {
+        if !std::mem::replace(&mut self.touched, true) {
+            list.push(peer);
+        }
+    }
+
+    /// Gives its buffers back if there is nothing in them.
+    pub(crate) fn release(&mut self, pool: &mut Pool) {
+        if let Some(buffers) = self.buffers.take_if(|buffers| buffers.is_empty()) {
+            pool.give_set(buffers);
         }
     }
 
@@ -100,7 +143,8 @@ impl Connection {
         match self.phase {
             Phase::Open | Phase::Ending | Phase::Listening => {
                 // Whom we have called may read no more until we do: both would wait for ever.
-                self.called || !self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
+                let backed_up = self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up);
+                self.origin != Origin::Accepted || !backed_up
             }
             Phase::Closing(_) | Phase::Lingering(_) => true,
             Phase::Dialing | Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,

@@ -7,11 +7,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::slots::Peer;
+use super::slots::{Peer, ROWS_RESERVED};
 use super::time::Time;
 
 /// Fewer stale entries than this are not worth a sweep.
 const SWEEP_MIN: usize = 1024;
+
+// Most connections have one entry for as long as they live.
+const _: () = assert!(size_of::<Reverse<(Time, Peer)>>() == 16);
 
 /// Deadlines of connections, earliest first.
 #[derive(Default)]
@@ -21,6 +24,9 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     pub(crate) fn push(&mut self, when: Time, peer: Peer) {
+        if self.heap.capacity() == 0 {
+            self.heap.reserve(ROWS_RESERVED);
+        }
         self.heap.push(Reverse((when, peer)));
     }
 
@@ -42,7 +48,7 @@ impl Deadlines {
     pub(crate) fn sweep(&mut self, live: usize, mut is_live: impl FnMut(Time, Peer) -> bool) {
         if self.heap.len() > 2 * live + SWEEP_MIN {
             self.heap.retain(|Reverse((when, peer))| is_live(*when, *peer));
-            self.heap.shrink_to(2 * live + SWEEP_MIN);
+            self.heap.shrink_to(ROWS_RESERVED.max(2 * live + SWEEP_MIN));
         }
     }
 }

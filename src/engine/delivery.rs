@@ -59,7 +59,7 @@ impl Engine {
         let net = &mut self.net;
         let Some(connection) = net.connections.get_mut(peer) else { return };
         // A datagram is whole: what is not used of it will not be completed.
-        if !connection.is_heard() || connection.kind == Kind::Datagram {
+        if !connection.is_heard() || connection.kind() == Kind::Datagram {
             return net.release(peer);
         }
         let buffers = connection.buffers.get_or_insert_with(|| net.pool.take_set());

@@ -43,10 +43,7 @@ impl Net {
             return None;
         }
         let service = u8::try_from(self.calling).ok()?;
-        let mut connection = Connection::new(call.remote, service, self.now);
-        connection.phase = Phase::Dialing;
-        connection.kind = call.kind;
-        connection.called = true;
+        let connection = Connection::called(call.remote, call.kind, service, self.now);
         let peer = self.connections.insert(connection);
         self.metrics.opened += 1;
         self.dials.push((peer, call));
@@ -81,7 +78,7 @@ impl Engine {
         }
         connection.phase = Phase::Open;
         connection.active_at = self.net.now;
-        let (index, remote) = (usize::from(connection.service), connection.remote);
+        let (index, remote) = (usize::from(connection.service), connection.remote.into());
         let arrival = Arrival { remote, local };
         log::debug!("{peer} connected from {local} to {remote}");
         self.net.arm(peer);

@@ -95,8 +95,8 @@ mod tests {
     }
 
     fn queued(engine: &Engine, peer: Peer) -> Vec<u8> {
-        let outgoing = engine.outgoing(peer);
-        outgoing.iter().flat_map(|o| o.slices().iter().flat_map(|s| s.to_vec())).collect()
+        let slices = engine.outgoing(peer).map(|outgoing| outgoing.slices());
+        slices.iter().flat_map(|slices| slices.iter().flat_map(|slice| slice.to_vec())).collect()
     }
 
     #[test]

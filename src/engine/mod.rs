@@ -7,6 +7,7 @@
 //! Many peers may be read from at once (`rooms`, then `filled` for each), and what is `outgoing`
 //! for many may be written at once before `sent` is said of each.
 
+mod address;
 mod connection;
 mod deadlines;
 mod delivery;
@@ -38,6 +39,7 @@ pub use dialing::Call;
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
+pub use outbox::Slices;
 pub use reading::ROOM_BYTES;
 pub use reason::Reason;
 pub use service::{Arrival, Reply, Responder, Service};
@@ -127,7 +129,7 @@ impl Engine {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let connection = Connection::new(arrival.remote, number, self.net.now);
+        let connection = Connection::accepted(arrival.remote, number, self.net.now);
         let peer = self.net.connections.insert(connection);
         self.net.metrics.opened += 1;
         let (name, remote) = (self.residents[service].name, arrival.remote);
@@ -216,20 +218,23 @@ impl Engine {
     pub fn outgoing(&self, peer: Peer) -> Option<Outgoing<'_>> {
         let connection = self.net.connections.get(peer)?;
         let outbox = &connection.buffers.as_ref()?.outbox;
-        let chunks_max = match connection.kind {
+        let chunks_max = match connection.kind() {
             Kind::Stream => SLICES_MAX,
             Kind::Datagram => 1,
         };
-        let gathered = outbox.gather(&self.turn, chunks_max);
-        let whole = gathered.bytes == outbox.len();
-        let last = whole && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
-        (gathered.bytes > 0).then_some(Outgoing { gathered, last })
+        if outbox.is_empty() {
+            return None;
+        }
+        let head = outbox.head(&self.turn, chunks_max);
+        let last = head.is_all() && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
+        Some(Outgoing { head, last })
     }
 
     /// What `outgoing` returns, if that is one slice and not several: the bytes, and whether a FIN
     /// follows.
     pub fn outgoing_piece(&self, peer: Peer) -> Option<(&[u8], bool)> {
         let connection = self.net.connections.get(peer)?;
+        let connection = Some(connection).filter(|c| c.kind() == Kind::Stream)?;
         let bytes = connection.buffers.as_ref()?.outbox.piece(&self.turn)?;
         Some((bytes, matches!(connection.phase, Phase::Ending | Phase::Closing(_))))
     }
@@ -253,7 +258,7 @@ impl Engine {
             buffers.backed_up = false;
         }
         let listening = connection.may_be_told();
-        net.release(peer);
+        connection.release(&mut net.pool);
         if drained && listening {
             self.call(index, |service, net| service.drained(peer, net));
         }

@@ -110,7 +110,7 @@ impl Net {
     /// Datagrams have no such end: nothing happens.
     pub fn finish(&mut self, peer: Peer) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
-        match (connection.phase, connection.kind) {
+        match (connection.phase, connection.kind()) {
             (Phase::Open, Kind::Stream) => connection.phase = Phase::Ending,
             (Phase::HalfClosed, _) => connection.phase = Phase::Finishing(Reason::Eof),
             _ => return,
@@ -156,7 +156,7 @@ impl Net {
 
     /// The address of `peer`, unless it is gone.
     pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
-        self.connections.get(peer).map(|connection| connection.remote)
+        self.connections.get(peer).map(|connection| connection.remote.into())
     }
 
     /// Asks for `alarm` in `wait` from now at the latest. The earliest wish counts; it is
@@ -227,9 +227,8 @@ impl Net {
 
     /// Puts `peer` on the list of those to be flushed, once.
     pub(super) fn touch(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
-        if !std::mem::replace(&mut connection.touched, true) {
-            self.touched.push(peer);
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.touch(peer, &mut self.touched);
         }
     }
 
@@ -238,14 +237,14 @@ impl Net {
         if !connection.may_be_told() {
             return;
         }
-        let pool = &mut self.pool;
+        let (kind, pool) = (connection.kind(), &mut self.pool);
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
-        push(connection.kind, buffers, pool);
+        push(kind, buffers, pool);
         if buffers.outbox.is_empty() {
-            return self.release(peer);
+            return connection.release(pool);
         }
         buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
-        self.touch(peer);
+        connection.touch(peer, &mut self.touched);
     }
 
     /// Judges what the kernel has left of `peer`'s output: whether it is too much at once. If it
@@ -272,7 +271,7 @@ impl Net {
         connection.phase = match (connection.phase, reason) {
             (Phase::Dialing, _) => Phase::Gone(reason),
             // There is no FIN to be sent or to be waited for.
-            (Phase::Open, _) if connection.kind == Kind::Datagram => Phase::Finishing(reason),
+            (Phase::Open, _) if connection.kind() == Kind::Datagram => Phase::Finishing(reason),
             (Phase::Open | Phase::Ending, _) => Phase::Closing(reason),
             (Phase::Listening, _) => Phase::Lingering(reason),
             (Phase::HalfClosed, Reason::Done) => Phase::Finishing(Reason::Eof),
@@ -321,9 +320,8 @@ impl Net {
 
     /// Gives the buffers of `peer` back if there is nothing in them.
     pub(super) fn release(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
-        if let Some(buffers) = connection.buffers.take_if(|buffers| buffers.is_empty()) {
-            self.pool.give_set(buffers);
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.release(&mut self.pool);
         }
     }
 }

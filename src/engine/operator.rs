@@ -11,7 +11,7 @@ impl Engine {
         self.net.connections.iter().map(|(peer, connection)| Entry {
             peer,
             service: self.residents[usize::from(connection.service)].name,
-            remote: connection.remote,
+            remote: connection.remote.into(),
             age: self.net.now.since(connection.opened_at),
             bytes_in: connection.bytes_in,
             bytes_out: connection.bytes_out,

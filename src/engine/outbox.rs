@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 /// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
@@ -18,8 +18,8 @@ const POOLED_BYTES_MAX: usize = 8 * 1024 * 1024;
 const POOLED_MAX: usize = 16 * 1024;
 /// One gathered write takes at most this many chunks; the rest goes with the next one.
 pub(crate) const SLICES_MAX: usize = 16;
-/// Shared ranges shorter than this are copied: that costs less than a chunk of their own, and
-/// many of them still leave in one write.
+/// Shared ranges shorter than this are copied to what waits already: that costs less than a chunk
+/// of their own, and many of them still leave in one write.
 const SHARE_MIN_BYTES: usize = 1024;
 
 enum Chunk {
@@ -36,6 +36,15 @@ impl Chunk {
         }
     }
 
+    /// Whether it may stay as it is beyond the turn.
+    fn can_wait(&self) -> bool {
+        match self {
+            Chunk::Own(_) => true,
+            Chunk::Shared(_, range) => range.len() >= SHARE_MIN_BYTES,
+            Chunk::Turn(_) => false,
+        }
+    }
+
     fn bytes<'a>(&'a self, turn: &'a [u8]) -> &'a [u8] {
         match self {
             Chunk::Own(bytes) => bytes,
@@ -45,15 +54,49 @@ impl Chunk {
     }
 }
 
-/// The head of an outbox as the kernel takes it.
-pub(crate) struct Gathered<'a> {
-    slices: [IoSlice<'a>; SLICES_MAX],
-    count: usize,
-    pub(crate) bytes: usize,
+/// What one gathered write takes of an outbox. Small, and so handed around; the slices are made
+/// where they are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    outbox: &'a Outbox,
+    turn: &'a [u8],
+    chunks: usize,
 }
 
-impl<'a> Gathered<'a> {
-    pub(crate) fn slices(&self) -> &[IoSlice<'a>] {
+impl<'a> Head<'a> {
+    pub(crate) fn bytes(&self) -> usize {
+        let chunks = self.outbox.chunks.iter().take(self.chunks);
+        chunks.map(Chunk::len).sum::<usize>() - self.outbox.sent
+    }
+
+    /// Whether nothing is behind it.
+    pub(crate) fn is_all(&self) -> bool {
+        self.outbox.chunks.len() <= self.chunks
+    }
+
+    pub(crate) fn slices(&self) -> Slices<'a> {
+        let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0 };
+        let mut skip = self.outbox.sent;
+        let chunks = self.outbox.chunks.iter().take(self.chunks);
+        for (slice, chunk) in slices.slices.iter_mut().zip(chunks) {
+            *slice = IoSlice::new(&chunk.bytes(self.turn)[skip..]);
+            skip = 0;
+            slices.count += 1;
+        }
+        slices
+    }
+}
+
+/// Bytes for one gathered write, as the kernel takes them.
+pub struct Slices<'a> {
+    slices: [IoSlice<'a>; SLICES_MAX],
+    count: usize,
+}
+
+impl<'a> Deref for Slices<'a> {
+    type Target = [IoSlice<'a>];
+
+    fn deref(&self) -> &[IoSlice<'a>] {
         &self.slices[..self.count]
     }
 }
@@ -62,11 +105,17 @@ impl<'a> Gathered<'a> {
 ///
 /// Invariants: no chunk is empty; `sent` is less than the length of the first chunk; `len` is the
 /// sum of the chunks' lengths less `sent`.
-#[derive(Default)]
 pub(crate) struct Outbox {
     chunks: VecDeque<Chunk>,
     sent: usize,
     len: usize,
+}
+
+impl Default for Outbox {
+    /// With room for one chunk, which is what nearly all need; `VecDeque` would begin with four.
+    fn default() -> Outbox {
+        Outbox { chunks: VecDeque::with_capacity(1), sent: 0, len: 0 }
+    }
 }
 
 impl Outbox {
@@ -109,14 +158,18 @@ impl Outbox {
         }
     }
 
-    /// Queues a range of a buffer that others are sent too.
+    /// Queues a range of a buffer that others are sent too. One that is first in line is shared
+    /// however short it is: it mostly leaves within the turn, and nobody needs a buffer for it.
     pub(crate) fn push_shared(
         &mut self,
         buffer: &Rc<Vec<u8>>,
         range: Range<usize>,
         pool: &mut Pool,
     ) {
-        if range.len() < SHARE_MIN_BYTES {
+        if range.is_empty() {
+            return;
+        }
+        if range.len() < SHARE_MIN_BYTES && !self.is_empty() {
             self.push(&buffer[range], pool);
         } else {
             self.len += range.len();
@@ -136,18 +189,10 @@ impl Outbox {
         }
     }
 
-    /// What is first in line, at most `chunks_max` chunks of it, for one gathered write.
-    pub(crate) fn gather<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Gathered<'a> {
-        let mut gathered = Gathered { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0, bytes: 0 };
-        let mut skip = self.sent;
-        for (slice, chunk) in gathered.slices.iter_mut().zip(&self.chunks).take(chunks_max) {
-            let bytes = &chunk.bytes(turn)[skip..];
-            skip = 0;
-            *slice = IoSlice::new(bytes);
-            gathered.count += 1;
-            gathered.bytes += bytes.len();
-        }
-        gathered
+    /// What is first in line, for one gathered write: at most `chunks_max` chunks, and never more
+    /// than `SLICES_MAX`.
+    pub(crate) fn head<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Head<'a> {
+        Head { outbox: self, turn, chunks: chunks_max.min(SLICES_MAX) }
     }
 
     /// All that is to be sent, if it is in one piece.
@@ -174,15 +219,17 @@ impl Outbox {
         }
     }
 
-    /// Copies what lies in the turn's read buffer, which is about to be used again.
+    /// Copies what cannot wait where it is: it lies in the turn's read buffer, which is about to
+    /// be used again, or is so short that it would keep alive a shared buffer for next to nothing.
     pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
         for (at, chunk) in self.chunks.iter_mut().enumerate() {
-            if let Chunk::Turn(range) = chunk {
-                let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
-                let mut own = pool.take_buffer();
-                own.extend_from_slice(&turn[range.start + gone..range.end]);
-                *chunk = Chunk::Own(own);
+            if chunk.can_wait() {
+                continue;
             }
+            let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
+            let mut own = pool.take_buffer();
+            own.extend_from_slice(&chunk.bytes(turn)[gone..]);
+            *chunk = Chunk::Own(own);
         }
     }
 
@@ -204,6 +251,9 @@ pub(crate) struct Buffers {
     /// Whether reading is paused until the outbox falls below `Limits::low`.
     pub(crate) backed_up: bool,
 }
+
+// After a line to a large room the pool keeps as many of both as the room has members.
+const _: () = assert!(size_of::<Buffers>() == 96 && size_of::<Chunk>() == 32);
 
 impl Buffers {
     pub(crate) fn is_empty(&self) -> bool {
@@ -273,7 +323,7 @@ mod tests {
     use super::*;
 
     fn contents(outbox: &Outbox, turn: &[u8]) -> Vec<u8> {
-        outbox.gather(turn, SLICES_MAX).slices().iter().flat_map(|slice| slice.to_vec()).collect()
+        outbox.head(turn, SLICES_MAX).slices().iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
@@ -310,6 +360,21 @@ mod tests {
         turn.fill(b'x');
         assert_eq!(contents(&outbox, &turn), b"cdef");
         assert_eq!(outbox.len(), 4);
+    }
+
+    #[test]
+    fn a_short_range_is_shared_within_the_turn_and_copied_if_it_has_to_wait() {
+        let shared = Rc::new(b"short, and of a buffer that may be large".to_vec());
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_shared(&shared, 0..0, &mut pool);
+        assert!(outbox.chunks.is_empty());
+        outbox.push_shared(&shared, 0..5, &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 2);
+        outbox.sent(2, &mut pool);
+        outbox.hold(&[], &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 1);
+        outbox.push_shared(&shared, 5..10, &mut pool);
+        assert_eq!((outbox.chunks.len(), contents(&outbox, &[])), (1, b"ort, and".to_vec()));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Reading into the turn's buffer: from one lent stream after the other, or from many at once.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use super::Engine;
-use super::connection::{Connection, Kind};
+use super::connection::Kind;
 use super::slots::Peer;
 use super::step::Flow;
 
@@ -17,7 +18,12 @@ pub const ROOM_BYTES: usize = 8 * 1024;
 impl Engine {
     /// Whether it makes sense to call `input` for `peer` now.
     pub fn wants_input(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(Connection::wants_input)
+        self.kind_to_read(peer).is_some()
+    }
+
+    /// Whether `peer` may be read into one of the `rooms` now.
+    pub fn wants_room(&self, peer: Peer) -> bool {
+        self.kind_to_read(peer) == Some(Kind::Stream)
     }
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
@@ -34,23 +40,21 @@ impl Engine {
             if self.net.share_ended {
                 break;
             }
-            if !self.wants_input(peer) {
-                return Flow::Paused;
-            }
+            let Some(kind) = self.kind_to_read(peer) else { return Flow::Paused };
             if !self.can_read() {
                 return Flow::More;
             }
-            let start = self.turn_used;
-            let outcome = stream.read(&mut self.turn[start..start + READ_BYTES]);
-            if self.take(peer, start, outcome, READ_BYTES, read_on) {
+            let room = self.turn_used..self.turn_used + READ_BYTES;
+            let outcome = stream.read(&mut self.turn[room.clone()]);
+            if self.take(peer, kind, room, outcome, read_on) {
                 return Flow::Drained;
             }
         }
         Flow::More
     }
 
-    /// Rooms to read into for so many peers that want input, one for each. `filled` must follow
-    /// for each room in this order, and nothing else in between.
+    /// Rooms to read into for so many peers that `wants_room`, one for each. `filled` must follow
+    /// for each of them in this order, and nothing else in between.
     pub fn rooms(&mut self) -> impl ExactSizeIterator<Item = &mut [u8]> {
         self.rooms_at = self.turn_used;
         self.turn[self.rooms_at..].chunks_exact_mut(ROOM_BYTES)
@@ -61,30 +65,30 @@ impl Engine {
     pub fn filled(&mut self, peer: Peer, room: usize, outcome: io::Result<usize>) -> Flow {
         self.net.share_ended = false;
         let start = self.rooms_at + room * ROOM_BYTES;
-        match self.take(peer, start, outcome, ROOM_BYTES, false) {
+        match self.take(peer, Kind::Stream, start..start + ROOM_BYTES, outcome, false) {
             true => Flow::Drained,
             false => Flow::More,
         }
     }
 
-    /// Delivers what one read into `room` bytes of the turn's buffer has brought. True: that was
-    /// all for now.
+    /// Delivers what one read into `room` of the turn's buffer has brought. True: that was all
+    /// for now.
     fn take(
         &mut self,
         peer: Peer,
-        start: usize,
+        kind: Kind,
+        room: Range<usize>,
         outcome: io::Result<usize>,
-        room: usize,
         read_on: bool,
     ) -> bool {
         match outcome {
-            Ok(0) if !self.is_datagram(peer) => {
+            Ok(0) if kind == Kind::Stream => {
                 self.ended(peer);
                 true
             }
             Ok(count) => {
-                self.deliver(peer, start..start + count);
-                count < room && !read_on && !self.is_datagram(peer)
+                self.deliver(peer, room.start..room.start + count);
+                count < room.len() && !read_on && kind == Kind::Stream
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
@@ -95,7 +99,9 @@ impl Engine {
         }
     }
 
-    fn is_datagram(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(|c| c.kind == Kind::Datagram)
+    /// What `peer` carries, if it is to be read now.
+    fn kind_to_read(&self, peer: Peer) -> Option<Kind> {
+        let connection = self.net.connections.get(peer)?;
+        connection.wants_input().then(|| connection.kind())
     }
 }

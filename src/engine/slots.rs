@@ -17,6 +17,11 @@ const SERIAL_BITS: u32 = 40;
 /// The most connections that can be open at once.
 pub const SLOTS_MAX: usize = 1 << SLOT_BITS;
 
+/// The first connection reserves room for so many. That costs addresses, not memory: a page of it
+/// becomes memory when a row there is used. Growing from a few rows instead would leave behind the
+/// smaller pieces it grew out of.
+pub(super) const ROWS_RESERVED: usize = 16 * 1024;
+
 /// Names one connection, ever. Prints as `#1042`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(u64);
@@ -81,6 +86,9 @@ impl<T> Slots<T> {
     /// Takes `value` in under a new name. The caller sees to it that fewer than `SLOTS_MAX` are in.
     pub fn insert(&mut self, value: T) -> Peer {
         self.last_serial += 1;
+        if self.slab.capacity() == 0 {
+            self.slab.reserve(ROWS_RESERVED);
+        }
         let entry = self.slab.vacant_entry();
         let peer = Peer::new(entry.key(), self.last_serial);
         entry.insert((peer, value));
@@ -134,6 +142,9 @@ impl<T> Table<T> {
     /// Remembers `value` about `peer`, in place of whatever the slot's earlier owner left behind.
     pub fn insert(&mut self, peer: Peer, value: T) {
         if self.rows.len() <= peer.slot() {
+            if self.rows.capacity() == 0 {
+                self.rows.reserve(ROWS_RESERVED);
+            }
             self.rows.resize_with(peer.slot() + 1, || None);
         }
         self.rows[peer.slot()] = Some((peer, value));

@@ -1,10 +1,9 @@
 //! What the engine and its driver say to each other about one connection.
 
-use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::outbox::Gathered;
+use super::outbox::{Head, Slices};
 use super::slots::Peer;
 
 /// What `Engine::input` leaves behind.
@@ -33,20 +32,20 @@ pub enum Step {
 
 /// The head of a peer's output.
 pub struct Outgoing<'a> {
-    pub(super) gathered: Gathered<'a>,
+    pub(super) head: Head<'a>,
     /// Whether a FIN follows right behind these bytes, so that both may share a segment.
     pub last: bool,
 }
 
 impl<'a> Outgoing<'a> {
     /// The bytes, for one gathered write. Never empty.
-    pub fn slices(&self) -> &[IoSlice<'a>] {
-        self.gathered.slices()
+    pub fn slices(&self) -> Slices<'a> {
+        self.head.slices()
     }
 
     /// How many bytes that is.
     pub fn bytes(&self) -> usize {
-        self.gathered.bytes
+        self.head.bytes()
     }
 }
 

@@ -80,7 +80,7 @@ impl Reactor {
         };
         match stream.follow(&mut self.engine, peer) {
             Left::Gone => self.drop_stream(peer),
-            Left::HungUp if !stream.registered => self.hung_up.push(peer),
+            Left::HungUp if !stream.is_registered() => self.hung_up.push(peer),
             Left::Busy => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
             Left::Alive | Left::HungUp => {
                 if stream.readable && self.engine.wants_input(peer) {
@@ -93,7 +93,8 @@ impl Reactor {
 
     /// Tells epoll about `peer`, once.
     fn register(&mut self, peer: Peer) {
-        let Some(stream) = self.streams.get_mut(peer).filter(|stream| !stream.registered) else {
+        let Some(stream) = self.streams.get_mut(peer).filter(|stream| !stream.is_registered())
+        else {
             return;
         };
         let token = Source::Stream(peer).token();

@@ -331,8 +331,10 @@ impl Reactor {
             self.engine.metrics_mut().stale_events += 1;
             return;
         };
-        stream.read_on |= event.is_read_closed() || event.is_error() || event.is_priority();
-        if event.is_readable() || stream.read_on {
+        if event.is_read_closed() || event.is_error() || event.is_priority() {
+            stream.must_read_on();
+        }
+        if event.is_readable() || stream.reads_on() {
             stream.readable = true;
             enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
         }

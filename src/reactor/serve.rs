@@ -8,7 +8,7 @@ use mio::net::TcpStream;
 use super::datagrams::Watch;
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
 use super::source::Source;
-use super::stream::Stream;
+use super::stream::{Reading, Stream};
 use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Flow, Peer};
 use crate::guards::Turned;
@@ -47,8 +47,12 @@ impl Reactor {
         if stream.writable {
             self.engine.writable(peer);
         }
-        match self.engine.input(peer, &mut &stream.socket, stream.read_on) {
-            Flow::Drained => stream.drained(),
+        let read_on = stream.reads_on();
+        let mut reading = Reading { socket: &stream.socket, bytes: 0 };
+        let flow = self.engine.input(peer, &mut reading, read_on);
+        let bytes = reading.bytes;
+        match flow {
+            Flow::Drained => stream.drained(bytes),
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
             Flow::More => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),

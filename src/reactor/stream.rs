@@ -2,133 +2,140 @@
 
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use mio::event::Source;
-use mio::net::{TcpStream, UdpSocket};
+use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use socket2::Socket;
 
 use super::sockets;
-use crate::engine::{Call, Kind, Outgoing};
+use crate::engine::{Call, Kind, Outgoing, ROOM_BYTES};
 
-/// A socket that carries bytes to and from one peer.
-pub(super) enum Socket {
-    Tcp(TcpStream),
-    Udp(UdpSocket),
-}
-
-/// A peer's socket. Its edges are remembered, because epoll tells them only once.
+/// A peer's socket, TCP or UDP: the calls that matter are the same for both. Its edges are
+/// remembered, because epoll tells them only once.
 pub(super) struct Stream {
     pub(super) socket: Socket,
     /// There may be something to read.
     pub(super) readable: bool,
     /// It may take output.
     pub(super) writable: bool,
-    /// A short read is not the last: a FIN, an error or more behind urgent data is known to wait.
-    pub(super) read_on: bool,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
-    /// Whether epoll knows it. A conversation that is over within a turn never gets there.
-    pub(super) registered: bool,
-    /// How many more times it is to be read from on its own, with more room.
-    bulk: u8,
+    watch: Watch,
 }
 
-/// A peer that has sent more than a shared read takes is read from on its own so many times.
-const BULK_READS: u8 = 16;
+// With its peer's name a row of two words; one more byte here would make it three.
+const _: () = assert!(size_of::<Stream>() == 8);
+
+/// What epoll has to do with a socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// It does not know it. A conversation that is over within a turn never gets further.
+    Unknown,
+    Known,
+    /// More has come at once lately than fits into a room shared with others.
+    Bulk,
+    /// It has told of a FIN, an error or urgent data, so a short read is not the last.
+    ReadOn,
+}
 
 impl Stream {
     /// One that has been accepted: it takes output at once; whether there is input, registering
     /// will tell.
     pub(super) fn accepted(tcp: TcpStream) -> Stream {
-        Stream { writable: true, ..Stream::new(Socket::Tcp(tcp)) }
+        Stream { writable: true, ..Stream::new(OwnedFd::from(tcp)) }
     }
 
     /// One that is being connected: it takes output once epoll says so.
     pub(super) fn dialing(call: &Call) -> io::Result<Stream> {
         Ok(Stream::new(match call.kind {
-            Kind::Stream => Socket::Tcp(sockets::dial(call)?),
-            Kind::Datagram => Socket::Udp(sockets::dial_datagrams(call)?),
+            Kind::Stream => OwnedFd::from(sockets::dial(call)?),
+            Kind::Datagram => OwnedFd::from(sockets::dial_datagrams(call)?),
         }))
     }
 
-    fn new(socket: Socket) -> Stream {
-        Stream {
-            socket,
-            readable: false,
-            writable: false,
-            read_on: false,
-            queued: false,
-            registered: false,
-            bulk: 0,
-        }
+    fn new(socket: OwnedFd) -> Stream {
+        let (readable, writable, queued) = (false, false, false);
+        Stream { socket: socket.into(), readable, writable, queued, watch: Watch::Unknown }
     }
 
     /// Tells epoll about it, once for its life.
     pub(super) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        let source: &mut dyn Source = match &mut self.socket {
-            Socket::Tcp(tcp) => tcp,
-            Socket::Udp(udp) => udp,
-        };
-        registry.register(source, token, everything())?;
-        self.registered = true;
+        SourceFd(&self.socket.as_raw_fd()).register(registry, token, everything())?;
+        self.watch = Watch::Known;
         Ok(())
     }
 
-    /// The descriptor of a TCP socket.
-    pub(super) fn tcp(&self) -> Option<BorrowedFd<'_>> {
-        match &self.socket {
-            Socket::Tcp(tcp) => Some(tcp.as_fd()),
-            Socket::Udp(_) => None,
+    /// Whether epoll knows it.
+    pub(super) fn is_registered(&self) -> bool {
+        self.watch != Watch::Unknown
+    }
+
+    /// A FIN, an error or more behind urgent data is known to wait.
+    pub(super) fn must_read_on(&mut self) {
+        self.watch = Watch::ReadOn;
+    }
+
+    /// Whether a short read is not the last.
+    pub(super) fn reads_on(&self) -> bool {
+        self.watch == Watch::ReadOn
+    }
+
+    /// Whether it may be read together with others: one short read is likely to be all.
+    pub(super) fn is_quick(&self) -> bool {
+        self.watch == Watch::Known
+    }
+
+    /// More has come than fits into a room shared with others.
+    pub(super) fn is_bulk(&mut self) {
+        if self.watch == Watch::Known {
+            self.watch = Watch::Bulk;
         }
     }
 
-    /// Whether it may be read from together with others: one short read is likely to be all.
-    pub(super) fn is_quick(&self) -> bool {
-        self.bulk == 0 && !self.read_on && matches!(self.socket, Socket::Tcp(_))
-    }
-
-    /// More has come than a shared read takes.
-    pub(super) fn is_bulk(&mut self) {
-        self.bulk = BULK_READS;
-    }
-
-    /// It has been read from on its own, to the end.
-    pub(super) fn drained(&mut self) {
+    /// There is nothing more to read; `bytes` is what there was.
+    pub(super) fn drained(&mut self, bytes: usize) {
         self.readable = false;
-        self.bulk = self.bulk.saturating_sub(1);
+        if self.watch == Watch::Bulk && bytes < ROOM_BYTES {
+            self.watch = Watch::Known;
+        }
     }
 
     /// Writes what is outgoing in one call.
     pub(super) fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<usize> {
-        match &self.socket {
-            Socket::Tcp(tcp) => sockets::send(tcp, outgoing.slices(), outgoing.last),
-            Socket::Udp(udp) => sockets::send(udp, outgoing.slices(), false),
-        }
+        sockets::send(&self.socket, &outgoing.slices(), outgoing.last)
     }
 
-    /// Sends a FIN. Fails only if the connection is broken, which reading will tell.
+    /// Sends a FIN, which the engine wants of TCP alone. Fails only if the connection is broken,
+    /// which reading will tell.
     pub(super) fn hang_up(&self) {
-        if let Socket::Tcp(tcp) = &self.socket {
-            let _ = tcp.shutdown(Shutdown::Write);
-        }
+        let _ = self.socket.shutdown(Shutdown::Write);
     }
 
     /// The error that waits on the socket, if there is one.
     pub(super) fn take_error(&self) -> Option<io::Error> {
-        let taken = match &self.socket {
-            Socket::Tcp(tcp) => tcp.take_error(),
-            Socket::Udp(udp) => udp.take_error(),
-        };
-        taken.unwrap_or_else(Some)
+        self.socket.take_error().unwrap_or_else(Some)
     }
 
     /// Our own address, once there is a connection; `None` while there is none yet.
     pub(super) fn connected(&self) -> Option<SocketAddr> {
-        match &self.socket {
-            Socket::Tcp(tcp) => tcp.peer_addr().and_then(|_| tcp.local_addr()).ok(),
-            Socket::Udp(udp) => udp.local_addr().ok(),
-        }
+        self.socket.peer_addr().and_then(|_| self.socket.local_addr()).ok()?.as_socket()
+    }
+}
+
+/// Reading from a socket, and how much it was.
+pub(super) struct Reading<'a> {
+    pub(super) socket: &'a Socket,
+    pub(super) bytes: usize,
+}
+
+impl Read for Reading<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.socket.read(into)?;
+        self.bytes += count;
+        Ok(count)
     }
 }
 
@@ -139,16 +146,4 @@ fn everything() -> Interest {
     #[cfg(target_os = "linux")]
     let interest = interest | Interest::PRIORITY;
     interest
-}
-
-impl Read for &Socket {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(tcp) => {
-                let mut tcp = tcp;
-                tcp.read(into)
-            }
-            Socket::Udp(udp) => udp.recv(into),
-        }
-    }
 }

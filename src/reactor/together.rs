@@ -3,7 +3,7 @@
 //! left to `serve` and `flush`, which do everything one by one.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::ring::{Outcome, Ring};
 use super::source::Source;
@@ -75,8 +75,8 @@ impl Reactor {
         }
         let Some(mut batch) = ring.batch() else { return 0 };
         for ((peer, _), room) in peers.iter().zip(engine.rooms()) {
-            if let Some(fd) = streams.get(*peer).and_then(Stream::tcp) {
-                batch.receive(fd, room);
+            if let Some(stream) = streams.get(*peer) {
+                batch.receive(stream.socket.as_fd(), room);
             }
         }
         batch.run();
@@ -92,7 +92,7 @@ impl Reactor {
                 None => Flow::More,
             };
             match flow {
-                Flow::Drained => stream.readable = false,
+                Flow::Drained => stream.drained(0),
                 Flow::Paused => {}
                 Flow::More => {
                     stream.is_bulk();
@@ -140,7 +140,7 @@ impl Reactor {
 
 /// Whether one short read of `peer` is likely to be all.
 fn is_quick(engine: &Engine, stream: Option<&Stream>, peer: Peer) -> bool {
-    stream.is_some_and(|stream| stream.is_quick()) && engine.wants_input(peer)
+    stream.is_some_and(Stream::is_quick) && engine.wants_room(peer)
 }
 
 /// What `peer` is to be sent now, if that is one slice.
@@ -155,5 +155,5 @@ fn in_one_piece<'a>(
     }
     let (bytes, last) = engine.outgoing_piece(peer)?;
     let fits = bytes.len() <= TOGETHER_BYTES_MAX;
-    Some((stream.tcp().filter(|_| fits)?, bytes, last))
+    fits.then(|| (stream.socket.as_fd(), bytes, last))
 }

@@ -119,7 +119,8 @@ impl Stage {
                     let Some(outgoing) = self.engine.outgoing(peer) else { return };
                     let wanted = outgoing.bytes();
                     let count = wanted.min(room);
-                    let bytes = outgoing.slices().iter().flat_map(|slice| slice.iter().copied());
+                    let slices = outgoing.slices();
+                    let bytes = slices.iter().flat_map(|slice| slice.iter().copied());
                     wire.heard.extend(bytes.take(count));
                     wire.writable = count == wanted;
                     room -= count;

@@ -225,7 +225,7 @@ impl World {
         let outcome = {
             let mut guard = self.facts.borrow_mut();
             let Facts { pipes, rng, trace, now, .. } = &mut *guard;
-            let outcome = pipes[client].write(outgoing.slices(), *now, rng);
+            let outcome = pipes[client].write(&outgoing.slices(), *now, rng);
             let told = outcome.as_ref().map_or(u64::MAX, |count| *count as u64);
             trace.note("write", &[client as u64, wanted as u64, told]);
             outcome

@@ -22,7 +22,7 @@ impl World {
         let rooms = self.engine.rooms().len().min(most);
         let fits = |peer: &&Peer| {
             let stream = self.driver.streams.get(**peer);
-            stream.is_some_and(|stream| !stream.ends) && self.engine.wants_input(**peer)
+            stream.is_some_and(|stream| !stream.ends) && self.engine.wants_room(**peer)
         };
         let peers: Vec<Peer> =
             self.driver.ready.iter().take(rooms).take_while(fits).copied().collect();

@@ -1,0 +1,43 @@
+//! A steady state allocates nothing: neither a message nor a connection, once pools and tables
+//! have grown to their size.
+
+#[path = "../benches/driver/mod.rs"]
+mod driver;
+
+use driver::Driver;
+
+/// Counts what `turn` allocates after the first hundred times.
+fn allocations(mut turn: impl FnMut() -> usize) -> u64 {
+    let mut turns = |count| (0..count).all(|_| turn() > 0);
+    assert!(turns(100), "something leaves in every turn");
+    allocation_counter::measure(|| assert!(turns(1000))).count_total
+}
+
+#[test]
+fn echoed_messages_allocate_nothing() {
+    for size in [16, 65_536] {
+        let mut driver = Driver::offered("echo", 32);
+        let message = vec![b'x'; size];
+        assert_eq!(allocations(|| driver.all_say(&message)), 0, "{size} bytes");
+    }
+}
+
+#[test]
+fn greeted_connections_allocate_nothing() {
+    let mut driver = Driver::offered("greet", 0);
+    assert_eq!(allocations(|| driver.visit(32)), 0);
+    // All but the last are gone: it is whole lives that were counted.
+    assert_eq!(driver.engine.connections(), 32);
+}
+
+#[test]
+fn lines_to_a_room_allocate_nothing() {
+    let mut driver = Driver::offered("chat", 100);
+    let speaker = driver.peers[0];
+    let line = [&[b'x'; 63][..], b"\n"].concat();
+    let turn = || {
+        driver.say(speaker, &line);
+        driver.flush()
+    };
+    assert_eq!(allocations(turn), 0);
+}
