@@ -123,6 +123,7 @@ impl Datagrams {
         let state = UdpSocketState::new(UdpSockRef::from(&udp))?;
         let local = udp.local_addr()?;
         sockets::allow_fragments(&udp, local.is_ipv6())?;
+        sockets::tell_less(&udp, local);
         Ok(Datagrams { udp, state, local, responder, backlog: VecDeque::new(), queued: false })
     }
 
@@ -185,7 +186,8 @@ impl Datagrams {
             let from = meta.dst_ip.filter(|_| self.local.ip().is_unspecified());
             let envelope = Envelope { to: meta.addr, from };
             let trains = segments(meta.len, meta.stride);
-            if let Err(why) = watch.letterbox.screen(asker, meta.dst_ip) {
+            let to = meta.dst_ip.unwrap_or(self.local.ip());
+            if let Err(why) = watch.letterbox.screen(asker, Some(to)) {
                 watch.refuse(why, trains.count());
                 continue;
             }
