@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::listeners::{canonical, is_exhaustion};
@@ -113,26 +114,49 @@ pub(super) struct Datagrams {
     state: UdpSocketState,
     local: SocketAddr,
     pub(super) responder: usize,
+    token: Token,
     backlog: VecDeque<(Envelope, usize, Vec<u8>)>,
+    /// Whether the poll tells of room to send.
+    awaits_room: bool,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
 }
 
 impl Datagrams {
-    pub(super) fn new(udp: UdpSocket, responder: usize) -> io::Result<Datagrams> {
+    /// Takes over a socket, from now on polled under `token`.
+    pub(super) fn new(
+        mut udp: UdpSocket,
+        responder: usize,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Datagrams> {
         let state = UdpSocketState::new(UdpSockRef::from(&udp))?;
         let local = udp.local_addr()?;
         sockets::allow_fragments(&udp, local.is_ipv6())?;
         sockets::tell_less(&udp, local);
-        Ok(Datagrams { udp, state, local, responder, backlog: VecDeque::new(), queued: false })
+        registry.register(&mut udp, token, Interest::READABLE)?;
+        let (backlog, awaits_room, queued) = (VecDeque::new(), false, false);
+        Ok(Datagrams { udp, state, local, responder, token, backlog, awaits_room, queued })
     }
 
     pub(super) fn port(&self) -> u16 {
         self.local.port()
     }
 
-    pub(super) fn socket(&mut self) -> &mut UdpSocket {
-        &mut self.udp
+    /// To be called after serving: has the poll tell of room to send while answers wait for it,
+    /// and only then, for otherwise every datagram that leaves would end a wait.
+    pub(super) fn await_room(&mut self, registry: &Registry) {
+        let awaits_room = !self.backlog.is_empty();
+        if awaits_room == self.awaits_room {
+            return;
+        }
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let interest = if awaits_room { both } else { Interest::READABLE };
+        match registry.reregister(&mut self.udp, self.token, interest) {
+            Ok(()) => self.awaits_room = awaits_room,
+            // The next datagram brings another try.
+            Err(error) => log::debug!("polling {}: {error}", self.local),
+        }
     }
 
     /// Answers what has come, within the socket's share of a turn. True: call again, there may be

@@ -169,12 +169,11 @@ impl Reactor {
     /// Answers what comes to `socket` through the responder with that number.
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
-        let mut datagrams = Datagrams::new(mio::net::UdpSocket::from_std(socket), responder)?;
-        self.guards.letterbox.opened(datagrams.port());
+        let socket = mio::net::UdpSocket::from_std(socket);
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(datagrams.socket(), token, both)?;
+        let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
+        self.guards.letterbox.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }
