@@ -5,11 +5,13 @@
 //! an epoll_ctl. `turn` is the page to read first.
 
 mod alarm;
+mod answers;
 mod clock;
 mod datagrams;
 mod flush;
 mod input;
 mod listeners;
+mod sendmmsg;
 mod serve;
 mod sockets;
 mod source;
