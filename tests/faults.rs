@@ -18,6 +18,8 @@ use support::loudly;
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 20;
+/// Sockets that ask at once over UDP, so that answers to several peers share a call.
+const ASKERS: usize = 4;
 /// A client that has heard nothing for so long speaks again. An error that the kernel would never
 /// give for that reason (EAGAIN on a socket that is ready) may cost it an edge.
 const NUDGE: Duration = Duration::from_millis(50);
@@ -68,6 +70,12 @@ const FAULTS: &[Fault] = &[
     Fault {
         call: "sendmsg",
         errors: &["EAGAIN", "EINTR", "ENOBUFS", "ENOMEM", "ECONNRESET", "EPIPE", "ENETUNREACH"],
+        when: ALWAYS_SOME,
+        losses: 0,
+    },
+    Fault {
+        call: "sendmmsg",
+        errors: &["EAGAIN", "EINTR", "ENOBUFS", "EINVAL", "EIO", "EPERM"],
         when: ALWAYS_SOME,
         losses: 0,
     },
@@ -126,20 +134,32 @@ fn hear(stream: &mut TcpStream, mut wanted: Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// Asks over UDP, which may lose anything, until it has been answered often enough.
+/// Asks over UDP, which may lose anything, until it has been answered often enough: one socket
+/// alone and all at once, by turns.
 fn ask(to: SocketAddr) {
+    let sockets: Vec<UdpSocket> = (0..ASKERS).map(|_| asker(to)).collect();
+    let (mut answered, mut asked) = (0, 0);
+    let mut buffer = [0; 64];
+    for count in [1, ASKERS].into_iter().cycle() {
+        if answered >= ROUNDS * ASKERS {
+            return;
+        }
+        assert!(asked < 20 * ROUNDS * ASKERS, "{answered} of {asked} answered");
+        for socket in &sockets[..count] {
+            asked += 1;
+            socket.send(format!("question {asked}").as_bytes()).unwrap();
+        }
+        // An answer that comes late, behind the next question, counts as well.
+        let heard = sockets[..count].iter().filter(|socket| socket.recv(&mut buffer).is_ok());
+        answered += heard.count();
+    }
+}
+
+fn asker(to: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.connect(to).unwrap();
     socket.set_read_timeout(Some(NUDGE)).unwrap();
-    let (mut answered, mut asked) = (0, 0);
-    let mut buffer = [0; 64];
-    while answered < ROUNDS {
-        asked += 1;
-        assert!(asked < 20 * ROUNDS, "{answered} of {asked} answered");
-        socket.send(format!("question {asked}").as_bytes()).unwrap();
-        // An answer that comes late, behind the next question, counts as well.
-        answered += usize::from(socket.recv(&mut buffer).is_ok());
-    }
+    socket
 }
 
 /// Connects again and again until told to stop: after an EAGAIN that the kernel would never give

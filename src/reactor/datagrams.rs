@@ -1,16 +1,17 @@
-//! Datagram sockets: batches in, one answer at most for each, runs of equal answers out in one
-//! call, always from the address that was asked.
+//! Datagram sockets: batches in, one answer at most for each, and as many answers as may share a
+//! call out in one, always from the address that was asked.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 
 use mio::net::UdpSocket;
+use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
+use super::answers::{Answers, Envelope, Message, alike, segments};
 use super::listeners::{canonical, is_exhaustion};
-use super::sockets;
+use super::{sendmmsg, sockets};
 use crate::engine::{Metrics, Reply, Responder, Time};
 use crate::guards::{Letterbox, Unheard};
 
@@ -20,12 +21,7 @@ const BATCH: usize = 32;
 const BATCHES_MAX: usize = 4;
 /// The largest UDP payload over IPv4 is 65,507 bytes; a train of small ones has at most as many.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
-/// Answers up to this size may share a call (GSO): each must fit the path in one packet, and this
-/// fits any Ethernet.
-const SEGMENT_BYTES_MAX: usize = 1400;
-/// Bytes of answers in one call.
-const RUN_BYTES_MAX: usize = 60_000;
-/// Runs kept for a socket that takes none for the moment; further ones are dropped and counted.
+/// Messages kept for a socket that takes none for the moment; further ones are dropped and counted.
 const BACKLOG_MAX: usize = 1024;
 
 /// Who watches over a socket while it is served, and who counts.
@@ -50,60 +46,13 @@ impl Watch<'_> {
 pub(super) struct Tray {
     bytes: Box<[u8]>,
     metas: [RecvMeta; BATCH],
-    run: Run,
+    answers: Answers,
 }
 
 impl Tray {
     pub(super) fn new() -> Tray {
         let bytes = vec![0; BATCH * DATAGRAM_BYTES_MAX].into_boxed_slice();
-        Tray { bytes, metas: [RecvMeta::default(); BATCH], run: Run::default() }
-    }
-}
-
-/// Who gets an answer, and from which of our addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Envelope {
-    to: SocketAddr,
-    from: Option<IpAddr>,
-}
-
-/// What one call sends: answers of one size to one peer, one behind the other; the last may be
-/// shorter.
-#[derive(Clone, Copy)]
-struct Batch<'a> {
-    envelope: Envelope,
-    segment: usize,
-    bytes: &'a [u8],
-}
-
-impl Batch<'_> {
-    fn count(&self) -> u64 {
-        segments(self.bytes.len(), self.segment).count() as u64
-    }
-}
-
-/// The next batch, while it is gathered.
-#[derive(Default)]
-struct Run {
-    envelope: Option<Envelope>,
-    segment: usize,
-    count: usize,
-    bytes: Vec<u8>,
-}
-
-impl Run {
-    fn takes(&self, envelope: Envelope, length: usize, count_max: usize) -> bool {
-        self.envelope == Some(envelope)
-            && self.count < count_max
-            && self.bytes.len() == self.count * self.segment
-            && (1..=self.segment).contains(&length)
-            && self.bytes.len() + length <= RUN_BYTES_MAX
-    }
-
-    fn clear(&mut self) {
-        self.envelope = None;
-        self.count = 0;
-        self.bytes.clear();
+        Tray { bytes, metas: [RecvMeta::default(); BATCH], answers: Answers::default() }
     }
 }
 
@@ -113,25 +62,49 @@ pub(super) struct Datagrams {
     state: UdpSocketState,
     local: SocketAddr,
     pub(super) responder: usize,
+    token: Token,
     backlog: VecDeque<(Envelope, usize, Vec<u8>)>,
+    /// Whether the poll tells of room to send.
+    awaits_room: bool,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
 }
 
 impl Datagrams {
-    pub(super) fn new(udp: UdpSocket, responder: usize) -> io::Result<Datagrams> {
+    /// Takes over a socket, from now on polled under `token`.
+    pub(super) fn new(
+        mut udp: UdpSocket,
+        responder: usize,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Datagrams> {
         let state = UdpSocketState::new(UdpSockRef::from(&udp))?;
         let local = udp.local_addr()?;
         sockets::allow_fragments(&udp, local.is_ipv6())?;
-        Ok(Datagrams { udp, state, local, responder, backlog: VecDeque::new(), queued: false })
+        sockets::tell_less(&udp, local);
+        registry.register(&mut udp, token, Interest::READABLE)?;
+        let (backlog, awaits_room, queued) = (VecDeque::new(), false, false);
+        Ok(Datagrams { udp, state, local, responder, token, backlog, awaits_room, queued })
     }
 
     pub(super) fn port(&self) -> u16 {
         self.local.port()
     }
 
-    pub(super) fn socket(&mut self) -> &mut UdpSocket {
-        &mut self.udp
+    /// To be called after serving: has the poll tell of room to send while answers wait for it,
+    /// and only then, for otherwise every datagram that leaves would end a wait.
+    pub(super) fn await_room(&mut self, registry: &Registry) {
+        let awaits_room = !self.backlog.is_empty();
+        if awaits_room == self.awaits_room {
+            return;
+        }
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let interest = if awaits_room { both } else { Interest::READABLE };
+        match registry.reregister(&mut self.udp, self.token, interest) {
+            Ok(()) => self.awaits_room = awaits_room,
+            // The next datagram brings another try.
+            Err(error) => log::debug!("polling {}: {error}", self.local),
+        }
     }
 
     /// Answers what has come, within the socket's share of a turn. True: call again, there may be
@@ -178,14 +151,15 @@ impl Datagrams {
         tray: &mut Tray,
         watch: &mut Watch<'_>,
     ) {
-        let Tray { bytes, metas, run } = tray;
+        let Tray { bytes, metas, answers } = tray;
         for (room, meta) in bytes.chunks_exact(DATAGRAM_BYTES_MAX).zip(&metas[..count]) {
             let asker = canonical(meta.addr);
             // Bound to one address, the kernel knows from where to answer.
             let from = meta.dst_ip.filter(|_| self.local.ip().is_unspecified());
             let envelope = Envelope { to: meta.addr, from };
             let trains = segments(meta.len, meta.stride);
-            if let Err(why) = watch.letterbox.screen(asker, meta.dst_ip) {
+            let to = meta.dst_ip.unwrap_or(self.local.ip());
+            if let Err(why) = watch.letterbox.screen(asker, Some(to)) {
                 watch.refuse(why, trains.count());
                 continue;
             }
@@ -196,119 +170,167 @@ impl Datagrams {
                     continue;
                 };
                 match watch.charge(asker.ip(), reply) {
-                    Ok(()) => self.post(run, envelope, reply.bytes, watch.metrics),
+                    Ok(()) => self.post(answers, envelope, reply.bytes, watch.metrics),
                     Err(why) => *why.counter(watch.metrics) += 1,
                 }
             }
         }
-        self.send_run(run, watch.metrics);
+        self.send_answers(answers, watch.metrics);
     }
 
-    fn post(&mut self, run: &mut Run, envelope: Envelope, answer: &[u8], metrics: &mut Metrics) {
-        if !run.takes(envelope, answer.len(), self.state.max_gso_segments()) {
-            self.send_run(run, metrics);
-            if answer.len() > SEGMENT_BYTES_MAX || answer.is_empty() {
-                let batch = Batch { envelope, segment: answer.len(), bytes: answer };
-                return self.send(batch, metrics);
+    fn post(&mut self, to: &mut Answers, envelope: Envelope, answer: &[u8], metrics: &mut Metrics) {
+        if Answers::take(answer.len()) {
+            to.add(envelope, answer, self.state.max_gso_segments());
+        } else {
+            self.send_answers(to, metrics);
+            self.send(Message::single(envelope, answer), metrics);
+        }
+    }
+
+    fn send_answers(&mut self, answers: &mut Answers, metrics: &mut Metrics) {
+        let messages: Vec<_> = answers.messages().collect();
+        let mut rest = &messages[..];
+        while let [first, others @ ..] = rest {
+            let count = self.send_together(rest);
+            if count == 0 {
+                self.send(*first, metrics);
+                rest = others;
+            } else {
+                let (sent, left) = rest.split_at(count);
+                metrics.datagrams_out += sent.iter().map(|one| one.count() as u64).sum::<u64>();
+                rest = left;
             }
-            run.envelope = Some(envelope);
-            run.segment = answer.len();
         }
-        run.count += 1;
-        run.bytes.extend_from_slice(answer);
+        answers.clear();
     }
 
-    fn send_run(&mut self, run: &mut Run, metrics: &mut Metrics) {
-        if let Some(envelope) = run.envelope {
-            self.send(Batch { envelope, segment: run.segment, bytes: &run.bytes }, metrics);
+    /// Sends as many of the messages as may share a call. Returns how many the kernel took; if
+    /// none, the first is to be sent alone: that tells why.
+    fn send_together(&self, messages: &[Message<'_>]) -> usize {
+        let (count, cut) = alike(messages);
+        if count < 2 || !self.backlog.is_empty() {
+            return 0;
         }
-        run.clear();
+        sendmmsg::send(&self.udp, &messages[..count], cut).unwrap_or(0)
     }
 
-    /// Sends a batch, or keeps it for later behind those that are kept already.
-    fn send(&mut self, batch: Batch<'_>, metrics: &mut Metrics) {
-        if self.backlog.is_empty() && self.try_send(batch, metrics) {
+    /// Sends a message, or keeps it for later behind those that are kept already.
+    fn send(&mut self, message: Message<'_>, metrics: &mut Metrics) {
+        if self.backlog.is_empty() && self.try_send(message, metrics) {
             return;
         }
         if self.backlog.len() < BACKLOG_MAX {
-            self.backlog.push_back((batch.envelope, batch.segment, batch.bytes.to_vec()));
+            self.backlog.push_back((message.envelope, message.segment, message.bytes.to_vec()));
         } else {
-            metrics.datagrams_dropped += batch.count();
+            metrics.datagrams_dropped += message.count() as u64;
         }
     }
 
     fn send_backlog(&mut self, metrics: &mut Metrics) {
         while let Some((envelope, segment, bytes)) = self.backlog.pop_front() {
-            if !self.try_send(Batch { envelope, segment, bytes: &bytes }, metrics) {
+            if !self.try_send(Message { envelope, segment, bytes: &bytes }, metrics) {
                 self.backlog.push_front((envelope, segment, bytes));
                 return;
             }
         }
     }
 
-    /// Sends a batch in one call. False: the kernel takes nothing for now.
-    fn try_send(&self, batch: Batch<'_>, metrics: &mut Metrics) -> bool {
-        match self.transmit(batch) {
-            Ok(()) => metrics.datagrams_out += batch.count(),
+    /// Sends a message in a call of its own. False: the kernel takes nothing for now.
+    fn try_send(&self, message: Message<'_>, metrics: &mut Metrics) -> bool {
+        match self.transmit(message) {
+            Ok(()) => metrics.datagrams_out += message.count() as u64,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // Some path takes no segments of that size: then one by one, perhaps in fragments.
-            Err(_) if batch.count() > 1 => {
-                for bytes in batch.bytes.chunks(batch.segment) {
-                    let one = Batch { segment: bytes.len(), bytes, ..batch };
+            Err(_) if message.count() > 1 => {
+                for bytes in message.bytes.chunks(message.segment) {
+                    let one = Message::single(message.envelope, bytes);
                     metrics.datagrams_dropped += u64::from(!self.try_send(one, metrics));
                 }
             }
             Err(error) => {
-                log::debug!("answering {}: {error}", batch.envelope.to);
-                metrics.datagrams_dropped += batch.count();
+                log::debug!("answering {}: {error}", message.envelope.to);
+                metrics.datagrams_dropped += message.count() as u64;
             }
         }
         true
     }
 
-    fn transmit(&self, batch: Batch<'_>) -> io::Result<()> {
+    fn transmit(&self, message: Message<'_>) -> io::Result<()> {
         let transmit = Transmit {
-            destination: batch.envelope.to,
+            destination: message.envelope.to,
             ecn: None,
-            contents: batch.bytes,
-            segment_size: (batch.segment < batch.bytes.len()).then_some(batch.segment),
-            src_ip: batch.envelope.from,
+            contents: message.bytes,
+            segment_size: message.cut(),
+            src_ip: message.envelope.from,
         };
         self.state.try_send(UdpSockRef::from(&self.udp), &transmit)
     }
 }
 
-/// Where the datagrams of a train of `length` bytes lie, each `stride` long but the last. An empty
-/// datagram is one, too.
-fn segments(length: usize, stride: usize) -> impl Iterator<Item = Range<usize>> {
-    let stride = stride.max(1);
-    let count = length.div_ceil(stride).max(1);
-    (0..count).map(move |n| n * stride..length.min((n + 1) * stride))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mio::{Events, Poll};
+    use std::time::Duration;
 
-    #[test]
-    fn a_train_is_cut_into_its_datagrams() {
-        let cut = |length, stride| segments(length, stride).map(|r| r.len()).collect::<Vec<_>>();
-        assert_eq!(cut(0, 0), [0]);
-        assert_eq!(cut(5, 5), [5]);
-        assert_eq!(cut(5, 2), [2, 2, 1]);
+    /// A socket as the loop has it, and that loop's poll.
+    fn served(at: &str) -> (Datagrams, Poll) {
+        let poll = Poll::new().unwrap();
+        let udp = UdpSocket::bind(at.parse().unwrap()).unwrap();
+        (Datagrams::new(udp, 0, poll.registry(), Token(0)).unwrap(), poll)
+    }
+
+    fn peers() -> [std::net::UdpSocket; 2] {
+        std::array::from_fn(|_| {
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket
+        })
+    }
+
+    fn hear(socket: &std::net::UdpSocket) -> Vec<u8> {
+        let mut buffer = [0; 2000];
+        let count = socket.recv(&mut buffer).unwrap();
+        buffer[..count].to_vec()
     }
 
     #[test]
-    fn a_run_takes_equal_answers_to_one_peer_and_one_shorter_at_its_end() {
-        let envelope = |port| Envelope { to: ([127, 0, 0, 1], port).into(), from: None };
-        let mut run = Run { envelope: Some(envelope(1)), segment: 4, count: 1, bytes: vec![0; 4] };
-        assert!(run.takes(envelope(1), 4, 64));
-        assert!(!run.takes(envelope(2), 4, 64), "another peer");
-        assert!(!run.takes(envelope(1), 5, 64), "a longer one");
-        assert!(!run.takes(envelope(1), 0, 64), "an empty one");
-        assert!(!run.takes(envelope(1), 4, 1), "more than the kernel takes");
-        run.count = 2;
-        run.bytes.extend_from_slice(&[0; 3]);
-        assert!(!run.takes(envelope(1), 3, 64), "behind a shorter one");
+    fn who_cannot_be_reached_takes_nothing_from_those_in_the_same_call() {
+        let (mut datagrams, _poll) = served("127.0.0.1:0");
+        let peers = peers();
+        let [first, second] = peers.each_ref().map(|peer| peer.local_addr().unwrap());
+        // The kernel refuses it to a socket that has not asked to broadcast.
+        let nobody = ([255, 255, 255, 255], 9).into();
+        let (mut answers, mut metrics) = (Answers::default(), Metrics::default());
+        for to in [nobody, first, first, nobody, second, nobody] {
+            answers.add(Envelope { to, from: None }, b"answer", 64);
+        }
+        datagrams.send_answers(&mut answers, &mut metrics);
+        assert_eq!([hear(&peers[0]), hear(&peers[0]), hear(&peers[1])], [b"answer"; 3]);
+        assert_eq!((metrics.datagrams_out, metrics.datagrams_dropped), (3, 3));
+        assert_eq!(answers.messages().count(), 0);
+    }
+
+    #[test]
+    fn the_poll_tells_of_room_to_send_only_while_answers_wait_for_it() {
+        let (mut datagrams, mut poll) = served("127.0.0.1:0");
+        let [peer, _] = peers();
+        let (mut events, mut metrics) = (Events::with_capacity(4), Metrics::default());
+        let envelope = Envelope { to: peer.local_addr().unwrap(), from: None };
+        let mut is_told = |datagrams: &mut Datagrams| {
+            datagrams.await_room(poll.registry());
+            poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+            events.iter().any(mio::event::Event::is_writable)
+        };
+        assert!(!is_told(&mut datagrams));
+        datagrams.backlog.push_back((envelope, 4, b"late".to_vec()));
+        datagrams.send(Message::single(envelope, b"later"), &mut metrics);
+        assert!(is_told(&mut datagrams));
+        datagrams.send_backlog(&mut metrics);
+        assert_eq!([hear(&peer), hear(&peer)], [&b"late"[..], b"later"]);
+        assert!(!is_told(&mut datagrams));
+        datagrams.send(Message::single(envelope, b"at once"), &mut metrics);
+        assert!(!is_told(&mut datagrams));
+        assert_eq!(metrics.datagrams_out, 3);
     }
 }

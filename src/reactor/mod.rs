@@ -5,6 +5,7 @@
 //! an epoll_ctl. `turn` is the page to read first.
 
 mod alarm;
+mod answers;
 mod clock;
 mod datagrams;
 mod flush;
@@ -12,6 +13,7 @@ mod input;
 mod listeners;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "no_ring.rs")]
 mod ring;
+mod sendmmsg;
 mod serve;
 mod sockets;
 mod source;
@@ -184,12 +186,11 @@ impl Reactor {
     /// Answers what comes to `socket` through the responder with that number.
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
-        let mut datagrams = Datagrams::new(mio::net::UdpSocket::from_std(socket), responder)?;
-        self.guards.letterbox.opened(datagrams.port());
+        let socket = mio::net::UdpSocket::from_std(socket);
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(datagrams.socket(), token, both)?;
+        let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
+        self.guards.letterbox.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }

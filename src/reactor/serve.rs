@@ -69,6 +69,7 @@ impl Reactor {
         if datagrams.serve(responder, tray, &mut Watch { letterbox, metrics, now }) {
             enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
         }
+        datagrams.await_room(self.poll.registry());
     }
 
     fn serve_listener(&mut self, slot: usize) {

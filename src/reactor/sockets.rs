@@ -208,3 +208,24 @@ pub(super) fn allow_fragments(socket: &mio::net::UdpSocket, is_ipv6: bool) -> io
     let _ = (socket, is_ipv6);
     Ok(())
 }
+
+/// Stops the kernel from telling with each datagram what quinn-udp asks for and nobody here reads:
+/// when it came, its type of service and, where the socket has only one, the address it came to.
+/// A kernel that does not know an option does not tell of it either.
+pub(super) fn tell_less(socket: &mio::net::UdpSocket, local: SocketAddr) {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{setsockopt, sockopt};
+        let _ = setsockopt(socket, sockopt::ReceiveTimestampns, &false);
+        let _ = setsockopt(socket, sockopt::IpRecvTos, &false);
+        if local.is_ipv6() {
+            let _ = setsockopt(socket, sockopt::Ipv6RecvTClass, &false);
+        }
+        let _ = match local.ip() {
+            ip if ip.is_unspecified() => Ok(()),
+            IpAddr::V4(_) => setsockopt(socket, sockopt::Ipv4PacketInfo, &false),
+            IpAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &false),
+        };
+    }
+    let _ = (socket, local);
+}
