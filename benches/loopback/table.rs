@@ -145,17 +145,25 @@ fn foot(text: &mut String, results: &Results) {
         format!("{} cores: {}. {}", cores.count, machine(), cores.told()),
         format!("Medians of {rounds} rounds of {time:?} (longer for the largest cells)."),
     ];
-    let bound: Vec<&str> = results
-        .outcomes
-        .iter()
-        .filter(|outcome| outcome.all().any(|visit| visit.was_bottleneck))
-        .map(|outcome| outcome.cell.name.as_str())
-        .collect();
-    if !bound.is_empty() {
+    let cells = |is_such: fn(&Outcome) -> bool| {
+        let such = results.outcomes.iter().filter(|outcome| is_such(outcome));
+        such.map(|outcome| outcome.cell.name.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    let always = cells(|outcome| outcome.all().all(|visit| visit.was_bottleneck));
+    if !always.is_empty() {
         notes.push(format!(
-            "The generator had no time left, so that rate and latency say little about the server, \
-             and its CPU all the more: {}.",
-            bound.join("; ")
+            "The generator had no time left, so rate and latency say little about the server, and \
+             its CPU all the more: {always}."
+        ));
+    }
+    let sometimes = cells(|outcome| {
+        let bound = outcome.all().filter(|visit| visit.was_bottleneck).count();
+        (1..outcome.all().count()).contains(&bound)
+    });
+    if !sometimes.is_empty() {
+        notes.push(format!(
+            "The generator had no time left in some visits only, which are two ways to run with \
+             prices of their own; a ratio may be that of the ways: {sometimes}."
         ));
     }
     for outcome in &results.outcomes {
