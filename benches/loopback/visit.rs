@@ -1,0 +1,87 @@
+//! One visit: a new server, the generator against it, and what the generator says.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cells::Cell;
+use crate::cores::Cores;
+use crate::servers::{COOEE, Contender, Server};
+
+/// Where greetings are asked from: each leaves a port in TIME_WAIT, and one address has too few.
+const SOURCES: &str = "127.0.0.0/26";
+
+/// What one visit found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Visit {
+    /// Operations a second.
+    pub(crate) rate: f64,
+    /// Microseconds of the server's CPU for an operation.
+    pub(crate) cost: f64,
+    /// Microseconds.
+    pub(crate) p50: f64,
+    /// Microseconds.
+    pub(crate) p99: f64,
+    /// Operations that failed.
+    pub(crate) failed: f64,
+    /// Whether the generator had no time left.
+    pub(crate) was_bottleneck: bool,
+}
+
+impl Visit {
+    /// Measures `contender` for `time`, or a multiple of it.
+    pub(crate) fn pay(
+        contender: &Contender,
+        cell: &Cell,
+        time: Duration,
+        cores: &Cores,
+    ) -> Result<Visit, String> {
+        let server = Server::start(contender, cell.service, cores)?;
+        let mut command = Command::new(COOEE);
+        command.args(["bench", cell.workload, &server.url, "--json", "-"]);
+        command.args(["--pid", &server.pid().to_string()]);
+        command.args(["--connections", &cell.connections.to_string()]);
+        for (flag, value) in [("--size", cell.size), ("--depth", cell.depth)] {
+            if let Some(value) = value {
+                command.args([flag, &value.to_string()]);
+            }
+        }
+        for (flag, time) in [("--duration", time * cell.stretch), ("--warmup", cell.warmup)] {
+            command.args([flag, &format!("{}ms", time.as_millis())]);
+        }
+        match cell.is_greet {
+            true => command.args(["--source", SOURCES]),
+            // Thousands of connections leave no trace for whoever comes next.
+            false => command.args(["--close", "rst"]),
+        };
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("{COOEE}: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_string());
+        }
+        Visit::read(&output.stdout)
+    }
+
+    fn read(json: &[u8]) -> Result<Visit, String> {
+        let report: Value =
+            serde_json::from_slice(json).map_err(|error| format!("its result: {error}"))?;
+        let figure = |path: &str| {
+            let value = report.pointer(path).and_then(Value::as_f64);
+            value.ok_or_else(|| format!("its result has no {path}"))
+        };
+        let visit = Visit {
+            rate: figure("/rate_per_s")?,
+            cost: figure("/server/cpu_us_per_operation")?,
+            p50: figure("/latency_us/p50")?,
+            p99: figure("/latency_us/p99")?,
+            failed: figure("/errors/total")?,
+            was_bottleneck: report["client"]["was_bottleneck"] == true,
+        };
+        // Nothing may be divided by zero.
+        match [visit.rate, visit.cost, visit.p50, visit.p99].iter().all(|figure| *figure > 0.0) {
+            true => Ok(visit),
+            false => Err("it measured nothing".into()),
+        }
+    }
+}
