@@ -2,8 +2,8 @@
 //! that are done. Sockets are dropped here and nowhere else.
 //!
 //! A conversation that is over within the turn it began in (greet) is never registered with
-//! epoll. Its socket is looked at in the next turn, while it is still in the cache and when most
-//! peers have closed their side; once more a little later; and only if the peer dawdles is it
+//! epoll. Its socket is looked at in the next turn, while it is still in the cache, if peers have
+//! been that prompt of late; once more a little later; and only if the peer dawdles is it
 //! registered like any other.
 
 use std::io;
@@ -19,6 +19,10 @@ use crate::engine::{Engine, Peer, Step};
 pub(super) const LINGER_LOOK: Duration = Duration::from_millis(5);
 /// More than this many such peers: the oldest are looked at before their time.
 const LINGERING_MAX: usize = 64;
+
+/// While peers are not that prompt, the first look is a call in vain: then every so-manieth peer
+/// is looked at, to see whether that has changed.
+const PROBE_EVERY: u64 = 32;
 
 /// Writes to one peer in one turn: a service that sends more whenever there is room could
 /// otherwise keep the loop to itself.
@@ -117,13 +121,17 @@ impl Reactor {
         }
     }
 
-    /// Looks at hung-up peers that epoll does not know: at those of the last turn at once, at the
-    /// others when it is time or there are too many.
+    /// Looks at hung-up peers that epoll does not know: at those of the last turn at once, as long
+    /// as that finds their FINs, at the others when it is time or there are too many.
     fn sweep_lingering(&mut self) {
         let later = self.engine.now().after(LINGER_LOOK);
         let mut hung_up = std::mem::take(&mut self.hung_up);
         for peer in hung_up.drain(..) {
-            if !self.has_ended(peer) {
+            let looks = self.prompt || peer.number().is_multiple_of(PROBE_EVERY);
+            if looks {
+                self.prompt = self.has_ended(peer);
+            }
+            if !looks || !self.prompt {
                 self.lingering.push_back((later, peer));
             }
         }

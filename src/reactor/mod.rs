@@ -89,6 +89,8 @@ pub struct Reactor {
     lingering: VecDeque<(Time, Peer)>,
     /// Those of them that have hung up since the last look.
     hung_up: Vec<Peer>,
+    /// Whether the last first look at one of them has found its FIN.
+    prompt: bool,
     /// Those that are flushed at the moment.
     touched: Vec<Peer>,
     together: Together,
@@ -126,6 +128,7 @@ impl Reactor {
             pause_told: None,
             lingering: VecDeque::new(),
             hung_up: Vec::new(),
+            prompt: true,
             touched: Vec::new(),
             together: Together::default(),
             signals: None,
