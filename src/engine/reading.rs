@@ -10,8 +10,9 @@ use super::step::Flow;
 
 /// The turn's read buffer.
 pub(super) const TURN_BYTES: usize = 256 * 1024;
-/// One read takes at most this much, and none is begun with less room than this.
-const READ_BYTES: usize = 64 * 1024;
+/// Once so much input waits to be sent back, that comes first: bulk leaves while it is in the
+/// cache, and nobody's answer waits long for other people's input.
+const ENOUGH_BYTES: usize = 64 * 1024;
 /// What one of many peers is given to be read into.
 pub const ROOM_BYTES: usize = 8 * 1024;
 
@@ -28,7 +29,7 @@ impl Engine {
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
     pub fn can_read(&self) -> bool {
-        self.turn.len() - self.turn_used >= READ_BYTES
+        self.turn_used < ENOUGH_BYTES
     }
 
     /// Reads from `stream` and delivers, within the peer's share of a turn. `read_on` says that the
@@ -44,7 +45,7 @@ impl Engine {
             if !self.can_read() {
                 return Flow::More;
             }
-            let room = self.turn_used..self.turn_used + READ_BYTES;
+            let room = self.turn_used..self.turn.len();
             let outcome = stream.read(&mut self.turn[room.clone()]);
             if self.take(peer, kind, room, outcome, read_on) {
                 return Flow::Drained;
