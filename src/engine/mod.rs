@@ -49,6 +49,8 @@ pub use time::Time;
 
 struct Resident {
     name: &'static str,
+    /// The most bytes that one read brings it.
+    read_bytes: usize,
     service: Box<dyn Service>,
 }
 
@@ -80,7 +82,7 @@ impl Engine {
         service: Box<dyn Service>,
     ) -> usize {
         assert!(self.residents.len() <= usize::from(u8::MAX), "at most 256 services");
-        self.residents.push(Resident { name, service });
+        self.residents.push(Resident { name, read_bytes: service.read_bytes(), service });
         self.net.quotas.push(quota);
         self.net.alarms.push(Time::NEVER);
         let index = self.residents.len() - 1;

@@ -19,12 +19,12 @@ pub const ROOM_BYTES: usize = 8 * 1024;
 impl Engine {
     /// Whether it makes sense to call `input` for `peer` now.
     pub fn wants_input(&self, peer: Peer) -> bool {
-        self.kind_to_read(peer).is_some()
+        self.to_read(peer).is_some()
     }
 
     /// Whether `peer` may be read into one of the `rooms` now.
     pub fn wants_room(&self, peer: Peer) -> bool {
-        self.kind_to_read(peer) == Some(Kind::Stream)
+        self.to_read(peer).is_some_and(|(kind, _)| kind == Kind::Stream)
     }
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
@@ -41,11 +41,11 @@ impl Engine {
             if self.net.share_ended {
                 break;
             }
-            let Some(kind) = self.kind_to_read(peer) else { return Flow::Paused };
+            let Some((kind, most)) = self.to_read(peer) else { return Flow::Paused };
             if !self.can_read() {
                 return Flow::More;
             }
-            let room = self.turn_used..self.turn.len();
+            let room = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
             let outcome = stream.read(&mut self.turn[room.clone()]);
             if self.take(peer, kind, room, outcome, read_on) {
                 return Flow::Drained;
@@ -100,9 +100,10 @@ impl Engine {
         }
     }
 
-    /// What `peer` carries, if it is to be read now.
-    fn kind_to_read(&self, peer: Peer) -> Option<Kind> {
+    /// What `peer` carries and how much one read may bring, if it is to be read now.
+    fn to_read(&self, peer: Peer) -> Option<(Kind, usize)> {
         let connection = self.net.connections.get(peer)?;
-        connection.wants_input().then(|| connection.kind())
+        let most = self.residents[usize::from(connection.service)].read_bytes;
+        connection.wants_input().then(|| (connection.kind(), most))
     }
 }

@@ -27,6 +27,12 @@ pub trait Service {
     /// The service has been taken in, before anything else: the moment to call somebody.
     fn started(&mut self, _net: &mut Net) {}
 
+    /// The most bytes that one read brings; asked once. More suits whoever sends them back as they
+    /// are, less whoever makes much of little: 4 reads are a peer's share of a turn.
+    fn read_bytes(&self) -> usize {
+        64 * 1024
+    }
+
     /// A connection has been made: accepted, or answered to `Net::dial`.
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 

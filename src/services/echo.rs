@@ -38,6 +38,14 @@ pub struct Echo {
 }
 
 impl Service for Echo {
+    fn read_bytes(&self) -> usize {
+        match self.mode {
+            // What is read is what is sent: bulk costs fewer calls.
+            Mode::Stream => usize::MAX,
+            Mode::Once | Mode::Reply(_) => 64 * 1024,
+        }
+    }
+
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         match &self.mode {
             Mode::Stream => net.send_back(peer, input),
