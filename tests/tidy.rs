@@ -152,7 +152,8 @@ fn only_the_ring_is_unsafe_and_says_why() {
     // The lint knows of the rest; this file has the word in strings.
     for (path, text) in rust_files("src") {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
-            if line.trim_start().starts_with("unsafe ") || line.contains(" unsafe {") {
+            // Nothing unsafe gets past the lint without this.
+            if line.contains("allow(unsafe_code") || line.contains("expect(unsafe_code") {
                 assert!(path.ends_with("reactor/ring.rs"), "{}:{}", path.display(), number + 1);
                 let before: Vec<&str> = text.lines().take(number).collect();
                 let argued = before.iter().rev().take(20).any(|line| line.contains("// SAFETY:"));

@@ -15,6 +15,9 @@ pub(super) const TURN_BYTES: usize = 256 * 1024;
 const ENOUGH_BYTES: usize = 64 * 1024;
 /// What one of many peers is given to be read into.
 pub const ROOM_BYTES: usize = 8 * 1024;
+/// Input up to this long is moved out of its room to what came before: that costs less than the
+/// flush that a turn's buffer full of gaps would need.
+const MOVED_MAX_BYTES: usize = 1024;
 
 impl Engine {
     /// Whether it makes sense to call `input` for `peer` now.
@@ -24,7 +27,9 @@ impl Engine {
 
     /// Whether `peer` may be read into one of the `rooms` now.
     pub fn wants_room(&self, peer: Peer) -> bool {
-        self.to_read(peer).is_some_and(|(kind, _)| kind == Kind::Stream)
+        let Some(connection) = self.net.connections.get(peer) else { return false };
+        let counts_reads = self.residents[usize::from(connection.service)].service.counts_reads();
+        connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads
     }
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
@@ -37,8 +42,9 @@ impl Engine {
     /// for the last one, because no further readiness would announce the end.
     pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
         self.net.share_ended = false;
+        let mut share = TURN_BYTES;
         for _ in 0..self.net.limits.reads {
-            if self.net.share_ended {
+            if self.net.share_ended || share == 0 {
                 break;
             }
             let Some((kind, most)) = self.to_read(peer) else { return Flow::Paused };
@@ -47,6 +53,7 @@ impl Engine {
             }
             let room = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
             let outcome = stream.read(&mut self.turn[room.clone()]);
+            share = share.saturating_sub(*outcome.as_ref().unwrap_or(&0));
             if self.take(peer, kind, room, outcome, read_on) {
                 return Flow::Drained;
             }
@@ -65,7 +72,13 @@ impl Engine {
     /// does. A room that is full may not have been all.
     pub fn filled(&mut self, peer: Peer, room: usize, outcome: io::Result<usize>) -> Flow {
         self.net.share_ended = false;
-        let start = self.rooms_at + room * ROOM_BYTES;
+        let mut start = self.rooms_at + room * ROOM_BYTES;
+        if let Ok(count) = outcome
+            && count <= MOVED_MAX_BYTES
+        {
+            self.turn.copy_within(start..start + count, self.turn_used);
+            start = self.turn_used;
+        }
         match self.take(peer, Kind::Stream, start..start + ROOM_BYTES, outcome, false) {
             true => Flow::Drained,
             false => Flow::More,
@@ -105,5 +118,81 @@ impl Engine {
         let connection = self.net.connections.get(peer)?;
         let most = self.residents[usize::from(connection.service)].read_bytes;
         connection.wants_input().then(|| (connection.kind(), most))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Net, Service};
+
+    /// Sends back what comes, and says so if it cares where that was cut.
+    struct Mirror {
+        counts_reads: bool,
+    }
+
+    impl Service for Mirror {
+        fn read_bytes(&self) -> usize {
+            usize::MAX
+        }
+
+        fn counts_reads(&self) -> bool {
+            self.counts_reads
+        }
+
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input);
+            input.len()
+        }
+    }
+
+    #[test]
+    fn short_inputs_read_together_leave_room_for_more() {
+        let mut stage = Stage::new(Mirror { counts_reads: false });
+        let peers: Vec<Peer> = (0..32u8).map(|_| stage.join()).collect();
+        let engine = &mut stage.engine;
+        let inputs: Vec<Vec<u8>> = (0..32).map(|n| vec![n; 1 + usize::from(n) % 3]).collect();
+        for (room, input) in engine.rooms().zip(&inputs) {
+            room[..input.len()].copy_from_slice(input);
+        }
+        for (n, (peer, input)) in peers.iter().zip(&inputs).enumerate() {
+            assert!(engine.wants_room(*peer));
+            assert_eq!(engine.filled(*peer, n, Ok(input.len())), Flow::Drained);
+        }
+        for (peer, input) in peers.iter().zip(&inputs) {
+            assert_eq!(engine.outgoing_piece(*peer).map(|piece| piece.0), Some(&input[..]));
+        }
+        assert!(engine.can_read());
+        assert!(engine.rooms().len() >= 31);
+    }
+
+    #[test]
+    fn who_counts_reads_is_read_from_alone() {
+        let mut stage = Stage::new(Mirror { counts_reads: true });
+        let peer = stage.join();
+        assert!(stage.engine.wants_input(peer));
+        assert!(!stage.engine.wants_room(peer));
+    }
+
+    /// For ever the same.
+    struct Endless;
+
+    impl Read for Endless {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            into.fill(b'x');
+            Ok(into.len())
+        }
+    }
+
+    #[test]
+    fn a_share_of_a_turn_is_no_more_than_the_turns_buffer() {
+        let mut stage = Stage::new(Mirror { counts_reads: false });
+        let peer = stage.join();
+        // What it sends from here on is read and thrown away.
+        stage.engine.kick(peer.number());
+        let before = stage.engine.metrics().bytes_in;
+        assert_eq!(stage.engine.input(peer, &mut Endless, false), Flow::More);
+        assert_eq!(stage.engine.metrics().bytes_in - before, TURN_BYTES as u64);
     }
 }

@@ -33,6 +33,12 @@ pub trait Service {
         64 * 1024
     }
 
+    /// Whether it matters to this service, against the rule of `received`, where the input is cut:
+    /// then each peer is read from with room for `read_bytes`.
+    fn counts_reads(&self) -> bool {
+        false
+    }
+
     /// A connection has been made: accepted, or answered to `Net::dial`.
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 

@@ -124,6 +124,10 @@ impl Reactor {
     /// Looks at hung-up peers that epoll does not know: at those of the last turn at once, as long
     /// as that finds their FINs, at the others when it is time or there are too many.
     fn sweep_lingering(&mut self) {
+        if !self.engine.can_read() {
+            // In the middle of a turn; its end looks again.
+            return;
+        }
         let later = self.engine.now().after(LINGER_LOOK);
         let mut hung_up = std::mem::take(&mut self.hung_up);
         for peer in hung_up.drain(..) {

@@ -18,7 +18,9 @@ use nix::libc;
 pub(super) const BATCH_MAX: usize = ENTRIES as usize;
 const ENTRIES: u32 = 256;
 
-/// How often a call that could do nothing is made again before the ring is given up.
+/// How often a call that could do nothing is made again before the ring is given up. Not while
+/// operations are under way: what they read and write must not be given back before they are done,
+/// so then it goes on for as long as it takes. (None waits for anything but the kernel itself.)
 const FRUITLESS_MAX: usize = 16;
 
 /// An io_uring for batches of operations that do not wait.

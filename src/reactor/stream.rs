@@ -98,7 +98,8 @@ impl Stream {
     /// There is nothing more to read; `bytes` is what there was.
     pub(super) fn drained(&mut self, bytes: usize) {
         self.readable = false;
-        if self.watch == Watch::Bulk && bytes < ROOM_BYTES {
+        // To have found nothing says nothing about the size of what will come.
+        if self.watch == Watch::Bulk && (1..ROOM_BYTES).contains(&bytes) {
             self.watch = Watch::Known;
         }
     }

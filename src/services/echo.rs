@@ -46,6 +46,10 @@ impl Service for Echo {
         }
     }
 
+    fn counts_reads(&self) -> bool {
+        !matches!(self.mode, Mode::Stream)
+    }
+
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         match &self.mode {
             Mode::Stream => net.send_back(peer, input),
