@@ -23,6 +23,8 @@ pub(crate) struct Cell {
     pub(crate) size: Option<usize>,
     /// Requests in flight on each connection; `None`: the workload's own.
     pub(crate) depth: Option<usize>,
+    /// Requests a second in an open loop; `None`: a closed one.
+    pub(crate) rate: Option<f64>,
     /// How long before it counts.
     pub(crate) warmup: Duration,
     /// How many times as long as the others it takes until one request of each, more or less, at
@@ -42,6 +44,7 @@ impl Cell {
             connections: count,
             size: None,
             depth: None,
+            rate: None,
             warmup: WARMUP,
             stretch: if count >= 4096 { 2 } else { 1 },
             is_quick: false,
@@ -100,4 +103,24 @@ pub(crate) fn all(full: bool) -> Vec<Cell> {
         cells.push(Cell { is_quick: count == 10, warmup: CHAT_WARMUP, stretch, ..cell });
     }
     cells
+}
+
+/// Bytes of a request in the plots.
+pub(crate) const PLOT_BYTES: usize = 64;
+/// Connections of the open loop.
+pub(crate) const OPEN_CONNECTIONS: usize = 64;
+/// The highest percentile is that of the few worst: it takes many requests to have some.
+const OPEN_STRETCH: u32 = 4;
+
+/// The plot of the rate: a closed loop with more and more connections.
+pub(crate) fn over_connections() -> Vec<Cell> {
+    let cell = |count| Cell::requests("tcp_rr", "echo+tcp", (count, PLOT_BYTES, 1));
+    [1, 4, 16, 64, 256, 1024, 4096].map(cell).into()
+}
+
+/// The plot of the latency: so many requests are due a second, whatever the server does.
+pub(crate) fn open_loop(rate: f64) -> Cell {
+    let cell = Cell::requests("tcp_rr", "echo+tcp", (OPEN_CONNECTIONS, PLOT_BYTES, 1));
+    let name = format!("{} at {rate}/s", cell.name);
+    Cell { name, rate: Some(rate), stretch: OPEN_STRETCH, ..cell }
 }

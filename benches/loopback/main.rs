@@ -4,6 +4,7 @@
 //! cargo bench --bench loopback                        # all cells, some eight minutes
 //! cargo bench --bench loopback -- udp_rr --rounds 9   # those whose name has "udp_rr" in it
 //! cargo bench --bench loopback -- --quick             # does it work? A few seconds, no result
+//! cargo bench --bench loopback -- --plot plots --rival 'other=/bin/other --port {port}'
 //! ```
 //!
 //! Absolute figures of a server say little: most of what a small echo costs is the kernel's. So
@@ -26,6 +27,11 @@
 //!   bare loop a second time: what it differs from 1 is noise, and a difference that is no larger
 //!   than that of the control says nothing.
 //!
+//! `--plot` draws absolute figures instead, ours, the bare loop's and those of other servers: the
+//! rate over connections in a closed loop, where a hollow point is one at which the generator had
+//! no time left, and the latency in an open one. There a server is judged at the same load as the
+//! others, and a stall counts for all the requests that were due in it.
+//!
 //! What it does not tell: in a closed loop a server that answers sooner is asked in smaller
 //! bunches, so it wakes up more often, which costs it CPU; and answers that all leave at the end
 //! of a turn make larger ones. With thousands of connections a server either takes turns with the
@@ -39,7 +45,9 @@ mod bare;
 mod bare_datagrams;
 mod cells;
 mod cores;
+mod drawing;
 mod memory;
+mod plots;
 mod servers;
 mod table;
 mod visit;
@@ -54,7 +62,7 @@ use cooee::units::parse_duration;
 use cells::Cell;
 use cores::Cores;
 use memory::Memory;
-use servers::Contender;
+use servers::{Contender, Rival};
 use visit::Visit;
 
 /// The hidden first word of the bare loop's process.
@@ -85,6 +93,18 @@ struct Options {
     /// One round of 0.1 s of a few cells: whether it works, not what comes out
     #[arg(long)]
     quick: bool,
+
+    /// Instead of the table: TCP echo over 1 to 4096 connections, and its latency, as SVG in DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["filters", "full"])]
+    plot: Option<PathBuf>,
+
+    /// Another server in the plots: '{port}' in its command becomes the port (repeatable)
+    #[arg(long, value_name = "NAME=COMMAND", requires = "plot")]
+    rival: Vec<Rival>,
+
+    /// Requests a second of the open loop in the plots: what all servers and the generator keep
+    #[arg(long, value_name = "RATE", default_value_t = 50_000, requires = "plot")]
+    rate: u32,
 
     /// What cargo bench says
     #[arg(long, hide = true)]
@@ -139,13 +159,16 @@ fn report(done: Result<(), String>) -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    if options.rounds == 0 || options.time.is_zero() {
-        return Err("--rounds and --time: nothing could ever happen in none".into());
+    if options.rounds == 0 || options.time.is_zero() || options.rate == 0 {
+        return Err("--rounds, --time and --rate: nothing could ever happen in none".into());
     }
     // The servers and the generator inherit it.
     cooee::reactor::raise_descriptor_limit();
     let mut results = Results {
-        contenders: servers::contenders()?,
+        contenders: match options.plot {
+            Some(_) => servers::with_rivals(&options.rival)?,
+            None => servers::contenders()?,
+        },
         cores: Cores::of_this_machine(),
         rounds: options.rounds,
         time: options.time,
@@ -153,12 +176,28 @@ fn run(options: &Options) -> Result<(), String> {
         memory: None,
         failures: Vec::new(),
     };
+    match &options.plot {
+        Some(folder) => plots::make(&mut results, f64::from(options.rate), folder)?,
+        None => measure_all(&mut results, options),
+    }
+    if let Some(path) = &options.json {
+        let text = format!("{:#}\n", table::json(&results));
+        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    match results.failures.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} of the cells could not be measured")),
+    }
+}
+
+/// The table, as far as it is wanted.
+fn measure_all(results: &mut Results, options: &Options) {
     let is_chosen = |name: &str, is_quick: bool| {
         (is_quick || !options.quick)
             && (options.filters.is_empty() || options.filters.iter().any(|f| name.contains(f)))
     };
     for cell in cells::all(options.full).into_iter().filter(|c| is_chosen(&c.name, c.is_quick)) {
-        results.measure(cell);
+        results.measure(cell, false);
     }
     if is_chosen(memory::NAME, true) {
         let connections = if options.quick { 1_000 } else { 10_000 };
@@ -170,23 +209,17 @@ fn run(options: &Options) -> Result<(), String> {
     if results.outcomes.is_empty() && results.memory.is_none() && results.failures.is_empty() {
         // Perhaps it is a name in another bench.
         eprintln!("no cell is called so");
-        return Ok(());
-    }
-    print!("{}", table::markdown(&results));
-    if let Some(path) = &options.json {
-        let text = format!("{:#}\n", table::json(&results));
-        std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    match results.failures.len() {
-        0 => Ok(()),
-        count => Err(format!("{count} of the cells could not be measured")),
+    } else {
+        print!("{}", table::markdown(results));
     }
 }
 
 impl Results {
-    /// Visits all contenders in turn, there and back again.
-    fn measure(&mut self, cell: Cell) {
+    /// Visits all contenders in turn, there and back again. Who fails is left out with
+    /// `takes_gaps`; without, there is no outcome.
+    fn measure(&mut self, cell: Cell, takes_gaps: bool) {
         eprintln!("{} ...", cell.name);
+        let mut absent = Vec::new();
         let mut visits: Vec<Vec<Visit>> = self.contenders.iter().map(|_| Vec::new()).collect();
         for round in 0..self.rounds {
             let mut order: Vec<usize> = (0..self.contenders.len()).collect();
@@ -194,13 +227,21 @@ impl Results {
                 order.reverse();
             }
             for index in order {
+                if absent.contains(&index) {
+                    continue;
+                }
                 let contender = &self.contenders[index];
                 match Visit::pay(contender, &cell, self.time, &self.cores) {
                     Ok(visit) => visits[index].push(visit),
                     Err(why) => {
                         let line = format!("{}, {}: {why}", cell.name, contender.name);
                         eprintln!("{line}");
-                        return self.failures.push(line);
+                        self.failures.push(line);
+                        if !takes_gaps {
+                            return;
+                        }
+                        visits[index].clear();
+                        absent.push(index);
                     }
                 }
             }

@@ -12,12 +12,12 @@ use crate::{Outcome, Results};
 /// A figure of a visit.
 type Figure = fn(&Visit) -> f64;
 
-const RATE: Figure = |visit| visit.rate;
-const COST: Figure = |visit| visit.cost;
-const P50: Figure = |visit| visit.p50;
-const P99: Figure = |visit| visit.p99;
+pub(crate) const RATE: Figure = |visit| visit.rate;
+pub(crate) const COST: Figure = |visit| visit.cost;
+const P50: Figure = |visit| visit.latency[0];
+const P99: Figure = |visit| visit.latency[2];
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
     match (values.get(low), values.get(high)) {
@@ -69,18 +69,18 @@ pub(crate) fn markdown(results: &Results) -> String {
     text
 }
 
-fn line(text: &mut String, cells: &[String]) {
+pub(crate) fn line(text: &mut String, cells: &[String]) {
     // Writing to memory does not fail.
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
 fn head(text: &mut String, results: &Results) {
     let mut names = vec!["cell".to_string()];
-    let base = results.contenders[0].name;
+    let base = &results.contenders[0].name;
     let figures = ["ops/s", "CPU us/op", "p50 us", "p99 us"];
     names.extend(figures.iter().map(|figure| format!("{base}: {figure}")));
     for contender in &results.contenders[1..] {
-        let name = contender.name;
+        let name = &contender.name;
         match contender.is_control {
             true => names.push(format!("{name}: rate, CPU (spread), p99")),
             false => {
@@ -110,12 +110,12 @@ fn row(text: &mut String, results: &Results, outcome: &Outcome) {
     line(text, &cells);
 }
 
-fn micros(value: f64) -> String {
+pub(crate) fn micros(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { grouped(value) }
 }
 
 /// A whole number with commas.
-fn grouped(value: f64) -> String {
+pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (index, digit) in digits.char_indices() {
@@ -139,7 +139,7 @@ fn memory(text: &mut String, results: &Results) {
     text.push('\n');
 }
 
-fn foot(text: &mut String, results: &Results) {
+pub(crate) fn foot(text: &mut String, results: &Results) {
     let Results { rounds, time, cores, .. } = results;
     let mut notes = vec![
         format!("{} cores: {}. {}", cores.count, machine(), cores.told()),
@@ -180,7 +180,8 @@ fn foot(text: &mut String, results: &Results) {
 
 /// All figures of all visits.
 pub(crate) fn json(results: &Results) -> Value {
-    let names: Vec<&str> = results.contenders.iter().map(|contender| contender.name).collect();
+    let names: Vec<&str> =
+        results.contenders.iter().map(|contender| contender.name.as_str()).collect();
     json!({
         "machine": machine(),
         "cores": results.cores.told(),
@@ -205,6 +206,9 @@ fn cell(names: &[&str], outcome: &Outcome) -> Value {
             "server_cpu_us_per_operation": all(COST),
             "p50_us": all(P50),
             "p99_us": all(P99),
+            "p90_us": all(|visit| visit.latency[1]),
+            "p99_9_us": all(|visit| visit.latency[3]),
+            "p99_99_us": all(|visit| visit.latency[4]),
             "failed": all(|visit| visit.failed),
             "generator_was_bottleneck":
                 visits.iter().map(|visit| visit.was_bottleneck).collect::<Vec<bool>>(),

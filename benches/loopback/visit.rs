@@ -12,6 +12,10 @@ use crate::servers::{COOEE, Contender, Server};
 /// Where greetings are asked from: each leaves a port in TIME_WAIT, and one address has too few.
 const SOURCES: &str = "127.0.0.0/26";
 
+/// Percentiles that are kept, and what the generator calls them.
+pub(crate) const PERCENTILES: [(f64, &str); 5] =
+    [(50.0, "p50"), (90.0, "p90"), (99.0, "p99"), (99.9, "p99_9"), (99.99, "p99_99")];
+
 /// What one visit found.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Visit {
@@ -19,10 +23,8 @@ pub(crate) struct Visit {
     pub(crate) rate: f64,
     /// Microseconds of the server's CPU for an operation.
     pub(crate) cost: f64,
-    /// Microseconds.
-    pub(crate) p50: f64,
-    /// Microseconds.
-    pub(crate) p99: f64,
+    /// Microseconds at each of `PERCENTILES`.
+    pub(crate) latency: [f64; PERCENTILES.len()],
     /// Operations that failed.
     pub(crate) failed: f64,
     /// Whether the generator had no time left.
@@ -47,6 +49,9 @@ impl Visit {
                 command.args([flag, &value.to_string()]);
             }
         }
+        if let Some(rate) = cell.rate {
+            command.args(["--rate", &rate.to_string()]);
+        }
         for (flag, time) in [("--duration", time * cell.stretch), ("--warmup", cell.warmup)] {
             command.args([flag, &format!("{}ms", time.as_millis())]);
         }
@@ -70,16 +75,20 @@ impl Visit {
             let value = report.pointer(path).and_then(Value::as_f64);
             value.ok_or_else(|| format!("its result has no {path}"))
         };
+        let mut latency = [0.0; PERCENTILES.len()];
+        for (place, (_, name)) in latency.iter_mut().zip(PERCENTILES) {
+            *place = figure(&format!("/latency_us/{name}"))?;
+        }
         let visit = Visit {
             rate: figure("/rate_per_s")?,
             cost: figure("/server/cpu_us_per_operation")?,
-            p50: figure("/latency_us/p50")?,
-            p99: figure("/latency_us/p99")?,
+            latency,
             failed: figure("/errors/total")?,
             was_bottleneck: report["client"]["was_bottleneck"] == true,
         };
         // Nothing may be divided by zero.
-        match [visit.rate, visit.cost, visit.p50, visit.p99].iter().all(|figure| *figure > 0.0) {
+        let mut figures = [visit.rate, visit.cost].into_iter().chain(latency);
+        match figures.all(|figure| figure > 0.0) {
             true => Ok(visit),
             false => Err("it measured nothing".into()),
         }
