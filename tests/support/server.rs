@@ -60,7 +60,8 @@ impl Server {
 
     fn spawn(program: &str, words: &[&str], screen: Stdio) -> Server {
         let mut words = words.to_vec();
-        if let Some(at) = words.iter().position(|word| *word == "serve").filter(|_| is_plain()) {
+        let serve = words.iter().position(|word| *word == "serve");
+        if let Some(at) = serve.filter(|_| is_plain() && !words.contains(&"help")) {
             words.insert(at + 1, "--no-uring");
         }
         let mut child = Command::new(program)
