@@ -51,6 +51,8 @@ struct Resident {
     name: &'static str,
     /// The most bytes that one read brings it.
     read_bytes: usize,
+    /// Whether it matters to it where its input is cut.
+    counts_reads: bool,
     service: Box<dyn Service>,
 }
 
@@ -82,7 +84,8 @@ impl Engine {
         service: Box<dyn Service>,
     ) -> usize {
         assert!(self.residents.len() <= usize::from(u8::MAX), "at most 256 services");
-        self.residents.push(Resident { name, read_bytes: service.read_bytes(), service });
+        let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
+        self.residents.push(Resident { name, read_bytes, counts_reads, service });
         self.net.quotas.push(quota);
         self.net.alarms.push(Time::NEVER);
         let index = self.residents.len() - 1;
@@ -230,15 +233,6 @@ impl Engine {
         let head = outbox.head(&self.turn, chunks_max);
         let last = head.is_all() && matches!(connection.phase, Phase::Ending | Phase::Closing(_));
         Some(Outgoing { head, last })
-    }
-
-    /// What `outgoing` returns, if that is one slice and not several: the bytes, and whether a FIN
-    /// follows.
-    pub fn outgoing_piece(&self, peer: Peer) -> Option<(&[u8], bool)> {
-        let connection = self.net.connections.get(peer)?;
-        let connection = Some(connection).filter(|c| c.kind() == Kind::Stream)?;
-        let bytes = connection.buffers.as_ref()?.outbox.piece(&self.turn)?;
-        Some((bytes, matches!(connection.phase, Phase::Ending | Phase::Closing(_))))
     }
 
     /// The kernel has taken the first `count` bytes of what `step` said to write.

@@ -74,6 +74,14 @@ impl<'a> Head<'a> {
         self.outbox.chunks.len() <= self.chunks
     }
 
+    /// All that is to be sent, if it is in one piece.
+    pub(crate) fn piece(&self) -> Option<&'a [u8]> {
+        match self.outbox.chunks.len() {
+            1 => self.outbox.chunks.front().map(|one| &one.bytes(self.turn)[self.outbox.sent..]),
+            _ => None,
+        }
+    }
+
     pub(crate) fn slices(&self) -> Slices<'a> {
         let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0 };
         let mut skip = self.outbox.sent;
@@ -193,14 +201,6 @@ impl Outbox {
     /// than `SLICES_MAX`.
     pub(crate) fn head<'a>(&'a self, turn: &'a [u8], chunks_max: usize) -> Head<'a> {
         Head { outbox: self, turn, chunks: chunks_max.min(SLICES_MAX) }
-    }
-
-    /// All that is to be sent, if it is in one piece.
-    pub(crate) fn piece<'a>(&'a self, turn: &'a [u8]) -> Option<&'a [u8]> {
-        match self.chunks.len() {
-            1 => self.chunks.front().map(|only| &only.bytes(turn)[self.sent..]),
-            _ => None,
-        }
     }
 
     /// Takes note that the first `count` bytes are gone.

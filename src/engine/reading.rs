@@ -28,7 +28,7 @@ impl Engine {
     /// Whether `peer` may be read into one of the `rooms` now.
     pub fn wants_room(&self, peer: Peer) -> bool {
         let Some(connection) = self.net.connections.get(peer) else { return false };
-        let counts_reads = self.residents[usize::from(connection.service)].service.counts_reads();
+        let counts_reads = self.residents[usize::from(connection.service)].counts_reads;
         connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads
     }
 
@@ -161,7 +161,7 @@ mod tests {
             assert_eq!(engine.filled(*peer, n, Ok(input.len())), Flow::Drained);
         }
         for (peer, input) in peers.iter().zip(&inputs) {
-            assert_eq!(engine.outgoing_piece(*peer).map(|piece| piece.0), Some(&input[..]));
+            assert_eq!(engine.outgoing(*peer).and_then(|o| o.piece()), Some(&input[..]));
         }
         assert!(engine.can_read());
         assert!(engine.rooms().len() >= 31);

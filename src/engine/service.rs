@@ -34,7 +34,7 @@ pub trait Service {
     }
 
     /// Whether it matters to this service, against the rule of `received`, where the input is cut:
-    /// then each peer is read from with room for `read_bytes`.
+    /// then each peer is read from with room for `read_bytes`. Asked once.
     fn counts_reads(&self) -> bool {
         false
     }

@@ -38,6 +38,11 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
+    /// All of the peer's output, if that is one slice and not several.
+    pub fn piece(&self) -> Option<&'a [u8]> {
+        self.head.piece()
+    }
+
     /// The bytes, for one gathered write. Never empty.
     pub fn slices(&self) -> Slices<'a> {
         self.head.slices()

@@ -153,7 +153,7 @@ fn in_one_piece<'a>(
     if engine.step(peer) != Step::Write {
         return None;
     }
-    let (bytes, last) = engine.outgoing_piece(peer)?;
-    let fits = bytes.len() <= TOGETHER_BYTES_MAX;
-    fits.then(|| (stream.socket.as_fd(), bytes, last))
+    let outgoing = engine.outgoing(peer)?;
+    let bytes = outgoing.piece().filter(|bytes| bytes.len() <= TOGETHER_BYTES_MAX)?;
+    Some((stream.socket.as_fd(), bytes, outgoing.last))
 }

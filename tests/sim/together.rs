@@ -71,7 +71,8 @@ impl World {
             if !stream.writable || self.engine.step(peer) != Step::Write {
                 continue;
             }
-            let Some((bytes, _)) = self.engine.outgoing_piece(peer) else { continue };
+            let outgoing = self.engine.outgoing(peer);
+            let Some(bytes) = outgoing.and_then(|outgoing| outgoing.piece()) else { continue };
             let mut guard = self.facts.borrow_mut();
             let Facts { pipes, rng, trace, now, .. } = &mut *guard;
             pipes[client].calls.visit();
