@@ -1,7 +1,10 @@
-//! What is said in one room in one turn: one buffer for all its members, and whose lines lie where.
+//! What is said in one room in one turn: one buffer for all its members, and who is not sent what.
 //!
 //! Nobody gets back what it said itself, so a speaker is sent the ranges around its own lines and
-//! everybody else the whole in one piece. Only this knows seats; it knows neither names nor rooms.
+//! everybody else the whole in one piece. Whoever comes within the turn skips what was gathered
+//! before; whoever goes, or has to hear something else behind it, is sent its part early and skips
+//! that later. So no command costs more than the member that it concerns, however many sit there.
+//! Only this knows seats; it knows neither names nor rooms.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -11,25 +14,66 @@ use crate::engine::Peer;
 /// Once more than this has been gathered it is published, and a new buffer begins.
 const GATHERED_BYTES: usize = 32 * 1024;
 
-/// A part of the buffer that the member on `seat` is not sent.
+/// Somebody in the room.
 #[derive(Clone, Copy)]
-struct Own {
-    seat: usize,
-    start: usize,
-    end: usize,
+struct Member {
+    peer: Peer,
+    /// The last of the ranges that it skips, counted from 1; 0: it skips nothing.
+    last_skip: usize,
 }
 
-/// The lines of a turn. Seats are positions in the list of members; they must not change between
-/// a `push` and the `publish` that follows it.
+/// A range of the buffer that one member is not sent.
+#[derive(Clone, Copy)]
+struct Skip {
+    start: usize,
+    end: usize,
+    /// The range before it that the same member skips, as in `Member`.
+    before: usize,
+}
+
+/// The members of a room, and the lines of the turn. A seat is a position in the list of members.
 #[derive(Default)]
 pub(super) struct Gathering {
+    members: Vec<Member>,
     buffer: Rc<Vec<u8>>,
-    own: Vec<Own>,
+    skips: Vec<Skip>,
     /// Whether the buffer holds what is out already: outboxes may still refer to it.
     published: bool,
+    /// What one member is sent, here only so that it need not be allocated each time.
+    ranges: Vec<Range<usize>>,
 }
 
 impl Gathering {
+    /// How many members there are.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Who is here, by seat.
+    pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
+        self.members.iter().map(|member| member.peer)
+    }
+
+    /// Takes `peer` in, which is sent what is said from now on. Returns its seat.
+    pub(super) fn enter(&mut self, peer: Peer) -> usize {
+        let seat = self.members.len();
+        self.members.push(Member { peer, last_skip: 0 });
+        if !self.is_empty() {
+            self.skip_all(seat);
+        }
+        seat
+    }
+
+    /// Lets out whoever is on `seat`, after sending it what it is still owed. Returns who sits
+    /// there now.
+    pub(super) fn leave(&mut self, seat: usize, send: impl FnMut(Peer, &[u8])) -> Option<Peer> {
+        self.publish_to(seat, send);
+        if seat < self.members.len() {
+            self.members.swap_remove(seat);
+        }
+        self.members.get(seat).map(|member| member.peer)
+    }
+
     /// Whether there is nothing to publish.
     pub(super) fn is_empty(&self) -> bool {
         self.published || self.buffer.is_empty()
@@ -46,38 +90,61 @@ impl Gathering {
         let start = buffer.len();
         buffer.extend_from_slice(line.as_bytes());
         let end = buffer.len();
-        let Some(seat) = speaker else { return };
-        match self.own.last_mut() {
-            Some(last) if last.seat == seat && last.end == start => last.end = end,
-            _ => self.own.push(Own { seat, start, end }),
+        let Some(member) = speaker.and_then(|seat| self.members.get_mut(seat)) else { return };
+        match member.last_skip.checked_sub(1).and_then(|last| self.skips.get_mut(last)) {
+            Some(last) if last.end == start => last.end = end,
+            _ => {
+                self.skips.push(Skip { start, end, before: member.last_skip });
+                member.last_skip = self.skips.len();
+            }
         }
     }
 
     /// Hands each member what it is to be sent, in ranges of the shared buffer.
-    pub(super) fn publish(
-        &mut self,
-        members: &[Peer],
-        mut share: impl FnMut(Peer, &Rc<Vec<u8>>, Range<usize>),
-    ) {
+    pub(super) fn publish(&mut self, mut share: impl FnMut(Peer, &Rc<Vec<u8>>, Range<usize>)) {
         if self.is_empty() {
             return;
         }
-        self.own.sort_unstable_by_key(|own| (own.seat, own.start));
-        let mut speakers = self.own.iter().peekable();
-        for (seat, peer) in members.iter().enumerate() {
-            let mut from = 0;
-            while let Some(own) = speakers.next_if(|own| own.seat == seat) {
-                if from < own.start {
-                    share(*peer, &self.buffer, from..own.start);
-                }
-                from = own.end;
+        for member in &mut self.members {
+            if member.last_skip == 0 {
+                share(member.peer, &self.buffer, 0..self.buffer.len());
+                continue;
             }
-            if from < self.buffer.len() {
-                share(*peer, &self.buffer, from..self.buffer.len());
+            find_ranges(&mut self.ranges, &self.skips, member.last_skip, self.buffer.len());
+            while let Some(range) = self.ranges.pop() {
+                share(member.peer, &self.buffer, range);
+            }
+            member.last_skip = 0;
+        }
+        self.skips.clear();
+        self.published = true;
+    }
+
+    /// Hands the member on `seat` alone what has been gathered for it so far: as bytes to be
+    /// copied, because the buffer still grows.
+    pub(super) fn publish_to(&mut self, seat: usize, mut send: impl FnMut(Peer, &[u8])) {
+        let Some(member) = self.members.get(seat).copied().filter(|_| !self.is_empty()) else {
+            return;
+        };
+        find_ranges(&mut self.ranges, &self.skips, member.last_skip, self.buffer.len());
+        while let Some(range) = self.ranges.pop() {
+            send(member.peer, &self.buffer[range]);
+        }
+        self.skip_all(seat);
+    }
+
+    /// Whatever has been gathered so far is not for the member on `seat`.
+    fn skip_all(&mut self, seat: usize) {
+        let whole = Skip { start: 0, end: self.buffer.len(), before: 0 };
+        let member = &mut self.members[seat];
+        match member.last_skip.checked_sub(1) {
+            // Its other ranges lie within this one.
+            Some(last) => self.skips[last] = whole,
+            None => {
+                self.skips.push(whole);
+                member.last_skip = self.skips.len();
             }
         }
-        self.own.clear();
-        self.published = true;
     }
 
     /// The buffer, to add to it. It is used again unless some outbox still refers to it.
@@ -93,56 +160,114 @@ impl Gathering {
     }
 }
 
+/// Puts into `ranges` what lies around the skipped ones in `0..end`, the first of them last.
+fn find_ranges(ranges: &mut Vec<Range<usize>>, skips: &[Skip], last: usize, end: usize) {
+    let (mut end, mut next) = (end, last);
+    while let Some(skip) = next.checked_sub(1).map(|at| skips[at]) {
+        ranges.extend((skip.end < end).then_some(skip.end..end));
+        (end, next) = (skip.start, skip.before);
+    }
+    ranges.extend((end > 0).then_some(0..end));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn peers(count: u64) -> Vec<Peer> {
-        (0..count).map(Peer::from_bits).collect()
+    /// Some members: 0, 1, 2 ...
+    fn of(count: u64) -> Gathering {
+        let mut gathering = Gathering::default();
+        (0..count).for_each(|bits| _ = gathering.enter(Peer::from_bits(bits)));
+        gathering
     }
 
-    fn publish(gathering: &mut Gathering, members: &[Peer]) -> Vec<(u64, String)> {
+    fn publish(gathering: &mut Gathering) -> Vec<(u64, String)> {
         let mut shared = Vec::new();
-        gathering.publish(members, |peer, buffer, range| {
+        gathering.publish(|peer, buffer, range| {
             shared.push((peer.to_bits(), String::from_utf8_lossy(&buffer[range]).into_owned()));
         });
         shared
     }
 
+    fn publish_to(gathering: &mut Gathering, seat: usize) -> String {
+        let mut sent = String::new();
+        gathering.publish_to(seat, |_, bytes| sent.push_str(&String::from_utf8_lossy(bytes)));
+        sent
+    }
+
     #[test]
     fn a_listener_gets_the_whole_in_one_piece_and_a_speaker_what_is_around_its_lines() {
-        let mut gathering = Gathering::default();
+        let mut gathering = of(3);
         for (speaker, line) in [(Some(1), "a"), (Some(2), "b"), (Some(1), "c"), (None, "d")] {
             gathering.push(speaker, line);
         }
         let expected = [(0, "abcd"), (1, "b"), (1, "d"), (2, "a"), (2, "cd")];
-        let shared = publish(&mut gathering, &peers(3));
+        let shared = publish(&mut gathering);
         assert_eq!(shared, expected.map(|(peer, text)| (peer, text.to_string())));
         assert!(gathering.is_empty());
-        assert_eq!(publish(&mut gathering, &peers(3)), []);
+        assert_eq!(publish(&mut gathering), []);
     }
 
     #[test]
     fn a_speaker_alone_is_sent_nothing() {
-        let mut gathering = Gathering::default();
+        let mut gathering = of(1);
         gathering.push(Some(0), "one");
         gathering.push(Some(0), "two");
-        assert_eq!(gathering.own.len(), 1);
-        assert_eq!(publish(&mut gathering, &peers(1)), []);
+        assert_eq!(gathering.skips.len(), 1);
+        assert_eq!(publish(&mut gathering), []);
         assert!(gathering.is_empty());
     }
 
     #[test]
+    fn a_newcomer_hears_only_what_is_said_after_it_has_come() {
+        let mut gathering = of(1);
+        gathering.push(None, "before ");
+        let seat = gathering.enter(Peer::from_bits(7));
+        gathering.push(Some(seat), "own ");
+        gathering.push(None, "after");
+        let expected = [(0, "before own after"), (7, "after")];
+        assert_eq!(publish(&mut gathering), expected.map(|(peer, text)| (peer, text.to_string())));
+    }
+
+    #[test]
+    fn whoever_is_served_early_hears_nothing_twice_and_nobody_else_is_touched() {
+        let mut gathering = of(2);
+        gathering.push(Some(0), "a");
+        gathering.push(None, "b");
+        assert_eq!(publish_to(&mut gathering, 0), "b");
+        assert_eq!(publish_to(&mut gathering, 0), "");
+        gathering.push(None, "c");
+        gathering.push(Some(0), "d");
+        assert_eq!(publish_to(&mut gathering, 0), "c");
+        gathering.push(None, "e");
+        let expected = [(0, "e"), (1, "abcde")];
+        assert_eq!(publish(&mut gathering), expected.map(|(peer, text)| (peer, text.to_string())));
+    }
+
+    #[test]
+    fn whoever_leaves_hears_the_rest_and_the_last_takes_its_seat_with_what_it_skips() {
+        let mut gathering = of(3);
+        gathering.push(Some(2), "mine ");
+        gathering.push(None, "ours ");
+        let mut heard = Vec::new();
+        let moved = gathering.leave(0, |_, bytes| heard.extend_from_slice(bytes));
+        assert_eq!((heard.as_slice(), moved), (&b"mine ours "[..], Some(Peer::from_bits(2))));
+        gathering.push(Some(0), "mine again");
+        let expected = [(2, "ours "), (1, "mine ours mine again")];
+        assert_eq!(publish(&mut gathering), expected.map(|(peer, text)| (peer, text.to_string())));
+    }
+
+    #[test]
     fn the_buffer_is_used_again_unless_somebody_still_needs_it() {
-        let mut gathering = Gathering::default();
+        let mut gathering = of(2);
         gathering.push(Some(0), "first");
         let place = gathering.buffer.as_ptr();
-        publish(&mut gathering, &peers(2));
+        publish(&mut gathering);
         gathering.push(Some(0), "next");
         assert_eq!(gathering.buffer.as_ptr(), place);
 
         let mut held = Vec::new();
-        gathering.publish(&peers(2), |_, buffer, range| held.push((Rc::clone(buffer), range)));
+        gathering.publish(|_, buffer, range| held.push((Rc::clone(buffer), range)));
         gathering.push(None, "last");
         let (buffer, range) = &held[0];
         assert_eq!(&buffer[range.clone()], b"next");
@@ -157,7 +282,7 @@ mod tests {
             gathering.push(None, &line);
         }
         assert!(gathering.buffer.len() <= GATHERED_BYTES + line.len());
-        publish(&mut gathering, &[]);
+        publish(&mut gathering);
         assert!(!gathering.is_full());
     }
 }

@@ -76,7 +76,7 @@ pub struct Chat {
 impl Service for Chat {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let name = self.names.name_guest(peer);
-        let here = self.rooms.members(LOBBY).len() + 1;
+        let here = self.rooms.count(LOBBY) + 1;
         let welcome = format!("Welcome! You are {name}, in lobby ({here} here).");
         tell(net, peer, format_args!("{welcome} Type /help for help, BYE to leave."));
         let place = self.rooms.enter(LOBBY, peer, name, net);
@@ -270,7 +270,7 @@ impl Chat {
             return tell(net, peer, "There are too many rooms; see /rooms for those to join.");
         };
         self.give_up_place(session, net);
-        let here = self.rooms.members(room).len() + 1;
+        let here = self.rooms.count(room) + 1;
         let name = self.rooms.name(room).unwrap_or(name);
         tell(net, peer, format_args!("You are now in {name} ({here} here)."));
         session.place = self.rooms.enter(room, peer, session.name, net);
@@ -292,19 +292,19 @@ impl Chat {
         };
         let text = visible(text);
         // What was said before comes first.
-        self.rooms.publish(found.place.room, net);
+        self.rooms.publish_to(found.place, net);
         send_line(net, other, format_args!("[from {}] {text}", session.name));
         send_line(net, peer, format_args!("[to {}] {text}", found.name));
     }
 
     fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
-        let members = self.rooms.members(room);
         // Sorting thousands on demand would let one member slow down all others.
-        let listed = members.iter().take(LISTED);
-        let sessions = listed.filter_map(|member| self.sessions.get(*member));
+        let listed = self.rooms.members(room).take(LISTED);
+        let sessions = listed.filter_map(|member| self.sessions.get(member));
         let mut names: Vec<Name> = sessions.map(|session| session.name).collect();
         names.sort_unstable_by_key(|name| name.folded());
-        let (count, list) = (members.len(), list(names.iter(), members.len()));
+        let count = self.rooms.count(room);
+        let list = list(names.iter(), count);
         let room = self.rooms.name(room).map(|name| name.to_string()).unwrap_or_default();
         tell(net, peer, format_args!("{count} in {room}: {list}"));
     }

@@ -1,7 +1,7 @@
 //! The rooms: who sits where, what was said last, and what goes to whom.
 //!
-//! Everybody in a room sees the same lines in the same order. Lines gather during the turn;
-//! whatever changes who sits where first publishes what the room has gathered.
+//! Everybody in a room sees the same lines in the same order. Lines gather during the turn and go
+//! out at its end; whoever comes or goes meanwhile changes nothing for the others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -65,7 +65,6 @@ impl Tally {
 
 struct Room {
     name: Name,
-    members: Vec<Peer>,
     history: VecDeque<String>,
     gathering: Gathering,
     tally: Tally,
@@ -77,7 +76,6 @@ impl Room {
     fn new(name: Name) -> Room {
         Room {
             name,
-            members: Vec::new(),
             history: VecDeque::new(),
             gathering: Gathering::default(),
             tally: Tally::default(),
@@ -96,7 +94,7 @@ impl Room {
     }
 
     fn publish(&mut self, net: &mut Net) {
-        self.gathering.publish(&self.members, |peer, buffer, range| net.share(peer, buffer, range));
+        self.gathering.publish(|peer, buffer, range| net.share(peer, buffer, range));
     }
 }
 
@@ -143,26 +141,29 @@ impl Rooms {
         self.rooms.get(room).map(|room| room.name)
     }
 
+    /// How many are in it.
+    pub(super) fn count(&self, room: usize) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.gathering.len())
+    }
+
     /// Who is in it, in no order.
-    pub(super) fn members(&self, room: usize) -> &[Peer] {
-        self.rooms.get(room).map_or(&[], |room| &room.members)
+    pub(super) fn members(&self, room: usize) -> impl Iterator<Item = Peer> {
+        self.rooms.get(room).into_iter().flat_map(|room| room.gathering.peers())
     }
 
     /// Every room and how many are in it, by name.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Name, usize)> {
         self.numbers.values().map(|number| {
             let room = &self.rooms[*number];
-            (room.name, room.members.len())
+            (room.name, room.gathering.len())
         })
     }
 
     /// Lets `peer` in, sends it what was said last, and tells the others.
     pub(super) fn enter(&mut self, number: usize, peer: Peer, who: Name, net: &mut Net) -> Place {
-        self.publish(number, net);
-        let seat = self.members(number).len();
-        let place = Place { room: number, seat };
+        let mut place = Place { room: number, seat: 0 };
         if let Some(room) = self.rooms.get_mut(number) {
-            room.members.push(peer);
+            place.seat = room.gathering.enter(peer);
             room.history.iter().for_each(|line| net.send(peer, line.as_bytes()));
         }
         self.announce(place, who, Change::Joined, net);
@@ -172,22 +173,20 @@ impl Rooms {
     /// Lets out whoever sits at `place`, and tells the others. Returns who sits there now.
     pub(super) fn leave(&mut self, place: Place, who: Name, net: &mut Net) -> Option<Peer> {
         self.announce(place, who, Change::Left, net);
-        self.publish(place.room, net);
         let room = self.rooms.get_mut(place.room)?;
-        room.members.swap_remove(place.seat);
-        if room.members.is_empty() && place.room != LOBBY {
+        let moved = room.gathering.leave(place.seat, |peer, bytes| net.send(peer, bytes));
+        if room.gathering.len() == 0 && place.room != LOBBY {
             self.numbers.remove(&room.name.folded());
             self.rooms.remove(place.room);
-            return None;
         }
-        room.members.get(place.seat).copied()
+        moved
     }
 
     /// Tells a room what happens to its member `who` at `place`, who is not told itself.
     pub(super) fn announce(&mut self, place: Place, who: Name, change: Change, net: &mut Net) {
         let Some(room) = self.rooms.get_mut(place.room) else { return };
         // While a tally waits, nothing overtakes it.
-        if room.members.len() > CROWD || room.tally.due.is_some() {
+        if room.gathering.len() > CROWD || room.tally.due.is_some() {
             room.tally.count(change);
             if room.tally.due.is_none() {
                 let due = net.now().after(TALLY_EVERY);
@@ -214,10 +213,10 @@ impl Rooms {
         self.gather(number, speaker, line, net);
     }
 
-    /// Sends the members of a room what it has gathered so far.
-    pub(super) fn publish(&mut self, number: usize, net: &mut Net) {
-        if let Some(room) = self.rooms.get_mut(number) {
-            room.publish(net);
+    /// Sends whoever sits at `place` what its room has gathered so far.
+    pub(super) fn publish_to(&mut self, place: Place, net: &mut Net) {
+        if let Some(room) = self.rooms.get_mut(place.room) {
+            room.gathering.publish_to(place.seat, |peer, bytes| net.send(peer, bytes));
         }
     }
 
