@@ -143,12 +143,38 @@ impl Connection {
         match self.phase {
             Phase::Open | Phase::Ending | Phase::Listening => {
                 // Whom we have called may read no more until we do: both would wait for ever.
-                let backed_up = self.buffers.as_ref().is_some_and(|buffers| buffers.backed_up);
-                self.origin != Origin::Accepted || !backed_up
+                let Some(buffers) = &self.buffers else { return true };
+                let backed_up = buffers.backed_up && self.origin == Origin::Accepted;
+                !backed_up && buffers.paused_until == Time::ZERO
             }
             Phase::Closing(_) | Phase::Lingering(_) => true,
             Phase::Dialing | Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,
         }
+    }
+
+    /// Since when its output has been above its service's soft limit; `NEVER`: it is not.
+    fn slow_since(&self) -> Time {
+        self.buffers.as_ref().map_or(Time::NEVER, |buffers| buffers.slow_since)
+    }
+
+    /// Until when nothing is read from it; `NEVER`: nothing is paused.
+    fn paused_until(&self) -> Time {
+        let paused = self.buffers.as_ref().map(|buffers| buffers.paused_until);
+        paused.filter(|until| *until != Time::ZERO).unwrap_or(Time::NEVER)
+    }
+
+    /// Ends its pause if that is over by `now`.
+    pub(crate) fn end_pause(&mut self, now: Time) -> bool {
+        let over = self.paused_until() <= now;
+        if let Some(buffers) = self.buffers.as_mut().filter(|_| over) {
+            buffers.paused_until = Time::ZERO;
+        }
+        over
+    }
+
+    /// Whether its service goes on with input that it has seen already before more is read.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.buffers.as_ref().is_some_and(|buffers| buffers.interrupted)
     }
 
     /// When it must be looked at again if nothing happens until then.
@@ -157,12 +183,12 @@ impl Connection {
             Phase::Dialing => Some(self.opened_at.after(limits.dial)),
             Phase::Open | Phase::HalfClosed | Phase::Listening => {
                 let idle = quota.idle.map(|idle| self.active_at.after(idle));
-                let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
-                let slow = slow_since.map(|since| since.after(limits.slow));
-                idle.into_iter().chain(slow).min()
+                let slow = self.slow_since().after(limits.slow);
+                let next = idle.map_or(slow, |idle| idle.min(slow)).min(self.paused_until());
+                (next < Time::NEVER).then_some(next)
             }
             Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => {
-                Some(self.active_at.after(limits.stall))
+                Some(self.active_at.after(limits.stall).min(self.paused_until()))
             }
             Phase::Lingering(_) => Some(self.active_at.after(limits.linger)),
             Phase::Gone(_) => None,
@@ -174,10 +200,9 @@ impl Connection {
         match self.phase {
             Phase::Dialing => Reason::Failed(io::ErrorKind::TimedOut),
             Phase::Open | Phase::HalfClosed | Phase::Listening => {
-                let slow_since = self.buffers.as_ref().and_then(|buffers| buffers.slow_since);
-                match slow_since {
-                    Some(since) if since.after(limits.slow) <= now => Reason::Slow,
-                    _ => Reason::Idle,
+                match self.slow_since().after(limits.slow) <= now {
+                    true => Reason::Slow,
+                    false => Reason::Idle,
                 }
             }
             Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,

@@ -7,11 +7,13 @@ use super::Engine;
 use super::connection::{Kind, Phase};
 use super::reason::Reason;
 use super::slots::Peer;
+use super::time::Time;
 
 impl Engine {
     /// Counts what lies at `range` of the turn's buffer, and hands it to the service if that
     /// still listens.
     pub(super) fn deliver(&mut self, peer: Peer, range: Range<usize>) {
+        self.net.spend(range.len());
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
         self.net.metrics.bytes_in += range.len() as u64;
@@ -46,6 +48,17 @@ impl Engine {
         }
     }
 
+    /// Lets the service of a peer that it was interrupted with go on with what it has left.
+    pub(super) fn redeliver(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        self.net.calling = usize::from(connection.service);
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.interrupted = false;
+            let inbox = std::mem::take(&mut buffers.inbox);
+            self.deliver_behind(peer, inbox, 0..0);
+        }
+    }
+
     fn deliver_behind(&mut self, peer: Peer, mut inbox: Vec<u8>, range: Range<usize>) {
         inbox.extend_from_slice(&self.turn[range.clone()]);
         let service = &mut self.residents[self.net.calling].service;
@@ -67,7 +80,11 @@ impl Engine {
             buffers.inbox = inbox;
         }
         buffers.inbox.extend_from_slice(&self.turn[rest]);
-        if buffers.inbox.len() > net.limits.inbox {
+        let goes_on = net.cost.share_ended || buffers.paused_until != Time::ZERO;
+        buffers.interrupted = goes_on && !buffers.inbox.is_empty();
+        if buffers.interrupted {
+            // However much it is, nothing more is read before it has gone.
+        } else if buffers.inbox.len() > net.limits.inbox {
             buffers.inbox.clear();
             net.release(peer);
             net.close_as(peer, Reason::TooLong);

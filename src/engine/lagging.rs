@@ -14,6 +14,11 @@ impl Engine {
         }
         connection.armed = Time::NEVER;
         net.armed -= 1;
+        if connection.end_pause(net.now) {
+            // Its driver then finds that it is to be read again.
+            connection.release(&mut net.pool);
+            connection.touch(peer, &mut net.touched);
+        }
         let quota = &net.quotas[usize::from(connection.service)];
         match connection.due(&net.limits, quota) {
             Some(due) if due <= net.now => {

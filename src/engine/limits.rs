@@ -15,6 +15,12 @@ pub struct Limits {
     pub inbox: usize,
     /// Reads from one peer in one turn; after that the others have theirs first.
     pub reads: usize,
+    /// What one peer's input may cost in one turn, in units of `Net::spend`; after that the others
+    /// have theirs first.
+    pub share_units: u64,
+    /// What the input of all may cost before the driver looks who has become ready meanwhile; who
+    /// has not been served by then is served after those.
+    pub round_units: u64,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,
     /// How long a peer that we have closed may take to close its own side; then it is dropped.
@@ -38,6 +44,8 @@ impl Default for Limits {
             low: 64 * 1024,
             inbox: 64 * 1024,
             reads: 4,
+            share_units: 256 * 1024,
+            round_units: 4 * 1024 * 1024,
             dial: Duration::from_secs(10),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(30),

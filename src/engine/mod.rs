@@ -9,6 +9,7 @@
 
 mod address;
 mod connection;
+mod cost;
 mod deadlines;
 mod delivery;
 mod dialing;
@@ -46,6 +47,9 @@ pub use service::{Arrival, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use step::{Entry, Flow, Outgoing, Step};
 pub use time::Time;
+
+/// What accepting a connection costs, in units of `Net::spend`.
+const ACCEPT_UNITS: usize = 8 * 1024;
 
 struct Resident {
     name: &'static str,
@@ -128,6 +132,17 @@ impl Engine {
         self.net.wall = wall_seconds;
     }
 
+    /// Begins a round of serving: as much input as `Limits::round_units` allow, until
+    /// `has_spent_the_round`.
+    pub fn begin_round(&mut self) {
+        self.net.begin_round();
+    }
+
+    /// Whether it is time to look who has become ready meanwhile.
+    pub fn has_spent_the_round(&self) -> bool {
+        self.net.has_spent_the_round()
+    }
+
     /// A connection has been made for the service with that number. `None`: there is no room.
     pub fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
         if !self.has_room() {
@@ -137,6 +152,8 @@ impl Engine {
         let connection = Connection::accepted(arrival.remote, number, self.net.now);
         let peer = self.net.connections.insert(connection);
         self.net.metrics.opened += 1;
+        self.net.begin_share();
+        self.net.spend(ACCEPT_UNITS);
         let (name, remote) = (self.residents[service].name, arrival.remote);
         let line = format_args!("{peer} {name} connection established with {remote}");
         self.remark(log::Level::Info, line);
@@ -189,6 +206,23 @@ impl Engine {
         self.net.touched.clear();
         self.net.flushed = 0;
         None
+    }
+
+    /// Leaves a peer that `next_touched` has returned for a later turn: it is not returned again
+    /// until `take_up` has been called for it.
+    pub fn defer(&mut self, peer: Peer) {
+        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+        connection.touched = true;
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.outbox.hold_turn(&self.turn, &mut self.net.pool);
+        }
+    }
+
+    /// A deferred peer is about to be flushed.
+    pub fn take_up(&mut self, peer: Peer) {
+        if let Some(connection) = self.net.connections.get_mut(peer) {
+            connection.touched = false;
+        }
     }
 
     /// Whether anything waits to be flushed, or anybody to be called.
@@ -247,7 +281,7 @@ impl Engine {
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
         if length <= net.quotas[index].queue_soft {
-            buffers.slow_since = None;
+            buffers.slow_since = Time::NEVER;
         }
         let drained = buffers.backed_up && length <= net.limits.low;
         if drained {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::connection::{Connection, Kind, Phase};
+use super::cost::Cost;
 use super::deadlines::Deadlines;
 use super::dialing::Call;
 use super::governor::Governor;
@@ -38,8 +39,7 @@ pub struct Net {
     pub(super) input: Option<Range<usize>>,
     /// Whether some outbox refers to that input, so that it must stay until the turn ends.
     pub(super) input_kept: bool,
-    /// Whether the service wants no more of that peer in this turn.
-    pub(super) share_ended: bool,
+    pub(super) cost: Cost,
     pub(super) limits: Limits,
     pub(super) pool: Pool,
     pub(super) governor: Governor,
@@ -100,10 +100,16 @@ impl Net {
         });
     }
 
-    /// Ends the share of this turn of the peer whose input is being delivered: it is read again
-    /// in the next one. For services that make much output of little input.
-    pub fn end_share(&mut self) {
-        self.share_ended = true;
+    /// Reads nothing from `peer` until `when`, and delivers nothing: what `received` leaves unused
+    /// comes again then. The peer's own sending waits meanwhile. For rates.
+    pub fn pause_until(&mut self, peer: Peer, when: Time) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if !connection.is_heard() || when <= self.now {
+            return;
+        }
+        let buffers = connection.buffers.get_or_insert_with(|| self.pool.take_set());
+        buffers.paused_until = when;
+        self.arm(peer);
     }
 
     /// Ends our side once all that is queued for `peer` is out, and goes on listening to it.
@@ -207,7 +213,7 @@ impl Net {
             calling: 0,
             input: None,
             input_kept: false,
-            share_ended: false,
+            cost: Cost::default(),
             governor: Governor::new(limits.log_lines),
             limits,
             pool: Pool::default(),
@@ -259,7 +265,7 @@ impl Net {
         if length > quota.queue_soft
             && let Some(buffers) = &mut connection.buffers
         {
-            buffers.slow_since.get_or_insert(self.now);
+            buffers.slow_since = buffers.slow_since.min(self.now);
         }
         self.arm(peer);
         false

@@ -9,6 +9,8 @@ use std::io::IoSlice;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
+use super::time::Time;
+
 /// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
 /// allocator to map and unmap it each time.
 const OWN_CHUNK_BYTES: usize = 32 * 1024;
@@ -222,8 +224,17 @@ impl Outbox {
     /// Copies what cannot wait where it is: it lies in the turn's read buffer, which is about to
     /// be used again, or is so short that it would keep alive a shared buffer for next to nothing.
     pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
+        self.copy_unless(Chunk::can_wait, turn, pool);
+    }
+
+    /// Like `hold`, for what will go out in one of the next turns: short shared ranges stay shared.
+    pub(crate) fn hold_turn(&mut self, turn: &[u8], pool: &mut Pool) {
+        self.copy_unless(|chunk| !matches!(chunk, Chunk::Turn(_)), turn, pool);
+    }
+
+    fn copy_unless(&mut self, can_wait: impl Fn(&Chunk) -> bool, turn: &[u8], pool: &mut Pool) {
         for (at, chunk) in self.chunks.iter_mut().enumerate() {
-            if chunk.can_wait() {
+            if can_wait(chunk) {
                 continue;
             }
             let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
@@ -240,16 +251,34 @@ impl Outbox {
 }
 
 /// What a connection owns only while it needs it: an unfinished line, unsent output.
-#[derive(Default)]
 pub(crate) struct Buffers {
     /// Input that the service could not use yet.
     pub(crate) inbox: Vec<u8>,
     /// Output that the kernel has not taken yet.
     pub(crate) outbox: Outbox,
     /// Since when the outbox has been above the service's soft limit.
-    pub(crate) slow_since: Option<super::time::Time>,
+    /// `NEVER`: it is not.
+    pub(crate) slow_since: Time,
+    /// Until when nothing is read or delivered; `ZERO`: nothing is paused.
+    pub(crate) paused_until: Time,
     /// Whether reading is paused until the outbox falls below `Limits::low`.
     pub(crate) backed_up: bool,
+    /// Whether the service has stopped in the midst of the inbox, and is to go on with it before
+    /// more is read.
+    pub(crate) interrupted: bool,
+}
+
+impl Default for Buffers {
+    fn default() -> Buffers {
+        Buffers {
+            inbox: Vec::new(),
+            outbox: Outbox::default(),
+            slow_since: Time::NEVER,
+            paused_until: Time::ZERO,
+            backed_up: false,
+            interrupted: false,
+        }
+    }
 }
 
 // After a line to a large room the pool keeps as many of both as the room has members.
@@ -257,7 +286,7 @@ const _: () = assert!(size_of::<Buffers>() == 96 && size_of::<Chunk>() == 32);
 
 impl Buffers {
     pub(crate) fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.outbox.is_empty()
+        self.inbox.is_empty() && self.outbox.is_empty() && self.paused_until == Time::ZERO
     }
 }
 
@@ -284,8 +313,10 @@ impl Pool {
         debug_assert!(set.is_empty());
         if self.sets.len() < POOLED_MAX && self.has_room_for(&set.inbox) {
             self.bytes += set.inbox.capacity();
-            set.slow_since = None;
+            set.slow_since = Time::NEVER;
+            set.paused_until = Time::ZERO;
             set.backed_up = false;
+            set.interrupted = false;
             self.sets.push(set);
         }
     }
@@ -295,6 +326,7 @@ impl Pool {
         if let Some(mut set) = set {
             set.outbox.forfeit(self);
             set.inbox.clear();
+            set.paused_until = Time::ZERO;
             self.give_set(set);
         }
     }

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::Engine;
-use super::connection::Kind;
+use super::connection::{Connection, Kind};
 use super::slots::Peer;
 use super::step::Flow;
 
@@ -29,7 +29,8 @@ impl Engine {
     pub fn wants_room(&self, peer: Peer) -> bool {
         let Some(connection) = self.net.connections.get(peer) else { return false };
         let counts_reads = self.residents[usize::from(connection.service)].counts_reads;
-        connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads
+        let goes_on = connection.is_interrupted();
+        connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads && !goes_on
     }
 
     /// Whether there is room to read, or the turn has to be flushed and ended first.
@@ -41,10 +42,13 @@ impl Engine {
     /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
     /// for the last one, because no further readiness would announce the end.
     pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
-        self.net.share_ended = false;
+        self.net.begin_share();
+        if self.is_interrupted(peer) && self.wants_input(peer) {
+            self.redeliver(peer);
+        }
         let mut share = TURN_BYTES;
         for _ in 0..self.net.limits.reads {
-            if self.net.share_ended || share == 0 {
+            if self.net.has_had_its_share() || share == 0 {
                 break;
             }
             let Some((kind, most)) = self.to_read(peer) else { return Flow::Paused };
@@ -71,7 +75,7 @@ impl Engine {
     /// Delivers what reading from `peer` into the room with that number has brought, as `input`
     /// does. A room that is full may not have been all.
     pub fn filled(&mut self, peer: Peer, room: usize, outcome: io::Result<usize>) -> Flow {
-        self.net.share_ended = false;
+        self.net.begin_share();
         let mut start = self.rooms_at + room * ROOM_BYTES;
         if let Ok(count) = outcome
             && count <= MOVED_MAX_BYTES
@@ -102,7 +106,8 @@ impl Engine {
             }
             Ok(count) => {
                 self.deliver(peer, room.start..room.start + count);
-                count < room.len() && !read_on && kind == Kind::Stream
+                let is_short = count < room.len() && !read_on && kind == Kind::Stream;
+                is_short && !self.is_interrupted(peer)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
@@ -111,6 +116,12 @@ impl Engine {
                 true
             }
         }
+    }
+
+    /// Whether the service of `peer` has stopped in the midst of its input, and goes on with it
+    /// when `input` is called next.
+    pub fn is_interrupted(&self, peer: Peer) -> bool {
+        self.net.connections.get(peer).is_some_and(Connection::is_interrupted)
     }
 
     /// What `peer` carries and how much one read may bring, if it is to be read now.

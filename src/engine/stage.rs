@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use super::{Arrival, Engine, Limits, Peer, Quota, Service, Step, Time};
+use super::{Arrival, Engine, Flow, Limits, Peer, Quota, Service, Step, Time};
 
 /// One service, its peers, and a clock that moves only when told to.
 pub(crate) struct Stage {
@@ -60,7 +60,8 @@ impl Stage {
 
     /// Like `say`, but the turn goes on: nothing is flushed until something else does.
     pub(crate) fn say_in_turn(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
-        self.engine.input(peer, &mut Input(bytes.as_ref(), false), false);
+        let mut input = Input(bytes.as_ref(), false);
+        while self.engine.input(peer, &mut input, false) == Flow::More {}
     }
 
     /// Lets `peer` send its FIN.
@@ -147,8 +148,11 @@ impl Stage {
                     self.over.insert(peer);
                     self.engine.reap(peer);
                 }
-                Step::Wait => return,
+                Step::Wait => break,
             }
+        }
+        if self.engine.is_interrupted(peer) && self.engine.wants_input(peer) {
+            self.say_in_turn(peer, b"");
         }
     }
 }
@@ -219,7 +223,7 @@ mod tests {
         let flood = vec![b'x'; 1024 * 1024];
         let mut stream = Input(&flood, false);
         let mut reads = 0;
-        while stage.engine.input(peer, &mut stream, false) == crate::engine::Flow::More {
+        while stage.engine.input(peer, &mut stream, false) == Flow::More {
             reads += 1;
             assert_eq!(stream.0.len(), flood.len() - reads * 64 * 1024);
         }

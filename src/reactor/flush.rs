@@ -28,6 +28,10 @@ const PROBE_EVERY: u64 = 32;
 /// otherwise keep the loop to itself.
 const WRITES_MAX: usize = 8;
 
+/// Peers flushed at a time. A line to thousands would otherwise keep everybody else waiting for
+/// as many system calls; those beyond are flushed in the next turns, behind the answers of those.
+const FLUSHED_MAX: usize = 512;
+
 /// What is left of a peer after its step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
@@ -47,6 +51,10 @@ impl Reactor {
             self.place_calls();
             let mut touched = std::mem::take(&mut self.touched);
             touched.extend(std::iter::from_fn(|| self.engine.next_touched()));
+            for peer in touched.drain(FLUSHED_MAX.min(touched.len())..) {
+                self.engine.defer(peer);
+                self.deferred.push_back(peer);
+            }
             self.send_together(&touched);
             for &peer in &touched {
                 self.flush_peer(peer);
@@ -59,6 +67,21 @@ impl Reactor {
             }
         }
         self.engine.end_turn();
+    }
+
+    /// Flushes some of those that were too many for their own turn.
+    pub(super) fn flush_deferred(&mut self) {
+        if self.deferred.is_empty() {
+            return;
+        }
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.extend(self.deferred.drain(..FLUSHED_MAX.min(self.deferred.len())));
+        touched.iter().for_each(|peer| self.engine.take_up(*peer));
+        self.send_together(&touched);
+        touched.drain(..).for_each(|peer| self.flush_peer(peer));
+        self.touched = touched;
+        // A closing may have made a service speak to others.
+        self.flush();
     }
 
     /// Calls whom the services want called.
@@ -85,10 +108,10 @@ impl Reactor {
         match stream.follow(&mut self.engine, peer) {
             Left::Gone => self.drop_stream(peer),
             Left::HungUp if !stream.is_registered() => self.hung_up.push(peer),
-            Left::Busy => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
+            Left::Busy => enqueue(&mut self.unfinished, Source::Stream(peer), &mut stream.queued),
             Left::Alive | Left::HungUp => {
                 if stream.readable && self.engine.wants_input(peer) {
-                    enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued);
+                    enqueue(&mut self.unfinished, Source::Stream(peer), &mut stream.queued);
                 }
                 self.register(peer);
             }

@@ -79,8 +79,11 @@ pub struct Reactor {
     guards: Guards,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
-    /// Sources to be served in this turn or, with their share used up, in the next.
+    /// Sources that have become ready.
     ready: VecDeque<Source>,
+    /// Sources with more to do that have had their share: each turn they come after those that
+    /// have just become ready, so that a short question need not wait for everybody's bulk.
+    unfinished: VecDeque<Source>,
     accepting: Accepting,
     /// The listener that took the last free place.
     accepted_last: usize,
@@ -93,6 +96,8 @@ pub struct Reactor {
     prompt: bool,
     /// Those that are flushed at the moment.
     touched: Vec<Peer>,
+    /// Those that were too many to be flushed in their turn.
+    deferred: VecDeque<Peer>,
     together: Together,
     signals: Option<Signals>,
     input: Option<Input>,
@@ -123,6 +128,7 @@ impl Reactor {
             guards: Guards::new(&Policy::default(), limits.connections),
             tray: None,
             ready: VecDeque::new(),
+            unfinished: VecDeque::new(),
             accepting: Accepting::Yes,
             accepted_last: 0,
             pause_told: None,
@@ -130,6 +136,7 @@ impl Reactor {
             hung_up: Vec::new(),
             prompt: true,
             touched: Vec::new(),
+            deferred: VecDeque::new(),
             together: Together::default(),
             signals: None,
             input: None,
@@ -253,6 +260,7 @@ impl Reactor {
         self.serve_ready();
         self.engine.ring();
         self.flush();
+        self.flush_deferred();
         Ok(())
     }
 }
@@ -292,7 +300,9 @@ impl Reactor {
     fn timeout(&mut self) -> Option<Duration> {
         let room_again = self.accepting == Accepting::Full && self.engine.has_room();
         let spinning = self.engine.now().since(self.busy_at) < self.spin;
-        if !self.ready.is_empty() || self.engine.has_touched() || room_again || spinning {
+        let unserved = !self.ready.is_empty() || !self.unfinished.is_empty();
+        let unserved = unserved || !self.deferred.is_empty();
+        if unserved || self.engine.has_touched() || room_again || spinning {
             return Some(Duration::ZERO);
         }
         let retry = match self.accepting {
@@ -309,10 +319,13 @@ impl Reactor {
     fn note_readiness(&mut self, event: &mio::event::Event) {
         let source = Source::of(event.token());
         match source {
-            Source::Signals => self.ready.push_back(source),
+            // Few, and somebody waits for them: before all others.
+            Source::Signals => self.ready.push_front(source),
             Source::Input => {
-                if let Some(input) = &mut self.input {
-                    enqueue(&mut self.ready, source, &mut input.queued);
+                if let Some(input) = &mut self.input
+                    && !std::mem::replace(&mut input.queued, true)
+                {
+                    self.ready.push_front(source);
                 }
             }
             Source::Alarm => {}
@@ -360,25 +373,6 @@ impl Reactor {
             && let Some(error) = stream.take_error()
         {
             self.engine.failed(peer, &error);
-        }
-    }
-
-    /// Looks whether what kept us from accepting is over.
-    fn resume_accepting(&mut self) {
-        let over = match self.accepting {
-            Accepting::Yes => return,
-            Accepting::Exhausted(when) => when <= self.engine.now(),
-            Accepting::Full => self.engine.has_room(),
-        };
-        if over {
-            self.accepting = Accepting::Yes;
-            // Their edges are long gone: look at all of them.
-            // Whoever was served last comes last: a flood on one must not keep the others out.
-            let (after, before): (Vec<_>, Vec<_>) =
-                self.listeners.iter_mut().partition(|(slot, _)| *slot > self.accepted_last);
-            for (slot, listener) in after.into_iter().chain(before) {
-                enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
-            }
         }
     }
 }

@@ -14,11 +14,31 @@ use crate::engine::{Arrival, Flow, Peer};
 use crate::guards::Turned;
 
 impl Reactor {
-    /// Serves each of those that are ready now once. Those with more to do go to the back of the
-    /// queue, for the next turn.
+    /// Serves those that have become ready, and then those that had more to do, each once and as
+    /// long as its round lasts. Who has not been served, or has more to do, is served in the next
+    /// turn after those that become ready until then.
     pub(super) fn serve_ready(&mut self) {
-        let mut left = self.ready.len();
-        while left > 0 {
+        let unfinished = self.unfinished.len();
+        let ready = self.ready.len();
+        self.serve_round(ready);
+        if unfinished == 0 {
+            return self.unfinished.append(&mut self.ready);
+        }
+        if ready > 0 {
+            // Their answers need not wait for what the others have to do.
+            self.flush();
+        }
+        self.unfinished.append(&mut self.ready);
+        std::mem::swap(&mut self.ready, &mut self.unfinished);
+        self.serve_round(unfinished);
+        self.ready.append(&mut self.unfinished);
+        std::mem::swap(&mut self.ready, &mut self.unfinished);
+    }
+
+    /// Serves `left` of the queue of the ready at most.
+    fn serve_round(&mut self, mut left: usize) {
+        self.engine.begin_round();
+        while left > 0 && !self.engine.has_spent_the_round() {
             let served = self.receive_together(left);
             if served > 0 {
                 left -= served;
@@ -55,7 +75,7 @@ impl Reactor {
             Flow::Drained => stream.drained(bytes),
             // `flush` brings it back once its output has gone.
             Flow::Paused => {}
-            Flow::More => enqueue(&mut self.ready, Source::Stream(peer), &mut stream.queued),
+            Flow::More => enqueue(&mut self.unfinished, Source::Stream(peer), &mut stream.queued),
         }
     }
 
@@ -67,7 +87,7 @@ impl Reactor {
         let now = self.engine.now();
         let (letterbox, metrics) = (&mut self.guards.letterbox, self.engine.metrics_mut());
         if datagrams.serve(responder, tray, &mut Watch { letterbox, metrics, now }) {
-            enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
+            enqueue(&mut self.unfinished, Source::Datagrams(slot), &mut datagrams.queued);
         }
         datagrams.await_room(self.poll.registry());
     }
@@ -106,7 +126,7 @@ impl Reactor {
             }
         }
         let listener = &mut self.listeners[slot];
-        enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+        enqueue(&mut self.unfinished, Source::Listener(slot), &mut listener.queued);
     }
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
@@ -133,6 +153,25 @@ impl Reactor {
         }
     }
 
+    /// Looks whether what kept us from accepting is over.
+    pub(super) fn resume_accepting(&mut self) {
+        let over = match self.accepting {
+            Accepting::Yes => return,
+            Accepting::Exhausted(when) => when <= self.engine.now(),
+            Accepting::Full => self.engine.has_room(),
+        };
+        if over {
+            self.accepting = Accepting::Yes;
+            // Their edges are long gone: look at all of them.
+            // Whoever was served last comes last: a flood on one must not keep the others out.
+            let (after, before): (Vec<_>, Vec<_>) =
+                self.listeners.iter_mut().partition(|(slot, _)| *slot > self.accepted_last);
+            for (slot, listener) in after.into_iter().chain(before) {
+                enqueue(&mut self.ready, Source::Listener(slot), &mut listener.queued);
+            }
+        }
+    }
+
     fn serve_signals(&mut self) {
         let Some(signals) = &mut self.signals else { return };
         self.notes.extend(signals.pending().map(|_| Note::Stop));
@@ -143,7 +182,7 @@ impl Reactor {
         input.queued = false;
         input.serve(self.poll.registry(), &mut self.notes);
         if input.is_always_ready() {
-            enqueue(&mut self.ready, Source::Input, &mut input.queued);
+            enqueue(&mut self.unfinished, Source::Input, &mut input.queued);
         }
     }
 }

@@ -57,7 +57,7 @@ impl Reactor {
         if !self.engine.can_read() {
             self.flush();
         }
-        let Reactor { engine, streams, ready, together, .. } = self;
+        let Reactor { engine, streams, ready, unfinished, together, .. } = self;
         let Together { ring: Some(ring), peers } = together else { return 0 };
         peers.clear();
         let rooms = engine.rooms().len().min(most);
@@ -96,7 +96,7 @@ impl Reactor {
                 Flow::Paused => {}
                 Flow::More => {
                     stream.is_bulk();
-                    enqueue(ready, Source::Stream(peer), &mut stream.queued);
+                    enqueue(unfinished, Source::Stream(peer), &mut stream.queued);
                 }
             }
         }

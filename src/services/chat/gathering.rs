@@ -45,7 +45,7 @@ pub(super) struct Gathering {
 
 impl Gathering {
     /// How many members there are.
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn seats(&self) -> usize {
         self.members.len()
     }
 

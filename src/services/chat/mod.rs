@@ -9,13 +9,13 @@ mod command;
 mod gathering;
 mod names;
 mod pace;
+mod replies;
 mod rooms;
-
-use std::fmt::{Display, Write};
 
 use command::Command;
 use names::{Name, Names};
 use pace::{Meter, Pace, Verdict};
+use replies::{send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
 pub use pace::Rate;
@@ -39,8 +39,11 @@ pub const OFFER: Offer = Offer {
 
 /// The longest line, without its line end. The member is told of a longer one, which is dropped.
 const LINE_BYTES: usize = 1024;
-/// A reply lists so many names or rooms; the rest is counted.
-const LISTED: usize = 200;
+const OVERLONG: &str = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
+/// What a line costs before anything is done for it, in units of `Net::spend`.
+const LINE_UNITS: usize = 64;
+/// What a byte costs that is looked at one by one.
+const VISIBLE_UNITS: usize = 4;
 
 #[derive(Clone, Copy)]
 enum State {
@@ -91,6 +94,9 @@ impl Service for Chat {
             self.obey(peer, line, net);
             if self.sessions.get(peer).is_none() {
                 return input.len();
+            }
+            if net.has_had_its_share() {
+                return skipped + lines.used;
             }
         }
         if !is_overlong(lines.rest()) {
@@ -155,7 +161,7 @@ impl Chat {
         let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
         match session.state {
             State::Chatting => 0,
-            State::Skipping => match input.iter().position(|byte| *byte == b'\n') {
+            State::Skipping => match memchr::memchr(b'\n', input) {
                 Some(end) => {
                     session.state = State::Chatting;
                     end + 1
@@ -167,33 +173,36 @@ impl Chat {
 
     /// Does what `line` says, if it is not one too many.
     fn obey(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
-        if line.len() > LINE_BYTES || self.grows_overlong(line) {
+        net.spend(LINE_UNITS);
+        if line.len() > LINE_BYTES {
             return self.refuse_overlong(peer, net);
         }
         match command::parse(line) {
             Command::Nothing => {}
             // Who wants to leave is not held back.
             Command::Leave => self.say_goodbye(peer, net),
-            command if self.admits(peer, net) => self.act(peer, &command, net),
-            _ => {}
+            // Nothing is done for a line before it is known to be within the rate.
+            _ if !self.admits(peer, net) => {}
+            _ if self.grows_overlong(line, net) => tell(net, peer, OVERLONG),
+            command => self.act(peer, &command, net),
         }
     }
 
     /// Whether `line` is too long for others once it has been made visible: an escape sequence
     /// takes four times the room there, and nobody's queue may be filled that way.
-    fn grows_overlong(&mut self, line: &[u8]) -> bool {
+    fn grows_overlong(&mut self, line: &[u8], net: &mut Net) -> bool {
         if line.len() * text::GROWTH_MAX <= LINE_BYTES {
             return false;
         }
         self.line.clear();
         push_visible(&mut self.line, line);
+        net.spend(VISIBLE_UNITS * self.line.len());
         self.line.len() > LINE_BYTES
     }
 
     fn refuse_overlong(&mut self, peer: Peer, net: &mut Net) {
         if self.admits(peer, net) {
-            let limit = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
-            tell(net, peer, limit);
+            tell(net, peer, OVERLONG);
         }
     }
 
@@ -297,25 +306,6 @@ impl Chat {
         send_line(net, peer, format_args!("[to {}] {text}", found.name));
     }
 
-    fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
-        // Sorting thousands on demand would let one member slow down all others.
-        let listed = self.rooms.members(room).take(LISTED);
-        let sessions = listed.filter_map(|member| self.sessions.get(member));
-        let mut names: Vec<Name> = sessions.map(|session| session.name).collect();
-        names.sort_unstable_by_key(|name| name.folded());
-        let count = self.rooms.count(room);
-        let list = list(names.iter(), count);
-        let room = self.rooms.name(room).map(|name| name.to_string()).unwrap_or_default();
-        tell(net, peer, format_args!("{count} in {room}: {list}"));
-    }
-
-    fn list_rooms(&self, peer: Peer, net: &mut Net) {
-        let rooms = self.rooms.iter();
-        let count = rooms.len();
-        let shown = rooms.map(|(name, members)| format!("{name} ({members})"));
-        tell(net, peer, format_args!("Rooms: {}", list(shown, count)));
-    }
-
     fn say_goodbye(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get(peer) else { return };
         let goodbye = format!("Goodbye, {}!", session.name);
@@ -372,34 +362,12 @@ fn is_overlong(rest: &[u8]) -> bool {
     rest.strip_suffix(b"\r").unwrap_or(rest).len() > LINE_BYTES
 }
 
-/// Tells one member something.
-fn tell(net: &mut Net, peer: Peer, text: impl Display) {
-    send_line(net, peer, format_args!("** {text}"));
-}
-
-fn send_line(net: &mut Net, peer: Peer, text: impl Display) {
-    net.send(peer, format!("{text}\n").as_bytes());
-}
-
-/// `a, b, c`: the first ones, and how many of `total` are left.
-fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
-    let mut text = String::new();
-    for (index, item) in items.take(LISTED).enumerate() {
-        let comma = if index > 0 { ", " } else { "" };
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{comma}{item}");
-    }
-    if total > LISTED {
-        let _ = write!(text, " and {} more", total - LISTED);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
+    use super::replies::LISTED;
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
 

@@ -22,6 +22,10 @@ pub(super) const ROOMS_MAX: usize = 1_000;
 const CROWD: usize = 50;
 const TALLY_EVERY: Duration = Duration::from_secs(1);
 
+/// So many bytes handed to members cost one unit of `Net::spend`: nothing reads them, and one
+/// call hands over all of a turn.
+const DELIVERED_PER_UNIT: usize = 4;
+
 /// Where a member sits.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
@@ -143,7 +147,7 @@ impl Rooms {
 
     /// How many are in it.
     pub(super) fn count(&self, room: usize) -> usize {
-        self.rooms.get(room).map_or(0, |room| room.gathering.len())
+        self.rooms.get(room).map_or(0, |room| room.gathering.seats())
     }
 
     /// Who is in it, in no order.
@@ -155,7 +159,7 @@ impl Rooms {
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Name, usize)> {
         self.numbers.values().map(|number| {
             let room = &self.rooms[*number];
-            (room.name, room.gathering.len())
+            (room.name, room.gathering.seats())
         })
     }
 
@@ -164,7 +168,10 @@ impl Rooms {
         let mut place = Place { room: number, seat: 0 };
         if let Some(room) = self.rooms.get_mut(number) {
             place.seat = room.gathering.enter(peer);
-            room.history.iter().for_each(|line| net.send(peer, line.as_bytes()));
+            for line in &room.history {
+                net.spend(line.len());
+                net.send(peer, line.as_bytes());
+            }
         }
         self.announce(place, who, Change::Joined, net);
         place
@@ -175,7 +182,7 @@ impl Rooms {
         self.announce(place, who, Change::Left, net);
         let room = self.rooms.get_mut(place.room)?;
         let moved = room.gathering.leave(place.seat, |peer, bytes| net.send(peer, bytes));
-        if room.gathering.len() == 0 && place.room != LOBBY {
+        if room.gathering.seats() == 0 && place.room != LOBBY {
             self.numbers.remove(&room.name.folded());
             self.rooms.remove(place.room);
         }
@@ -186,7 +193,7 @@ impl Rooms {
     pub(super) fn announce(&mut self, place: Place, who: Name, change: Change, net: &mut Net) {
         let Some(room) = self.rooms.get_mut(place.room) else { return };
         // While a tally waits, nothing overtakes it.
-        if room.gathering.len() > CROWD || room.tally.due.is_some() {
+        if room.gathering.seats() > CROWD || room.tally.due.is_some() {
             room.tally.count(change);
             if room.tally.due.is_none() {
                 let due = net.now().after(TALLY_EVERY);
@@ -216,7 +223,10 @@ impl Rooms {
     /// Sends whoever sits at `place` what its room has gathered so far.
     pub(super) fn publish_to(&mut self, place: Place, net: &mut Net) {
         if let Some(room) = self.rooms.get_mut(place.room) {
-            room.gathering.publish_to(place.seat, |peer, bytes| net.send(peer, bytes));
+            room.gathering.publish_to(place.seat, |peer, bytes| {
+                net.spend(bytes.len());
+                net.send(peer, bytes);
+            });
         }
     }
 
@@ -248,6 +258,7 @@ impl Rooms {
     fn gather(&mut self, number: usize, speaker: Option<usize>, line: &str, net: &mut Net) {
         let Some(room) = self.rooms.get_mut(number) else { return };
         room.gathering.push(speaker, line);
+        net.spend(line.len() * room.gathering.seats() / DELIVERED_PER_UNIT);
         if room.gathering.is_full() {
             room.publish(net);
             // Short lines grow by their speaker's name: one flooder must not fill everybody's

@@ -1,0 +1,63 @@
+//! What one member alone is told: answers to its commands, and the lists of names and rooms.
+
+use std::fmt::{Display, Write};
+
+use super::Chat;
+use super::names::Name;
+use crate::engine::{Net, Peer};
+
+/// A reply lists so many names or rooms; the rest is counted.
+pub(super) const LISTED: usize = 200;
+/// What a line back to its member costs beside its bytes.
+const REPLY_UNITS: usize = 512;
+/// What a name costs that is listed.
+const LISTED_UNITS: usize = 256;
+
+impl Chat {
+    pub(super) fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
+        // Sorting thousands on demand would let one member slow down all others.
+        let listed = self.rooms.members(room).take(LISTED);
+        let sessions = listed.filter_map(|member| self.sessions.get(member));
+        let mut names: Vec<Name> = sessions.map(|session| session.name).collect();
+        names.sort_unstable_by_key(|name| name.folded());
+        let count = self.rooms.count(room);
+        net.spend(LISTED_UNITS * count.min(LISTED));
+        let list = list(names.iter(), count);
+        let room = self.rooms.name(room).map(|name| name.to_string()).unwrap_or_default();
+        tell(net, peer, format_args!("{count} in {room}: {list}"));
+    }
+
+    pub(super) fn list_rooms(&self, peer: Peer, net: &mut Net) {
+        let rooms = self.rooms.iter();
+        let count = rooms.len();
+        net.spend(LISTED_UNITS * count.min(LISTED));
+        let shown = rooms.map(|(name, members)| format!("{name} ({members})"));
+        tell(net, peer, format_args!("Rooms: {}", list(shown, count)));
+    }
+}
+
+/// Tells one member something.
+pub(super) fn tell(net: &mut Net, peer: Peer, text: impl Display) {
+    send_line(net, peer, format_args!("** {text}"));
+}
+
+/// Sends one member a line.
+pub(super) fn send_line(net: &mut Net, peer: Peer, text: impl Display) {
+    let line = format!("{text}\n");
+    net.spend(REPLY_UNITS + line.len());
+    net.send(peer, line.as_bytes());
+}
+
+/// `a, b, c`: the first ones, and how many of `total` are left.
+fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
+    let mut text = String::new();
+    for (index, item) in items.take(LISTED).enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{comma}{item}");
+    }
+    if total > LISTED {
+        let _ = write!(text, " and {} more", total - LISTED);
+    }
+    text
+}
