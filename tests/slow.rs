@@ -90,6 +90,38 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
     server.wait_until("only two members", |stats| stats.contains("(2 open)"));
 }
 
+/// More than are flushed in one turn.
+const CROWD: usize = 700;
+
+#[test]
+fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order() {
+    let server = Served::start(&["chat+tcp://:0", "echo+tcp://:0"], &["--chat-rate", "off"]);
+    let mut members: Vec<_> = (0..CROWD).map(|_| join(server.addresses[0], None)).collect();
+    // Whole turns full of lines, private ones among them, and a leave in the midst.
+    let lines: String = (0..30).map(|n| format!("line {n}\n/msg guest1 psst {n}\n")).collect();
+    for speaker in &mut members[CROWD - 20..] {
+        speaker.get_mut().write_all(lines.as_bytes()).unwrap();
+    }
+    members.pop().unwrap().get_mut().write_all(b"BYE\n").unwrap();
+    for speaker in &mut members[CROWD - 21..CROWD - 20] {
+        speaker.get_mut().write_all(b"the end\n").unwrap();
+    }
+    let mut echo = TcpStream::connect(server.addresses[1]).unwrap();
+    echo.write_all(b"still there?").unwrap();
+    echo.read_exact(&mut [0; 12]).unwrap();
+    let mut heard = members[..CROWD - 21].iter_mut().map(|member| {
+        let said = std::iter::from_fn(|| Some(line(member)));
+        let said = said.skip_while(|line| !line.starts_with('<')).filter(|l| l.starts_with('<'));
+        let mut said: Vec<String> = said.take(20 * 30 + 1).collect();
+        assert_eq!(said.iter().filter(|line| line.ends_with("> the end\n")).count(), 1);
+        said.retain(|line| !line.ends_with("> the end\n"));
+        said
+    });
+    let first = heard.next().unwrap();
+    assert_eq!(first.iter().filter(|line| line.ends_with("> line 29\n")).count(), 20);
+    assert!(heard.all(|other| other == first), "somebody heard another order");
+}
+
 #[test]
 fn a_listener_hands_down_keepalive() {
     let here: SocketAddr = ([127, 0, 0, 1], 0).into();
