@@ -2,6 +2,7 @@
 
 mod guards;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -214,6 +215,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = time_or_off, help_heading = "Limits")]
     idle_timeout: Option<OrOff<Duration>>,
 
+    /// Drop a peer whose machine has vanished after this long without a sign of life, at least 8s.
+    /// One that is there and only does not read is no such peer
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = dead_after,
+          help_heading = "Limits")]
+    dead_after: Duration,
+
     /// Connections that may wait to be accepted (the kernel caps it: net.core.somaxconn)
     #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
     backlog: u32,
@@ -261,6 +268,17 @@ fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {
     }
 }
 
+/// What the kernel can count its questions by, in whole seconds (tcp(7)).
+const DEAD_AFTER: RangeInclusive<Duration> = Duration::from_secs(8)..=Duration::from_secs(43_200);
+
+fn dead_after(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    match DEAD_AFTER.contains(&time) {
+        true => Ok(time),
+        false => Err("write a time from 8s to 720m".into()),
+    }
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("write a number from 1 on".into()),
@@ -295,6 +313,7 @@ impl ServeArgs {
             listening: Listening {
                 backlog: self.backlog,
                 congestion: self.congestion.clone(),
+                dead_after: self.dead_after,
                 reuse_port: self.reuse_port,
             },
             spin: self.spin,

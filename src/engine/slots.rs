@@ -6,6 +6,7 @@
 //! logs and the console print. Whoever asks with a `Peer` of the past finds nothing.
 
 use std::fmt;
+use std::ops::Range;
 
 use slab::Slab;
 
@@ -170,6 +171,18 @@ impl<T> Table<T> {
     pub fn remove(&mut self, peer: Peer) -> Option<T> {
         self.get(peer)?;
         self.rows[peer.slot()].take().map(|(_, value)| value)
+    }
+
+    /// How many slots have been used.
+    pub fn slots(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Those remembered in these slots; there may be fewer slots.
+    pub fn range(&self, slots: Range<usize>) -> impl Iterator<Item = (Peer, &T)> {
+        let end = slots.end.min(self.rows.len());
+        let rows = self.rows.get(slots.start..end).unwrap_or_default();
+        rows.iter().flatten().map(|(peer, value)| (*peer, value))
     }
 
     /// Everybody remembered, in slot order.

@@ -15,10 +15,13 @@ mod listeners;
 mod ring;
 mod sendmmsg;
 mod serve;
+#[cfg_attr(not(target_os = "linux"), path = "no_sock_diag.rs")]
+mod sock_diag;
 mod sockets;
 mod source;
 mod stream;
 mod together;
+mod vanished;
 
 use std::collections::VecDeque;
 use std::io;
@@ -40,6 +43,7 @@ use listeners::{Accepting, Listener, is_exhaustion};
 use source::Source;
 use stream::Stream;
 use together::Together;
+use vanished::Vanished;
 
 pub use clock::Watch;
 pub use input::Manner;
@@ -99,6 +103,7 @@ pub struct Reactor {
     /// Those that were too many to be flushed in their turn.
     deferred: VecDeque<Peer>,
     together: Together,
+    vanished: Vanished,
     signals: Option<Signals>,
     input: Option<Input>,
     notes: VecDeque<Note>,
@@ -138,6 +143,7 @@ impl Reactor {
             touched: Vec::new(),
             deferred: VecDeque::new(),
             together: Together::default(),
+            vanished: Vanished::new(),
             signals: None,
             input: None,
             notes: VecDeque::new(),
@@ -158,6 +164,12 @@ impl Reactor {
     /// waking up takes longer than all else; meanwhile a processor is busy.
     pub fn spin(&mut self, spin: Duration) {
         self.spin = spin;
+    }
+
+    /// From now on a peer that gives no sign of life for so long, although it is owed something, is
+    /// ended.
+    pub fn give_up_after(&mut self, silence: Duration) {
+        self.vanished.set_limit(silence);
     }
 
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring
@@ -293,6 +305,7 @@ impl Reactor {
         events.clear();
         self.events = events;
         self.resume_accepting();
+        self.look_for_vanished();
         Ok(())
     }
 
@@ -311,7 +324,8 @@ impl Reactor {
         };
         let fresh = self.hung_up.first().map(|_| self.engine.now().after(flush::LINGER_LOOK));
         let lingering = self.lingering.front().map(|(when, _)| *when).or(fresh);
-        let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at];
+        let vanished = self.vanished.next();
+        let deadlines = [self.engine.next_deadline(), retry, lingering, vanished, self.wake_at];
         let next = deadlines.into_iter().flatten().min()?;
         self.timeout_until(next)
     }

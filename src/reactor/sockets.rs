@@ -32,6 +32,11 @@ pub fn raise_descriptor_limit() -> usize {
     granted.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
+/// After so long without a sign of life a peer's machine is taken for gone.
+const DEAD_AFTER: Duration = Duration::from_secs(120);
+/// Questions in vain whether a silent peer is still there.
+const KEEPALIVE_PROBES: u32 = 4;
+
 /// How sockets listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
@@ -40,6 +45,8 @@ pub struct Listening {
     pub backlog: u32,
     /// The congestion control of accepted connections (tcp(7)); `None`: the machine's own.
     pub congestion: Option<String>,
+    /// How long a peer's machine may give no sign of life; then the connection is broken.
+    pub dead_after: Duration,
     /// Whether other processes of the same user may listen there too (socket(7), SO_REUSEPORT):
     /// the kernel then spreads peers over them.
     pub reuse_port: bool,
@@ -47,7 +54,8 @@ pub struct Listening {
 
 impl Default for Listening {
     fn default() -> Self {
-        Listening { backlog: 4096, congestion: None, reuse_port: false }
+        let dead_after = DEAD_AFTER;
+        Listening { backlog: 4096, congestion: None, dead_after, reuse_port: false }
     }
 }
 
@@ -83,7 +91,7 @@ pub fn listen(
     socket.set_tcp_nodelay(true)?;
     // Urgent data (telnet's Synch) are bytes like any other.
     socket.set_out_of_band_inline(true)?;
-    socket.set_tcp_keepalive(&keepalive())?;
+    socket.set_tcp_keepalive(&keepalive(listening.dead_after))?;
     if let Some(name) = &listening.congestion {
         set_congestion(&socket, name)?;
     }
@@ -106,11 +114,13 @@ fn set_congestion(_: &Socket, name: &str) -> io::Result<()> {
     Err(io::Error::other(format!("--congestion {name}: only Linux lets a program choose")))
 }
 
-/// A silent peer is asked whether it is still there after a minute, then every 15 s; without an
-/// answer to four such questions the connection is broken.
-fn keepalive() -> TcpKeepalive {
-    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
-    keepalive.with_interval(Duration::from_secs(15)).with_retries(4)
+/// A silent peer is asked whether it is still there after half of the time that it has, then in
+/// eighths; without an answer to four such questions the connection is broken. One that has not
+/// acknowledged what it was sent is not asked: see `vanished`.
+fn keepalive(dead_after: Duration) -> TcpKeepalive {
+    let keepalive = TcpKeepalive::new().with_time(dead_after / 2);
+    let interval = dead_after / (2 * KEEPALIVE_PROBES);
+    keepalive.with_interval(interval).with_retries(KEEPALIVE_PROBES)
 }
 
 /// A datagram socket.

@@ -120,6 +120,13 @@ impl Stream {
         self.socket.take_error().unwrap_or_else(Some)
     }
 
+    /// Both ends of a TCP connection: ours and the peer's.
+    pub(super) fn ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        let local = self.socket.local_addr().ok()?.as_socket()?;
+        let remote = self.socket.peer_addr().ok()?.as_socket()?;
+        Some((local, remote))
+    }
+
     /// Our own address, once there is a connection; `None` while there is none yet.
     pub(super) fn connected(&self) -> Option<SocketAddr> {
         self.socket.peer_addr().and_then(|_| self.socket.local_addr()).ok()?.as_socket()

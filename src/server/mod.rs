@@ -136,6 +136,7 @@ impl Server {
         let limits = config.limits()?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
+        reactor.give_up_after(config.listening.dead_after);
         if config.uring
             && let Err(error) = reactor.use_uring()
         {

@@ -1,0 +1,182 @@
+//! Peers whose machine is gone while they are still owed something.
+//!
+//! A silent peer is asked by keepalive whether it is there. While it has not acknowledged what it
+//! was sent it is not asked (tcp(7)): the kernel repeats the data instead, and gives up after a
+//! quarter of an hour. TCP_USER_TIMEOUT would shorten that, but would also end a peer that is there
+//! and acknowledges every probe of its closed window, such as a client stopped with Ctrl-Z. So the
+//! kernel is asked about each peer now and then: a part of them every time, and nobody at all once
+//! nothing has been sent for long enough.
+
+use std::io;
+use std::time::Duration;
+
+use super::Reactor;
+use super::sock_diag::{Signs, SockDiag};
+use crate::engine::{Peer, Time};
+
+/// Peers looked at in one turn: some 3 us each.
+const LOOKED_AT: usize = 32;
+/// Everybody is looked at so many times within the time that a peer may be silent.
+const ROUNDS: u32 = 8;
+/// After nothing has been sent for so many times as long, nobody is looked at.
+const LIMITS_WATCHED: u32 = 4;
+/// Probes of a closed window are answered at once; that so many have been lost on their way, one
+/// after the other, is not to be expected.
+const PROBES_LOST: u8 = 3;
+
+/// When to look at whom.
+pub(super) struct Vanished {
+    /// How long a peer may give no sign of life; `None`: nobody is looked at.
+    limit: Option<Duration>,
+    next: Option<Time>,
+    /// The first slot of the next part.
+    slot: usize,
+    /// How much had been sent in all at the last look, and until when that is of interest.
+    sent: u64,
+    until: Time,
+    asked: Asked,
+}
+
+/// Whom the kernel is asked through.
+enum Asked {
+    NotYet,
+    Open(SockDiag),
+    /// It refuses. Then it gives peers up in its own time.
+    Refused,
+}
+
+impl Asked {
+    /// Opens it the first time. Where there is no netlink, such as under a filter of system
+    /// calls, that is told once.
+    fn open(&mut self) -> Option<&SockDiag> {
+        if matches!(self, Asked::NotYet) {
+            *self = SockDiag::open().map_or_else(Asked::refused, Asked::Open);
+        }
+        match self {
+            Asked::Open(diag) => Some(diag),
+            Asked::NotYet | Asked::Refused => None,
+        }
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // as `map_or_else` wants it
+    fn refused(error: io::Error) -> Asked {
+        log::warn!(
+            "the kernel cannot be asked about its connections: {error}; a peer whose machine \
+             vanishes while it is owed something may stay for a quarter of an hour"
+        );
+        Asked::Refused
+    }
+}
+
+impl Vanished {
+    pub(super) fn new() -> Vanished {
+        Vanished {
+            limit: None,
+            next: None,
+            slot: 0,
+            sent: 0,
+            until: Time::ZERO,
+            asked: Asked::NotYet,
+        }
+    }
+
+    /// Looks at everybody from now on.
+    pub(super) fn set_limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+    }
+
+    /// When to look again.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.next
+    }
+
+    /// Whether to look now. `sent` is what all peers have been sent so far, `slots` how many slots
+    /// there are to look at.
+    fn is_due(&mut self, sent: u64, slots: usize, now: Time) -> bool {
+        let Some(limit) = self.limit else { return false };
+        let looks = u32::try_from(slots.div_ceil(LOOKED_AT)).unwrap_or(u32::MAX);
+        let pause = limit / ROUNDS / looks.max(1);
+        if sent != self.sent {
+            self.sent = sent;
+            self.until = now.after(limit * LIMITS_WATCHED);
+            self.next.get_or_insert(now.after(pause));
+        }
+        let is_due = self.next.is_some_and(|next| next <= now);
+        if is_due {
+            self.next = (now < self.until).then(|| now.after(pause));
+        }
+        is_due
+    }
+}
+
+impl Reactor {
+    /// Ends some of those peers that have vanished, if it is time to look.
+    pub(super) fn look_for_vanished(&mut self) {
+        let (sent, slots) = (self.engine.metrics_mut().bytes_out, self.streams.slots());
+        if !self.vanished.is_due(sent, slots, self.engine.now()) {
+            return;
+        }
+        let part = self.vanished.slot..self.vanished.slot + LOOKED_AT;
+        self.vanished.slot = if part.end < slots { part.end } else { 0 };
+        let Some(limit) = self.vanished.limit else { return };
+        let Some(diag) = self.vanished.asked.open() else { return };
+        let gone = self.streams.range(part).filter(|(_, stream)| {
+            let signs = stream.ends().and_then(|(local, remote)| diag.ask(local, remote).ok());
+            signs.is_some_and(|signs| signs.are_missing(limit))
+        });
+        let gone: Vec<Peer> = gone.map(|(peer, _)| peer).collect();
+        for peer in gone {
+            self.engine.failed(peer, &io::ErrorKind::TimedOut.into());
+        }
+    }
+}
+
+impl Signs {
+    fn are_missing(&self, limit: Duration) -> bool {
+        let unanswered = self.retransmits > 0 || self.probes >= PROBES_LOST;
+        unanswered && Duration::from_millis(self.last_ack_ms.into()) >= limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(120);
+
+    fn signs(retransmits: u8, probes: u8, last_ack_ms: u32) -> Signs {
+        Signs { retransmits, probes, last_ack_ms }
+    }
+
+    #[test]
+    fn who_acknowledges_nothing_is_gone_and_who_does_not_read_is_not() {
+        assert!(signs(7, 0, 120_000).are_missing(LIMIT));
+        assert!(!signs(7, 0, 119_999).are_missing(LIMIT));
+        // Nothing is on its way: keepalive asks.
+        assert!(!signs(0, 0, 9_000_000).are_missing(LIMIT));
+        // The window is closed, and the last probe has not been answered yet, or got lost.
+        assert!(!signs(0, 1, 130_000).are_missing(LIMIT));
+        assert!(!signs(0, 2, 250_000).are_missing(LIMIT));
+        assert!(signs(0, 3, 360_000).are_missing(LIMIT));
+    }
+
+    #[test]
+    fn nobody_is_looked_at_before_something_is_sent_and_long_after() {
+        let mut vanished = Vanished::new();
+        vanished.set_limit(LIMIT);
+        let at = |seconds| Time::at(Duration::from_secs(seconds));
+        let slots = 10 * LOOKED_AT;
+        assert!(!vanished.is_due(0, slots, at(1)));
+        assert_eq!(vanished.next(), None);
+        assert!(!vanished.is_due(5, slots, at(2)));
+        let mut looks = 0;
+        while let Some(next) = vanished.next() {
+            assert!(vanished.is_due(5, slots, next));
+            looks += 1;
+        }
+        assert_eq!(looks, 10 * ROUNDS * LIMITS_WATCHED);
+        assert!(!vanished.is_due(5, slots, at(9000)));
+        assert!(!vanished.is_due(6, slots, at(9001)));
+        assert!(vanished.next().is_some());
+    }
+}
