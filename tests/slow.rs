@@ -90,6 +90,32 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
     server.wait_until("only two members", |stats| stats.contains("(2 open)"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_member_whose_machine_vanished_is_given_up_and_one_that_only_does_not_read_is_not() {
+    // Ten seconds at most: eight, and the time until the next look.
+    let flags = ["--chat-rate", "off", "--dead-after", "8s"];
+    let mut server = Served::start(&["chat+tcp://:0"], &flags);
+    let mut speaker = join(server.addresses[0], None);
+    let stopped = join(server.addresses[0], Some(2048));
+    let text = "x".repeat(1000);
+    // More than its window takes, and less than the queue of a member.
+    for _ in 0..100 {
+        writeln!(speaker.get_mut(), "{text}").unwrap();
+    }
+    let vanished = join(server.addresses[0], None);
+    // Whatever comes for it is dropped before anything acknowledges it: `ret #0`.
+    let drops_all = socket2::SockFilter::new(0x06, 0, 0, 0);
+    SockRef::from(vanished.get_ref()).attach_filter(&[drops_all]).unwrap();
+    writeln!(speaker.get_mut(), "are you there?").unwrap();
+    for expected in ["* guest2 joined\n", "* guest3 joined\n", "* guest3 left\n"] {
+        assert_eq!(line(&mut speaker), expected);
+    }
+    assert!(server.server.log.wait_for_line("chat closed").contains("failed: timed out"));
+    server.wait_until("the others stay", |stats| stats.contains("(2 open)"));
+    drop(stopped);
+}
+
 /// More than are flushed in one turn.
 const CROWD: usize = 700;
 
