@@ -40,6 +40,10 @@ pub(crate) struct Stream {
 pub(crate) struct Driver {
     pub(crate) streams: Table<Stream>,
     pub(crate) ready: VecDeque<Peer>,
+    /// Those with more to do that have had their share.
+    pub(crate) unfinished: VecDeque<Peer>,
+    /// Those that were too many to be flushed in their turn.
+    deferred: VecDeque<Peer>,
     /// Events that come once more, a turn late.
     late: Vec<(Peer, Edge, bool)>,
     pub(crate) dead: Vec<Peer>,
@@ -60,6 +64,7 @@ impl World {
         self.probe_the_dead();
         self.engine.ring();
         self.flush();
+        self.flush_deferred();
         self.check_turn();
         self.nudge();
         self.rest();
@@ -69,6 +74,8 @@ impl World {
         let facts = self.facts.borrow();
         let edges = facts.pipes.iter().zip(&facts.stories);
         !self.driver.ready.is_empty()
+            || !self.driver.unfinished.is_empty()
+            || !self.driver.deferred.is_empty()
             || self.engine.has_touched()
             || (!self.backlog.is_empty() && self.engine.has_room())
             || edges.filter(|(_, s)| s.peer.is_some()).any(|(p, _)| p.edge != Edge::default())
@@ -134,9 +141,34 @@ impl World {
         }
     }
 
+    /// Those that have become ready first, then those with more to do; each round ends with what
+    /// it may cost.
     fn serve_ready(&mut self) {
-        let mut left = self.driver.ready.len();
+        let unfinished = self.driver.unfinished.len();
+        let ready = self.driver.ready.len();
+        self.serve_round(ready);
+        let Driver { ready: left, unfinished: queue, .. } = &mut self.driver;
+        queue.append(left);
+        if unfinished == 0 {
+            return;
+        }
+        if ready > 0 {
+            self.flush();
+        }
+        let Driver { ready, unfinished: queue, .. } = &mut self.driver;
+        std::mem::swap(ready, queue);
+        self.serve_round(unfinished);
+        let Driver { ready, unfinished: queue, .. } = &mut self.driver;
+        ready.append(queue);
+        std::mem::swap(ready, queue);
+    }
+
+    fn serve_round(&mut self, mut left: usize) {
+        self.engine.begin_round();
         while left > 0 {
+            if self.engine.has_spent_the_round() {
+                return self.facts.borrow_mut().see("round spent");
+            }
             if !self.engine.can_read() {
                 self.facts.borrow_mut().see("flushed early");
                 self.flush();
@@ -157,7 +189,7 @@ impl World {
                 Flow::More => {
                     self.facts.borrow_mut().see("more");
                     stream.queued = true;
-                    self.driver.ready.push_back(peer);
+                    self.driver.unfinished.push_back(peer);
                 }
             }
         }
@@ -169,7 +201,14 @@ impl World {
             if !self.engine.has_touched() {
                 break;
             }
-            let touched: Vec<Peer> = std::iter::from_fn(|| self.engine.next_touched()).collect();
+            let mut touched: Vec<Peer> =
+                std::iter::from_fn(|| self.engine.next_touched()).collect();
+            let most = self.facts.borrow_mut().rng.within(1..=40);
+            for peer in touched.drain(most.min(touched.len())..) {
+                self.engine.defer(peer);
+                self.driver.deferred.push_back(peer);
+                self.facts.borrow_mut().see("deferred");
+            }
             self.send_together(&touched);
             for peer in touched {
                 self.flush_peer(peer);
@@ -177,6 +216,19 @@ impl World {
         }
         self.engine.next_touched();
         self.engine.end_turn();
+    }
+
+    /// Flushes some of those that were too many for their own turn.
+    fn flush_deferred(&mut self) {
+        let most = self.facts.borrow_mut().rng.within(1..=40).min(self.driver.deferred.len());
+        if most == 0 {
+            return;
+        }
+        let touched: Vec<Peer> = self.driver.deferred.drain(..most).collect();
+        touched.iter().for_each(|peer| self.engine.take_up(*peer));
+        self.send_together(&touched);
+        touched.into_iter().for_each(|peer| self.flush_peer(peer));
+        self.flush();
     }
 
     fn flush_peer(&mut self, peer: Peer) {
@@ -215,7 +267,7 @@ impl World {
         let Some(stream) = self.driver.streams.get_mut(peer) else { return };
         if stream.readable && self.engine.wants_input(peer) && !stream.queued {
             stream.queued = true;
-            self.driver.ready.push_back(peer);
+            self.driver.unfinished.push_back(peer);
         }
     }
 
@@ -289,7 +341,8 @@ impl World {
         let calls = facts.pipes[client].calls;
         let who = || format!("{}: {calls:?}", facts.who(client));
         assert!(calls.reads <= facts.limits.reads, "oracle 6: too many reads, {}", who());
-        let visits = 1 + facts.afterthoughts + self.early_flushes;
+        // At the end of each round, and of what was deferred.
+        let visits = 3 + facts.afterthoughts + self.early_flushes;
         assert!(calls.visits <= visits, "oracle 7: flushed too often, {}", who());
         let writes = visits.min(calls.visits) + calls.excuses;
         assert!(calls.writes <= writes, "oracle 7: too many writes, {}", who());
@@ -302,6 +355,9 @@ impl World {
         let news = wanted && pipe.has_news();
         let known = pipe.edge.readable || (stream.readable && stream.queued);
         assert!(!news || known, "oracle 6: input forgotten, {who}");
+        if self.driver.deferred.contains(&peer) {
+            return;
+        }
         let step = self.engine.step(peer);
         let owed = self.engine.outgoing(peer).map_or(0, |outgoing| outgoing.bytes());
         let hard = facts.rows[facts.stories[client].service].quota.queue_hard;

@@ -53,6 +53,8 @@ pub(crate) struct Story {
     pub(crate) kicked_while_closing: bool,
     /// Its service has been told that it fell behind: it may have had a last word.
     pub(crate) given_up: bool,
+    /// Its service has stopped in the midst of its input, having had its share.
+    pub(crate) interrupted: bool,
     /// Turns in which it had something to be read that was wanted, and was not read.
     pub(crate) waiting: usize,
 }

@@ -220,6 +220,8 @@ impl Mix {
             low: high / rng.within(2..=5),
             inbox: 4096,
             reads: rng.within(1..=4),
+            share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
+            round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),
             slow: Duration::from_secs(2),

@@ -49,7 +49,7 @@ impl World {
                 Flow::Paused => unreachable!("it has been read from"),
                 Flow::More => {
                     stream.queued = true;
-                    self.driver.ready.push_back(*peer);
+                    self.driver.unfinished.push_back(*peer);
                 }
             }
         }

@@ -118,7 +118,7 @@ impl Service for Witness {
             assert_eq!(story.told, Told::Opened, "oracle 2: received when not open, {who}");
             let news = &pipe.said[story.used..pipe.taken];
             assert!(!input.is_empty() && input == news, "oracle 3: wrong input, {who}");
-            let kept = input.len() - pipe.last_read;
+            let kept = if story.interrupted { 0 } else { input.len() - pipe.last_read };
             assert!(kept <= facts.limits.inbox, "oracle 5: {kept} bytes in the inbox, {who}");
             let paused = net.queued(peer) >= facts.limits.high || story.full;
             // What was read together with others is delivered, whatever they have caused meanwhile.
@@ -131,7 +131,13 @@ impl Service for Witness {
         let used = self.inner.received(peer, input, net).min(input.len());
         {
             let mut facts = self.facts.borrow_mut();
-            facts.stories[client].used += used;
+            let interrupted = used < input.len() && net.has_had_its_share();
+            if interrupted {
+                facts.see("interrupted");
+            }
+            let story = &mut facts.stories[client];
+            story.used += used;
+            story.interrupted = interrupted;
             facts.log_lines(client);
         }
         self.leave(net);
