@@ -130,6 +130,29 @@ mod tests {
         assert!(!stage.engine.has_spent_the_round());
     }
 
+    /// Stops at once, and closes when told to.
+    struct Stops;
+
+    impl Service for Stops {
+        fn received(&mut self, peer: Peer, _: &[u8], net: &mut Net) -> usize {
+            assert!(net.is_open(peer), "called for a peer that has been closed");
+            net.end_share();
+            0
+        }
+    }
+
+    #[test]
+    fn a_peer_that_was_closed_meanwhile_is_not_heard_again() {
+        let mut stage = Stage::new(Stops);
+        let peer = stage.join();
+        stage.engine.input(peer, &mut &b"abc"[..], false);
+        assert!(stage.engine.is_interrupted(peer));
+        stage.engine.kick(peer.number());
+        stage.finish(peer);
+        assert!(stage.is_over(peer));
+        assert_eq!(stage.engine.connections(), 0);
+    }
+
     /// Takes one byte in a second, whatever comes.
     struct Slowly;
 

@@ -52,10 +52,15 @@ impl Engine {
     pub(super) fn redeliver(&mut self, peer: Peer) {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
         self.net.calling = usize::from(connection.service);
-        if let Some(buffers) = &mut connection.buffers {
-            buffers.interrupted = false;
-            let inbox = std::mem::take(&mut buffers.inbox);
+        let is_heard = connection.is_heard();
+        let Some(buffers) = &mut connection.buffers else { return };
+        buffers.interrupted = false;
+        let inbox = std::mem::take(&mut buffers.inbox);
+        if is_heard {
             self.deliver_behind(peer, inbox, 0..0);
+        } else {
+            // It has been closed meanwhile, and what still comes is discarded.
+            self.net.release(peer);
         }
     }
 

@@ -350,14 +350,15 @@ impl World {
 
     /// Oracle 6: no edge is lost, and who has input that is wanted is served soon.
     fn check_edges(&self, facts: &mut Facts, client: usize, peer: Peer, stream: &Stream) {
+        if self.driver.deferred.contains(&peer) {
+            // What is to be done for it is done when it is taken up.
+            return;
+        }
         let who = facts.who(client);
         let (pipe, wanted) = (&facts.pipes[client], self.engine.wants_input(peer));
         let news = wanted && pipe.has_news();
         let known = pipe.edge.readable || (stream.readable && stream.queued);
         assert!(!news || known, "oracle 6: input forgotten, {who}");
-        if self.driver.deferred.contains(&peer) {
-            return;
-        }
         let step = self.engine.step(peer);
         let owed = self.engine.outgoing(peer).map_or(0, |outgoing| outgoing.bytes());
         let hard = facts.rows[facts.stories[client].service].quota.queue_hard;
@@ -368,7 +369,9 @@ impl World {
         let refused = !stream.writable && (pipe.blocked || pipe.edge.writable);
         assert!(!owed || refused, "oracle 6: output forgotten, {who}");
         let passed_by = news && stream.queued && pipe.calls.reads == 0 && !pipe.edge.readable;
+        let turn = facts.turn;
         let story = &mut facts.stories[client];
+        let passed_by = passed_by && story.served_turn != turn;
         story.waiting = if passed_by { story.waiting + 1 } else { 0 };
         let enough = self.engine.connections() + 2;
         assert!(story.waiting <= enough, "oracle 6: starved for {} turns, {who}", story.waiting);

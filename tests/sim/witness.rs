@@ -135,9 +135,11 @@ impl Service for Witness {
             if interrupted {
                 facts.see("interrupted");
             }
+            let turn = facts.turn;
             let story = &mut facts.stories[client];
             story.used += used;
             story.interrupted = interrupted;
+            story.served_turn = turn;
             facts.log_lines(client);
         }
         self.leave(net);
