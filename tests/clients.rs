@@ -7,6 +7,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use socket2::SockRef;
@@ -228,6 +229,47 @@ fn talk_follows_a_classic_server_turn_by_turn() {
     assert_eq!(&answer, b"Yes?\n");
     writeln!(input, "BYE").unwrap();
     assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn talk_learns_from_the_end_of_a_line_that_came_in_two_segments() {
+    let (go_on, wait) = channel::<()>();
+    let address = server(move |mut stream| {
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(b"Hel").unwrap();
+        wait.recv().unwrap();
+        stream.write_all(b"lo\n").unwrap();
+        assert_eq!(read(&mut stream, 99), b"answer\n");
+        stream.write_all(b"BYE\0\0").unwrap();
+    });
+    let mut client = start(&["talk", &address]);
+    let (mut input, mut out) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
+    let mut shown = [0; 4];
+    // It is shown once silence has ended it.
+    out.read_exact(&mut shown).unwrap();
+    assert_eq!(&shown, b"Hel\n");
+    go_on.send(()).unwrap();
+    out.read_exact(&mut shown[..3]).unwrap();
+    assert_eq!(&shown[..3], b"lo\n");
+    writeln!(input, "answer").unwrap();
+    drop(input);
+    assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn a_line_that_is_too_long_for_chat_goes_out_whole_and_is_refused_whole() {
+    let long = format!("{}/quit{}", "x".repeat(65_536), "BYE".repeat(400));
+    let input = format!("{long}\nhi\n");
+    let (said, heard) = channel();
+    let address = server(move |mut stream| said.send(read(&mut stream, 99_999)).unwrap());
+    cooee(&["chat", &address], &input).fine();
+    assert!(heard.recv().unwrap() == input.as_bytes());
+    let mut server = Server::start(&["chat://:0"]);
+    let address = server.address("chat+tcp").to_string();
+    let left = cooee(&["chat", &address], format!("{long}\n/who\nBYE\n")).fine();
+    let lines: Vec<&str> = left.text().lines().collect();
+    assert!(lines[1].contains("too long"), "{lines:?}");
+    assert_eq!(lines[2..], ["** 1 in lobby: guest1", "** Goodbye, guest1!"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look, visible_line};
 use super::question::{Persistence, Question, Wait};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 
 /// A datagram of a filter: fits any Ethernet in one piece.
@@ -90,7 +91,7 @@ impl Service for DatagramEcho {
         match line {
             Some(line) => {
                 self.enqueue(line.as_bytes(), net);
-                if line.trim().eq_ignore_ascii_case("bye") {
+                if words::core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
                     self.end(net);
                 }
             }

@@ -14,6 +14,7 @@ mod editor;
 mod greet;
 mod keys;
 mod months;
+mod piped;
 mod question;
 mod talk;
 mod target;
@@ -105,10 +106,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
-    let manner = match request.task {
-        Task::Echo(_) if !look.interactive => Manner::Bytes,
-        _ => Manner::Lines,
-    };
+    // A filter passes on what it is fed as it is; a person types lines.
+    let manner = if look.interactive { Manner::Lines } else { Manner::Bytes };
     Client { reactor, number, look, manner, input: Input::Unread }.run()
 }
 
