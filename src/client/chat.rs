@@ -38,7 +38,7 @@ impl Chat {
         let nick = nick.map(|name| format!("/nick {name}\n"));
         let room = room.map(|name| format!("/join {name}\n"));
         let first_words = nick.into_iter().chain(room).collect();
-        let (caller, display) = (Caller::new(line), Display::new(look));
+        let (caller, display) = (Caller::new(line, look), Display::new(look));
         Chat { caller, display, first_words, stage: Stage::Chatting, piped: Piped::default() }
     }
 
@@ -193,6 +193,34 @@ mod tests {
         stage.finish(peer);
         assert_eq!(stage.screen(), "** Goodbye, guest1!\n");
         assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn a_filter_whose_server_breaks_off_without_a_word_after_its_goodbye_has_failed() {
+        for (goodbye, is_fine) in [("", false), ("** Goodbye!\n", true)] {
+            let (mut stage, peer) = chat(None, None);
+            stage.say(peer, "** Welcome!\n");
+            stage.engine.feed(0, Some(b"hi\nBYE\n"));
+            stage.flush();
+            stage.say(peer, goodbye);
+            stage.reset(peer);
+            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_kicked_fails_if_it_had_more_to_say() {
+        for (rest, is_fine) in [(None, true), (Some(&b"more\n"[..]), false)] {
+            let (mut stage, peer) = chat(None, None);
+            stage.engine.feed(0, Some(b"hi\n"));
+            stage.flush();
+            stage.say(peer, "** You have been kicked.\n");
+            stage.finish(peer);
+            assert_eq!(stage.screen(), "** You have been kicked.\n");
+            assert_eq!(stage.engine.outcome(), None);
+            stage.engine.feed(0, rest);
+            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+        }
     }
 
     #[test]

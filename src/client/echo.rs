@@ -34,13 +34,15 @@ pub(super) struct Echo {
     head: Vec<u8>,
     likeness: Likeness,
     heard_at: Time,
+    is_interactive: bool,
 }
 
 impl Echo {
     pub(super) fn new(line: Line, look: Look) -> Echo {
-        let (caller, display) = (Caller::new(line), Display::new(look));
+        let (caller, display) = (Caller::new(line, look), Display::new(look));
         let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
-        Echo { caller, display, head, likeness, heard_at }
+        let is_interactive = look.interactive;
+        Echo { caller, display, head, likeness, heard_at, is_interactive }
     }
 }
 
@@ -71,19 +73,15 @@ impl Service for Echo {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.caller.closed(reason, net);
         self.display.finish(net);
+        let is_done = self.is_complete() || self.likeness == Likeness::Different;
         match end {
             End::None => {}
-            _ if self.is_complete() => {
-                if !self.caller.is_leaving() {
-                    self.display.remark("the server has closed the connection", net);
-                }
-                net.stop(Ok(()));
+            End::Closed if is_done && !self.caller.is_leaving() => {
+                self.caller.hung_up(&self.display, net);
             }
+            End::Closed if is_done => net.stop(Ok(())),
             End::Closed => net.stop(Err(self.cut_short("the server closed the connection"))),
-            End::Broken(reason) if self.likeness == Likeness::Different => {
-                net.stop(Err(self.caller.broken(reason)));
-            }
-            End::Broken(_) => net.stop(Err(self.cut_short("the connection broke (reset)"))),
+            End::Broken(reason) => net.stop(self.judge_broken(reason)),
         }
     }
 
@@ -121,6 +119,17 @@ impl Echo {
         self.caller.finish(net);
         self.heard_at = net.now();
         self.look_at_silence(net);
+    }
+
+    /// A reset harms nobody who has all back, nor a person who has said bye to a server of its own
+    /// words. Of a filter's input nobody knows then how much of it was heard.
+    fn judge_broken(&self, reason: Reason) -> Result<(), String> {
+        match self.likeness {
+            Likeness::Same if self.is_complete() => Ok(()),
+            Likeness::Same => Err(self.cut_short("the connection broke (reset)")),
+            Likeness::Different if self.is_complete() && self.is_interactive => Ok(()),
+            Likeness::Different => Err(self.caller.broken(reason)),
+        }
     }
 
     fn compare(&mut self, input: &[u8]) {
@@ -227,6 +236,44 @@ mod tests {
         stage.finish(peer);
         assert_eq!(stage.screen(), "hello\n* the server has closed the connection\n");
         assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_filter_whose_server_closes_before_the_input_has_ended_fails_if_there_is_more() {
+        for (answer, rest, is_fine) in [
+            ("hello", None, true),
+            ("hello", Some(&b"more"[..]), false),
+            ("thank you", None, true),
+            ("thank you", Some(b"more"), false),
+        ] {
+            let (mut stage, peer) = echo(Look::default());
+            stage.engine.feed(0, Some(b"hello"));
+            stage.flush();
+            stage.say(peer, answer);
+            stage.finish(peer);
+            assert_eq!(outcome(&stage), None);
+            stage.engine.feed(0, rest);
+            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+        }
+        // Whoever keeps the input open without a word is not waited for.
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.flush();
+        stage.say(peer, "hello");
+        stage.finish(peer);
+        stage.pass(Duration::from_millis(200));
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_reset_by_a_server_of_its_own_words_is_a_failure_of_a_filter_only() {
+        for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
+            let (mut stage, peer) = echo(look);
+            stage.say(peer, "Welcome!\n");
+            stage.tell(Some("bye"));
+            stage.reset(peer);
+            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod echo;
 mod editor;
 mod greet;
 mod keys;
+mod late;
 mod months;
 mod piped;
 mod question;
@@ -60,8 +61,13 @@ pub struct Request {
 pub enum Task {
     /// Send what is typed or piped, show what comes back.
     Echo(Persistence),
-    /// Show what it says, perhaps in pieces of so many bytes.
-    Greet(Option<usize>),
+    /// Show what it says.
+    Greet {
+        /// In pieces of so many bytes.
+        read_size: Option<usize>,
+        /// How long it may be silent.
+        timeout: Duration,
+    },
     /// Talk to its operator.
     Talk,
     /// Talk to everybody.
@@ -117,7 +123,9 @@ fn front_end(task: &Task, line: Line, look: Look) -> Box<dyn Service> {
             Kind::Stream => Box::new(echo::Echo::new(line, look)),
             Kind::Datagram => Box::new(datagram_echo::DatagramEcho::new(line, look, *persistence)),
         },
-        Task::Greet(read_size) => Box::new(greet::Greet::new(line, look, *read_size)),
+        Task::Greet { read_size, timeout } => {
+            Box::new(greet::Greet::new(line, look, *read_size, *timeout))
+        }
         Task::Talk => Box::new(talk::Talk::new(line, look)),
         Task::Chat { nick, room } => {
             Box::new(chat::Chat::new(line, look, nick.as_deref(), room.as_deref()))

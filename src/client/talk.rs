@@ -41,7 +41,7 @@ pub(super) struct Talk {
 impl Talk {
     pub(super) fn new(line: Line, look: Look) -> Talk {
         Talk {
-            caller: Caller::new(line),
+            caller: Caller::new(line, look),
             display: Display::new(look),
             messages: Messages::default(),
             look,
@@ -160,7 +160,7 @@ impl Talk {
         let is_whole = message.ends_with(b"\n") && head.len() <= HEAD_BYTES_MAX;
         let line = if is_whole { [&head, message].concat() } else { Vec::new() };
         if words::core(message) == BYE.as_bytes() || words::core(&line) == BYE.as_bytes() {
-            self.caller.leave(net);
+            self.caller.dismissed(net);
         }
     }
 

@@ -22,8 +22,41 @@ pub(super) fn unpadded(text: &[u8]) -> &[u8] {
     &text[start..end]
 }
 
+/// An address that could not be reached.
+#[derive(Clone, Debug)]
+pub(super) struct Tried {
+    address: SocketAddr,
+    why: String,
+    advice: &'static str,
+    /// A refusal proves that the host is there, so its advice is the best.
+    is_refusal: bool,
+}
+
+impl Tried {
+    /// One whose call has ended for `reason`, or was not answered within `patience`.
+    pub(super) fn failed(address: SocketAddr, reason: Reason, patience: Duration) -> Tried {
+        let refusals = [Reason::Failed(ErrorKind::ConnectionRefused), Reason::Itself];
+        let is_refusal = refusals.contains(&reason);
+        Tried { address, why: why(reason, patience), advice: advice(reason), is_refusal }
+    }
+
+    /// One that was asked and never answered.
+    pub(super) fn silent(address: SocketAddr, why: String) -> Tried {
+        Tried { address, why, advice: SILENT, is_refusal: false }
+    }
+
+    /// What became of it.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+/// What to do about a silent datagram server.
+pub(super) const SILENT: &str =
+    "is the server running, and does no firewall swallow UDP? --timeout waits longer";
+
 /// Why one address could not be reached.
-pub(super) fn why(reason: Reason, patience: Duration) -> String {
+fn why(reason: Reason, patience: Duration) -> String {
     match reason {
         Reason::Failed(ErrorKind::ConnectionRefused) => "connection refused".into(),
         Reason::Failed(ErrorKind::TimedOut) => format!("no answer within {patience:?}"),
@@ -31,6 +64,7 @@ pub(super) fn why(reason: Reason, patience: Duration) -> String {
         Reason::Failed(ErrorKind::NetworkUnreachable) => "network unreachable".into(),
         Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
         Reason::Failed(kind) => kind.to_string(),
+        Reason::Itself => "the call came back to this client itself".into(),
         other => other.to_string(),
     }
 }
@@ -41,8 +75,15 @@ fn advice(reason: Reason) -> &'static str {
         Reason::Failed(ErrorKind::ConnectionRefused) => {
             "nothing listens there: is the server running, and is the port right?"
         }
+        Reason::Itself => {
+            "nothing listens there, and by chance the client got that very port for its own end: \
+             is the server running, and is the port right?"
+        }
         Reason::Failed(ErrorKind::TimedOut) => {
             "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
+        }
+        Reason::Failed(ErrorKind::ConnectionReset) => {
+            "whoever answers there breaks the call off: is the port right, and are you let in?"
         }
         Reason::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
             "is the address right, and is this machine connected to that network?"
@@ -55,18 +96,11 @@ fn advice(reason: Reason) -> &'static str {
 }
 
 /// The one line for a server that could not be reached at any of its addresses.
-pub(super) fn unreachable(
-    service: &str,
-    patience: Duration,
-    tried: &[(SocketAddr, Reason)],
-) -> String {
-    let all: Vec<String> = (tried.iter())
-        .map(|(address, reason)| format!("{address} ({})", why(*reason, patience)))
-        .collect();
-    // A refusal proves that the host is there, so it is the better advice.
-    let refused = Reason::Failed(ErrorKind::ConnectionRefused);
-    let telling = tried.iter().find(|(_, reason)| *reason == refused).or(tried.last());
-    let advice = telling.map_or("", |(_, reason)| advice(*reason));
+pub(super) fn unreachable(service: &str, tried: &[Tried]) -> String {
+    let all: Vec<String> =
+        tried.iter().map(|Tried { address, why, .. }| format!("{address} ({why})")).collect();
+    let telling = tried.iter().find(|tried| tried.is_refusal).or(tried.last());
+    let advice = telling.map_or("", |tried| tried.advice);
     format!("{service}: cannot reach {}: {advice}", all.join(" or "))
 }
 
@@ -100,10 +134,10 @@ mod tests {
         let refused = Reason::Failed(ErrorKind::ConnectionRefused);
         let unroutable = Reason::Failed(ErrorKind::NetworkUnreachable);
         let tried = [
-            (([127, 0, 0, 1], 7).into(), refused),
-            (([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable),
+            Tried::failed(([127, 0, 0, 1], 7).into(), refused, Duration::from_secs(1)),
+            Tried::failed(([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable, Duration::ZERO),
         ];
-        let line = unreachable("echo", Duration::from_secs(1), &tried);
+        let line = unreachable("echo", &tried);
         let wanted = "echo: cannot reach 127.0.0.1:7 (connection refused) or [::1]:7 (network \
                       unreachable): nothing listens there: is the server running, and is the \
                       port right?";
