@@ -3,15 +3,20 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
+mod served;
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
+use served::{in_own_network, ip};
 use socket2::SockRef;
-use support::{Server, cooee, end, has_ipv6, pattern, start};
+use support::{Server, cooee, end, has_ipv6, loudly, pattern, start};
 
 /// A server for one connection that does what `script` says.
 fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -170,6 +175,131 @@ fn every_address_of_a_name_is_tried() {
     }
 }
 
+/// Asserts that the test with that name passes in a network of its own.
+fn passes_in_own_network(name: &str) {
+    let Some(output) = in_own_network(name) else { return };
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+}
+
+#[test]
+fn a_client_that_calls_itself_says_so_and_fails() {
+    passes_in_own_network("in_own_network_a_client_calls_itself");
+}
+
+#[test]
+#[ignore = "run by another test, in a network of its own"]
+fn in_own_network_a_client_calls_itself() {
+    ip("link set lo up");
+    // The only port there is for a client's own end is the one that is called. Each has its own:
+    // TCP keeps them busy for a minute.
+    let only = |port: u16| {
+        std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", format!("{port} {port}")).unwrap();
+    };
+    let itself = ["came back to this client itself", "nothing listens there"];
+    for (port, words) in (40_000..).zip([
+        &["echo"][..],
+        &["echo", "--udp"],
+        &["greet"],
+        &["talk"],
+        &["chat"],
+        &["months"],
+    ]) {
+        only(port);
+        let address = format!("127.0.0.1:{port}");
+        let left = cooee(&[words, &[&address]].concat(), "1\n").failed(&itself);
+        assert!(left.errors.contains(&address), "{left:?}");
+    }
+    only(40_010);
+    cooee(&["echo", "0.0.0.0:40010"], "hello\n").failed(&["0.0.0.0:40010", itself[0]]);
+    for (port, workload, endpoint) in
+        [(40_011, "tcp_rr", "echo+tcp"), (40_012, "udp_rr", "echo+udp"), (40_013, "idle", "echo")]
+    {
+        only(port);
+        let endpoint = format!("{endpoint}://127.0.0.1:{port}");
+        let words = ["bench", workload, &endpoint, "-c", "1", "--duration", "100ms"];
+        let left = cooee(&[&words[..], &["--warmup", "0", "--timeout", "1s"]].concat(), "");
+        assert_eq!(left.status, Some(1), "{left:?}");
+        assert!(left.errors.contains("refused"), "{left:?}");
+    }
+}
+
+/// A program run where `hosts` and `resolver` are the files in /etc that names are looked up in:
+/// in mounts of its own. `None`: this machine does not allow that, which is said.
+fn with_names(hosts: &str, resolver: &str, words: &[&str]) -> Option<Command> {
+    const SCRIPT: &str = "mount -t tmpfs names /mnt && printf %s \"$1\" > /mnt/hosts \
+        && printf %s \"$2\" > /mnt/resolver && mount --bind /mnt/hosts /etc/hosts \
+        && mount --bind /mnt/resolver /etc/resolv.conf && shift 2 && exec \"$@\"";
+    let unshare = |words: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "--", "sh", "-c", SCRIPT, "sh"]);
+        command.args([hosts, resolver]).args(words).env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    match unshare(&["true"]).output() {
+        Ok(probe) if probe.status.success() => Some(unshare(words)),
+        other => {
+            loudly(&format!("NOT TESTED, because there are no mounts to be had: {other:?}"));
+            None
+        }
+    }
+}
+
+#[test]
+fn every_address_of_a_name_is_tried_over_udp_too() {
+    let cooee = env!("CARGO_BIN_EXE_cooee");
+    let mut server = Server::start(&["months://:0", "echo+tcp://:0"]);
+    let months = format!("several.test:{}", server.address("months+udp").port());
+    let echo = format!("several.test:{}", server.address("echo+tcp").port());
+    // Nobody is at the second address, and at the third there is one who says nothing.
+    let silent = UdpSocket::bind(months.replace("several.test", "127.0.0.3")).unwrap();
+    let patience = ["--timeout", "50ms", "--retries", "0"];
+    for hosts in ["127.0.0.1 127.0.0.2 127.0.0.3", "127.0.0.3 127.0.0.2 127.0.0.1"] {
+        let hosts: String = hosts.split(' ').map(|ip| format!("{ip} several.test\n")).collect();
+        let words = [&[cooee, "months", &months, "2"][..], &patience].concat();
+        let Some(mut client) = with_names(&hosts, "", &words) else { return };
+        assert_eq!(end(client.spawn().unwrap()).fine().text(), "February\n");
+        let Some(mut client) = with_names(&hosts, "", &[cooee, "echo", &echo]) else { return };
+        assert_eq!(end(client.spawn().unwrap()).fine().text(), "");
+    }
+    let dead = "127.0.0.2 several.test\n127.0.0.3 several.test\n";
+    let words = [&[cooee, "months", &months, "2"][..], &patience].concat();
+    let Some(mut client) = with_names(dead, "", &words) else { return };
+    let left = end(client.spawn().unwrap());
+    left.failed(&["127.0.0.2:", "(connection refused)", "127.0.0.3:", "within 50ms, asked once"]);
+    drop(silent);
+}
+
+#[test]
+fn looking_up_a_name_can_be_interrupted() {
+    passes_in_own_network("in_own_network_looking_up_a_name_is_interrupted");
+}
+
+#[test]
+#[ignore = "run by another test, in a network of its own"]
+fn in_own_network_looking_up_a_name_is_interrupted() {
+    ip("link set lo up");
+    // A name server that never answers.
+    let silent = UdpSocket::bind("127.0.0.53:53").unwrap();
+    let cooee = env!("CARGO_BIN_EXE_cooee");
+    for (client, signal) in [("echo", Signal::INT), ("talk", Signal::TERM)] {
+        let words = [cooee, client, "-v", "name.example"];
+        let resolver = "nameserver 127.0.0.53\noptions timeout:30 attempts:5\n";
+        let Some(mut client) = with_names("", resolver, &words) else { return };
+        let mut client = client.spawn().unwrap();
+        let mut log = BufReader::new(client.stderr.take().unwrap());
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        assert!(line.contains("resolving name.example"), "{line}");
+        // What unshare started has become cooee itself.
+        kill_process(Pid::from_child(&client), signal).unwrap();
+        assert_eq!(client.wait().unwrap().signal(), Some(signal.as_raw()));
+    }
+    drop(silent);
+}
+
 #[test]
 fn wrong_words_are_told_in_one_line_and_with_status_2() {
     for (words, part) in [
@@ -194,6 +324,56 @@ fn greet_shows_the_greeting_as_it_is_or_in_pieces() {
     let wanted = "6 bytes: Socket\n6 bytes:  progr\n6 bytes: amming\n6 bytes:  in py\n\
                   5 bytes: thon!\n29 bytes in all: Socket programming in python!\n";
     assert_eq!(cooee(&["greet", &address, "--read-size", "6"], "").fine().text(), wanted);
+}
+
+#[test]
+fn a_byte_that_the_server_calls_urgent_is_a_byte_of_the_greeting() {
+    let address = server(|stream| {
+        let socket = SockRef::from(&stream);
+        socket.send(b"hello, wor").unwrap();
+        socket.send_out_of_band(b"l").unwrap();
+        socket.send(b"d!").unwrap();
+    });
+    assert_eq!(cooee(&["greet", &address], "").fine().text(), "hello, world!");
+}
+
+#[test]
+fn greet_leaves_a_silent_server_with_a_word() {
+    let address = server(|mut stream| {
+        read(&mut stream, 1);
+    });
+    let left = cooee(&["greet", &address, "--timeout", "50ms"], "");
+    left.failed(&["greet", &address, "said nothing for 50ms", "--timeout waits longer"]);
+}
+
+#[test]
+fn a_filter_whose_server_breaks_off_before_all_was_said_has_failed() {
+    for client in ["talk", "chat", "echo"] {
+        let address = server(reset);
+        cooee(&[client, &address], "hi\nBYE\n").failed(&[client, &address, "reset"]);
+        let address = server(|mut stream| {
+            read(&mut stream, 1);
+            reset(stream);
+        });
+        let input = "hi\n".repeat(1_000_000) + "BYE\n";
+        cooee(&[client, &address], input).failed(&[client, &address, "reset"]);
+        let address = server(|mut stream| {
+            let said = read(&mut stream, 3);
+            stream.write_all(&said).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            while read(&mut stream, 65_536).len() == 65_536 {}
+        });
+        let mut input = start(&[client, &address]);
+        let mut pipe = input.stdin.take().unwrap();
+        pipe.write_all(b"hi\n").unwrap();
+        let mut answer = [0; 3];
+        input.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"hi\n");
+        // The server has closed by now, or does so at once; whoever goes on has not been heard.
+        let feeder = thread::spawn(move || while pipe.write_all(&[b'x'; 4096]).is_ok() {});
+        end(input).failed(&[client, &address, "closed the connection"]);
+        feeder.join().unwrap();
+    }
 }
 
 #[test]
@@ -268,7 +448,7 @@ fn a_line_that_is_too_long_for_chat_goes_out_whole_and_is_refused_whole() {
     let address = server.address("chat+tcp").to_string();
     let left = cooee(&["chat", &address], format!("{long}\n/who\nBYE\n")).fine();
     let lines: Vec<&str> = left.text().lines().collect();
-    assert!(lines[1].contains("too long"), "{lines:?}");
+    assert!(lines[1].contains("longer and is dropped"), "{lines:?}");
     assert_eq!(lines[2..], ["** 1 in lobby: guest1", "** Goodbye, guest1!"]);
 }
 

@@ -475,9 +475,9 @@ mod tests {
 
     #[test]
     fn what_can_be_no_answer_is_none_and_told_if_nothing_better_comes() {
+        assert!(may_be_answer(b"2", b"").is_err());
         let long = "x".repeat(513);
         for (nonsense, told) in [
-            ("", "an empty answer"),
             ("\0\0", "an empty answer"),
             ("2", "echo server"),
             ("\x1b]0;owned\x07", "no text"),

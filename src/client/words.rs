@@ -82,6 +82,9 @@ fn advice(reason: Reason) -> &'static str {
         Reason::Failed(ErrorKind::TimedOut) => {
             "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
         }
+        Reason::Failed(ErrorKind::AddrNotAvailable) => {
+            "does this machine have an address of that kind, and a free port for its own end?"
+        }
         Reason::Failed(ErrorKind::ConnectionReset) => {
             "whoever answers there breaks the call off: is the port right, and are you let in?"
         }
