@@ -63,6 +63,7 @@ fn why(reason: Reason, patience: Duration) -> String {
         Reason::Failed(ErrorKind::HostUnreachable) => "host unreachable".into(),
         Reason::Failed(ErrorKind::NetworkUnreachable) => "network unreachable".into(),
         Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
+        Reason::Failed(ErrorKind::InvalidInput) => "invalid address".into(),
         Reason::Failed(kind) => kind.to_string(),
         Reason::Itself => "the call came back to this client itself".into(),
         other => other.to_string(),
@@ -81,6 +82,9 @@ fn advice(reason: Reason) -> &'static str {
         }
         Reason::Failed(ErrorKind::TimedOut) => {
             "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
+        }
+        Reason::Failed(ErrorKind::InvalidInput) => {
+            "an IPv6 address of the link alone needs its interface: [fe80::1%eth0]"
         }
         Reason::Failed(ErrorKind::AddrNotAvailable) => {
             "does this machine have an address of that kind, and a free port for its own end?"
