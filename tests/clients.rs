@@ -361,6 +361,19 @@ fn every_step_is_told_in_order_if_asked_for() {
 }
 
 #[test]
+fn input_that_cannot_be_read_is_a_failure() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let address = server.address("echo+tcp").to_string();
+    let folder = std::fs::File::open("/").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooee"));
+    let output = command.args(["echo", &address]).stdin(folder).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("standard input: Is a directory"), "{errors}");
+}
+
+#[test]
 fn a_reader_that_has_seen_enough_ends_it_quietly() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     let address = server.address("echo+tcp").to_string();

@@ -198,7 +198,12 @@ impl Client {
                 return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));
             }
             (Note::Bytes(bytes), Input::Plain) => engine.feed(self.number, Some(&bytes)),
-            (Note::InputEnded, Input::Plain | Input::Edited(_)) => self.end_input(),
+            (Note::InputEnded, Input::Plain | Input::Edited(_)) => {
+                if let Some(error) = self.reactor.input_failure() {
+                    return Err(format!("standard input: {error}; give a file or a pipe to read"));
+                }
+                self.end_input();
+            }
             _ => {}
         }
         Ok(None)

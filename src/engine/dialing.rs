@@ -22,12 +22,15 @@ pub struct Call {
     /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
     /// no TIME_WAIT is left behind.
     pub resets: bool,
+    /// Whether a silent peer is asked now and then if it is still there. Without that nothing ever
+    /// tells that its machine is gone.
+    pub keepalive: bool,
 }
 
 impl Call {
     /// An ordinary call.
     pub fn to(remote: SocketAddr, kind: Kind) -> Call {
-        Call { remote, kind, from: None, resets: false }
+        Call { remote, kind, from: None, resets: false, keepalive: true }
     }
 }
 
