@@ -81,7 +81,7 @@ impl Service for Echo {
             }
             End::Closed if is_done => net.stop(Ok(())),
             End::Closed => net.stop(Err(self.cut_short("the server closed the connection"))),
-            End::Broken(reason) => net.stop(self.judge_broken(reason)),
+            End::Broken(reason) => self.broke(reason, net),
         }
     }
 
@@ -123,13 +123,24 @@ impl Echo {
 
     /// A reset harms nobody who has all back, nor a person who has said bye to a server of its own
     /// words. Of a filter's input nobody knows then how much of it was heard.
-    fn judge_broken(&self, reason: Reason) -> Result<(), String> {
-        match self.likeness {
-            Likeness::Same if self.is_complete() => Ok(()),
-            Likeness::Same => Err(self.cut_short("the connection broke (reset)")),
-            Likeness::Different if self.is_complete() && self.is_interactive => Ok(()),
-            Likeness::Different => Err(self.caller.broken(reason)),
+    fn broke(&self, reason: Reason, net: &mut Net) {
+        if self.is_complete() && (self.is_interactive || self.has_all_back()) {
+            if !self.caller.is_leaving() {
+                self.display.remark("the server has closed the connection", net);
+            }
+            return net.stop(Ok(()));
         }
+        net.stop(Err(match self.likeness {
+            Likeness::Same if self.caller.sent > 0 => {
+                self.cut_short("the connection broke (reset)")
+            }
+            Likeness::Same | Likeness::Different => self.caller.broken(reason),
+        }));
+    }
+
+    /// Whether the input has ended and every byte of it has come back.
+    fn has_all_back(&self) -> bool {
+        self.likeness == Likeness::Same && self.is_complete() && self.caller.is_leaving()
     }
 
     fn compare(&mut self, input: &[u8]) {
@@ -262,6 +273,29 @@ mod tests {
         stage.say(peer, "hello");
         stage.finish(peer);
         stage.pass(Duration::from_millis(200));
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_reset_before_the_end_of_the_input_is_a_failure_of_a_filter_even_if_all_is_back() {
+        for said in [None, Some(&b"hello"[..])] {
+            for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
+                let (mut stage, peer) = echo(look);
+                if let Some(said) = said {
+                    stage.engine.feed(0, Some(said));
+                    stage.flush();
+                    stage.say(peer, said);
+                }
+                stage.reset(peer);
+                assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+            }
+        }
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.say(peer, "hello");
+        stage.reset(peer);
         assert_eq!(outcome(&stage), Some(Ok(())));
     }
 
