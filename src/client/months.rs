@@ -140,7 +140,8 @@ impl Service for Months {
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         if let End::Broken(reason) = self.caller.closed(reason, net) {
-            net.stop(Err(self.caller.broken(reason)));
+            let nonsense = self.nonsense.take().map(|why| self.no_months(&why));
+            net.stop(Err(nonsense.unwrap_or_else(|| self.caller.broken(reason))));
         }
     }
 
@@ -269,7 +270,7 @@ impl Months {
             return self.caller.give_up(self.question.silence(), net);
         }
         let line = match self.nonsense.take() {
-            Some(why) => self.caller.complaint(&format!("{why}: is that a months server?")),
+            Some(why) => self.no_months(&why),
             None => self.question.given_up(&self.caller),
         };
         if !self.look.interactive || self.ended || self.before.is_none() {
@@ -280,6 +281,10 @@ impl Months {
             self.late.lost(&asked, self.question.tries());
         }
         self.ask_next(net);
+    }
+
+    fn no_months(&self, why: &str) -> String {
+        self.caller.complaint(&format!("{why}: is that a months server?"))
     }
 
     fn refuse(&mut self, word: &str, net: &mut Net) {
