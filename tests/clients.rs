@@ -7,10 +7,11 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::channel;
 use std::thread;
 
 use socket2::SockRef;
-use support::{Server, cooee, end, has_ipv6, pattern, start};
+use support::{Server, cooee, end, pattern, start};
 
 /// A server for one connection that does what `script` says.
 fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -52,15 +53,6 @@ fn read(stream: &mut TcpStream, count: usize) -> Vec<u8> {
 fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
     drop(stream);
-}
-
-/// A port on which nobody listens: it is bound, and nothing more.
-fn deaf() -> (socket2::Socket, String) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any: SocketAddr = ([127, 0, 0, 1], 0).into();
-    socket.bind(&any.into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address.to_string())
 }
 
 #[test]
@@ -143,48 +135,6 @@ fn a_server_that_ends_in_mid_sentence_is_told_of_in_one_line() {
 }
 
 #[test]
-fn nobody_there_is_told_in_one_line_that_helps() {
-    let (_socket, address) = deaf();
-    for client in ["echo", "greet", "talk", "chat"] {
-        let left = cooee(&[client, &address], "hi\n");
-        left.failed(&[client, &address, "connection refused", "nothing listens there"]);
-    }
-    let address = datagram_server(drop);
-    cooee(&["months", &address, "1"], "").failed(&["months", &address, "connection refused"]);
-    cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
-    let unknown = cooee(&["echo", "no-such-host.invalid"], "");
-    unknown.failed(&["no-such-host.invalid", "no address is known", "check the name"]);
-}
-
-#[test]
-fn every_address_of_a_name_is_tried() {
-    let mut server = Server::start(&["echo+tcp://:0"]);
-    let address = server.address("echo+tcp");
-    let named = format!("localhost:{}", address.port());
-    assert_eq!(cooee(&["echo", &named], "hi").fine().text(), "hi");
-    if has_ipv6() {
-        let mut server = Server::start(&["echo+tcp://[::1]:0"]);
-        let address = server.address("echo+tcp").to_string();
-        assert_eq!(cooee(&["echo", &address], "hi").fine().text(), "hi");
-    }
-}
-
-#[test]
-fn wrong_words_are_told_in_one_line_and_with_status_2() {
-    for (words, part) in [
-        (&["echo", "5007"][..], "write :5007"),
-        (&["greet", "echo://:7"], "write: cooee echo"),
-        (&["months", "1", "two"], "is not an integer"),
-        (&["echo", "localhost:0"], "port 0"),
-    ] {
-        let left = cooee(words, "");
-        assert_eq!(left.status, Some(2), "{left:?}");
-        assert_eq!(left.errors.lines().count(), 1, "{left:?}");
-        assert!(left.errors.contains(part), "{left:?}");
-    }
-}
-
-#[test]
 fn greet_shows_the_greeting_as_it_is_or_in_pieces() {
     let text = "Socket programming in python!";
     let mut server = Server::start(&["greet://:0", "--greeting", text]);
@@ -193,6 +143,56 @@ fn greet_shows_the_greeting_as_it_is_or_in_pieces() {
     let wanted = "6 bytes: Socket\n6 bytes:  progr\n6 bytes: amming\n6 bytes:  in py\n\
                   5 bytes: thon!\n29 bytes in all: Socket programming in python!\n";
     assert_eq!(cooee(&["greet", &address, "--read-size", "6"], "").fine().text(), wanted);
+}
+
+#[test]
+fn a_byte_that_the_server_calls_urgent_is_a_byte_of_the_greeting() {
+    let address = server(|stream| {
+        let socket = SockRef::from(&stream);
+        socket.send(b"hello, wor").unwrap();
+        socket.send_out_of_band(b"l").unwrap();
+        socket.send(b"d!").unwrap();
+    });
+    assert_eq!(cooee(&["greet", &address], "").fine().text(), "hello, world!");
+}
+
+#[test]
+fn greet_leaves_a_silent_server_with_a_word() {
+    let address = server(|mut stream| {
+        read(&mut stream, 1);
+    });
+    let left = cooee(&["greet", &address, "--timeout", "50ms"], "");
+    left.failed(&["greet", &address, "said nothing for 50ms", "--timeout waits longer"]);
+}
+
+#[test]
+fn a_filter_whose_server_breaks_off_before_all_was_said_has_failed() {
+    for client in ["talk", "chat", "echo"] {
+        let address = server(reset);
+        cooee(&[client, &address], "hi\nBYE\n").failed(&[client, &address, "reset"]);
+        let address = server(|mut stream| {
+            read(&mut stream, 1);
+            reset(stream);
+        });
+        let input = "hi\n".repeat(1_000_000) + "BYE\n";
+        cooee(&[client, &address], input).failed(&[client, &address, "reset"]);
+        let address = server(|mut stream| {
+            let said = read(&mut stream, 3);
+            stream.write_all(&said).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            while read(&mut stream, 65_536).len() == 65_536 {}
+        });
+        let mut input = start(&[client, &address]);
+        let mut pipe = input.stdin.take().unwrap();
+        pipe.write_all(b"hi\n").unwrap();
+        let mut answer = [0; 3];
+        input.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"hi\n");
+        // The server has closed by now, or does so at once; whoever goes on has not been heard.
+        let feeder = thread::spawn(move || while pipe.write_all(&[b'x'; 4096]).is_ok() {});
+        end(input).failed(&[client, &address, "closed the connection"]);
+        feeder.join().unwrap();
+    }
 }
 
 #[test]
@@ -228,6 +228,47 @@ fn talk_follows_a_classic_server_turn_by_turn() {
     assert_eq!(&answer, b"Yes?\n");
     writeln!(input, "BYE").unwrap();
     assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn talk_learns_from_the_end_of_a_line_that_came_in_two_segments() {
+    let (go_on, wait) = channel::<()>();
+    let address = server(move |mut stream| {
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(b"Hel").unwrap();
+        wait.recv().unwrap();
+        stream.write_all(b"lo\n").unwrap();
+        assert_eq!(read(&mut stream, 99), b"answer\n");
+        stream.write_all(b"BYE\0\0").unwrap();
+    });
+    let mut client = start(&["talk", &address]);
+    let (mut input, mut out) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
+    let mut shown = [0; 4];
+    // It is shown once silence has ended it.
+    out.read_exact(&mut shown).unwrap();
+    assert_eq!(&shown, b"Hel\n");
+    go_on.send(()).unwrap();
+    out.read_exact(&mut shown[..3]).unwrap();
+    assert_eq!(&shown[..3], b"lo\n");
+    writeln!(input, "answer").unwrap();
+    drop(input);
+    assert_eq!(end(client).fine().text(), "");
+}
+
+#[test]
+fn a_line_that_is_too_long_for_chat_goes_out_whole_and_is_refused_whole() {
+    let long = format!("{}/quit{}", "x".repeat(65_536), "BYE".repeat(400));
+    let input = format!("{long}\nhi\n");
+    let (said, heard) = channel();
+    let address = server(move |mut stream| said.send(read(&mut stream, 99_999)).unwrap());
+    cooee(&["chat", &address], &input).fine();
+    assert!(heard.recv().unwrap() == input.as_bytes());
+    let mut server = Server::start(&["chat://:0"]);
+    let address = server.address("chat+tcp").to_string();
+    let left = cooee(&["chat", &address], format!("{long}\n/who\nBYE\n")).fine();
+    let lines: Vec<&str> = left.text().lines().collect();
+    assert!(lines[1].contains("longer and is dropped"), "{lines:?}");
+    assert_eq!(lines[2..], ["** 1 in lobby: guest1", "** Goodbye, guest1!"]);
 }
 
 #[test]
@@ -317,6 +358,19 @@ fn every_step_is_told_in_order_if_asked_for() {
         let at = rest.find(step).unwrap_or_else(|| panic!("{step:?} is not in {rest:?}"));
         rest = &rest[at + step.len()..];
     }
+}
+
+#[test]
+fn input_that_cannot_be_read_is_a_failure() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let address = server.address("echo+tcp").to_string();
+    let folder = std::fs::File::open("/").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cooee"));
+    let output = command.args(["echo", &address]).stdin(folder).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("standard input: Is a directory"), "{errors}");
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl Fault {
     /// What the end of a connection means that was being made.
     pub(super) fn of_call(reason: Reason) -> Fault {
         match reason {
-            Reason::Failed(ErrorKind::ConnectionRefused) => Fault::Refused,
+            // Who has called himself would have been refused on any other port.
+            Reason::Failed(ErrorKind::ConnectionRefused) | Reason::Itself => Fault::Refused,
             Reason::Failed(ErrorKind::TimedOut) => Fault::ConnectTimeout,
             Reason::Failed(ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse) => Fault::NoPorts,
             _ => Fault::ConnectFailed,

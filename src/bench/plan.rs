@@ -73,7 +73,9 @@ impl Plan {
             true => Kind::Datagram,
             false => Kind::Stream,
         };
-        Call { remote: self.remote, kind, from, resets: self.closing == Closing::Rst }
+        let resets = self.closing == Closing::Rst;
+        // It has timeouts of its own.
+        Call { remote: self.remote, kind, from, resets, keepalive: false }
     }
 
     /// How long a failed call is followed by none, so that a target that refuses is not flooded.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Persistence, Request, Target, Task};
+use super::{Persistence, Request, Target, Task, months as months_client};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
 use crate::units::{parse_duration, parse_size};
@@ -106,6 +106,10 @@ pub struct GreetArgs {
     /// Show it in pieces of so many bytes, and then the whole
     #[arg(long, value_name = "SIZE", value_parser = piece)]
     read_size: Option<usize>,
+
+    /// How long the server may be silent
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    timeout: Duration,
 }
 
 impl GreetArgs {
@@ -114,7 +118,8 @@ impl GreetArgs {
     /// # Errors
     /// As for `EchoArgs::request`.
     pub fn request(&self) -> Result<Request, String> {
-        self.call.request(&greet::OFFER, None, Task::Greet(self.read_size))
+        let (read_size, timeout) = (self.read_size, self.timeout);
+        self.call.request(&greet::OFFER, None, Task::Greet { read_size, timeout })
     }
 }
 
@@ -188,7 +193,6 @@ impl MonthsArgs {
     /// # Errors
     /// As for `EchoArgs::request`.
     pub fn request(&self) -> Result<Request, String> {
-        let is_number = |word: &String| word.parse::<i64>().is_ok();
         // As a host, 1.5 would be the address 1.0.0.5 (inet_aton(3)).
         let looks_like_number =
             |word: &str| word.parse::<f64>().is_ok() && !word.starts_with(char::is_alphabetic);
@@ -196,7 +200,7 @@ impl MonthsArgs {
             Some((first, rest)) if !looks_like_number(first) => (Some(first.as_str()), rest),
             _ => (None, self.words.as_slice()),
         };
-        if let Some(word) = numbers.iter().find(|word| !is_number(word)) {
+        if let Some(word) = numbers.iter().find(|word| !months_client::is_integer(word)) {
             return Err(format!("{word:?} is not an integer; the host comes before the integers"));
         }
         let target = Target::parse(&months::OFFER, target, None)?;

@@ -4,12 +4,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::display::Display;
-use super::words;
+use super::display::{Display, Look};
+use super::words::{self, Tried};
 use crate::engine::{Kind, Net, Peer, Reason, Time};
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// When the server has closed, whatever is left of a filter's input shows within this time.
+const REST_OF_INPUT: Duration = Duration::from_millis(200);
 
 /// Where a server can be called, and how.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ enum Stage {
     Connected,
     /// We have said all, and wait for the server to close; for ever, unless there is a time.
     Leaving(Option<Time>),
+    /// The server has closed before the input ended. Until then it shows whether more was to come.
+    Over(Time),
 }
 
 /// How a connection ended, for a front end to judge.
@@ -45,20 +49,38 @@ pub(super) enum End {
 /// The connection to the server.
 pub(super) struct Caller {
     line: Line,
+    look: Look,
     stage: Stage,
     peer: Option<Peer>,
     /// Which address is being called, or has answered.
     at: usize,
     /// Those that could not be reached.
-    tried: Vec<(SocketAddr, Reason)>,
+    tried: Vec<Tried>,
+    /// Why the address being talked to is given up, if it is.
+    given_up: Option<String>,
+    /// Whether the server has said anything since goodbye was said, or has said it itself.
+    has_answered: bool,
+    /// Whether the kernel had not even taken all that was to be sent when the connection ended.
+    is_unsaid: bool,
     pub(super) sent: u64,
     pub(super) received: u64,
 }
 
 impl Caller {
-    pub(super) fn new(line: Line) -> Caller {
-        let (stage, tried) = (Stage::Calling, Vec::new());
-        Caller { line, stage, peer: None, at: 0, tried, sent: 0, received: 0 }
+    pub(super) fn new(line: Line, look: Look) -> Caller {
+        Caller {
+            line,
+            look,
+            stage: Stage::Calling,
+            peer: None,
+            at: 0,
+            tried: Vec::new(),
+            given_up: None,
+            has_answered: false,
+            is_unsaid: false,
+            sent: 0,
+            received: 0,
+        }
     }
 
     /// Whom we talk to, for messages.
@@ -93,6 +115,10 @@ impl Caller {
 
     /// Sends, and tells it.
     pub(super) fn send(&mut self, bytes: &[u8], net: &mut Net) {
+        if matches!(self.stage, Stage::Over(_)) && !bytes.is_empty() {
+            let what = "the server closed the connection before all of the input was sent";
+            return net.stop(Err(self.complaint(&format!("{what}: {} bytes were", self.sent))));
+        }
         let Some(peer) = self.peer.filter(|_| self.stage == Stage::Connected) else { return };
         if !bytes.is_empty() {
             net.send(peer, bytes);
@@ -104,15 +130,20 @@ impl Caller {
     /// Takes note of what has been received.
     pub(super) fn note(&mut self, input: &[u8]) {
         self.received += input.len() as u64;
+        self.has_answered = self.has_said_goodbye();
         log::debug!("received {}", counted(input.len()));
     }
 
     /// Says that nothing more will be said, and goes on listening until the server closes.
     pub(super) fn finish(&mut self, net: &mut Net) {
-        if let (Some(peer), Stage::Connected) = (self.peer, self.stage) {
-            log::debug!("closing our side");
-            net.finish(peer);
-            self.stage = Stage::Leaving(None);
+        match (self.peer, self.stage) {
+            (Some(peer), Stage::Connected) => {
+                log::debug!("closing our side");
+                net.finish(peer);
+                self.stage = Stage::Leaving(None);
+            }
+            (_, Stage::Over(_)) => net.stop(Ok(())),
+            _ => {}
         }
     }
 
@@ -125,6 +156,30 @@ impl Caller {
         self.alarm(net);
     }
 
+    /// Like `leave`, because the server has said goodbye.
+    pub(super) fn dismissed(&mut self, net: &mut Net) {
+        self.leave(net);
+        self.has_answered = true;
+    }
+
+    /// Gives up an address that never answers, for the next one or, if there is none, for good.
+    pub(super) fn give_up(&mut self, why: String, net: &mut Net) {
+        if let Some(peer) = self.peer {
+            self.given_up = Some(why);
+            net.leave(peer);
+        }
+    }
+
+    /// Whether another address is left for a server that has not answered at this one.
+    pub(super) fn has_another(&self) -> bool {
+        self.received == 0 && self.at + 1 < self.line.addresses.len()
+    }
+
+    /// Whether somebody is there and may still be told something.
+    pub(super) fn is_connected(&self) -> bool {
+        self.stage == Stage::Connected
+    }
+
     /// Whether we have said all.
     pub(super) fn is_leaving(&self) -> bool {
         matches!(self.stage, Stage::Leaving(_))
@@ -132,13 +187,14 @@ impl Caller {
 
     /// Leaves if the server has been waited for long enough. To be called from `alarm`.
     pub(super) fn alarm(&mut self, net: &mut Net) {
-        let Stage::Leaving(Some(deadline)) = self.stage else { return };
-        match deadline <= net.now() {
-            true => {
+        match self.stage {
+            Stage::Leaving(Some(deadline)) if deadline <= net.now() => {
                 log::debug!("the server does not close; leaving");
                 net.stop(Ok(()));
             }
-            false => net.wake_at(deadline),
+            Stage::Over(deadline) if deadline <= net.now() => net.stop(Ok(())),
+            Stage::Leaving(Some(deadline)) | Stage::Over(deadline) => net.wake_at(deadline),
+            Stage::Calling | Stage::Connected | Stage::Leaving(None) => {}
         }
     }
 
@@ -152,33 +208,59 @@ impl Caller {
     pub(super) fn closed(&mut self, reason: Reason, net: &mut Net) -> End {
         let remote = self.remote();
         self.peer = None;
-        if self.stage == Stage::Calling || self.was_refused(reason) {
-            log::debug!("{remote}: {}", words::why(reason, self.line.patience));
-            self.tried.push((remote, reason));
-            self.at += 1;
-            self.call_next(net);
-            return End::None;
-        }
-        match reason {
-            Reason::Failed(_) => End::Broken(reason),
-            _ => End::Closed,
-        }
+        self.is_unsaid = net.went_out() < self.sent;
+        let tried = match self.given_up.take() {
+            Some(why) => Tried::silent(remote, why),
+            None if self.stage == Stage::Calling || self.was_refused(reason) => {
+                Tried::failed(remote, reason, self.line.patience)
+            }
+            None => {
+                return match reason {
+                    Reason::Failed(_) | Reason::Slow => End::Broken(reason),
+                    _ => End::Closed,
+                };
+            }
+        };
+        log::debug!("{remote}: {}", tried.why());
+        self.tried.push(tried);
+        self.at += 1;
+        self.sent = 0;
+        self.call_next(net);
+        End::None
     }
 
     /// Ends the program after a conversation that either side may end, as `end` says.
-    pub(super) fn conversation_over(&self, end: End, display: &Display, net: &mut Net) {
-        let has_said_goodbye = matches!(self.stage, Stage::Leaving(Some(_)));
-        let outcome = match end {
-            End::None => return,
-            // Whoever has said goodbye does not mind how the other hangs up.
-            End::Broken(reason) if !has_said_goodbye => Err(self.broken(reason)),
-            End::Closed if !self.is_leaving() => {
-                display.remark("the server has closed the connection", net);
-                Ok(())
-            }
-            End::Broken(_) | End::Closed => Ok(()),
-        };
-        net.stop(outcome);
+    pub(super) fn conversation_over(&mut self, end: End, display: &Display, net: &mut Net) {
+        match end {
+            End::None => {}
+            End::Broken(reason) if !self.is_forgiving() => net.stop(Err(self.broken(reason))),
+            End::Closed if !self.is_leaving() => self.hung_up(display, net),
+            End::Broken(_) | End::Closed => net.stop(Ok(())),
+        }
+    }
+
+    /// The server has closed in order before we had said all. To a person that is told; a filter
+    /// has failed if there is more input.
+    pub(super) fn hung_up(&mut self, display: &Display, net: &mut Net) {
+        if self.look.interactive {
+            display.remark("the server has closed the connection", net);
+            return net.stop(Ok(()));
+        }
+        let until = net.now().after(REST_OF_INPUT);
+        self.stage = Stage::Over(until);
+        net.hold_input(false);
+        net.wake_at(until);
+    }
+
+    fn has_said_goodbye(&self) -> bool {
+        matches!(self.stage, Stage::Leaving(Some(_)))
+    }
+
+    /// Whether it does not matter how the other hangs up. A person who has said goodbye does not
+    /// mind; of a filter's input nobody knows that it was heard unless the server still answered.
+    fn is_forgiving(&self) -> bool {
+        let is_heard = self.look.interactive || self.has_answered;
+        self.has_said_goodbye() && is_heard && !self.is_unsaid
     }
 
     /// A datagram socket is connected at once; that nobody listens shows only later.
@@ -191,8 +273,7 @@ impl Caller {
         if self.at < self.line.addresses.len() {
             return self.call(net);
         }
-        let Line { service, patience, .. } = &self.line;
-        net.stop(Err(words::unreachable(service, *patience, &self.tried)));
+        net.stop(Err(words::unreachable(self.line.service, &self.tried)));
     }
 
     /// The line for a connection that broke.
@@ -257,7 +338,8 @@ pub(super) mod tests {
 
     #[test]
     fn every_address_is_tried_in_turn_and_the_failure_names_them_all() {
-        let mut stage = Theatre::new(Plain(Caller::new(line("echo", Kind::Stream))));
+        let mut stage =
+            Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
         stage.flush();
         stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
         stage.flush();
@@ -271,7 +353,8 @@ pub(super) mod tests {
 
     #[test]
     fn the_second_address_will_do() {
-        let mut stage = Theatre::new(Plain(Caller::new(line("echo", Kind::Stream))));
+        let mut stage =
+            Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
         stage.flush();
         stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
         stage.flush();

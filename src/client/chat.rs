@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use super::caller::{Caller, Line};
 use super::display::{Display, Look};
+use super::piped::{Piece, Piped};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 
 /// A server that does not welcome us within this time is spoken to all the same.
 const WELCOME: Duration = Duration::from_secs(1);
+
+/// A longer line than this means no goodbye, whatever the word between its blanks: our server
+/// takes it for too long a line.
+const GOODBYE_BYTES_MAX: usize = 1024;
 
 /// Whether the server has been told who we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +30,7 @@ pub(super) struct Chat {
     /// What is said for the user on arrival.
     first_words: Vec<String>,
     stage: Stage,
+    piped: Piped,
 }
 
 impl Chat {
@@ -31,8 +38,8 @@ impl Chat {
         let nick = nick.map(|name| format!("/nick {name}\n"));
         let room = room.map(|name| format!("/join {name}\n"));
         let first_words = nick.into_iter().chain(room).collect();
-        let (caller, display) = (Caller::new(line), Display::new(look));
-        Chat { caller, display, first_words, stage: Stage::Chatting }
+        let (caller, display) = (Caller::new(line, look), Display::new(look));
+        Chat { caller, display, first_words, stage: Stage::Chatting, piped: Piped::default() }
     }
 
     /// Says the first words, and listens to the user from now on.
@@ -92,8 +99,34 @@ impl Service for Chat {
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         let Some(line) = line else { return self.caller.finish(net) };
-        self.caller.send(format!("{line}\n").as_bytes(), net);
-        if matches!(line.trim(), "BYE" | "/quit") {
+        self.say(line.as_bytes(), net);
+    }
+
+    /// How long a line may be is for the server to say: a long one goes there whole, so that it is
+    /// refused whole.
+    fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+        let pieces = match bytes {
+            Some(bytes) => self.piped.push(bytes),
+            None => self.piped.end().into_iter().collect(),
+        };
+        for piece in pieces {
+            match piece {
+                Piece::Line(line) => self.say(&line, net),
+                Piece::Part(part) => self.caller.send(&part, net),
+                Piece::Rest(rest) => self.caller.send(&[&rest[..], b"\n"].concat(), net),
+            }
+        }
+        if bytes.is_none() {
+            self.caller.finish(net);
+        }
+    }
+}
+
+impl Chat {
+    fn say(&mut self, line: &[u8], net: &mut Net) {
+        self.caller.send(&[line, b"\n"].concat(), net);
+        let is_short = line.len() <= GOODBYE_BYTES_MAX;
+        if is_short && matches!(words::core(line), b"BYE" | b"/quit") {
             self.caller.leave(net);
         }
     }
@@ -132,6 +165,26 @@ mod tests {
     }
 
     #[test]
+    fn a_long_line_goes_out_whole_and_no_piece_of_it_is_a_command() {
+        let (mut stage, peer) = chat(None, None);
+        let long = "x".repeat(70_000);
+        for piece in [long.as_bytes(), b"/quit", b"\nBYE", b" now\nx\n/quit"] {
+            stage.engine.feed(0, Some(piece));
+            stage.flush();
+        }
+        stage.engine.feed(0, Some(format!(" \n{}BYE\n", " ".repeat(1022)).as_bytes()));
+        stage.flush();
+        assert!(stage.is_over(peer));
+        assert_eq!(stage.hear(peer), format!("{long}/quit\nBYE now\nx\n/quit \n"));
+        let (mut stage, peer) = chat(None, None);
+        let blanks = format!("{}BYE\n", " ".repeat(1022));
+        stage.engine.feed(0, Some(blanks.as_bytes()));
+        stage.tell(Some(blanks.trim_end()));
+        assert!(!stage.is_over(peer));
+        assert_eq!(stage.hear(peer), blanks.repeat(2));
+    }
+
+    #[test]
     fn bye_leaves_and_shows_the_goodbye() {
         let (mut stage, peer) = chat(None, None);
         stage.tell(Some("BYE"));
@@ -140,6 +193,34 @@ mod tests {
         stage.finish(peer);
         assert_eq!(stage.screen(), "** Goodbye, guest1!\n");
         assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn a_filter_whose_server_breaks_off_without_a_word_after_its_goodbye_has_failed() {
+        for (goodbye, is_fine) in [("", false), ("** Goodbye!\n", true)] {
+            let (mut stage, peer) = chat(None, None);
+            stage.say(peer, "** Welcome!\n");
+            stage.engine.feed(0, Some(b"hi\nBYE\n"));
+            stage.flush();
+            stage.say(peer, goodbye);
+            stage.reset(peer);
+            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_kicked_fails_if_it_had_more_to_say() {
+        for (rest, is_fine) in [(None, true), (Some(&b"more\n"[..]), false)] {
+            let (mut stage, peer) = chat(None, None);
+            stage.engine.feed(0, Some(b"hi\n"));
+            stage.flush();
+            stage.say(peer, "** You have been kicked.\n");
+            stage.finish(peer);
+            assert_eq!(stage.screen(), "** You have been kicked.\n");
+            assert_eq!(stage.engine.outcome(), None);
+            stage.engine.feed(0, rest);
+            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look, visible_line};
 use super::question::{Persistence, Question, Wait};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 
 /// A datagram of a filter: fits any Ethernet in one piece.
@@ -31,7 +32,7 @@ pub(super) struct DatagramEcho {
 
 impl DatagramEcho {
     pub(super) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
-        let (caller, question) = (Caller::new(line), Question::new(persistence));
+        let (caller, question) = (Caller::new(line, look), Question::new(persistence));
         let (display, queue) = (Display::new(look), VecDeque::new());
         let (before, echoes, ended) = (None, false, false);
         DatagramEcho { caller, question, look, display, queue, before, echoes, ended }
@@ -47,7 +48,7 @@ impl Service for DatagramEcho {
         self.caller.opened();
         net.hold_input(false);
         // What the address before did not take.
-        self.question.ask_again(&mut self.caller, net);
+        self.question.ask_anew(&mut self.caller, net);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
@@ -75,6 +76,10 @@ impl Service for DatagramEcho {
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
         if self.question.alarm(&mut self.caller, net) == Wait::Over {
+            let is_unheard = self.caller.received == 0 && !self.look.interactive;
+            if is_unheard || self.caller.has_another() {
+                return self.caller.give_up(self.question.silence(), net);
+            }
             let line = self.question.given_up(&self.caller);
             if !self.look.interactive {
                 self.display.finish(net);
@@ -90,7 +95,7 @@ impl Service for DatagramEcho {
         match line {
             Some(line) => {
                 self.enqueue(line.as_bytes(), net);
-                if line.trim().eq_ignore_ascii_case("bye") {
+                if words::core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
                     self.end(net);
                 }
             }
@@ -202,8 +207,33 @@ mod tests {
         assert_eq!(stage.hear(peer), "hellohellohello");
         assert_eq!(stage.engine.outcome(), None);
         stage.pass(Duration::from_secs(1));
+        assert_eq!(stage.engine.outcome(), None);
+        // The other address has its chance.
+        let second = stage.called[1];
+        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        stage.flush();
+        stage.pass(Duration::from_secs(6));
+        assert_eq!(stage.hear(second), "hellohellohello");
         let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
-        assert!(line.contains("192.0.2.1:7: no answer within 2s (asked 3 times)"), "{line}");
+        let silent = "no answer within 2s, asked 3 times";
+        assert!(line.contains(&format!("192.0.2.1:7 ({silent})")), "{line}");
+        assert!(line.contains(&format!("192.0.2.2:7 ({silent})")), "{line}");
+    }
+
+    #[test]
+    fn the_second_address_answers_what_the_first_was_silent_to() {
+        for look in [TERMINAL, Look::default()] {
+            let (mut stage, _) = echo(look);
+            stage.tell(Some("hello"));
+            stage.pass(Duration::from_secs(6));
+            let second = stage.called[1];
+            stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+            stage.flush();
+            stage.say(second, "hello");
+            stage.tell(None);
+            assert_eq!(stage.screen().trim_end(), "hello");
+            assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 
 /// After our end, a server that has sent all back may take so long to close; then we leave.
@@ -33,13 +34,15 @@ pub(super) struct Echo {
     head: Vec<u8>,
     likeness: Likeness,
     heard_at: Time,
+    is_interactive: bool,
 }
 
 impl Echo {
     pub(super) fn new(line: Line, look: Look) -> Echo {
-        let (caller, display) = (Caller::new(line), Display::new(look));
+        let (caller, display) = (Caller::new(line, look), Display::new(look));
         let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
-        Echo { caller, display, head, likeness, heard_at }
+        let is_interactive = look.interactive;
+        Echo { caller, display, head, likeness, heard_at, is_interactive }
     }
 }
 
@@ -70,19 +73,15 @@ impl Service for Echo {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.caller.closed(reason, net);
         self.display.finish(net);
+        let is_done = self.is_complete() || self.likeness == Likeness::Different;
         match end {
             End::None => {}
-            _ if self.is_complete() => {
-                if !self.caller.is_leaving() {
-                    self.display.remark("the server has closed the connection", net);
-                }
-                net.stop(Ok(()));
+            End::Closed if is_done && !self.caller.is_leaving() => {
+                self.caller.hung_up(&self.display, net);
             }
+            End::Closed if is_done => net.stop(Ok(())),
             End::Closed => net.stop(Err(self.cut_short("the server closed the connection"))),
-            End::Broken(reason) if self.likeness == Likeness::Different => {
-                net.stop(Err(self.caller.broken(reason)));
-            }
-            End::Broken(_) => net.stop(Err(self.cut_short("the connection broke (reset)"))),
+            End::Broken(reason) => self.broke(reason, net),
         }
     }
 
@@ -95,7 +94,7 @@ impl Service for Echo {
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         let Some(line) = line else { return self.end(net) };
         self.send(format!("{line}\n").as_bytes(), net);
-        if line.trim().eq_ignore_ascii_case("bye") {
+        if words::core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
             self.end(net);
         }
     }
@@ -120,6 +119,28 @@ impl Echo {
         self.caller.finish(net);
         self.heard_at = net.now();
         self.look_at_silence(net);
+    }
+
+    /// A reset harms nobody who has all back, nor a person who has said bye to a server of its own
+    /// words. Of a filter's input nobody knows then how much of it was heard.
+    fn broke(&self, reason: Reason, net: &mut Net) {
+        if self.is_complete() && (self.is_interactive || self.has_all_back()) {
+            if !self.caller.is_leaving() {
+                self.display.remark("the server has closed the connection", net);
+            }
+            return net.stop(Ok(()));
+        }
+        net.stop(Err(match self.likeness {
+            Likeness::Same if self.caller.sent > 0 => {
+                self.cut_short("the connection broke (reset)")
+            }
+            Likeness::Same | Likeness::Different => self.caller.broken(reason),
+        }));
+    }
+
+    /// Whether the input has ended and every byte of it has come back.
+    fn has_all_back(&self) -> bool {
+        self.likeness == Likeness::Same && self.is_complete() && self.caller.is_leaving()
     }
 
     fn compare(&mut self, input: &[u8]) {
@@ -226,6 +247,67 @@ mod tests {
         stage.finish(peer);
         assert_eq!(stage.screen(), "hello\n* the server has closed the connection\n");
         assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_filter_whose_server_closes_before_the_input_has_ended_fails_if_there_is_more() {
+        for (answer, rest, is_fine) in [
+            ("hello", None, true),
+            ("hello", Some(&b"more"[..]), false),
+            ("thank you", None, true),
+            ("thank you", Some(b"more"), false),
+        ] {
+            let (mut stage, peer) = echo(Look::default());
+            stage.engine.feed(0, Some(b"hello"));
+            stage.flush();
+            stage.say(peer, answer);
+            stage.finish(peer);
+            assert_eq!(outcome(&stage), None);
+            stage.engine.feed(0, rest);
+            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+        }
+        // Whoever keeps the input open without a word is not waited for.
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.flush();
+        stage.say(peer, "hello");
+        stage.finish(peer);
+        stage.pass(Duration::from_millis(200));
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_reset_before_the_end_of_the_input_is_a_failure_of_a_filter_even_if_all_is_back() {
+        for said in [None, Some(&b"hello"[..])] {
+            for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
+                let (mut stage, peer) = echo(look);
+                if let Some(said) = said {
+                    stage.engine.feed(0, Some(said));
+                    stage.flush();
+                    stage.say(peer, said);
+                }
+                stage.reset(peer);
+                assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+            }
+        }
+        let (mut stage, peer) = echo(Look::default());
+        stage.engine.feed(0, Some(b"hello"));
+        stage.engine.feed(0, None);
+        stage.flush();
+        stage.say(peer, "hello");
+        stage.reset(peer);
+        assert_eq!(outcome(&stage), Some(Ok(())));
+    }
+
+    #[test]
+    fn a_reset_by_a_server_of_its_own_words_is_a_failure_of_a_filter_only() {
+        for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
+            let (mut stage, peer) = echo(look);
+            stage.say(peer, "Welcome!\n");
+            stage.tell(Some("bye"));
+            stage.reset(peer);
+            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+        }
     }
 
     #[test]

@@ -7,8 +7,6 @@ use super::display::{Display, Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
-/// How long the server may be silent; then we leave.
-const SILENCE: Duration = Duration::from_secs(10);
 /// More than this is not shown as a whole after its pieces.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -27,15 +25,23 @@ pub(super) struct Greet {
     display: Display,
     look: Look,
     pieces: Option<Pieces>,
+    /// How long the server may be silent; then we leave.
+    timeout: Duration,
     heard_at: Time,
 }
 
 impl Greet {
-    /// `read_size`: show it in pieces of so many bytes.
-    pub(super) fn new(line: Line, look: Look, read_size: Option<usize>) -> Greet {
-        let (caller, display) = (Caller::new(line), Display::new(look));
+    /// `read_size`: show it in pieces of so many bytes. `timeout`: leave a server that has been
+    /// silent for so long.
+    pub(super) fn new(
+        line: Line,
+        look: Look,
+        read_size: Option<usize>,
+        timeout: Duration,
+    ) -> Greet {
+        let (caller, display) = (Caller::new(line, look), Display::new(look));
         let pieces = read_size.map(|size| Pieces { size, whole: Vec::new(), shown: 0, total: 0 });
-        Greet { caller, display, look, pieces, heard_at: Time::ZERO }
+        Greet { caller, display, look, pieces, timeout, heard_at: Time::ZERO }
     }
 }
 
@@ -47,7 +53,7 @@ impl Service for Greet {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         self.heard_at = net.now();
-        net.wake_in(SILENCE);
+        net.wake_in(self.timeout);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
@@ -83,15 +89,19 @@ impl Service for Greet {
 
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
-        let over = self.heard_at.after(SILENCE);
+        if !self.caller.is_connected() {
+            return;
+        }
+        let over = self.heard_at.after(self.timeout);
         if over > net.now() {
             return net.wake_at(over);
         }
         self.show_rest(net);
         net.stop(match self.caller.received {
             0 => {
-                let what = "the server has said nothing for 10s";
-                Err(self.caller.complaint(&format!("{what}: is that a greet server?")))
+                let what = format!("the server has said nothing for {:?}", self.timeout);
+                let advice = "is that a greet server? --timeout waits longer";
+                Err(self.caller.complaint(&format!("{what}: {advice}")))
             }
             _ => Ok(()),
         });
@@ -156,9 +166,10 @@ mod tests {
     use crate::engine::stage::Stage;
 
     fn greet(look: Look, read_size: Option<usize>) -> (Stage, Peer) {
-        connected(Greet::new(line("greet", Kind::Stream), look, read_size))
+        connected(Greet::new(line("greet", Kind::Stream), look, read_size, TIMEOUT))
     }
 
+    const TIMEOUT: Duration = Duration::from_secs(10);
     const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
 
     #[test]
@@ -195,7 +206,7 @@ mod tests {
         for (text, is_fine) in [("", false), ("hello", true)] {
             let (mut stage, peer) = greet(Look::default(), None);
             stage.say(peer, text);
-            stage.pass(Duration::from_secs(11));
+            stage.pass(TIMEOUT);
             assert_eq!(stage.engine.outcome().unwrap().is_ok(), is_fine);
         }
     }

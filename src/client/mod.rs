@@ -13,7 +13,9 @@ mod echo;
 mod editor;
 mod greet;
 mod keys;
+mod late;
 mod months;
+mod piped;
 mod question;
 mod talk;
 mod target;
@@ -59,8 +61,13 @@ pub struct Request {
 pub enum Task {
     /// Send what is typed or piped, show what comes back.
     Echo(Persistence),
-    /// Show what it says, perhaps in pieces of so many bytes.
-    Greet(Option<usize>),
+    /// Show what it says.
+    Greet {
+        /// In pieces of so many bytes.
+        read_size: Option<usize>,
+        /// How long it may be silent.
+        timeout: Duration,
+    },
     /// Talk to its operator.
     Talk,
     /// Talk to everybody.
@@ -105,10 +112,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
-    let manner = match request.task {
-        Task::Echo(_) if !look.interactive => Manner::Bytes,
-        _ => Manner::Lines,
-    };
+    // A filter passes on what it is fed as it is; a person types lines.
+    let manner = if look.interactive { Manner::Lines } else { Manner::Bytes };
     Client { reactor, number, look, manner, input: Input::Unread }.run()
 }
 
@@ -118,7 +123,9 @@ fn front_end(task: &Task, line: Line, look: Look) -> Box<dyn Service> {
             Kind::Stream => Box::new(echo::Echo::new(line, look)),
             Kind::Datagram => Box::new(datagram_echo::DatagramEcho::new(line, look, *persistence)),
         },
-        Task::Greet(read_size) => Box::new(greet::Greet::new(line, look, *read_size)),
+        Task::Greet { read_size, timeout } => {
+            Box::new(greet::Greet::new(line, look, *read_size, *timeout))
+        }
         Task::Talk => Box::new(talk::Talk::new(line, look)),
         Task::Chat { nick, room } => {
             Box::new(chat::Chat::new(line, look, nick.as_deref(), room.as_deref()))
@@ -191,7 +198,12 @@ impl Client {
                 return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));
             }
             (Note::Bytes(bytes), Input::Plain) => engine.feed(self.number, Some(&bytes)),
-            (Note::InputEnded, Input::Plain | Input::Edited(_)) => self.end_input(),
+            (Note::InputEnded, Input::Plain | Input::Edited(_)) => {
+                if let Some(error) = self.reactor.input_failure() {
+                    return Err(format!("standard input: {error}; give a file or a pipe to read"));
+                }
+                self.end_input();
+            }
             _ => {}
         }
         Ok(None)

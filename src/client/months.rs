@@ -2,14 +2,18 @@
 //! terminal, whatever is typed until `0`.
 //!
 //! The protocol has no numbers of its own, so a late copy of one answer may look like the answer
-//! to the next question. An answer that is suspicious of that is held back for a moment.
+//! to the next question. A copy that is owed, because its question was asked again, is passed over;
+//! an answer that is only suspicious of being one is held back for a moment.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::caller::{Caller, End, Line};
 use super::display::{Look, visible_line};
+use super::late::Late;
+use super::piped::{Piece, Piped};
 use super::question::{Persistence, Question, Wait};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::months::NAMES;
 
@@ -19,6 +23,12 @@ const HELLO: &[u8] = b"Hello I just want to use your Service";
 const INTRODUCTION_BYTES: usize = 32;
 /// How long a suspicious answer waits for a better one.
 const SUSPICION: Duration = Duration::from_millis(300);
+/// More is no answer, from whatever server.
+const ANSWER_BYTES_MAX: usize = 512;
+/// A longer integer than this is none.
+const INTEGER_BYTES_MAX: usize = 32;
+/// So much of a word that is no integer is shown.
+const WORD_CHARS_SHOWN: usize = 40;
 /// So many questions wait before no more input is read.
 const QUEUE_MAX: usize = 256;
 
@@ -47,6 +57,13 @@ pub(super) struct Months {
     /// The question before, and its answer.
     before: Option<(Vec<u8>, Vec<u8>)>,
     suspect: Option<Suspect>,
+    /// What may still come in answer to earlier questions.
+    late: Late,
+    /// What the server said of itself before it answered.
+    introduction: Option<Vec<u8>>,
+    /// What has come in the place of an answer.
+    nonsense: Option<String>,
+    piped: Piped,
     /// Nothing more will be asked.
     ended: bool,
     /// What a filter was fed that cannot be asked: the failure, once the rest is answered.
@@ -66,13 +83,17 @@ impl Months {
             false => Asking::Number,
         };
         Months {
-            caller: Caller::new(line),
+            caller: Caller::new(line, look),
             question: Question::new(persistence),
             look,
             asking,
             queue: numbers.iter().cloned().collect(),
             before: None,
             suspect: None,
+            late: Late::default(),
+            introduction: None,
+            nonsense: None,
+            piped: Piped::default(),
             ended: !numbers.is_empty(),
             refused: None,
         }
@@ -88,7 +109,7 @@ impl Service for Months {
         self.caller.opened();
         if self.question.pending().is_some() {
             // The address before did not take it.
-            self.question.ask_again(&mut self.caller, net);
+            self.question.ask_anew(&mut self.caller, net);
         } else if self.asking == Asking::Hello {
             self.question.ask(HELLO, &mut self.caller, net);
         } else {
@@ -98,14 +119,14 @@ impl Service for Months {
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.caller.note(input);
-        if self.question.pending().is_none() {
-            log::debug!("nothing was asked; that is an answer once more");
-        } else if self.asking == Asking::Number
-            && self.before.is_none()
-            && input.len() >= INTRODUCTION_BYTES
-        {
-            self.asking = Asking::NumberAgain;
-            self.question.ask_again(&mut self.caller, net);
+        let asked = self.question.pending().unwrap_or_default();
+        if self.late.takes(asked, input) || self.question.pending().is_none() {
+            log::debug!("that is an answer to an earlier question");
+        } else if let Err(why) = may_be_answer(asked, input) {
+            log::debug!("that is no answer: {why}");
+            self.nonsense = Some(why);
+        } else if self.is_introduction(input) {
+            self.introduced(input, net);
         } else if self.is_suspicious(input) {
             log::debug!("that may be the answer before, once more; waiting for another");
             let until = net.now().after(SUSPICION);
@@ -119,7 +140,8 @@ impl Service for Months {
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         if let End::Broken(reason) = self.caller.closed(reason, net) {
-            net.stop(Err(self.caller.broken(reason)));
+            let nonsense = self.nonsense.take().map(|why| self.no_months(&why));
+            net.stop(Err(nonsense.unwrap_or_else(|| self.caller.broken(reason))));
         }
     }
 
@@ -143,25 +165,69 @@ impl Service for Months {
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
-        let word = line.map(str::trim);
-        match word {
-            _ if self.ended => return,
-            Some("") => return,
-            Some(word) if word.parse::<i64>().is_err() => self.refuse(word, net),
-            Some(word) => {
-                self.queue.push_back(word.to_owned());
-                self.ended = word.parse() == Ok(0);
-            }
+        match line {
+            Some(line) => self.take(line.as_bytes(), net),
             None => self.ended = true,
         }
+        self.go_on(net);
+    }
+
+    fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+        let pieces = match bytes {
+            Some(bytes) => self.piped.push(bytes),
+            None => self.piped.end().into_iter().collect(),
+        };
+        for piece in pieces {
+            match piece {
+                Piece::Line(line) => self.take(&line, net),
+                Piece::Part(_) | Piece::Rest(_) if self.ended => {}
+                Piece::Part(part) | Piece::Rest(part) => {
+                    self.refuse(&String::from_utf8_lossy(&part), net);
+                }
+            }
+        }
+        self.ended |= bytes.is_none();
+        self.go_on(net);
+    }
+}
+
+impl Months {
+    /// Takes a word that is to be asked.
+    fn take(&mut self, line: &[u8], net: &mut Net) {
+        let word = String::from_utf8_lossy(words::core(line));
+        if self.ended || word.is_empty() {
+            return;
+        }
+        if !is_integer(&word) {
+            return self.refuse(&word, net);
+        }
+        self.ended = word.parse() == Ok(0);
+        self.queue.push_back(word.into_owned());
+    }
+
+    fn go_on(&mut self, net: &mut Net) {
         if self.question.pending().is_none() {
             self.ask_next(net);
         }
         net.hold_input(self.queue.len() >= QUEUE_MAX);
     }
-}
 
-impl Months {
+    /// Whether `input` is what a server says of itself to whoever comes, whatever was asked.
+    fn is_introduction(&self, input: &[u8]) -> bool {
+        let is_first = self.asking == Asking::Number && self.before.is_none();
+        let is_again = self.introduction.as_deref() == Some(input);
+        is_again || is_first && input.len() >= INTRODUCTION_BYTES
+    }
+
+    /// The question has not been answered yet: once more, unless that has been done.
+    fn introduced(&mut self, input: &[u8], net: &mut Net) {
+        if self.introduction.is_none() {
+            self.introduction = Some(input.to_vec());
+            self.asking = Asking::NumberAgain;
+            self.question.ask_again(&mut self.caller, net);
+        }
+    }
+
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
             Some(word) => self.question.ask(word.as_bytes(), &mut self.caller, net),
@@ -179,12 +245,17 @@ impl Months {
         let is_repeated = self.before.as_ref().is_some_and(|(question, answer)| {
             question.as_slice() != asked && answer.as_slice() == input
         });
-        is_repeated || is_wrong_month(asked, input)
+        let is_strange = self.late.has_lost() && !is_right_month(asked, input);
+        is_repeated || is_strange || is_wrong_month(asked, input)
     }
 
     fn accept(&mut self, answer: &[u8], net: &mut Net) {
         let Some(asked) = self.question.answered() else { return };
-        self.suspect = None;
+        // An introduction was the answer to one of the tries.
+        let introductions = u32::from(self.asking == Asking::NumberAgain);
+        let owed = self.question.tries().saturating_sub(1 + introductions);
+        self.late.answered(&asked, answer, owed);
+        (self.suspect, self.nonsense) = (None, None);
         self.show(answer, net);
         if self.asking == Asking::Hello && self.look.interactive {
             net.print(b"* 1-12, or 0 to end\n");
@@ -195,18 +266,33 @@ impl Months {
     }
 
     fn give_up(&mut self, net: &mut Net) {
-        let line = self.question.given_up(&self.caller);
-        let has_answered = self.caller.received > 0;
-        if !(self.look.interactive && has_answered) || self.ended {
+        if self.caller.received == 0 && self.nonsense.is_none() {
+            return self.caller.give_up(self.question.silence(), net);
+        }
+        let line = match self.nonsense.take() {
+            Some(why) => self.no_months(&why),
+            None => self.question.given_up(&self.caller),
+        };
+        if !self.look.interactive || self.ended || self.before.is_none() {
             return net.stop(Err(line));
         }
         net.print(format!("* {line}\n").as_bytes());
-        self.question.answered();
+        if let Some(asked) = self.question.answered() {
+            self.late.lost(&asked, self.question.tries());
+        }
         self.ask_next(net);
     }
 
+    fn no_months(&self, why: &str) -> String {
+        self.caller.complaint(&format!("{why}: is that a months server?"))
+    }
+
     fn refuse(&mut self, word: &str, net: &mut Net) {
-        let line = format!("{word:?} is not an integer; write 1-12, or 0 to end");
+        let mut shown: String = word.chars().take(WORD_CHARS_SHOWN).collect();
+        if shown.len() < word.len() {
+            shown.push_str("...");
+        }
+        let line = format!("{shown:?} is not an integer; write 1-12, or 0 to end");
         match self.look.interactive {
             true => net.print(format!("* {line}\n").as_bytes()),
             false => {
@@ -218,7 +304,7 @@ impl Months {
 
     fn show(&self, answer: &[u8], net: &mut Net) {
         // The introduction has line ends around it.
-        let answer = answer.trim_ascii();
+        let answer = words::core(answer);
         match self.look.terminal {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
             false => {
@@ -229,11 +315,46 @@ impl Months {
     }
 }
 
+/// Whether `word` can be asked. One of hundreds of digits would be a month in some servers' eyes.
+pub(super) fn is_integer(word: &str) -> bool {
+    word.len() <= INTEGER_BYTES_MAX && word.parse::<i64>().is_ok()
+}
+
+/// Whether `answer` can be one, in whatever spelling or language: a text, with a letter in it. If
+/// not, the complaint.
+fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
+    let text = words::core(answer);
+    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
+    if text.is_empty() {
+        Err("an empty answer came".into())
+    } else if text == words::core(asked) {
+        Err("what was asked came back, as from an echo server".into())
+    } else if answer.len() > ANSWER_BYTES_MAX {
+        Err(format!("an answer of {} bytes came, which is too long", answer.len()))
+    } else if text.iter().any(is_control) {
+        Err("an answer came that is no text".into())
+    } else if !text.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) {
+        Err("an answer came without a letter in it".into())
+    } else {
+        Ok(())
+    }
+}
+
+/// Which month `text` is the name of, 1-12.
+pub(super) fn month(text: &[u8]) -> Option<usize> {
+    let index = NAMES.iter().position(|name| name.as_bytes() == words::core(text))?;
+    Some(index + 1)
+}
+
+/// Whether `answer` is the name of the month that was asked for.
+pub(super) fn is_right_month(asked: &[u8], answer: &[u8]) -> bool {
+    let asked = std::str::from_utf8(asked).ok().and_then(|word| word.parse().ok());
+    asked.is_some() && month(answer) == asked
+}
+
 /// Whether `answer` is the name of a month, but not of the one that was asked for.
 fn is_wrong_month(asked: &[u8], answer: &[u8]) -> bool {
-    let named = NAMES.iter().position(|name| name.as_bytes() == answer.trim_ascii());
-    let asked = std::str::from_utf8(asked).ok().and_then(|word| word.parse::<usize>().ok());
-    named.is_some_and(|index| asked != Some(index + 1))
+    month(answer).is_some() && !is_right_month(asked, answer)
 }
 
 #[cfg(test)]
@@ -316,12 +437,106 @@ mod tests {
     }
 
     #[test]
+    fn an_introduction_that_comes_twice_is_not_an_answer_the_second_time() {
+        let (mut stage, peer) = months(Look::default(), &["3"]);
+        let introduction = "Hey there I am going to provide you the month, if ...";
+        stage.pass(Duration::from_secs(2));
+        stage.say(peer, introduction);
+        stage.say(peer, introduction);
+        stage.say(peer, "March");
+        assert_eq!(stage.screen(), "March\n");
+    }
+
+    #[test]
+    fn the_answer_to_each_try_is_known_however_it_is_spelt_and_however_late_it_comes() {
+        let (mut stage, peer) = months(Look::default(), &["2", "13", "3"]);
+        stage.pass(Duration::from_secs(4));
+        assert_eq!(stage.hear(peer), "222");
+        stage.say(peer, "Febuary");
+        stage.say(peer, "Febuary");
+        stage.pass(Duration::from_secs(1));
+        stage.say(peer, "Invalid");
+        stage.say(peer, "Febuary");
+        stage.pass(Duration::from_secs(1));
+        stage.say(peer, "Mrach");
+        assert_eq!(stage.screen(), "Febuary\nInvalid\nMrach\n");
+        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn an_answer_that_was_given_up_is_not_taken_for_the_next() {
+        let (mut stage, peer) = months(TERMINAL, &[]);
+        stage.say(peer, "Hello, who asks?");
+        stage.tell(Some("2"));
+        stage.pass(Duration::from_secs(6));
+        assert!(stage.screen().contains("no answer within 2s, asked 3 times"));
+        stage.tell(Some("3"));
+        stage.say(peer, "February");
+        stage.say(peer, "Febuary");
+        stage.pass(Duration::from_millis(100));
+        stage.say(peer, "March");
+        assert_eq!(stage.screen(), "March\n");
+    }
+
+    #[test]
+    fn what_can_be_no_answer_is_none_and_told_if_nothing_better_comes() {
+        assert!(may_be_answer(b"2", b"").is_err());
+        let long = "x".repeat(513);
+        for (nonsense, told) in [
+            ("\0\0", "an empty answer"),
+            ("2", "echo server"),
+            ("\x1b]0;owned\x07", "no text"),
+            ("42", "without a letter"),
+            (&long, "too long"),
+        ] {
+            let (mut stage, peer) = months(Look::default(), &["2"]);
+            stage.say(peer, nonsense);
+            stage.say(peer, "Febuary\0\0");
+            assert_eq!(stage.screen(), "Febuary\n", "{nonsense:?}");
+            let (mut stage, peer) = months(Look::default(), &["2"]);
+            stage.say(peer, nonsense);
+            stage.pass(Duration::from_secs(6));
+            let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+            assert!(line.contains(told) && line.contains("months server?"), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_piece_of_a_long_line_is_asked() {
+        for head in ["x", "0", " "] {
+            let (mut stage, peer) = months(Look::default(), &[]);
+            stage.engine.feed(0, Some(head.repeat(70_000).as_bytes()));
+            stage.engine.feed(0, Some(b"5\n6\n"));
+            stage.flush();
+            assert_eq!(stage.hear(peer), "");
+            let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+            assert!(line.len() < 120, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_second_address_is_asked_what_the_first_was_silent_to() {
+        let (mut stage, _) = months(Look::default(), &["1"]);
+        stage.pass(Duration::from_secs(6));
+        let second = stage.called[1];
+        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        stage.flush();
+        assert_eq!(stage.hear(second), "1");
+        stage.say(second, "January");
+        assert_eq!(stage.screen(), "January\n");
+        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+    }
+
+    #[test]
     fn a_silent_server_is_asked_three_times_and_given_up() {
         let (mut stage, peer) = months(Look::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.hear(peer), "111");
+        stage.engine.failed(stage.called[1], &std::io::ErrorKind::ConnectionRefused.into());
+        stage.flush();
         let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
-        assert!(line.contains("no answer within 2s (asked 3 times)"), "{line}");
+        assert!(line.contains("192.0.2.1:7 (no answer within 2s, asked 3 times)"), "{line}");
+        assert!(line.contains("192.0.2.2:7 (connection refused)"), "{line}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::caller::Caller;
+use super::words;
 use crate::engine::{Net, Time};
 
 /// How long an answer is waited for, and how often a question is asked again.
@@ -49,6 +50,17 @@ impl Question {
         self.ask_again(caller, net);
     }
 
+    /// Asks what has not been answered as if for the first time: at another address.
+    pub(super) fn ask_anew(&mut self, caller: &mut Caller, net: &mut Net) {
+        self.tries = 0;
+        self.ask_again(caller, net);
+    }
+
+    /// How often it has been asked.
+    pub(super) fn tries(&self) -> u32 {
+        self.tries
+    }
+
     /// Asks once more.
     pub(super) fn ask_again(&mut self, caller: &mut Caller, net: &mut Net) {
         let Some(bytes) = &self.pending else { return };
@@ -79,16 +91,18 @@ impl Question {
         Wait::On
     }
 
-    /// The line for a question that was given up.
-    pub(super) fn given_up(&self, caller: &Caller) -> String {
+    /// Why a question was given up.
+    pub(super) fn silence(&self) -> String {
         let Persistence { timeout, .. } = self.persistence;
         let often = match self.tries {
             1 => "asked once".into(),
             tries => format!("asked {tries} times"),
         };
-        caller.complaint(&format!(
-            "no answer within {timeout:?} ({often}): is the server running, and does no firewall \
-             swallow UDP? --timeout waits longer"
-        ))
+        format!("no answer within {timeout:?}, {often}")
+    }
+
+    /// The line for a question that was given up.
+    pub(super) fn given_up(&self, caller: &Caller) -> String {
+        caller.complaint(&format!("{}: {}", self.silence(), words::SILENT))
     }
 }

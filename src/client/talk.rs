@@ -1,17 +1,22 @@
 //! `cooee talk`: a conversation with the operator of a server, line by line, until `BYE`.
 //!
-//! It ends its messages with a newline until the server is heard to do without, as classic socket
-//! programs do: such a server would not know `BYE` with a newline behind it.
+//! It ends its messages with a newline unless the server was last heard to do without, as classic
+//! socket programs do: such a server would not know `BYE` with a newline behind it. A line that
+//! the network has held up in its midst looks the same for a while; then its end tells better.
 
 use super::caller::{Caller, Line};
 use super::display::{Display, Look, Messages, coloured, visible_line};
+use super::piped::{Piece, Piped};
+use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 
 /// Either side says this, alone, to end the conversation.
 const BYE: &str = "BYE";
 const SPEAKER: &str = "Server says:";
+/// Text that silence has ended and that is longer than this is not the head of a held up `BYE`.
+const HEAD_BYTES_MAX: usize = 16;
 
-/// How the messages of either side end.
+/// How the messages of either side end, by the latest evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
     Lines,
@@ -26,13 +31,25 @@ pub(super) struct Talk {
     messages: Messages,
     look: Look,
     framing: Framing,
+    /// Something was said without a newline, and no answer has shown yet that it was understood.
+    owes_newline: bool,
+    /// Short text that silence has ended, though its newline may still come.
+    head: Vec<u8>,
+    piped: Piped,
 }
 
 impl Talk {
     pub(super) fn new(line: Line, look: Look) -> Talk {
-        let (caller, display) = (Caller::new(line), Display::new(look));
-        let (messages, framing) = (Messages::default(), Framing::Lines);
-        Talk { caller, display, messages, look, framing }
+        Talk {
+            caller: Caller::new(line, look),
+            display: Display::new(look),
+            messages: Messages::default(),
+            look,
+            framing: Framing::Lines,
+            owes_newline: false,
+            head: Vec::new(),
+            piped: Piped::default(),
+        }
     }
 }
 
@@ -53,6 +70,9 @@ impl Service for Talk {
         for message in self.messages.push(input, net) {
             self.hear(&message, net);
         }
+        if words::unpadded(input).ends_with(b"\n") {
+            self.heard_lines(net);
+        }
         input.len()
     }
 
@@ -68,9 +88,13 @@ impl Service for Talk {
     }
 
     fn alarm(&mut self, net: &mut Net) {
-        if let Some(message) = self.messages.quiet(net) {
+        if let Some(message) = self.messages.quiet(net)
+            && !words::unpadded(&message).is_empty()
+        {
             self.framing = Framing::Bare;
+            self.owes_newline = false;
             self.hear(&message, net);
+            self.head = message;
         }
         self.caller.alarm(net);
     }
@@ -82,39 +106,81 @@ impl Service for Talk {
                 self.caller.finish(net);
             }
             Some("") => {}
-            Some(line) => self.say(line, net),
+            Some(line) => self.say(line.as_bytes(), net),
+        }
+    }
+
+    fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+        let pieces = match bytes {
+            Some(bytes) => self.piped.push(bytes),
+            None => self.piped.end().into_iter().collect(),
+        };
+        for piece in pieces {
+            match piece {
+                Piece::Line(line) => self.say(&line, net),
+                Piece::Part(part) => self.caller.send(&part, net),
+                Piece::Rest(rest) => self.say_line(&rest, net),
+            }
+        }
+        if bytes.is_none() {
+            self.caller.finish(net);
         }
     }
 }
 
 impl Talk {
-    fn say(&mut self, line: &str, net: &mut Net) {
-        match self.framing {
-            Framing::Lines => self.caller.send(format!("{line}\n").as_bytes(), net),
-            Framing::Bare => self.caller.send(line.as_bytes(), net),
-        }
-        if line.trim() == BYE {
+    fn say(&mut self, line: &[u8], net: &mut Net) {
+        self.say_line(line, net);
+        if words::core(line) == BYE.as_bytes() {
             self.caller.leave(net);
         }
     }
 
+    fn say_line(&mut self, line: &[u8], net: &mut Net) {
+        match self.framing {
+            Framing::Lines => self.caller.send(&[line, b"\n"].concat(), net),
+            Framing::Bare => {
+                self.caller.send(line.strip_suffix(b"\r").unwrap_or(line), net);
+                self.owes_newline |= !line.is_empty();
+            }
+        }
+    }
+
+    /// The server ends its lines. What it was last sent without a newline it still waits for.
+    fn heard_lines(&mut self, net: &mut Net) {
+        self.framing = Framing::Lines;
+        if std::mem::take(&mut self.owes_newline) {
+            self.caller.send(b"\n", net);
+        }
+    }
+
     fn hear(&mut self, message: &[u8], net: &mut Net) {
+        self.show(message, net);
+        let head = std::mem::take(&mut self.head);
+        let is_whole = message.ends_with(b"\n") && head.len() <= HEAD_BYTES_MAX;
+        let line = if is_whole { [&head, message].concat() } else { Vec::new() };
+        if words::core(message) == BYE.as_bytes() || words::core(&line) == BYE.as_bytes() {
+            self.caller.dismissed(net);
+        }
+    }
+
+    fn show(&self, message: &[u8], net: &mut Net) {
         if self.look.terminal {
             let speaker = coloured(SPEAKER, self.look);
-            net.print(format!("{speaker} {}\n", visible_line(message)).as_bytes());
+            let text = visible_line(words::unpadded(message));
+            net.print(format!("{speaker} {text}\n").as_bytes());
         } else {
             net.print(message);
             if !message.ends_with(b"\n") {
                 net.print(b"\n");
             }
         }
-        if message.trim_ascii() == BYE.as_bytes() {
-            self.caller.leave(net);
-        }
     }
 
     fn hear_rest(&mut self, net: &mut Net) {
-        if let Some(message) = self.messages.rest() {
+        if let Some(message) = self.messages.rest()
+            && !words::unpadded(&message).is_empty()
+        {
             self.hear(&message, net);
         }
     }
@@ -156,6 +222,85 @@ mod tests {
         assert_eq!(stage.screen(), "Yes? Whats the big idea?\n");
         stage.tell(Some("BYE"));
         assert_eq!(stage.hear(peer), "BYE");
+    }
+
+    #[test]
+    fn the_latest_evidence_says_whether_our_lines_end_with_a_newline() {
+        let (mut stage, peer) = talk(Look::default());
+        stage.say(peer, "Hel");
+        stage.pass(Duration::from_millis(250));
+        stage.say(peer, "lo\n");
+        stage.tell(Some("to a server of lines"));
+        assert_eq!(stage.hear(peer), "to a server of lines\n");
+        stage.say(peer, "two\nlines in one message");
+        stage.pass(Duration::from_millis(100));
+        stage.tell(Some("to one of messages"));
+        assert_eq!(stage.hear(peer), "to one of messages");
+        stage.say(peer, "a message");
+        stage.pass(Duration::from_millis(100));
+        stage.say(peer, "a line\n");
+        stage.tell(Some("again"));
+        assert_eq!(stage.hear(peer), "again\n");
+    }
+
+    #[test]
+    fn what_was_said_on_a_wrong_guess_gets_its_newline_when_the_guess_is_revised() {
+        let (mut stage, peer) = talk(Look::default());
+        stage.say(peer, "Hel");
+        stage.pass(Duration::from_millis(100));
+        stage.tell(Some("yes?"));
+        assert_eq!(stage.hear(peer), "yes?");
+        stage.say(peer, "lo\n");
+        stage.tell(Some("next"));
+        assert_eq!(stage.hear(peer), "\nnext\n");
+    }
+
+    #[test]
+    fn padding_is_neither_a_message_nor_a_part_of_one() {
+        let (mut stage, peer) = talk(TERMINAL);
+        stage.say(peer, "yes?\n\0\0\0");
+        stage.pass(Duration::from_millis(100));
+        stage.tell(Some("hi"));
+        assert_eq!(stage.hear(peer), "hi\n");
+        stage.say(peer, "hm\0\0");
+        stage.pass(Duration::from_millis(100));
+        assert_eq!(stage.screen(), "Server says: yes?\nServer says: hm\n");
+        for goodbye in ["BYE\0\0", "BYE\n\0\0", "\0BYE\r\n"] {
+            let (mut stage, peer) = talk(Look::default());
+            stage.say(peer, goodbye);
+            stage.pass(Duration::from_millis(100));
+            assert!(stage.is_over(peer), "{goodbye:?}");
+        }
+        let (mut stage, peer) = talk(Look::default());
+        stage.engine.feed(0, Some(b"BYE\0\n"));
+        stage.flush();
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn a_goodbye_that_the_network_has_held_up_in_its_midst_is_one() {
+        let (mut stage, peer) = talk(Look::default());
+        stage.say(peer, "BY");
+        stage.pass(Duration::from_millis(250));
+        assert!(!stage.is_over(peer));
+        stage.say(peer, "E\n");
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn a_filter_says_the_bytes_it_is_fed_and_no_piece_of_a_line_ends_it() {
+        let (mut stage, peer) = talk(Look::default());
+        let long = "x".repeat(70_000);
+        for piece in [long.as_bytes(), b"BYE", b"\nB", b"YE not\n\nBY"] {
+            stage.engine.feed(0, Some(piece));
+            stage.flush();
+        }
+        assert_eq!(stage.hear(peer), format!("{long}BYE\nBYE not\n\n"));
+        assert!(!stage.is_over(peer));
+        stage.engine.feed(0, Some(b"E\n"));
+        stage.flush();
+        assert_eq!(stage.hear(peer), "BYE\n");
+        assert!(stage.is_over(peer));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Whom to call: `HOST[:PORT]` or an endpoint of the right service, and the addresses behind it.
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use crate::endpoint::{Endpoint, Transport, at};
-use crate::services::Offer;
+use crate::services::{Offer, find};
 
 /// The host that is called unless another is named.
 const HOST: &str = "localhost";
@@ -47,6 +47,9 @@ impl Target {
             return Err("port 0 is no port to call; a server announces its real one".into());
         }
         let host = host.unwrap_or_else(|| HOST.into());
+        if looks_like_address(&host) && host.parse::<Ipv4Addr>().is_err() {
+            return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
+        }
         Ok(Target { service: offer.name, transport: over, host, port })
     }
 
@@ -59,10 +62,9 @@ impl Target {
         let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| {
             let why = error.to_string();
             let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
-            format!(
-                "{}: no address is known for {} ({why}); check the name, or give an address",
-                self.service, self.host
-            )
+            let (service, host) = (self.service, &self.host);
+            let advice = self.lookup_advice();
+            format!("{service}: no address is known for {host} ({why}); {advice}")
         })?;
         let mut addresses: Vec<SocketAddr> = Vec::new();
         for address in found {
@@ -78,6 +80,18 @@ impl Target {
     }
 }
 
+impl Target {
+    fn lookup_advice(&self) -> &'static str {
+        if self.host.contains('%') {
+            "check the name of the network interface behind the %"
+        } else if find(&self.host).is_some() {
+            "that is a service; a server on this machine needs no host"
+        } else {
+            "check the name, or give an address"
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
@@ -88,13 +102,23 @@ impl fmt::Display for Target {
 }
 
 fn host_and_port(word: &str) -> Result<(Option<String>, Option<u16>), String> {
-    if let Ok(address) = word.parse::<Ipv6Addr>() {
-        return Ok((Some(address.to_string()), None));
+    let (address, zone) = word.split_at(word.find('%').unwrap_or(word.len()));
+    if let Ok(address) = address.parse::<Ipv6Addr>() {
+        return at(&format!("[{address}{zone}]")).map_err(|why| format!("{word:?}: {why}"));
     }
-    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
+    if word.is_empty() {
+        return Err("the host is empty; leave it out to call this machine".into());
+    }
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("{word} is not a host; for that port of this machine write :{word}"));
     }
     at(word).map_err(|why| format!("{word:?}: {why}"))
+}
+
+/// Whether it can only be meant as an IPv4 address. The resolver would take fewer numbers for one
+/// as well, of which the last fills the rest (inet_aton(3)).
+fn looks_like_address(host: &str) -> bool {
+    host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 fn transport(
@@ -134,6 +158,7 @@ mod tests {
             ("echo", ":7", "tcp localhost:7"),
             ("echo", "[::1]:7", "tcp [::1]:7"),
             ("echo", "::1", "tcp [::1]:5007"),
+            ("echo", "fe80::1%eth0", "tcp [fe80::1%eth0]:5007"),
             ("echo", "echo+udp://127.0.0.1:7", "udp 127.0.0.1:7"),
             ("echo", "echo+udp", "udp localhost:5007"),
             ("chat", "chat://[::1]", "tcp [::1]:5001"),
@@ -153,6 +178,10 @@ mod tests {
             ("a:b", "not a port"),
             ("localhost:0", "port 0"),
             ("me@home", "not a host"),
+            ("", "the host is empty"),
+            ("1.2.3:7", "not an IPv4 address"),
+            ("echo://256.1.1.1", "not an IPv4 address"),
+            ("fe80::1%", "not a zone"),
         ] {
             let error = target("echo", word).unwrap_err();
             assert!(error.contains(part), "{word}: {error}");

@@ -6,15 +6,66 @@ use std::time::Duration;
 
 use crate::engine::Reason;
 
+/// `text` without the blanks around it and without the NUL bytes that C programs send along: what
+/// is compared with a word that means something.
+pub(super) fn core(text: &[u8]) -> &[u8] {
+    let is_word = |byte: &u8| !byte.is_ascii_whitespace() && *byte != 0;
+    let start = text.iter().position(is_word).unwrap_or(text.len());
+    let end = text.iter().rposition(is_word).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// `text` without the NUL bytes around it.
+pub(super) fn unpadded(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// An address that could not be reached.
+#[derive(Clone, Debug)]
+pub(super) struct Tried {
+    address: SocketAddr,
+    why: String,
+    advice: &'static str,
+    /// A refusal proves that the host is there, so its advice is the best.
+    is_refusal: bool,
+}
+
+impl Tried {
+    /// One whose call has ended for `reason`, or was not answered within `patience`.
+    pub(super) fn failed(address: SocketAddr, reason: Reason, patience: Duration) -> Tried {
+        let refusals = [Reason::Failed(ErrorKind::ConnectionRefused), Reason::Itself];
+        let is_refusal = refusals.contains(&reason);
+        Tried { address, why: why(reason, patience), advice: advice(reason), is_refusal }
+    }
+
+    /// One that was asked and never answered.
+    pub(super) fn silent(address: SocketAddr, why: String) -> Tried {
+        Tried { address, why, advice: SILENT, is_refusal: false }
+    }
+
+    /// What became of it.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+/// What to do about a silent datagram server.
+pub(super) const SILENT: &str =
+    "is the server running, and does no firewall swallow UDP? --timeout waits longer";
+
 /// Why one address could not be reached.
-pub(super) fn why(reason: Reason, patience: Duration) -> String {
+fn why(reason: Reason, patience: Duration) -> String {
     match reason {
         Reason::Failed(ErrorKind::ConnectionRefused) => "connection refused".into(),
         Reason::Failed(ErrorKind::TimedOut) => format!("no answer within {patience:?}"),
         Reason::Failed(ErrorKind::HostUnreachable) => "host unreachable".into(),
         Reason::Failed(ErrorKind::NetworkUnreachable) => "network unreachable".into(),
         Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
+        Reason::Failed(ErrorKind::InvalidInput) => "invalid address".into(),
         Reason::Failed(kind) => kind.to_string(),
+        Reason::Itself => "the call came back to this client itself".into(),
         other => other.to_string(),
     }
 }
@@ -25,8 +76,21 @@ fn advice(reason: Reason) -> &'static str {
         Reason::Failed(ErrorKind::ConnectionRefused) => {
             "nothing listens there: is the server running, and is the port right?"
         }
+        Reason::Itself => {
+            "nothing listens there, and by chance the client got that very port for its own end: \
+             is the server running, and is the port right?"
+        }
         Reason::Failed(ErrorKind::TimedOut) => {
             "is the address right, and does no firewall swallow it? --connect-timeout waits longer"
+        }
+        Reason::Failed(ErrorKind::InvalidInput) => {
+            "an IPv6 address of the link alone needs its interface: [fe80::1%eth0]"
+        }
+        Reason::Failed(ErrorKind::AddrNotAvailable) => {
+            "does this machine have an address of that kind, and a free port for its own end?"
+        }
+        Reason::Failed(ErrorKind::ConnectionReset) => {
+            "whoever answers there breaks the call off: is the port right, and are you let in?"
         }
         Reason::Failed(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
             "is the address right, and is this machine connected to that network?"
@@ -39,18 +103,11 @@ fn advice(reason: Reason) -> &'static str {
 }
 
 /// The one line for a server that could not be reached at any of its addresses.
-pub(super) fn unreachable(
-    service: &str,
-    patience: Duration,
-    tried: &[(SocketAddr, Reason)],
-) -> String {
-    let all: Vec<String> = (tried.iter())
-        .map(|(address, reason)| format!("{address} ({})", why(*reason, patience)))
-        .collect();
-    // A refusal proves that the host is there, so it is the better advice.
-    let refused = Reason::Failed(ErrorKind::ConnectionRefused);
-    let telling = tried.iter().find(|(_, reason)| *reason == refused).or(tried.last());
-    let advice = telling.map_or("", |(_, reason)| advice(*reason));
+pub(super) fn unreachable(service: &str, tried: &[Tried]) -> String {
+    let all: Vec<String> =
+        tried.iter().map(|Tried { address, why, .. }| format!("{address} ({why})")).collect();
+    let telling = tried.iter().find(|tried| tried.is_refusal).or(tried.last());
+    let advice = telling.map_or("", |tried| tried.advice);
     format!("{service}: cannot reach {}: {advice}", all.join(" or "))
 }
 
@@ -71,14 +128,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn blanks_and_padding_are_no_part_of_a_word() {
+        for text in ["BYE", " BYE\r\n", "BYE\0\0", "BYE\n\0\0", "\0\0BYE \0\n"] {
+            assert_eq!(core(text.as_bytes()), b"BYE", "{text:?}");
+        }
+        assert_eq!([core(b"\0 \0"), core(b""), core(b"B\0E")], [&b""[..], b"", b"B\0E"]);
+        assert_eq!([unpadded(b"\0 a \0\0"), unpadded(b"\0")], [&b" a "[..], b""]);
+    }
+
+    #[test]
     fn every_address_that_was_tried_is_named_and_the_best_advice_given() {
         let refused = Reason::Failed(ErrorKind::ConnectionRefused);
         let unroutable = Reason::Failed(ErrorKind::NetworkUnreachable);
         let tried = [
-            (([127, 0, 0, 1], 7).into(), refused),
-            (([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable),
+            Tried::failed(([127, 0, 0, 1], 7).into(), refused, Duration::from_secs(1)),
+            Tried::failed(([0, 0, 0, 0, 0, 0, 0, 1], 7).into(), unroutable, Duration::ZERO),
         ];
-        let line = unreachable("echo", Duration::from_secs(1), &tried);
+        let line = unreachable("echo", &tried);
         let wanted = "echo: cannot reach 127.0.0.1:7 (connection refused) or [::1]:7 (network \
                       unreachable): nothing listens there: is the server running, and is the \
                       port right?";

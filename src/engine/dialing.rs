@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::Engine;
 use super::connection::{Connection, Kind, Phase};
 use super::net::Net;
+use super::reason::Reason;
 use super::service::Arrival;
 use super::slots::Peer;
 
@@ -21,12 +22,15 @@ pub struct Call {
     /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
     /// no TIME_WAIT is left behind.
     pub resets: bool,
+    /// Whether a silent peer is asked now and then if it is still there. Without that nothing ever
+    /// tells that its machine is gone.
+    pub keepalive: bool,
 }
 
 impl Call {
     /// An ordinary call.
     pub fn to(remote: SocketAddr, kind: Kind) -> Call {
-        Call { remote, kind, from: None, resets: false }
+        Call { remote, kind, from: None, resets: false, keepalive: true }
     }
 }
 
@@ -76,9 +80,12 @@ impl Engine {
         if connection.phase != Phase::Dialing {
             return;
         }
+        let (index, remote) = (usize::from(connection.service), connection.remote.into());
+        if is_itself(local, remote) {
+            return self.net.kill(peer, Reason::Itself);
+        }
         connection.phase = Phase::Open;
         connection.active_at = self.net.now;
-        let (index, remote) = (usize::from(connection.service), connection.remote.into());
         let arrival = Arrival { remote, local };
         log::debug!("{peer} connected from {local} to {remote}");
         self.net.arm(peer);
@@ -87,13 +94,22 @@ impl Engine {
     }
 }
 
+/// Whether both ends are one. A call to a port of this machine where nobody listens may be given
+/// that very port for its own end, and TCP then connects it to itself (RFC 9293, section 3.5,
+/// simultaneous open); a datagram socket hears itself in the same way. To call the wildcard
+/// address is to call this machine.
+fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
+    let (ours, theirs) = (local.ip().to_canonical(), remote.ip().to_canonical());
+    local.port() == remote.port() && (ours == theirs || theirs.is_unspecified())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::time::Duration;
 
+    use super::super::Service;
     use super::super::stage::Stage;
-    use super::super::{Reason, Service};
     use super::*;
 
     /// Calls somebody when told to, says what it is told, and shows what happens.
@@ -162,6 +178,28 @@ mod tests {
         stage.engine.failed(peer, &io::ErrorKind::ConnectionRefused.into());
         stage.flush();
         assert_eq!(stage.screen(), "closed #1 failed: connection refused\n");
+    }
+
+    #[test]
+    fn a_call_that_comes_back_to_ourselves_is_closed_and_never_opened() {
+        for kind in ["stream", "datagram"] {
+            let (mut stage, peer) = called(kind);
+            stage.engine.dialed(peer, ([192, 0, 2, 7], 7).into());
+            stage.flush();
+            assert_eq!(stage.screen(), "closed #1 connected to itself\n");
+        }
+        for (local, remote, is_same) in [
+            ("127.0.0.1:7", "127.0.0.1:7", true),
+            ("127.0.0.1:7", "0.0.0.0:7", true),
+            ("[::1]:7", "[::]:7", true),
+            ("127.0.0.1:7", "[::ffff:127.0.0.1]:7", true),
+            ("[fe80::1%2]:7", "[fe80::1%2]:7", true),
+            ("127.0.0.1:7", "127.0.0.2:7", false),
+            ("127.0.0.1:7", "127.0.0.1:8", false),
+        ] {
+            let [ours, theirs] = [local, remote].map(|text| text.parse().unwrap());
+            assert_eq!(is_itself(ours, theirs), is_same, "{local} and {remote}");
+        }
     }
 
     #[test]

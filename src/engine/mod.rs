@@ -339,6 +339,7 @@ impl Engine {
             });
         }
         self.net.metrics.closed += 1;
+        self.net.went_out = connection.bytes_out;
         let index = usize::from(connection.service);
         let name = self.residents[index].name;
         let (came, went) = (Bytes(connection.bytes_in), Bytes(connection.bytes_out));

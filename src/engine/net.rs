@@ -48,6 +48,8 @@ pub struct Net {
     pub(super) input_held: bool,
     /// Peers to be called.
     pub(super) dials: Vec<(Peer, Call)>,
+    /// Bytes that the peer which was dropped last had taken.
+    pub(super) went_out: u64,
     /// How the program is to end, once a service has said so.
     pub(super) outcome: Option<Result<(), String>>,
     pub(super) now: Time,
@@ -155,6 +157,12 @@ impl Net {
         self.connections.get(peer).map_or(0, Connection::queued)
     }
 
+    /// How many of the bytes sent to a peer the kernel has taken in all: for `closed`, about the
+    /// peer that it tells of.
+    pub fn went_out(&self) -> u64 {
+        self.went_out
+    }
+
     /// Whether `peer` can still be sent something.
     pub fn is_open(&self, peer: Peer) -> bool {
         self.connections.get(peer).is_some_and(Connection::may_be_told)
@@ -220,6 +228,7 @@ impl Net {
             screen: Vec::new(),
             input_held: false,
             dials: Vec::new(),
+            went_out: 0,
             outcome: None,
             now: Time::ZERO,
             wall: 0,

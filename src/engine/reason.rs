@@ -12,6 +12,8 @@ pub enum Reason {
     Eof,
     /// The connection broke (reset, timed out by the kernel ...).
     Failed(io::ErrorKind),
+    /// We had called ourselves: nobody listens on that port, and by chance it became ours.
+    Itself,
     /// Nothing went either way for as long as the service allows.
     Idle,
     /// The peer did not read what it was sent, and the queue or the time for it ran out.
@@ -32,6 +34,7 @@ impl fmt::Display for Reason {
             Reason::Failed(io::ErrorKind::ConnectionReset) => "reset by the peer",
             Reason::Failed(io::ErrorKind::BrokenPipe) => "broken pipe",
             Reason::Failed(kind) => return write!(f, "failed: {kind}"),
+            Reason::Itself => "connected to itself",
             Reason::Idle => "idle",
             Reason::Slow => "too slow a reader",
             Reason::TooLong => "input too long",

@@ -48,6 +48,8 @@ pub(super) struct Input {
     pub(super) held: bool,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
+    /// Why it could not be read to its end.
+    pub(super) failure: Option<io::Error>,
 }
 
 impl Input {
@@ -61,7 +63,7 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        Ok(Input { state, manner, pending: Vec::new(), held: false, queued: false })
+        Ok(Input { state, manner, pending: Vec::new(), held: false, queued: false, failure: None })
     }
 
     /// Whether there is something to read without epoll saying so.
@@ -86,7 +88,7 @@ impl Input {
             // EIO is a terminal that is gone: nobody will type any more.
             Err(error) => {
                 if error != rustix::io::Errno::IO {
-                    log::warn!("standard input: {error}; taken for its end");
+                    self.failure = Some(error.into());
                 }
                 return self.end(registry, notes);
             }

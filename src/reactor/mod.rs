@@ -236,6 +236,11 @@ impl Reactor {
         Ok(())
     }
 
+    /// Why standard input ended before its end, if it did.
+    pub fn input_failure(&mut self) -> Option<io::Error> {
+        self.input.as_mut()?.failure.take()
+    }
+
     /// Stops reading standard input, or goes on with it.
     pub fn hold_input(&mut self, held: bool) {
         let Some(input) = self.input.as_mut().filter(|input| input.held != held) else { return };

@@ -138,6 +138,11 @@ pub(super) fn dial(call: &Call) -> io::Result<mio::net::TcpStream> {
     let domain = Domain::for_address(call.remote);
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
+    // A byte that a server calls urgent is a byte of what it says.
+    socket.set_out_of_band_inline(true)?;
+    if call.keepalive {
+        socket.set_tcp_keepalive(&keepalive())?;
+    }
     if call.resets {
         socket.set_linger(Some(Duration::ZERO))?;
     }

@@ -176,7 +176,12 @@ impl Server {
                 }
             }
             Note::Bytes(_) => {}
-            Note::InputEnded => self.console.ended(self.reactor.engine()),
+            Note::InputEnded => {
+                if let Some(error) = self.reactor.input_failure() {
+                    log::warn!("standard input: {error}; taken for its end");
+                }
+                self.console.ended(self.reactor.engine());
+            }
             Note::Stop => self.stop(),
         }
     }

@@ -279,6 +279,7 @@ impl Facts {
             Reason::Failed(kind) => {
                 assert_eq!(pipe.broken, Some(kind), "oracle 9: failed for nothing, {who}");
             }
+            Reason::Itself => panic!("nobody here calls itself, {who}"),
             Reason::Eof => assert!(pipe.fin_taken, "oracle 8: no FIN was read, {who}"),
             Reason::Idle => {
                 let idle = quota.idle.unwrap_or_else(|| panic!("idle for ever, {who}"));

@@ -23,7 +23,8 @@ impl Left {
 
     /// Asserts that all went well, and nothing was complained of.
     pub(crate) fn fine(self) -> Left {
-        assert_eq!((self.status, self.errors.as_str()), (Some(0), ""), "{:?}", self.text());
+        let head = String::from_utf8_lossy(&self.out[..self.out.len().min(1000)]);
+        assert_eq!((self.status, self.errors.as_str()), (Some(0), ""), "{head:?}");
         self
     }
 
