@@ -141,7 +141,7 @@ pub(super) fn dial(call: &Call) -> io::Result<mio::net::TcpStream> {
     // A byte that a server calls urgent is a byte of what it says.
     socket.set_out_of_band_inline(true)?;
     if call.keepalive {
-        socket.set_tcp_keepalive(&keepalive())?;
+        socket.set_tcp_keepalive(&keepalive(DEAD_AFTER))?;
     }
     if call.resets {
         socket.set_linger(Some(Duration::ZERO))?;
