@@ -12,13 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use liars::{Folder, assert_valid, bench, echo, measured, month, tcp, udp};
+use liars::{Folder, assert_valid, bench, count, echo, measured, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "300ms", "-w", "50ms"];
-
-fn count(result: &Value, kind: &str) -> u64 {
-    result["errors"][kind].as_u64().unwrap_or(0)
-}
 
 #[test]
 fn every_workload_measures_a_server_of_our_own_and_says_so_in_valid_json() {

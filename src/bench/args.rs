@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::budget::{SOURCES_MAX, parse_source};
 use super::plan::{Closing, Plan};
 use super::room;
+use super::run_id::RunId;
 use super::search::{Bound, Ramp};
 use super::workload::Workload;
 use crate::units::{parse_duration, parse_rate, parse_size};
@@ -192,6 +193,7 @@ impl BenchArgs {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
         let plan = Plan {
+            run: RunId::random(),
             workload,
             remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             connections: self.connections.unwrap_or(connections),

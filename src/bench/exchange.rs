@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::core::{Core, Stage, Workload};
 use super::fault::Fault;
 use super::recorder::Sample;
-use super::script::Script;
+use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
@@ -21,6 +21,9 @@ struct Line {
     open: bool,
     /// Whether it stands in the queue of those that could take a request.
     is_free: bool,
+    /// What is wrong with an answer, if it is one: that shows when a request before this number
+    /// gets no other.
+    doubt: Option<(u64, String)>,
 }
 
 /// The asker.
@@ -42,9 +45,9 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(core: Core) -> Exchange {
-        let script = Script::new(core.plan.workload, core.plan.size);
+        let script = Script::new(core.plan.workload, core.plan.size, core.plan.run);
         let missing = core.connections;
-        let next_id = (core.thread as u64) << 32;
+        let next_id = (core.thread as u64) << 24;
         Exchange {
             script,
             lines: Table::default(),
@@ -66,7 +69,8 @@ impl Exchange {
         while self.missing > 0 && self.calling < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.next_id) else { return };
             let window = Window::new(self.core.plan.depth);
-            let line = Line { id: self.next_id, window, at: 0, open: false, is_free: false };
+            let line =
+                Line { id: self.next_id, window, at: 0, open: false, is_free: false, doubt: None };
             self.lines.insert(peer, line);
             self.next_id += 1;
             self.missing -= 1;
@@ -175,7 +179,12 @@ impl Exchange {
         let Some(line) = self.lines.get_mut(peer) else { return };
         let number = match self.script.check_datagram(line.id, &line.window, input) {
             Ok(number) => number,
-            Err(what) => return self.core.wrong(what, now),
+            Err(Misfit::Wrong(what)) => return self.core.wrong(what, now),
+            Err(Misfit::Stray) => return self.core.fault(Fault::Stray, 1, now),
+            Err(Misfit::Doubtful(what)) => {
+                line.doubt.get_or_insert((line.window.next(), what));
+                return self.core.fault(Fault::Stray, 1, now);
+            }
         };
         match line.window.answer(number) {
             Answer::InTime { intended, sent, overtaken } => {
@@ -186,9 +195,10 @@ impl Exchange {
             Answer::Late => self.core.fault(Fault::Late, 1, now),
             Answer::Unknown => {
                 let what = format!("got an answer to request {number}, which was never sent");
-                self.core.wrong(what, now);
+                return self.core.wrong(what, now);
             }
         }
+        line.doubt.take_if(|(before, _)| line.window.oldest() >= *before);
     }
 
     /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
@@ -200,6 +210,10 @@ impl Exchange {
         for peer in late {
             let Some(line) = self.lines.get_mut(peer) else { continue };
             if self.core.plan.workload.is_datagram() {
+                let oldest = line.window.oldest();
+                if let Some((_, what)) = line.doubt.take_if(|(before, _)| oldest < *before) {
+                    return self.core.wrong(what, now);
+                }
                 let lost = line.window.expire(then) as u64;
                 self.core.fault(Fault::Lost, lost, now);
                 self.ask(peer, net, now);

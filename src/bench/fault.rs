@@ -33,11 +33,13 @@ pub(super) enum Fault {
     Reordered,
     /// A datagram came that had been counted as lost.
     Late,
+    /// A line or a datagram of another run came. No failed operation.
+    Stray,
 }
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(super) const ALL: [Fault; 13] = [
+    pub(super) const ALL: [Fault; 14] = [
         Fault::Refused,
         Fault::ConnectTimeout,
         Fault::NoPorts,
@@ -51,6 +53,7 @@ impl Fault {
         Fault::Duplicate,
         Fault::Reordered,
         Fault::Late,
+        Fault::Stray,
     ];
 
     /// The key in JSON, which is also the word in tables.
@@ -69,12 +72,13 @@ impl Fault {
             Fault::Duplicate => "duplicate",
             Fault::Reordered => "reordered",
             Fault::Late => "late",
+            Fault::Stray => "stray",
         }
     }
 
     /// Whether an operation failed; if not, it was only odd.
     pub(super) fn is_failure(self) -> bool {
-        !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late)
+        !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late | Fault::Stray)
     }
 
     /// What the end of a connection means that was being made.
@@ -111,6 +115,7 @@ impl Fault {
             Fault::Duplicate => "an answer came twice",
             Fault::Reordered => "an answer was overtaken",
             Fault::Late => "an answer came after the timeout",
+            Fault::Stray => "something of another run came",
         }
     }
 }

@@ -23,6 +23,7 @@ mod report_html;
 mod report_json;
 mod report_table;
 mod room;
+mod run_id;
 mod schedule;
 mod script;
 mod search;
@@ -45,6 +46,7 @@ use budget::Budget;
 use compare::compare;
 use plan::Plan;
 use report::{Noise, Repeats, Report, SearchReport, known};
+use run_id::RunId;
 use search::Search;
 use statistics::Interval;
 use target::Target;
@@ -174,6 +176,7 @@ impl Session<'_> {
         target: &Target,
     ) -> Result<(Report, Outcome), Failure> {
         plan.remote = target.address;
+        plan.run = RunId::random();
         let budget = Budget::of_this_machine(target.address.ip());
         budget.check(plan).map_err(|what| Failure::Failed(format!("this run {what}")))?;
         let shared = Arc::new(plan.clone());

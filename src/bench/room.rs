@@ -1,7 +1,8 @@
 //! One room: a member says lines, all others must hear each of them once and in order.
 //!
 //! Works with any chat that passes lines on: what stands before the text does not matter, and
-//! lines that are not ours (welcomes, who has joined) are passed over.
+//! lines that are not ours (welcomes, who has joined) are passed over. So are those of other runs:
+//! a room remembers, and others may measure in it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,13 +10,15 @@ use std::time::Duration;
 use super::core::{Core, Ending, Stage, Workload};
 use super::fault::Fault;
 use super::recorder::Sample;
+use super::run_id::RunId;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
-/// What a line of ours begins with; sixteen hexadecimal digits follow.
+/// What a line of ours begins with; the number of the run and its own follow, both in hexadecimal
+/// digits, of its own the last ones.
 const MARK: &[u8] = b"~cooee~";
-const DIGITS: usize = 16;
+const DIGITS: usize = 8;
 /// The shortest line, with its end.
-pub(super) const LINE_BYTES_MIN: usize = MARK.len() + DIGITS + 1;
+pub(super) const LINE_BYTES_MIN: usize = MARK.len() + 2 * DIGITS + 1;
 /// Members that may be on their way in at once.
 const CALLS_MAX: usize = 64;
 /// A room that is silent for so long needs no welcome to be complete.
@@ -84,7 +87,7 @@ impl Room {
                 self.core.note_slip(due, now);
             }
             let number = self.first + self.said.len() as u64;
-            write_line(&mut self.line, number, self.core.plan.size);
+            write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
             net.send(speaker, &self.line);
             self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
             self.said.push_back(Said { intended: due, sent: now, heard: 0 });
@@ -97,15 +100,18 @@ impl Room {
     /// `peer` has heard one line.
     fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
         let Some(mark) = find(line, MARK) else { return };
+        let text = &line[mark..];
+        if is_of_another_run(text, self.core.plan.run) {
+            return self.core.fault(Fault::Stray, 1, now);
+        }
         if self.speaker == Some(peer) {
             // Some chats tell the speaker too; that is no delivery.
             return;
         }
         let Some(member) = self.members.get_mut(peer) else { return };
-        let text = &line[mark..];
         let number = member.next;
         member.next += 1;
-        write_line(&mut self.line, number, self.core.plan.size);
+        write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
         if text != &self.line[..self.line.len() - 1] {
             let heard = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
             let what = format!("member {peer} had to hear line {number}, heard {heard:?}");
@@ -181,12 +187,21 @@ fn find(line: &[u8], mark: &[u8]) -> Option<usize> {
     None
 }
 
-/// Writes line `number`, of `size` bytes with its end.
-fn write_line(into: &mut Vec<u8>, number: u64, size: usize) {
+/// Whether a line that begins with the mark has the number of another run.
+fn is_of_another_run(line: &[u8], run: RunId) -> bool {
+    let digits = line.get(MARK.len()..).and_then(|rest| rest.get(..DIGITS));
+    let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    let bits = text.and_then(|text| u32::from_str_radix(text, 16).ok());
+    bits.is_some_and(|bits| run.is_other(bits))
+}
+
+/// Writes line `number` of a run, of `size` bytes with its end.
+fn write_line(into: &mut Vec<u8>, run: RunId, number: u64, size: usize) {
     into.clear();
     into.extend_from_slice(MARK);
-    for digit in (0..DIGITS).rev() {
-        let nibble = u8::try_from(number >> (4 * digit) & 15).unwrap_or(0);
+    let digits = u64::from(run.bits()) << (4 * DIGITS) | number & u64::from(u32::MAX);
+    for digit in (0..2 * DIGITS).rev() {
+        let nibble = u8::try_from(digits >> (4 * digit) & 15).unwrap_or(0);
         into.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
     }
     let filler = b'a' + u8::try_from(number % 26).unwrap_or(0);
@@ -261,15 +276,28 @@ mod tests {
 
     #[test]
     fn a_line_has_its_size_and_is_found_behind_whatever_a_server_puts_before_it() {
-        let mut line = Vec::new();
-        write_line(&mut line, 0xabc, 64);
+        let (mut line, run) = (Vec::new(), RunId::from_random(0x0abc_def0));
+        write_line(&mut line, run, 0xabc, 64);
         assert_eq!(line.len(), 64);
-        assert!(line.starts_with(b"~cooee~0000000000000abc"));
+        assert!(line.starts_with(format!("~cooee~{:08x}00000abc", run.bits()).as_bytes()));
         let heard = [b"<guest~7> ", &line[..63]].concat();
         let mark = find(&heard, MARK).unwrap();
         assert_eq!(&heard[mark..], &line[..63]);
         assert_eq!(find(b"* guest2 joined ~cooee", MARK), None);
-        write_line(&mut line, 1, 3);
+        write_line(&mut line, run, 1, 3);
         assert_eq!(line.len(), LINE_BYTES_MIN);
+    }
+
+    #[test]
+    fn lines_of_another_run_are_told_from_damaged_ones() {
+        let (mut line, ours) = (Vec::new(), RunId::from_random(1));
+        write_line(&mut line, RunId::from_random(2), 0, 64);
+        assert!(is_of_another_run(&line, ours));
+        assert!(is_of_another_run(b"~cooee~0000000000000001aaaa", ours), "of before runs had one");
+        write_line(&mut line, ours, 0, 64);
+        assert!(!is_of_another_run(&line, ours));
+        line[MARK.len()] ^= 1;
+        assert!(!is_of_another_run(&line, ours));
+        assert!(!is_of_another_run(b"~cooee~", ours));
     }
 }

@@ -1,5 +1,7 @@
 //! For the tests of the bench: running it, servers that do as a test says, a folder.
 
+#![allow(dead_code)] // each test file uses its own part
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
@@ -20,6 +22,11 @@ pub(crate) fn measured(words: &[&str]) -> (Option<i32>, Value, String) {
     let result = serde_json::from_slice(&output.stdout);
     let result = result.unwrap_or_else(|error| panic!("{words:?}: {error}; {said}"));
     (output.status.code(), result, said)
+}
+
+/// How often that went wrong.
+pub(crate) fn count(result: &Value, kind: &str) -> u64 {
+    result["errors"][kind].as_u64().unwrap_or(0)
 }
 
 pub(crate) fn assert_valid(result: &Value) {
