@@ -284,6 +284,7 @@ impl Service for Exchange {
         line.open = true;
         self.calling -= 1;
         self.open += 1;
+        self.core.note_open(self.open, now);
         match self.core.stage {
             Stage::Opening if self.open == self.core.connections => self.begin(net, now),
             Stage::Opening => self.make_calls(net, now),

@@ -256,6 +256,7 @@ pub(super) fn in_words(ending: &Ending) -> String {
         Ending::Wrong(what) => what.clone(),
         Ending::Vanished(what) => format!("the target stopped answering: {what}"),
         Ending::Failed(what) => format!("the target never answered: {what}"),
+        Ending::Short(what) => what.clone(),
         Ending::Interrupted => "interrupted".into(),
     }
 }

@@ -221,7 +221,7 @@ impl Service for Room {
             member.open = true;
             self.open += 1;
             self.last_open = self.core.watch.now();
-            self.core.note_progress();
+            self.core.note_open(self.open, self.last_open);
             self.make_calls(net);
         }
     }

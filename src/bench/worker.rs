@@ -85,7 +85,11 @@ pub(super) fn start(plan: &Arc<Plan>, server: Option<u32>, stop: &Arc<AtomicBool
                 stop: Arc::clone(stop),
                 news: sender.clone(),
             };
-            thread::spawn(move || job.run())
+            thread::spawn(move || {
+                let stop = Arc::clone(&job.stop);
+                // Without this one the others measure nothing that was asked for.
+                job.run().inspect_err(|_| stop.store(true, Ordering::Relaxed))
+            })
         })
         .collect();
     Run { threads, news, resident }
@@ -130,7 +134,8 @@ impl Outcome {
             Some(Ending::Interrupted) => 1,
             Some(Ending::Vanished(_)) => 2,
             Some(Ending::Failed(_)) => 3,
-            Some(Ending::Wrong(_)) => 4,
+            Some(Ending::Short(_)) => 4,
+            Some(Ending::Wrong(_)) => 5,
         };
         if weight(&tally.ending) > weight(&self.ending) {
             self.ending = tally.ending;
