@@ -5,11 +5,15 @@
 
 mod liars;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use liars::{assert_valid, bench, count, measured, month, tcp, udp};
+use liars::{
+    Folder, PATIENCE, assert_valid, bench, command, count, echo, end, measured, month, tcp, udp,
+};
+use rustix::process::Signal;
 
 const SHORT: [&str; 4] = ["-t", "200ms", "-w", "50ms"];
 
@@ -130,5 +134,164 @@ fn a_month_that_nobody_asked_for_is_wrong_only_in_the_place_of_the_right_one() {
         assert_eq!(found, Some(status), "{said}");
         assert_eq!(count(&result, "stray"), 1, "{}", result["errors"]);
         assert_eq!(said.contains("got \"December\""), !is_right, "{said}");
+    }
+}
+
+/// Whether everybody has ended who has this as their standard error.
+fn all_have_ended(errors: impl Read + Send + 'static) -> bool {
+    let (sender, receiver) = channel();
+    let mut errors = errors;
+    std::thread::spawn(move || sender.send(errors.read_to_end(&mut Vec::new())));
+    receiver.recv_timeout(PATIENCE).is_ok()
+}
+
+#[test]
+fn our_own_server_does_not_outlive_the_bench_however_that_ends() {
+    for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::ABORT] {
+        let mut child = command(&["tcp_rr", "-c", "1", "-t", "10m"]).spawn().unwrap();
+        // The server listens once the bench measures; before that it must go as well.
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, signal).unwrap();
+        let errors = child.stderr.take().unwrap();
+        child.wait().unwrap();
+        assert!(all_have_ended(errors), "{signal:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_with_its_bench_in_the_midst_of_it_leaves_as_well() {
+    let folder = Folder::new("orphan");
+    let json = folder.0.join("x.json");
+    let words = ["idle", "-c", "1", "-t", "10m", "--json", json.to_str().unwrap()];
+    let mut child = command(&words).spawn().unwrap();
+    // The file is there before our own server is.
+    while !json.exists() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    let errors = child.stderr.take().unwrap();
+    child.wait().unwrap();
+    assert!(all_have_ended(errors));
+}
+
+#[test]
+fn no_folder_for_temporary_files_is_needed() {
+    let mut command = command(&[&["tcp_rr", "-c", "1"][..], &SHORT].concat());
+    let child = command.env("TMPDIR", "/nonexistent").spawn().unwrap();
+    let output = end(child).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_measured() {
+    let folder = Folder::new("outputs");
+    let path = |name: &str| folder.0.join(name).to_str().unwrap().to_owned();
+    std::fs::write(folder.0.join("old"), "old").unwrap();
+    let (old, new, missing) = (path("old"), path("new"), path("missing/x"));
+    let here = folder.0.to_str().unwrap();
+    for (words, status, told) in [
+        (["--json", &missing, "--html", &old], 1, format!("--json {missing}: No such file")),
+        (["--json", &old, "--html", &missing], 1, format!("--html {missing}: No such file")),
+        (["--json", &new, "--html", here], 1, format!("--html {here}: Is a directory")),
+        (["--json", &old, "--html", &old], 2, "name the same file".into()),
+        (["--json", &new, "--html", "-"], 2, "write ./-".into()),
+    ] {
+        let output = bench(&[&["tcp_rr", "-t", "10m"][..], &words].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {said}");
+        assert!(said.contains(&told), "{words:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(std::fs::read(&old).unwrap(), b"old", "{words:?}");
+        assert!(!std::path::Path::new(&new).exists(), "{words:?}");
+    }
+    std::os::unix::fs::symlink(&new, folder.0.join("link")).unwrap();
+    bench(&["tcp_rr", "-t", "10m", "--json", &path("link"), "--html", &missing]);
+    assert!(folder.0.join("link").is_symlink(), "what the user has put there stays");
+}
+
+#[test]
+fn a_disk_that_is_full_costs_nothing_but_what_was_to_go_there() {
+    if !std::path::Path::new("/dev/full").exists() {
+        return eprintln!("NOT TESTED: there is no /dev/full");
+    }
+    let folder = Folder::new("full");
+    let page = folder.write("page.html", &serde_json::json!("x".repeat(1_000_000)));
+    let words = ["tcp_rr", "-c", "1", "--json", "/dev/full", "--html", &page];
+    let output = bench(&[&words[..], &SHORT].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("cooee: --json /dev/full: No space left"), "{said}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("latency in us"));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "the whole page");
+}
+
+#[test]
+fn all_addresses_of_a_name_are_called_and_the_one_that_answers_is_told() {
+    let server = tcp(|stream| echo(stream, |_, _, _| {}));
+    let datagrams = udp(|socket, from, bytes| drop(socket.send_to(bytes, from)));
+    for (workload, server) in [("tcp_rr", server), ("udp_rr", datagrams)] {
+        let (_, port) = server.rsplit_once(':').unwrap();
+        // On most machines it is ::1 first, where nobody listens.
+        let name = format!("localhost:{port}");
+        let (status, result, said) = measured(&[&[workload, &name][..], &SHORT].concat());
+        assert_eq!(status, Some(0), "{workload}: {said}");
+        assert!(result["target"].as_str().unwrap().ends_with(&server), "{}", result["target"]);
+    }
+}
+
+#[test]
+fn two_searches_are_compared_by_what_was_asked_and_not_by_what_was_found() {
+    let folder = Folder::new("searches");
+    let (_, mut run, _) = measured(&["tcp_rr", "-c", "1", "-t", "100ms", "-w", "0"]);
+    run["search"] = serde_json::json!({
+        "bound": "p99=1ms", "highest_rate_per_s": 900.0, "probes": []
+    });
+    run["asked_rate_per_s"] = serde_json::json!(900.0);
+    run["rate_per_s"] = serde_json::json!(900.0);
+    let before = folder.write("a.json", &run);
+    run["asked_rate_per_s"] = serde_json::json!(450.0);
+    run["rate_per_s"] = serde_json::json!(450.0);
+    let slower = folder.write("b.json", &run);
+    run["search"]["highest_rate_per_s"] = serde_json::Value::Null;
+    let none = folder.write("c.json", &run);
+    for (after, percent) in [(slower, "50.0"), (none, "100.0")] {
+        let output = bench(&["compare", &before, &after, "--fail-over", "rate=10%"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(&format!("tcp_rr rate: {percent} % worse")), "{said}");
+    }
+    run.as_object_mut().unwrap().remove("search");
+    let other = folder.write("d.json", &run);
+    let said = String::from_utf8(bench(&["compare", &before, &other]).stderr).unwrap();
+    let told = "A has tcp_rr, the highest rate with p99=1ms; B has tcp_rr at 450/s";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
+fn what_a_file_says_cannot_drive_the_terminal_that_it_is_compared_on() {
+    let folder = Folder::new("visible");
+    let (_, mut run, _) = measured(&["tcp_rr", "-c", "1", "-t", "100ms", "-w", "0"]);
+    for key in ["workload", "target", "model", "closing", "partial"] {
+        run[key] = serde_json::json!("\u{1b}[2J\u{9b}2J\u{202e}\n");
+    }
+    let before = folder.write("a.json", &run);
+    run["closing"] = serde_json::json!("\u{7}");
+    let after = folder.write("b.json", &run);
+    let output = bench(&["compare", &before, &after]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(shown.contains("\\x1b[2J\\x9b2J\\u{202e}\\n"), "{shown}");
+    let is_bad = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+    assert!(!shown.contains(is_bad), "{shown:?}");
+
+    std::fs::write(&after, "\u{1b}[2J").unwrap();
+    let named = folder.0.join("\u{1b}[2J.json");
+    for name in [&after, named.to_str().unwrap(), folder.0.to_str().unwrap(), "/dev/null"] {
+        let output = bench(&["compare", &before, name]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
     }
 }

@@ -46,6 +46,16 @@ pub(super) enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    /// Whether another run cannot end better.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Ending::Wrong(_) | Ending::Failed(_) | Ending::Short(_) | Ending::Interrupted => true,
+            Ending::Vanished(_) => false,
+        }
+    }
+}
+
 /// Since when nothing works, and what happened last.
 #[derive(Clone, Copy)]
 struct Trouble {

@@ -3,7 +3,8 @@
 //! A payload of at least 16 bytes begins with the numbers of the run and of its connection (four
 //! bytes each) and its own number (eight bytes, the highest first), so that an answer that went to
 //! the wrong place, came in the wrong order or belongs to an earlier run is told from a damaged
-//! one. A shorter one begins with the low bytes of its number. The rest is a pattern that differs from one payload to the next.
+//! one. A shorter one begins with the low bytes of its number. The rest is a pattern that differs
+//! from one payload to the next.
 
 use super::run_id::RunId;
 

@@ -169,7 +169,7 @@ impl Report {
         let mut report = Report {
             workload: plan.workload.name().into(),
             model: plan.model().into(),
-            target: target.url.clone(),
+            target: target.url(),
             connections: plan.connections,
             size: plan.size,
             depth: plan.depth,
