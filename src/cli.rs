@@ -1,6 +1,7 @@
 //! The command line: every flag, its default and its help. Turns words into a `Config`.
 
 mod guards;
+pub mod mistake;
 
 use std::path::PathBuf;
 use std::time::Duration;

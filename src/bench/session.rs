@@ -129,7 +129,10 @@ impl Session<'_> {
             let budget = Budget::of_this_machine(plan.remote.ip());
             budget.check(plan).map_err(|what| Failure::Failed(format!("this run {what}")))?;
             let outcome = self.run_once(plan, target)?;
-            let has_failed = matches!(outcome.ending, Some(Ending::Failed(_)));
+            let has_failed = match &outcome.ending {
+                Some(ending) => matches!(ending, Ending::Failed(_)),
+                None => outcome.recorder.operations == 0,
+            };
             if has_failed && !self.is_interrupted() && target.try_next() {
                 continue;
             }
