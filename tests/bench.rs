@@ -333,3 +333,20 @@ fn repeats_ramps_and_searches_are_valid_json_and_a_page_of_plots() {
     assert_valid(&search);
     assert_eq!(search["search"]["highest_rate_per_s"], Value::Null);
 }
+
+#[test]
+fn the_standard_set_heeds_the_flags_that_it_takes() {
+    let words = ["-c", "3", "-t", "30ms", "-w", "20ms", "--repeat", "2", "--timeout", "1s"];
+    let (status, set, said) = measured(&words);
+    assert_eq!(status, Some(0), "{said}");
+    assert_valid(&set);
+    let set = set.as_array().unwrap();
+    assert_eq!(set.len(), 9);
+    for result in set {
+        let name = &result["workload"];
+        assert_eq!(result["connections"], 3, "{name}");
+        assert_eq!(result["warmup_s"], 0.02, "{name}");
+        assert_eq!(result["timeout_s"], 1.0, "{name}");
+        assert_eq!(result["repeats"]["rate_per_s"].as_array().unwrap().len(), 2, "{name}");
+    }
+}

@@ -295,3 +295,17 @@ fn what_a_file_says_cannot_drive_the_terminal_that_it_is_compared_on() {
         assert!(!said.contains('\u{1b}'), "{said:?}");
     }
 }
+
+#[test]
+fn a_rate_that_this_machine_has_no_ports_for_does_not_end_a_search() {
+    let words = ["tcp_crr", "-c", "2", "-t", "50ms", "-w", "0", "--rate", "100000000"];
+    let (status, result, said) = measured(&[&words[..], &["--find-max", "p50=10s"]].concat());
+    assert_valid(&result);
+    let probes = result["search"]["probes"].as_array().unwrap();
+    assert_eq!(probes[0]["held"], false);
+    assert!(probes.len() > 1, "{probes:?}");
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains(" a second were not tried: this run needs "), "{warnings}");
+    // Whether one is found in so few steps is for the machine to say.
+    assert!([Some(0), Some(3)].contains(&status), "{said}");
+}

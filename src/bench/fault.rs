@@ -135,6 +135,12 @@ impl Faults {
         self.0[fault as usize]
     }
 
+    /// What failed most often.
+    pub(super) fn most(&self) -> Option<Fault> {
+        let failures = Fault::ALL.into_iter().filter(|fault| fault.is_failure());
+        failures.filter(|fault| self.count(*fault) > 0).max_by_key(|fault| self.count(*fault))
+    }
+
     /// How many operations failed.
     pub(super) fn failures(&self) -> u64 {
         let failures = Fault::ALL.into_iter().filter(|fault| fault.is_failure());
@@ -171,7 +177,9 @@ mod tests {
     fn what_is_only_odd_is_no_failure() {
         let mut faults = Faults::default();
         faults.add(Fault::Duplicate, 5);
+        assert_eq!(faults.most(), None);
         faults.add(Fault::Reset, 2);
+        assert_eq!(faults.most(), Some(Fault::Reset));
         let mut sum = faults;
         sum.merge(&faults);
         assert_eq!((faults.failures(), sum.failures()), (2, 4));

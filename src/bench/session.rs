@@ -9,6 +9,7 @@ use signal_hook::flag;
 
 use super::budget::Budget;
 use super::core::Ending;
+use super::latency::Latency;
 use super::plan::Plan;
 use super::report::{self, Report, SearchReport};
 use super::run_id::RunId;
@@ -126,8 +127,7 @@ impl Session<'_> {
         loop {
             plan.remote = target.address();
             plan.run = RunId::random();
-            let budget = Budget::of_this_machine(plan.remote.ip());
-            budget.check(plan).map_err(|what| Failure::Failed(format!("this run {what}")))?;
+            check_budget(plan).map_err(Failure::Failed)?;
             let outcome = self.run_once(plan, target)?;
             let has_failed = match &outcome.ending {
                 Some(ending) => matches!(ending, Ending::Failed(_)),
@@ -157,7 +157,9 @@ impl Session<'_> {
             Some(Ending::Wrong(what)) => Failure::NotGoodEnough(told(what)),
             Some(ending) => Failure::Failed(told(&report::in_words(ending))),
             None if outcome.recorder.operations == 0 => {
-                Failure::Failed(told("not one operation was completed"))
+                let most = outcome.recorder.faults.most();
+                let why = most.map_or(String::new(), |fault| format!(": {}", fault.words()));
+                Failure::Failed(told(&format!("not one operation was completed{why}")))
             }
             None => return,
         };
@@ -218,8 +220,16 @@ impl Session<'_> {
         let mut best: Option<Report> = None;
         let mut last = None;
         let mut failed = Ok(());
+        let mut too_high = None;
         while let Some(rate) = search.next() {
             plan.rate = Some(rate);
+            plan.remote = target.address();
+            if let Err(why) = check_budget(plan) {
+                // A lower one may do.
+                search.note(0.0, &Latency::default(), 1.0);
+                too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
+                continue;
+            }
             let (report, outcome) = match self.run_against(plan, target) {
                 Ok(probed) => probed,
                 Err(failure) => {
@@ -243,7 +253,11 @@ impl Session<'_> {
             let what = format!("no rate keeps {bound}");
             self.verdict = Some(Failure::NotGoodEnough(what));
         }
+        if last.is_none() && failed.is_ok() {
+            self.verdict = too_high.take().map(Failure::Failed);
+        }
         if let Some(mut report) = best.or(last) {
+            report.warnings.extend(too_high);
             report.search = Some(SearchReport {
                 bound: bound.to_string(),
                 highest_rate_per_s: search.highest(),
@@ -253,6 +267,12 @@ impl Session<'_> {
         }
         failed
     }
+}
+
+/// Whether this machine can make what is planned.
+fn check_budget(plan: &Plan) -> Result<(), String> {
+    let budget = Budget::of_this_machine(plan.remote.ip());
+    budget.check(plan).map_err(|what| format!("this run {what}"))
 }
 
 /// The share of requests that were never answered; all, if the run did not come to its end.
