@@ -73,6 +73,16 @@ fn two_at_the_same_time_in_one_room_leave_each_other_alone() {
 }
 
 #[test]
+fn a_line_of_somebody_else_that_looks_like_ours_is_passed_over() {
+    let room = room();
+    let mut stranger = TcpStream::connect(&room).unwrap();
+    stranger.write_all(b"~cooee~ is what they all say\n~cooee~\n").unwrap();
+    let (status, result, said) = measured(&[&["chat", &room, "-c", "3"][..], &SHORT].concat());
+    assert_eq!(status, Some(0), "{said}");
+    assert!(count(&result, "stray") >= 4, "{}", result["errors"]);
+}
+
+#[test]
 fn a_damaged_line_is_wrong_wherever_it_is_damaged() {
     for at in [8, 20, 40] {
         let server = tcp({

@@ -74,12 +74,12 @@ impl Budget {
     fn ports_needed(&self, plan: &Plan) -> usize {
         let kept = match (plan.rate, plan.closing) {
             (Some(rate), Closing::Fin) if plan.workload.connects_each_time() => {
-                let held = self.time_wait.min(plan.warmup + plan.duration);
+                let held = self.time_wait.min(plan.warmup.saturating_add(plan.duration));
                 (rate * held.as_secs_f64()) as usize
             }
             _ => 0,
         };
-        plan.connections + kept
+        plan.connections.saturating_add(kept)
     }
 }
 

@@ -138,7 +138,9 @@ impl Core {
             self.stage = Stage::Draining;
             self.note_unsent();
         }
-        if self.stage == Stage::Draining && now >= self.to.after(self.plan.timeout + 2 * LOOK) {
+        if self.stage == Stage::Draining
+            && now >= self.to.after(self.plan.timeout.saturating_add(2 * LOOK))
+        {
             self.done(now);
         }
         if let Some(trouble) = self.trouble
@@ -153,7 +155,9 @@ impl Core {
     /// from being made. Calls time out by themselves, so they have a little more.
     fn advance_opening(&mut self, now: Time) {
         let since = *self.reached_at.get_or_insert(now);
-        if self.stage == Stage::Opening && now.since(since) >= self.plan.timeout + 2 * LOOK {
+        if self.stage == Stage::Opening
+            && now.since(since) >= self.plan.timeout.saturating_add(2 * LOOK)
+        {
             let fault = self.trouble.map_or(Fault::ConnectTimeout, |trouble| trouble.fault);
             self.give_up(fault, now);
         }

@@ -30,6 +30,9 @@ struct Member {
     open: bool,
     /// Whether the server has said anything to it: then it is in.
     greeted: bool,
+    /// A line that may be the next one, damaged, or that of somebody else: that shows when the
+    /// next one comes, or does not.
+    doubt: Option<String>,
 }
 
 /// A line that not everybody has heard yet.
@@ -74,7 +77,7 @@ impl Room {
         while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.called as u64) else { return };
             self.called += 1;
-            self.members.insert(peer, Member { next: 0, open: false, greeted: false });
+            self.members.insert(peer, Member { next: 0, open: false, greeted: false, doubt: None });
         }
     }
 
@@ -101,7 +104,8 @@ impl Room {
     fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
         let Some(mark) = find(line, MARK) else { return };
         let text = &line[mark..];
-        if is_of_another_run(text, self.core.plan.run) {
+        let whose = whose(text, self.core.plan.run);
+        if whose == Whose::Others {
             return self.core.fault(Fault::Stray, 1, now);
         }
         if self.speaker == Some(peer) {
@@ -110,12 +114,14 @@ impl Room {
         }
         let Some(member) = self.members.get_mut(peer) else { return };
         let number = member.next;
-        member.next += 1;
+        if whose == Whose::Unknown {
+            member.doubt = Some(not_heard(peer, number, text));
+            return self.core.fault(Fault::Stray, 1, now);
+        }
+        (member.next, member.doubt) = (number + 1, None);
         write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
         if text != &self.line[..self.line.len() - 1] {
-            let heard = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
-            let what = format!("member {peer} had to hear line {number}, heard {heard:?}");
-            return self.core.wrong(what, now);
+            return self.core.wrong(not_heard(peer, number, text), now);
         }
         let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         let Some(said) = self.said.get_mut(index) else {
@@ -166,6 +172,11 @@ impl Room {
     fn expire(&mut self, now: Time) {
         let Some(said) = self.said.front() else { return };
         if now.since(said.sent) > self.core.plan.timeout {
+            let has_not_heard = |member: &Member| member.next <= self.first;
+            let mut doubts = self.members.iter().filter(|(_, member)| has_not_heard(member));
+            if let Some(what) = doubts.find_map(|(_, member)| member.doubt.clone()) {
+                return self.core.wrong(what, now);
+            }
             let missing = (self.core.connections - 1).saturating_sub(said.heard) as u64;
             self.core.fault(Fault::Timeout, missing, now);
             let what = format!("{missing} members have not heard line {}", self.first);
@@ -187,12 +198,29 @@ fn find(line: &[u8], mark: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether a line that begins with the mark has the number of another run.
-fn is_of_another_run(line: &[u8], run: RunId) -> bool {
+/// Of which run a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Others,
+    /// It has no number of a run, or a damaged one.
+    Unknown,
+}
+
+/// Whose a line is that begins with the mark.
+fn whose(line: &[u8], run: RunId) -> Whose {
     let digits = line.get(MARK.len()..).and_then(|rest| rest.get(..DIGITS));
     let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
-    let bits = text.and_then(|text| u32::from_str_radix(text, 16).ok());
-    bits.is_some_and(|bits| run.is_other(bits))
+    match text.and_then(|text| u32::from_str_radix(text, 16).ok()) {
+        Some(bits) if bits == run.bits() => Whose::Ours,
+        Some(bits) if run.is_other(bits) => Whose::Others,
+        _ => Whose::Unknown,
+    }
+}
+
+fn not_heard(peer: Peer, number: u64, heard: &[u8]) -> String {
+    let heard = String::from_utf8_lossy(&heard[..heard.len().min(60)]).into_owned();
+    format!("member {peer} had to hear line {number}, heard {heard:?}")
 }
 
 /// Writes line `number` of a run, of `size` bytes with its end.
@@ -292,12 +320,17 @@ mod tests {
     fn lines_of_another_run_are_told_from_damaged_ones() {
         let (mut line, ours) = (Vec::new(), RunId::from_random(1));
         write_line(&mut line, RunId::from_random(2), 0, 64);
-        assert!(is_of_another_run(&line, ours));
-        assert!(is_of_another_run(b"~cooee~0000000000000001aaaa", ours), "of before runs had one");
+        assert_eq!(whose(&line, ours), Whose::Others);
+        assert_eq!(
+            whose(b"~cooee~0000000000000001aaaa", ours),
+            Whose::Others,
+            "before runs had one"
+        );
         write_line(&mut line, ours, 0, 64);
-        assert!(!is_of_another_run(&line, ours));
+        assert_eq!(whose(&line, ours), Whose::Ours);
         line[MARK.len()] ^= 1;
-        assert!(!is_of_another_run(&line, ours));
-        assert!(!is_of_another_run(b"~cooee~", ours));
+        for unknown in [&line[..], b"~cooee~", b"~cooee~ is what they say"] {
+            assert_eq!(whose(unknown, ours), Whose::Unknown);
+        }
     }
 }

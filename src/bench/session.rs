@@ -146,7 +146,8 @@ impl Session<'_> {
 
     fn run_once(&self, plan: &Plan, target: &Target) -> Result<Outcome, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let run = worker::start(&Arc::new(plan.clone()), target.pid, &stop);
+        let run =
+            worker::start(&Arc::new(plan.clone()), target.pid, &stop).map_err(Failure::Failed)?;
         progress::follow(&run, plan, &self.interrupted, &stop);
         run.join().map_err(Failure::Failed)
     }
