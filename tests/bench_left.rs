@@ -77,6 +77,9 @@ fn a_line_of_somebody_else_that_looks_like_ours_is_passed_over() {
     let room = room();
     let mut stranger = TcpStream::connect(&room).unwrap();
     stranger.write_all(b"~cooee~ is what they all say\n~cooee~\n").unwrap();
+    // The room has heard them once it has told the speaker.
+    let heard = BufReader::new(stranger).lines().map(Result::unwrap);
+    assert_eq!(heard.take(3).last().unwrap(), "~cooee~");
     let (status, result, said) = measured(&[&["chat", &room, "-c", "3"][..], &SHORT].concat());
     assert_eq!(status, Some(0), "{said}");
     assert!(count(&result, "stray") >= 4, "{}", result["errors"]);
@@ -88,8 +91,8 @@ fn a_damaged_line_is_wrong_wherever_it_is_damaged() {
         let server = tcp({
             let members: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
             move |mut stream| {
-                let _ = stream.write_all(b"welcome\n");
                 members.lock().unwrap().push(stream.try_clone().unwrap());
+                let _ = stream.write_all(b"welcome\n");
                 for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
                     let mut line = [&line[..], b"\n"].concat();
                     line[at] ^= 1;
