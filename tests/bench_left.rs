@@ -274,6 +274,8 @@ fn two_searches_are_compared_by_what_was_asked_and_not_by_what_was_found() {
         assert_eq!(output.status.code(), Some(3), "{said}");
         assert!(said.contains(&format!("tcp_rr rate: {percent} % worse")), "{said}");
     }
+    let output = bench(&["compare", &before, &before, "--html", &before]);
+    assert_eq!(output.status.code(), Some(2), "the page would take the place of a result");
     run.as_object_mut().unwrap().remove("search");
     let other = folder.write("d.json", &run);
     let said = String::from_utf8(bench(&["compare", &before, &other]).stderr).unwrap();

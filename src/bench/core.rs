@@ -229,6 +229,11 @@ impl Core {
         self.has_worked = true;
     }
 
+    /// Whether anything has ever worked.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked
+    }
+
     /// Something works, though it is no operation.
     pub(super) fn note_progress(&mut self) {
         self.trouble = None;

@@ -21,9 +21,17 @@ struct Line {
     open: bool,
     /// Whether it stands in the queue of those that could take a request.
     is_free: bool,
-    /// What is wrong with an answer, if it is one: that shows when a request before this number
-    /// gets no other.
-    doubt: Option<(u64, String)>,
+    doubt: Option<Doubt>,
+}
+
+/// What may be a wrong answer, or one to an earlier run.
+struct Doubt {
+    /// What is wrong with it, if it is one of ours: that shows when a request before this number
+    /// gets no other answer.
+    before: u64,
+    what: String,
+    /// Whether a lost request beside it proves nothing where others are answered.
+    is_weak: bool,
 }
 
 /// The asker.
@@ -181,10 +189,8 @@ impl Exchange {
             Ok(number) => number,
             Err(Misfit::Wrong(what)) => return self.core.wrong(what, now),
             Err(Misfit::Stray) => return self.core.fault(Fault::Stray, 1, now),
-            Err(Misfit::Doubtful(what)) => {
-                line.doubt.get_or_insert((line.window.next(), what));
-                return self.core.fault(Fault::Stray, 1, now);
-            }
+            Err(Misfit::Doubtful(what)) => return self.doubt(peer, what, false, now),
+            Err(Misfit::Foreign(what)) => return self.doubt(peer, what, true, now),
         };
         match line.window.answer(number) {
             Answer::InTime { intended, sent, overtaken } => {
@@ -198,7 +204,16 @@ impl Exchange {
                 return self.core.wrong(what, now);
             }
         }
-        line.doubt.take_if(|(before, _)| line.window.oldest() >= *before);
+        line.doubt.take_if(|doubt| line.window.oldest() >= doubt.before);
+    }
+
+    /// What has come on `peer` is wrong, or answers an earlier run.
+    fn doubt(&mut self, peer: Peer, what: String, is_weak: bool, now: Time) {
+        if let Some(line) = self.lines.get_mut(peer) {
+            let before = line.window.next();
+            line.doubt.get_or_insert(Doubt { before, what, is_weak });
+        }
+        self.core.fault(Fault::Stray, 1, now);
     }
 
     /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
@@ -211,8 +226,9 @@ impl Exchange {
             let Some(line) = self.lines.get_mut(peer) else { continue };
             if self.core.plan.workload.is_datagram() {
                 let oldest = line.window.oldest();
-                if let Some((_, what)) = line.doubt.take_if(|(before, _)| oldest < *before) {
-                    return self.core.wrong(what, now);
+                let doubt = line.doubt.take_if(|doubt| oldest < doubt.before);
+                if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.core.has_worked()) {
+                    return self.core.wrong(doubt.what, now);
                 }
                 let lost = line.window.expire(then) as u64;
                 self.core.fault(Fault::Lost, lost, now);

@@ -145,6 +145,12 @@ fn all(done: Vec<Result<(), String>>) -> Result<(), String> {
 
 fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
     flags::check_page(args.html.as_deref()).map_err(Failure::Usage)?;
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let page = args.html.as_deref().and_then(real);
+    if page.is_some() && (page == real(&args.before) || page == real(&args.after)) {
+        let what = "--html names one of the results: the page would take its place";
+        return Err(Failure::Usage(what.into()));
+    }
     let read = |path: &Path| report_json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;

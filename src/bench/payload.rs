@@ -10,6 +10,8 @@ use super::run_id::RunId;
 
 /// From this size on all numbers fit.
 pub(super) const NUMBERED_BYTES: usize = 16;
+/// The number of the run stands in so many bytes at the beginning.
+pub(super) const RUN_BYTES: usize = 4;
 const PERIOD: usize = 251;
 const BLOCK_BYTES: usize = 64 * 1024;
 

@@ -1,6 +1,6 @@
 //! What a workload says and what it must hear.
 
-use super::payload::{NUMBERED_BYTES, Payload};
+use super::payload::{NUMBERED_BYTES, Payload, RUN_BYTES};
 use super::run_id::RunId;
 use super::window::Window;
 use super::workload::Workload;
@@ -23,6 +23,9 @@ pub(super) enum Misfit {
     Stray,
     /// It may be either of the two: that shows when what was asked gets no other answer.
     Doubtful(String),
+    /// The same, but it looks so little like an answer to this run that a lost request beside it
+    /// proves nothing where others are answered.
+    Foreign(String),
 }
 
 impl Script {
@@ -85,49 +88,52 @@ impl Script {
         window: &Window,
         input: &[u8],
     ) -> Result<u64, Misfit> {
-        let found = match self {
+        if window.next() == 0 {
+            return Err(Misfit::Stray);
+        }
+        match self {
             Script::Months => month_asked(window, input),
             Script::Echo(payload) => echo_asked(payload, id, window, input),
-        };
-        found.map_err(|what| match self {
-            _ if window.next() == 0 => Misfit::Stray,
-            Script::Months if month(input).is_some() => Misfit::Doubtful(what),
-            Script::Echo(payload) if payload.is_of_another_run(input) => Misfit::Stray,
-            Script::Echo(_) if input.len() < NUMBERED_BYTES => Misfit::Doubtful(what),
-            _ => Misfit::Wrong(what),
-        })
+        }
     }
 }
 
-fn month(input: &[u8]) -> Option<u64> {
-    NAMES.iter().position(|name| name.as_bytes() == input).map(|index| index as u64)
-}
-
-fn month_asked(window: &Window, input: &[u8]) -> Result<u64, String> {
-    month(input).and_then(|index| window.resolve(index, 12)).ok_or_else(|| {
+fn month_asked(window: &Window, input: &[u8]) -> Result<u64, Misfit> {
+    let index = NAMES.iter().position(|name| name.as_bytes() == input);
+    let asked = index.and_then(|index| window.resolve(index as u64, 12));
+    asked.ok_or_else(|| {
         let text = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();
-        format!("asked for a month by its number, got {text:?}: is this a months server?")
+        let what =
+            format!("asked for a month by its number, got {text:?}: is this a months server?");
+        if index.is_some() { Misfit::Doubtful(what) } else { Misfit::Wrong(what) }
     })
 }
 
-fn echo_asked(payload: &Payload, id: u64, window: &Window, input: &[u8]) -> Result<u64, String> {
+fn echo_asked(payload: &Payload, id: u64, window: &Window, input: &[u8]) -> Result<u64, Misfit> {
     let number = payload.number_of(input).and_then(|number| match payload.modulus() {
         Some(modulus) => window.resolve(number, modulus),
         None => Some(number),
     });
-    let number = number.unwrap_or(window.oldest());
+    let (number, size) = (number.unwrap_or(window.oldest()), payload.size());
+    // From here on what agrees is ours for sure.
+    let is_named = size >= NUMBERED_BYTES && input.len() >= RUN_BYTES;
+    let agrees = if is_named { Misfit::Wrong } else { Misfit::Doubtful };
     match payload.check(id, number, 0, input) {
-        Ok(()) if input.len() != payload.size() => {
-            let (size, got) = (payload.size(), input.len());
-            Err(format!("sent datagrams of {size} bytes, got one of {got}"))
+        Ok(()) if input.len() != size => {
+            Err(agrees(format!("sent datagrams of {size} bytes, got one of {}", input.len())))
         }
         Ok(()) if number >= window.next() => {
-            Err(format!("got an answer to request {number}, which was never sent"))
+            Err(agrees(format!("got an answer to request {number}, which was never sent")))
         }
         Ok(()) => Ok(number),
+        Err(_) if payload.is_of_another_run(input) => Err(Misfit::Stray),
         Err(difference) => {
-            let (got, at) = (input.len(), difference.at);
-            Err(explain(payload, id, number, got, at, Some(input)))
+            let what = explain(payload, id, number, input.len(), difference.at, Some(input));
+            Err(match input.len() {
+                NUMBERED_BYTES.. => Misfit::Wrong(what),
+                length if length == size => Misfit::Doubtful(what),
+                _ => Misfit::Foreign(what),
+            })
         }
     }
 }
@@ -241,10 +247,14 @@ mod tests {
         let left = request(&earlier, 9, 0);
         assert_eq!(script.check_datagram(9, &window, &left), Err(Misfit::Stray));
         assert_eq!(script.check_datagram(9, &asked(4, 0), b"?"), Err(Misfit::Stray));
-        let short = script.check_datagram(9, &window, b"?");
+        let short = script.check_datagram(9, &window, b"");
         assert!(matches!(short, Err(Misfit::Doubtful(_))), "{short:?}");
         let never = script.check_datagram(9, &window, &request(&script, 9, 2)).unwrap_err();
         assert_eq!(never, Misfit::Wrong("got an answer to request 2, which was never sent".into()));
+        let foreign = script.check_datagram(9, &window, b"?!?!?");
+        assert!(matches!(foreign, Err(Misfit::Foreign(_))), "{foreign:?}");
+        let cut = script.check_datagram(9, &window, &request(&script, 9, 0)[..5]).unwrap_err();
+        assert_eq!(cut, Misfit::Wrong("sent datagrams of 100 bytes, got one of 5".into()));
         let month = Script::Months.check_datagram(0, &window, b"July");
         assert!(matches!(month, Err(Misfit::Doubtful(_))), "{month:?}");
     }
