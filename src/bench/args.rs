@@ -68,7 +68,8 @@ pub struct BenchArgs {
     #[arg(short = 't', long, value_name = "TIME", value_parser = some_time)]
     duration: Option<Duration>,
 
-    /// How long to run before that [default: 1s; the standard set: a quarter of it at most]
+    /// How long to run before that [default: 1s; the standard set: at most a
+    /// quarter of --duration]
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) warmup: Option<Duration>,
 
@@ -76,7 +77,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     threads: usize,
 
-    /// How long an answer may take
+    /// How long an answer may take, or a connection to be made
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
     timeout: Duration,
 
@@ -236,14 +237,16 @@ impl BenchArgs {
         if sources.len() > SOURCES_MAX {
             return Err(format!("--source: more than {SOURCES_MAX} addresses"));
         }
-        let (first, six) = (sources.first(), sources.iter().find(|source| source.is_ipv6()));
-        if first.is_some_and(|first| sources.iter().any(|s| s.is_ipv4() != first.is_ipv4())) {
-            return Err("--source: IPv4 and IPv6 cannot call the same server".into());
+        let six = sources.iter().find(|source| source.is_ipv6());
+        match (six, &self.endpoint) {
+            (Some(_), _) if sources.iter().any(IpAddr::is_ipv4) => {
+                Err("--source: IPv4 and IPv6 cannot call the same server".into())
+            }
+            (Some(six), None) => {
+                Err(format!("--source {six}: our own server listens on 127.0.0.1"))
+            }
+            _ => Ok(sources),
         }
-        if let (Some(six), None) = (six, &self.endpoint) {
-            return Err(format!("--source {six}: our own server listens on 127.0.0.1"));
-        }
-        Ok(sources)
     }
 }
 
