@@ -1,6 +1,7 @@
 //! The command line: every flag, its default and its help. Turns words into a `Config`.
 
 mod guards;
+pub mod mistake;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -182,6 +183,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     announce: Option<PathBuf>,
 
+    /// Leave at once when standard input ends, which whoever has started this holds
+    #[arg(long, hide = true)]
+    leave_with_input: bool,
+
     /// What greet says: {ip} {port} {peer} {local} {host} {time} {id}, \n \r \t \\ {{ }}
     #[arg(long, value_name = "TEMPLATE", help_heading = "Services")]
     greeting: Option<String>,
@@ -323,6 +328,7 @@ impl ServeArgs {
             chat_queue_hard: self.chat_queue_hard,
             endpoints,
             drain: self.drain,
+            leave_with_input: self.leave_with_input,
         })
     }
 

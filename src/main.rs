@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cooee::cli::{Cli, Command, ServeArgs};
+use cooee::cli::{Cli, Command, ServeArgs, mistake};
 use cooee::client::{self, AboveTheLine, Ending, Request};
 use cooee::server::Server;
 
@@ -22,7 +22,10 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     start_logging(&cli);
     let done = match cli.command {
         Command::Serve(args) => serve(&args),
@@ -46,9 +49,23 @@ fn main() -> ExitCode {
         #[cfg(feature = "bench")]
         Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
+    fail(&what, status)
+}
+
+fn fail(what: &str, status: u8) -> ExitCode {
     // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
     let _ = writeln!(std::io::stderr(), "cooee: {what}");
     ExitCode::from(status)
+}
+
+/// Shows the help that was asked for, or says what is wrong with the words.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if !mistake::is_help(error) {
+        return fail(&mistake::in_one_line(error, std::env::args_os().skip(1)), 2);
+    }
+    // As above.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn start_logging(cli: &Cli) {

@@ -12,13 +12,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use liars::{Folder, assert_valid, bench, echo, measured, month, tcp, udp};
+use liars::{Folder, assert_valid, bench, count, echo, measured, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "300ms", "-w", "50ms"];
-
-fn count(result: &Value, kind: &str) -> u64 {
-    result["errors"][kind].as_u64().unwrap_or(0)
-}
 
 #[test]
 fn every_workload_measures_a_server_of_our_own_and_says_so_in_valid_json() {
@@ -336,4 +332,23 @@ fn repeats_ramps_and_searches_are_valid_json_and_a_page_of_plots() {
     assert!(said.contains("no rate keeps min=1us"), "{said}");
     assert_valid(&search);
     assert_eq!(search["search"]["highest_rate_per_s"], Value::Null);
+}
+
+#[test]
+fn the_standard_set_heeds_the_flags_that_it_takes() {
+    let words = ["-c", "3", "-t", "150ms", "-w", "50ms", "--repeat", "2", "--timeout", "1s"];
+    let (_, set, said) = measured(&words);
+    assert_valid(&set);
+    let set = set.as_array().unwrap();
+    assert_eq!(set.len(), 9, "{said}");
+    // On a busy machine a time so short may pass without one operation, and ends the repeats.
+    assert!(set.iter().any(|result| result["operations"] != 0), "{said}");
+    for result in set {
+        let name = &result["workload"];
+        assert_eq!(result["connections"], 3, "{name}");
+        assert_eq!(result["warmup_s"], 0.05, "{name}");
+        assert_eq!(result["timeout_s"], 1.0, "{name}");
+        let repeats = result["repeats"]["rate_per_s"].as_array().map(Vec::len);
+        assert!(repeats == Some(2) || result["operations"] == 0, "{name}: {said}");
+    }
 }

@@ -58,7 +58,8 @@ impl Visit {
         match cell.is_greet {
             true => command.args(["--source", SOURCES]),
             // Thousands of connections leave no trace for whoever comes next.
-            false => command.args(["--close", "rst"]),
+            false if cell.workload != "udp_rr" => command.args(["--close", "rst"]),
+            false => &mut command,
         };
         let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("{COOEE}: {error}"))?;

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::budget::{SOURCES_MAX, parse_source};
 use super::plan::{Closing, Plan};
 use super::room;
+use super::run_id::RunId;
 use super::search::{Bound, Ramp};
 use super::workload::Workload;
 use crate::units::{parse_duration, parse_rate, parse_size};
@@ -57,31 +58,32 @@ pub struct BenchArgs {
 
     /// Bytes of a request [default: 64; tcp_stream 64k]
     #[arg(short, long, value_name = "SIZE", value_parser = size)]
-    size: Option<usize>,
+    pub(super) size: Option<usize>,
 
     /// Requests in flight on each connection [default: 1; tcp_stream, chat 4]
     #[arg(short, long, value_name = "N", value_parser = at_least_one)]
-    depth: Option<usize>,
+    pub(super) depth: Option<usize>,
 
     /// How long to measure [default: 10s; the standard set and searches: 3s for each]
     #[arg(short = 't', long, value_name = "TIME", value_parser = some_time)]
     duration: Option<Duration>,
 
-    /// How long to run before that
-    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
-    warmup: Duration,
+    /// How long to run before that [default: 1s; the standard set: at most a
+    /// quarter of --duration]
+    #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) warmup: Option<Duration>,
 
     /// Threads, each with its own loop
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     threads: usize,
 
-    /// How long an answer may take
+    /// How long an answer may take, or a connection to be made
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
     timeout: Duration,
 
     /// Open loop: so many requests a second are due, whatever the server does
     #[arg(short, long, value_name = "RATE", value_parser = requests)]
-    rate: Option<f64>,
+    pub(super) rate: Option<f64>,
 
     /// Search for the highest rate that keeps a bound, such as p99=1ms; it begins at --rate
     #[arg(long, value_name = "BOUND", conflicts_with_all = ["ramp", "repeat"])]
@@ -91,9 +93,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FROM..TO", conflicts_with_all = ["rate", "repeat"])]
     pub(super) ramp: Option<Ramp>,
 
-    /// Steps of --ramp
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
-    pub(super) steps: usize,
+    /// Steps of --ramp, both ends included [default: 5]
+    #[arg(long, value_name = "N", value_parser = at_least_two)]
+    pub(super) steps: Option<usize>,
 
     /// Measure so many times and say how sure the mean is
     #[arg(long, value_name = "N", value_parser = at_least_one)]
@@ -103,11 +105,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "ADDRESSES")]
     source: Vec<String>,
 
-    /// How to end connections: in order, or by a reset that leaves no TIME_WAIT
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Closing::Fin)]
-    close: Closing,
+    /// How to end connections: in order, or by a reset that leaves no TIME_WAIT [default: fin]
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub(super) close: Option<Closing>,
 
-    /// The server's process, to tell what it uses
+    /// The process of the server that is named, to tell what it uses
     #[arg(long, value_name = "PID")]
     pub(super) pid: Option<u32>,
 
@@ -154,6 +156,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+fn at_least_two(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0 | 1) | Err(_) => Err("write a number from 2 on".into()),
+        Ok(count) => Ok(count),
+    }
+}
+
 fn size(text: &str) -> Result<usize, String> {
     match parse_size(text)? {
         0 => Err("a request has at least one byte".into()),
@@ -183,6 +192,11 @@ impl BenchArgs {
         self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
     }
 
+    /// How many rates a ramp has.
+    pub(super) fn steps(&self) -> usize {
+        self.steps.unwrap_or(5)
+    }
+
     /// The plan for `workload`; against whom is filled in later. `short` is how long to measure
     /// unless the flags say.
     ///
@@ -192,33 +206,47 @@ impl BenchArgs {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
         let plan = Plan {
+            run: RunId::random(),
             workload,
             remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             connections: self.connections.unwrap_or(connections),
             size: self.size.unwrap_or(bytes),
             depth: self.depth.unwrap_or(depth),
             duration: self.duration.unwrap_or(usual),
-            warmup: self.warmup,
+            warmup: self.warmup.unwrap_or(Duration::from_secs(1)),
             rate: self.rate,
             threads: self.threads,
             timeout: self.timeout,
             sources: self.sources()?,
-            closing: self.close,
+            closing: self.close.unwrap_or(Closing::Fin),
             own_greeting: self.endpoint.is_none(),
         };
         check(&plan)?;
         Ok(plan)
     }
 
-    fn sources(&self) -> Result<Vec<IpAddr>, String> {
-        let mut sources = Vec::new();
+    /// Where calls come from.
+    ///
+    /// # Errors
+    /// One line, as `plan`.
+    pub(super) fn sources(&self) -> Result<Vec<IpAddr>, String> {
+        let mut sources: Vec<IpAddr> = Vec::new();
         for text in &self.source {
             sources.extend(parse_source(text).map_err(|error| format!("--source: {error}"))?);
         }
         if sources.len() > SOURCES_MAX {
             return Err(format!("--source: more than {SOURCES_MAX} addresses"));
         }
-        Ok(sources)
+        let six = sources.iter().find(|source| source.is_ipv6());
+        match (six, &self.endpoint) {
+            (Some(_), _) if sources.iter().any(IpAddr::is_ipv4) => {
+                Err("--source: IPv4 and IPv6 cannot call the same server".into())
+            }
+            (Some(six), None) => {
+                Err(format!("--source {six}: our own server listens on 127.0.0.1"))
+            }
+            _ => Ok(sources),
+        }
     }
 }
 
@@ -227,7 +255,6 @@ const DEPTH_MAX: usize = 65_536;
 const CONNECTIONS_MAX: usize = 100_000_000;
 
 fn check(plan: &Plan) -> Result<(), String> {
-    let name = plan.workload.name();
     if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
         return Err(format!(
             "--size {}: a datagram has at most {DATAGRAM_BYTES_MAX} bytes; \
@@ -264,9 +291,6 @@ fn check(plan: &Plan) -> Result<(), String> {
                 room::LINE_BYTES_MIN
             ));
         }
-    }
-    if plan.workload == Workload::Idle && plan.rate.is_some() {
-        return Err(format!("{name}: connections that do nothing have no --rate"));
     }
     Ok(())
 }

@@ -74,12 +74,12 @@ impl Budget {
     fn ports_needed(&self, plan: &Plan) -> usize {
         let kept = match (plan.rate, plan.closing) {
             (Some(rate), Closing::Fin) if plan.workload.connects_each_time() => {
-                let held = self.time_wait.min(plan.warmup + plan.duration);
+                let held = self.time_wait.min(plan.warmup.saturating_add(plan.duration));
                 (rate * held.as_secs_f64()) as usize
             }
             _ => 0,
         };
-        plan.connections + kept
+        plan.connections.saturating_add(kept)
     }
 }
 
@@ -130,6 +130,7 @@ mod tests {
 
     fn plan(workload: Workload, connections: usize) -> Plan {
         Plan {
+            run: crate::bench::run_id::RunId::from_random(1),
             workload,
             remote: ([127, 0, 0, 1], 5007).into(),
             connections,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use super::report::Report;
+use super::report::{Report, SearchReport};
 use super::report_table::{figure, micros};
 use super::statistics::exceeds_noise;
 
@@ -79,7 +79,26 @@ impl Row {
     }
 }
 
-/// Compares results of the same workload, in the order of `before`.
+/// Whether both answer the same question. What a search has found is its answer, so that its
+/// rate is no part of the question.
+fn are_of_a_kind(a: &Report, b: &Report) -> bool {
+    let question = |report: &Report| match report.search {
+        Some(_) => (true, None),
+        None => (false, report.asked_rate_per_s),
+    };
+    a.workload == b.workload && question(a) == question(b)
+}
+
+/// What a result is called where it stands alone.
+fn name(report: &Report) -> String {
+    match (&report.search, report.asked_rate_per_s) {
+        (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
+        (None, Some(rate)) => format!("{} at {}/s", report.workload, figure(rate)),
+        (None, None) => report.workload.clone(),
+    }
+}
+
+/// Compares results that answer the same question, in the order of `before`.
 ///
 /// # Errors
 /// If nothing can be compared.
@@ -91,12 +110,10 @@ pub(super) fn compare(
     let mut found = Comparison { table: String::new(), excesses: Vec::new() };
     let mut in_common = 0;
     for a in before {
-        let same =
-            |b: &&Report| b.workload == a.workload && b.asked_rate_per_s == a.asked_rate_per_s;
-        let Some(b) = after.iter().find(same) else {
-            let _ = writeln!(found.table, "{}: only in A", a.workload);
+        let Some(b) = after.iter().find(|b| are_of_a_kind(a, b)) else {
+            let _ = writeln!(found.table, "{}: only in A", name(a));
             if !tolerances.is_empty() {
-                found.excesses.push(format!("{}: not in B", a.workload));
+                found.excesses.push(format!("{}: not in B", name(a)));
             }
             continue;
         };
@@ -104,7 +121,12 @@ pub(super) fn compare(
         compare_two(a, b, tolerances, &mut found);
     }
     if in_common == 0 {
-        return Err("the two files have no workload at the same rate in common".into());
+        let all = |reports: &[Report]| reports.iter().map(name).collect::<Vec<_>>().join(", ");
+        let (a, b) = (all(before), all(after));
+        return Err(format!("nothing is in both files: A has {a}; B has {b}"));
+    }
+    for b in after.iter().filter(|b| !before.iter().any(|a| are_of_a_kind(a, b))) {
+        let _ = writeln!(found.table, "{}: only in B", name(b));
     }
     Ok(found)
 }
@@ -157,7 +179,7 @@ fn rows(a: &Report, b: &Report) -> Vec<Row> {
         .map(|name| {
             let latency = |report: &Report| report.latency_us.named(name).unwrap_or(0.0);
             let (before, after) = match name {
-                "rate" => (a.rate_per_s, b.rate_per_s),
+                "rate" => (rate(a), rate(b)),
                 "errors" => (a.failures() as f64, b.failures() as f64),
                 _ => (latency(a), latency(b)),
             };
@@ -172,6 +194,15 @@ fn rows(a: &Report, b: &Report) -> Vec<Row> {
         .collect()
 }
 
+/// The rate that is compared: none, if no rate has kept the bound of a search.
+fn rate(report: &Report) -> f64 {
+    let is_in_vain = |search: &SearchReport| search.highest_rate_per_s.is_none();
+    match report.search.as_ref().is_some_and(is_in_vain) {
+        true => 0.0,
+        false => report.rate_per_s,
+    }
+}
+
 /// What was not asked for in the same way.
 fn differing(a: &Report, b: &Report) -> Vec<(&'static str, String, String)> {
     let told = |report: &Report| {
@@ -182,6 +213,7 @@ fn differing(a: &Report, b: &Report) -> Vec<(&'static str, String, String)> {
             ("depth", report.depth.to_string()),
             ("threads", report.threads.to_string()),
             ("closing", report.closing.clone()),
+            ("bound", report.search.as_ref().map_or("none".into(), |search| search.bound.clone())),
         ]
     };
     let pairs = told(a).into_iter().zip(told(b));

@@ -40,8 +40,20 @@ pub(super) enum Ending {
     Vanished(String),
     /// Nothing ever worked.
     Failed(String),
+    /// Not all connections could be made.
+    Short(String),
     /// Somebody ended it.
     Interrupted,
+}
+
+impl Ending {
+    /// Whether another run cannot end better.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Ending::Wrong(_) | Ending::Failed(_) | Ending::Short(_) | Ending::Interrupted => true,
+            Ending::Vanished(_) => false,
+        }
+    }
 }
 
 /// Since when nothing works, and what happened last.
@@ -73,6 +85,10 @@ pub(super) struct Core {
     trouble: Option<Trouble>,
     has_worked: bool,
     looked: Time,
+    /// The most connections that were open at once so far, and since when. Before the first, since
+    /// when they are being made.
+    reached: usize,
+    reached_at: Option<Time>,
 }
 
 impl Core {
@@ -92,6 +108,8 @@ impl Core {
             trouble: None,
             has_worked: false,
             looked: Time::ZERO,
+            reached: 0,
+            reached_at: None,
         }
     }
 
@@ -112,6 +130,7 @@ impl Core {
 
     /// Looks where the run is at `now`, and whether it makes sense to go on.
     pub(super) fn advance(&mut self, now: Time) {
+        self.advance_opening(now);
         if self.stage == Stage::Warming && now >= self.from {
             self.stage = Stage::Measuring;
         }
@@ -119,7 +138,9 @@ impl Core {
             self.stage = Stage::Draining;
             self.note_unsent();
         }
-        if self.stage == Stage::Draining && now >= self.to.after(self.plan.timeout + 2 * LOOK) {
+        if self.stage == Stage::Draining
+            && now >= self.to.after(self.plan.timeout.saturating_add(2 * LOOK))
+        {
             self.done(now);
         }
         if let Some(trouble) = self.trouble
@@ -127,6 +148,27 @@ impl Core {
             && now.since(trouble.since) >= self.plan.timeout
         {
             self.give_up(trouble.fault, now);
+        }
+    }
+
+    /// Gives up if no further connection was made for as long as the timeout, whatever keeps them
+    /// from being made. Calls time out by themselves, so they have a little more.
+    fn advance_opening(&mut self, now: Time) {
+        let since = *self.reached_at.get_or_insert(now);
+        if self.stage == Stage::Opening
+            && now.since(since) >= self.plan.timeout.saturating_add(2 * LOOK)
+        {
+            let fault = self.trouble.map_or(Fault::ConnectTimeout, |trouble| trouble.fault);
+            self.give_up(fault, now);
+        }
+    }
+
+    /// So many connections are open. Whoever opens and closes the same one again and again makes
+    /// no progress.
+    pub(super) fn note_open(&mut self, open: usize, now: Time) {
+        if open > self.reached {
+            (self.reached, self.reached_at) = (open, Some(now));
+            self.trouble = None;
         }
     }
 
@@ -142,11 +184,8 @@ impl Core {
     /// What was due before the end and was never sent is not forgotten.
     fn note_unsent(&mut self) {
         let Some(schedule) = &mut self.schedule else { return };
-        let mut unsent = 0;
-        while schedule.next() < self.to {
-            let Some(due) = schedule.take(self.to) else { break };
-            unsent += u64::from(self.recorder.counts(due));
-        }
+        schedule.skip(self.from);
+        let unsent = schedule.skip(self.to);
         self.recorder.faults.add(Fault::Unsent, unsent);
     }
 
@@ -190,6 +229,11 @@ impl Core {
         self.has_worked = true;
     }
 
+    /// Whether anything has ever worked.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked
+    }
+
     /// Something works, though it is no operation.
     pub(super) fn note_progress(&mut self) {
         self.trouble = None;
@@ -229,9 +273,13 @@ impl Core {
 
     fn give_up(&mut self, fault: Fault, now: Time) {
         let what = fault.words().to_string();
-        let ending = match self.has_worked {
-            true => Ending::Vanished(what),
-            false => Ending::Failed(what),
+        let ending = match (self.has_worked, self.stage, self.reached) {
+            (true, ..) => Ending::Vanished(what),
+            (false, Stage::Opening, 1..) => {
+                let (reached, all) = (self.reached, self.connections);
+                Ending::Short(format!("only {reached} of {all} connections were made: {what}"))
+            }
+            (false, ..) => Ending::Failed(what),
         };
         self.end(ending, now);
     }

@@ -10,31 +10,38 @@ const CALLS_MAX: usize = 256;
 
 struct Guest {
     called: Time,
-    open: bool,
+    opened: Option<Time>,
 }
 
 /// The crowd.
 pub(super) struct Crowd {
     core: Core,
     guests: Table<Guest>,
+    /// Those that are there or on their way.
     called: usize,
     open: usize,
-    /// How long each call took, kept until the window is known that they count for.
-    arrivals: Vec<(Time, Time)>,
+    next_id: u64,
+    /// After a failed call the next is not made before this.
+    retry_at: Time,
 }
 
 impl Crowd {
     pub(super) fn new(core: Core) -> Crowd {
-        let arrivals = Vec::with_capacity(core.connections);
-        Crowd { core, guests: Table::default(), called: 0, open: 0, arrivals }
+        let (called, open, next_id) = (0, 0, 0);
+        let (guests, retry_at) = (Table::default(), Time::ZERO);
+        Crowd { core, guests, called, open, next_id, retry_at }
     }
 
     fn make_calls(&mut self, net: &mut Net) {
         let now = self.core.watch.now();
+        if now < self.retry_at || self.core.stage > Stage::Opening {
+            return;
+        }
         while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
-            let Some(peer) = self.core.call(net, self.called as u64) else { return };
+            let Some(peer) = self.core.call(net, self.next_id) else { return };
+            self.next_id += 1;
             self.called += 1;
-            self.guests.insert(peer, Guest { called: now, open: false });
+            self.guests.insert(peer, Guest { called: now, opened: None });
         }
     }
 
@@ -51,9 +58,10 @@ impl Crowd {
     /// All are there: the time of holding begins. Calls count as operations of its beginning.
     fn begin(&mut self, now: Time) {
         self.core.begin(now);
-        for (called, opened) in std::mem::take(&mut self.arrivals) {
+        for (_, guest) in self.guests.iter() {
+            let Some(opened) = guest.opened else { continue };
             let from = now.after(self.core.plan.warmup);
-            let done = from.after(opened.since(called));
+            let done = from.after(opened.since(guest.called));
             self.core.record(&Sample { intended: from, sent: from, done, bytes: 0 });
         }
     }
@@ -69,10 +77,9 @@ impl Service for Crowd {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.core.watch.now();
         let Some(guest) = self.guests.get_mut(peer) else { return };
-        guest.open = true;
+        guest.opened = Some(now);
         self.open += 1;
-        self.arrivals.push((guest.called, now));
-        self.core.note_progress();
+        self.core.note_open(self.open, now);
         if self.core.stage == Stage::Opening && self.open == self.core.connections {
             self.begin(now);
         }
@@ -89,14 +96,16 @@ impl Service for Crowd {
 
     fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
         let now = self.core.watch.now();
-        if let Some(guest) = self.guests.remove(peer)
-            && self.core.stage < Stage::Draining
-        {
-            self.core.lost(guest.open, 1, reason, now);
-            // The target is there as long as it keeps one of the others.
-            if guest.open && self.guests.iter().any(|(_, other)| other.open) {
-                self.core.note_progress();
-            }
+        let Some(guest) = self.guests.remove(peer) else { return };
+        self.called -= 1;
+        self.open -= usize::from(guest.opened.is_some());
+        self.retry_at = now.after(self.core.plan.pause());
+        if self.core.stage < Stage::Draining {
+            self.core.lost(guest.opened.is_some(), 1, reason, now);
+        }
+        // The target is there as long as it keeps one of the others.
+        if self.core.stage > Stage::Opening && self.open > 0 {
+            self.core.note_progress();
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::core::{Core, Stage, Workload};
 use super::fault::Fault;
 use super::recorder::Sample;
-use super::script::Script;
+use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
@@ -21,6 +21,17 @@ struct Line {
     open: bool,
     /// Whether it stands in the queue of those that could take a request.
     is_free: bool,
+    doubt: Option<Doubt>,
+}
+
+/// What may be a wrong answer, or one to an earlier run.
+struct Doubt {
+    /// What is wrong with it, if it is one of ours: that shows when a request before this number
+    /// gets no other answer.
+    before: u64,
+    what: String,
+    /// Whether a lost request beside it proves nothing where others are answered.
+    is_weak: bool,
 }
 
 /// The asker.
@@ -42,9 +53,9 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn new(core: Core) -> Exchange {
-        let script = Script::new(core.plan.workload, core.plan.size);
+        let script = Script::new(core.plan.workload, core.plan.size, core.plan.run);
         let missing = core.connections;
-        let next_id = (core.thread as u64) << 32;
+        let next_id = (core.thread as u64) << 24;
         Exchange {
             script,
             lines: Table::default(),
@@ -66,7 +77,8 @@ impl Exchange {
         while self.missing > 0 && self.calling < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.next_id) else { return };
             let window = Window::new(self.core.plan.depth);
-            let line = Line { id: self.next_id, window, at: 0, open: false, is_free: false };
+            let line =
+                Line { id: self.next_id, window, at: 0, open: false, is_free: false, doubt: None };
             self.lines.insert(peer, line);
             self.next_id += 1;
             self.missing -= 1;
@@ -175,7 +187,10 @@ impl Exchange {
         let Some(line) = self.lines.get_mut(peer) else { return };
         let number = match self.script.check_datagram(line.id, &line.window, input) {
             Ok(number) => number,
-            Err(what) => return self.core.wrong(what, now),
+            Err(Misfit::Wrong(what)) => return self.core.wrong(what, now),
+            Err(Misfit::Stray) => return self.core.fault(Fault::Stray, 1, now),
+            Err(Misfit::Doubtful(what)) => return self.doubt(peer, what, false, now),
+            Err(Misfit::Foreign(what)) => return self.doubt(peer, what, true, now),
         };
         match line.window.answer(number) {
             Answer::InTime { intended, sent, overtaken } => {
@@ -186,9 +201,19 @@ impl Exchange {
             Answer::Late => self.core.fault(Fault::Late, 1, now),
             Answer::Unknown => {
                 let what = format!("got an answer to request {number}, which was never sent");
-                self.core.wrong(what, now);
+                return self.core.wrong(what, now);
             }
         }
+        line.doubt.take_if(|doubt| line.window.oldest() >= doubt.before);
+    }
+
+    /// What has come on `peer` is wrong, or answers an earlier run.
+    fn doubt(&mut self, peer: Peer, what: String, is_weak: bool, now: Time) {
+        if let Some(line) = self.lines.get_mut(peer) {
+            let before = line.window.next();
+            line.doubt.get_or_insert(Doubt { before, what, is_weak });
+        }
+        self.core.fault(Fault::Stray, 1, now);
     }
 
     /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
@@ -200,6 +225,11 @@ impl Exchange {
         for peer in late {
             let Some(line) = self.lines.get_mut(peer) else { continue };
             if self.core.plan.workload.is_datagram() {
+                let oldest = line.window.oldest();
+                let doubt = line.doubt.take_if(|doubt| oldest < doubt.before);
+                if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.core.has_worked()) {
+                    return self.core.wrong(doubt.what, now);
+                }
                 let lost = line.window.expire(then) as u64;
                 self.core.fault(Fault::Lost, lost, now);
                 self.ask(peer, net, now);
@@ -270,6 +300,7 @@ impl Service for Exchange {
         line.open = true;
         self.calling -= 1;
         self.open += 1;
+        self.core.note_open(self.open, now);
         match self.core.stage {
             Stage::Opening if self.open == self.core.connections => self.begin(net, now),
             Stage::Opening => self.make_calls(net, now),

@@ -33,11 +33,13 @@ pub(super) enum Fault {
     Reordered,
     /// A datagram came that had been counted as lost.
     Late,
+    /// A line or a datagram of another run came. No failed operation.
+    Stray,
 }
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(super) const ALL: [Fault; 13] = [
+    pub(super) const ALL: [Fault; 14] = [
         Fault::Refused,
         Fault::ConnectTimeout,
         Fault::NoPorts,
@@ -51,6 +53,7 @@ impl Fault {
         Fault::Duplicate,
         Fault::Reordered,
         Fault::Late,
+        Fault::Stray,
     ];
 
     /// The key in JSON, which is also the word in tables.
@@ -69,12 +72,13 @@ impl Fault {
             Fault::Duplicate => "duplicate",
             Fault::Reordered => "reordered",
             Fault::Late => "late",
+            Fault::Stray => "stray",
         }
     }
 
     /// Whether an operation failed; if not, it was only odd.
     pub(super) fn is_failure(self) -> bool {
-        !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late)
+        !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late | Fault::Stray)
     }
 
     /// What the end of a connection means that was being made.
@@ -112,6 +116,7 @@ impl Fault {
             Fault::Duplicate => "an answer came twice",
             Fault::Reordered => "an answer was overtaken",
             Fault::Late => "an answer came after the timeout",
+            Fault::Stray => "something of another run came",
         }
     }
 }
@@ -129,6 +134,12 @@ impl Faults {
     /// How often that was.
     pub(super) fn count(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
+    }
+
+    /// What failed most often.
+    pub(super) fn most(&self) -> Option<Fault> {
+        let failures = Fault::ALL.into_iter().filter(|fault| fault.is_failure());
+        failures.filter(|fault| self.count(*fault) > 0).max_by_key(|fault| self.count(*fault))
     }
 
     /// How many operations failed.
@@ -167,7 +178,9 @@ mod tests {
     fn what_is_only_odd_is_no_failure() {
         let mut faults = Faults::default();
         faults.add(Fault::Duplicate, 5);
+        assert_eq!(faults.most(), None);
         faults.add(Fault::Reset, 2);
+        assert_eq!(faults.most(), Some(Fault::Reset));
         let mut sum = faults;
         sum.merge(&faults);
         assert_eq!((faults.failures(), sum.failures()), (2, 4));

@@ -12,20 +12,25 @@ mod core;
 mod crowd;
 mod exchange;
 mod fault;
+mod flags;
 mod latency;
+mod output;
 mod payload;
 mod plan;
 mod plots;
 mod progress;
 mod recorder;
+mod repeats;
 mod report;
 mod report_html;
 mod report_json;
 mod report_table;
 mod room;
+mod run_id;
 mod schedule;
 mod script;
 mod search;
+mod session;
 mod statistics;
 mod target;
 mod usage;
@@ -34,42 +39,18 @@ mod window;
 mod worker;
 mod workload;
 
-use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
-use budget::Budget;
 use compare::compare;
-use plan::Plan;
-use report::{Noise, Repeats, Report, SearchReport, known};
-use search::Search;
-use statistics::Interval;
+use output::{Output, print};
+use report::Report;
+use session::Session;
 use target::Target;
-use worker::Outcome;
-use workload::Workload;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
-use core::Ending;
-
-/// The rate is sure enough if its interval is no wider than this share to either side.
-const CONVERGED: f64 = 0.05;
-/// What `cooee bench` alone measures, each for a few seconds.
-const STANDARD: [Workload; 9] = [
-    Workload::TcpRr,
-    Workload::TcpStream,
-    Workload::TcpCrr,
-    Workload::TcpCc,
-    Workload::Greet,
-    Workload::UdpRr,
-    Workload::Months,
-    Workload::Chat,
-    Workload::Idle,
-];
 
 /// Why nothing came of it.
+#[derive(Debug)]
 pub enum Failure {
     /// It was asked wrongly.
     Usage(String),
@@ -77,6 +58,15 @@ pub enum Failure {
     Failed(String),
     /// It was measured, or compared, and is not good enough.
     NotGoodEnough(String),
+}
+
+impl Failure {
+    /// In words.
+    fn into_words(self) -> String {
+        match self {
+            Failure::Usage(what) | Failure::Failed(what) | Failure::NotGoodEnough(what) => what,
+        }
+    }
 }
 
 /// Does what `args` ask for, and prints it.
@@ -87,303 +77,92 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     if let Some(BenchCommand::Compare(args)) = &args.command {
         return run_compare(args);
     }
-    let mut session = Session::new(args).map_err(Failure::Failed)?;
-    let measured = match args.workload {
-        None => session.standard_set(),
-        Some(workload) => session.measure(workload),
-    };
+    flags::check(args).map_err(Failure::Usage)?;
+    // Until here a signal ends the process, as it must while a name is resolved.
+    let named = Target::named(args)?;
+    let outputs = Outputs::open(args)?;
+    let mut session = Session::new(args, named).map_err(Failure::Failed)?;
+    let measured = session.measure();
+    let reports = session.end();
     // What has been measured before something failed is not thrown away.
-    if measured.is_ok() || !session.reports.is_empty() {
-        session.publish().map_err(Failure::Failed)?;
-    }
-    measured?;
-    session.verdict.map_or(Ok(()), Err)
+    let told = match measured.is_ok() || !reports.is_empty() {
+        true => outputs.publish(&reports, args.workload.is_none()),
+        false => Ok(()),
+    };
+    with(measured, told)
 }
 
-/// One call of `cooee bench`.
-struct Session<'a> {
-    args: &'a BenchArgs,
-    reports: Vec<Report>,
-    /// A signal to end has come.
-    interrupted: Arc<AtomicBool>,
-    /// The worst that has happened.
-    verdict: Option<Failure>,
-    is_set: bool,
+/// Both results as one: what could not be written goes before what is not good enough.
+fn with(done: Result<(), Failure>, told: Result<(), String>) -> Result<(), Failure> {
+    let Err(untold) = told else { return done };
+    match done {
+        Ok(()) => Err(Failure::Failed(untold)),
+        Err(failure) => Err(Failure::Failed(format!("{untold}; {}", failure.into_words()))),
+    }
 }
 
-impl Session<'_> {
-    fn new(args: &BenchArgs) -> Result<Session<'_>, String> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))
-                .map_err(|error| format!("watching for signals: {error}"))?;
+/// Everything that results are written to.
+struct Outputs {
+    json: Option<Output>,
+    json_on_stdout: bool,
+    html: Option<Output>,
+}
+
+impl Outputs {
+    fn open(args: &BenchArgs) -> Result<Outputs, Failure> {
+        let json_on_stdout = args.json_on_stdout();
+        let json = args.json.as_deref().filter(|_| !json_on_stdout);
+        let json = json.map(|path| Output::open("--json", path)).transpose();
+        let json = json.map_err(Failure::Failed)?;
+        let html = args.html.as_deref().map(|path| Output::open("--html", path)).transpose();
+        let html = html.map_err(Failure::Failed)?;
+        if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
+            let what = "--json and --html name the same file: each needs its own";
+            return Err(Failure::Usage(what.into()));
         }
-        Ok(Session { args, reports: Vec::new(), interrupted, verdict: None, is_set: false })
+        Ok(Outputs { json, json_on_stdout, html })
     }
 
-    /// All workloads in short, against servers of our own.
-    fn standard_set(&mut self) -> Result<(), Failure> {
-        self.is_set = true;
-        // A flag that does not suit one of them is found before the first.
-        for workload in STANDARD {
-            self.args.plan(workload, true).map_err(Failure::Usage)?;
-        }
-        for workload in STANDARD {
-            let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
-            plan.warmup = plan.warmup.min(plan.duration / 4);
-            let (report, _) = self.run_against(&mut plan, &self.target(workload)?)?;
-            self.reports.push(report);
-            if self.is_interrupted() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn is_interrupted(&self) -> bool {
-        self.interrupted.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    fn target(&self, workload: Workload) -> Result<Target, Failure> {
-        match &self.args.endpoint {
-            Some(text) => Target::parse(workload, text, self.args.pid).map_err(Failure::Usage),
-            None => Target::start(workload).map_err(Failure::Failed),
-        }
-    }
-
-    fn measure(&mut self, workload: Workload) -> Result<(), Failure> {
-        let is_search = self.args.find_max.is_some() || self.args.ramp.is_some();
-        let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
-        if is_search && workload == Workload::Idle {
-            return Err(Failure::Usage("idle has no rate to search".into()));
-        }
-        let target = self.target(workload)?;
-        if self.args.find_max.is_some() {
-            self.find_max(&mut plan, &target)
-        } else if self.args.ramp.is_some() {
-            self.ramp(&mut plan, &target)
-        } else {
-            self.repeat(&mut plan, &target)
-        }
-    }
-
-    /// Runs `plan` once; what it says and what it is made of.
-    fn run_against(
-        &mut self,
-        plan: &mut Plan,
-        target: &Target,
-    ) -> Result<(Report, Outcome), Failure> {
-        plan.remote = target.address;
-        let budget = Budget::of_this_machine(target.address.ip());
-        budget.check(plan).map_err(|what| Failure::Failed(format!("this run {what}")))?;
-        let shared = Arc::new(plan.clone());
-        let stop = Arc::new(AtomicBool::new(false));
-        let run = worker::start(&shared, target.pid, &stop);
-        progress::follow(&run, plan, &self.interrupted, &stop);
-        let outcome = run.join().map_err(Failure::Failed)?;
-        self.judge(plan, target, &outcome);
-        Ok((Report::of(plan, target, &outcome), outcome))
-    }
-
-    fn judge(&mut self, plan: &Plan, target: &Target, outcome: &Outcome) {
-        let told = |what: &str| format!("{} {}: {what}", plan.workload.name(), target.url);
-        let verdict = match &outcome.ending {
-            Some(Ending::Wrong(what)) => Failure::NotGoodEnough(told(what)),
-            Some(ending) => Failure::Failed(told(&report::in_words(ending))),
-            None if outcome.recorder.operations == 0 => {
-                Failure::Failed(told("not one operation was completed"))
-            }
-            None => return,
-        };
-        self.verdict.get_or_insert(verdict);
-    }
-
-    /// The plan once, or so many times.
-    fn repeat(&mut self, plan: &mut Plan, target: &Target) -> Result<(), Failure> {
-        let times = self.args.repeat.unwrap_or(1);
-        let mut singles = Vec::new();
-        let mut sum: Option<Outcome> = None;
-        for _ in 0..times {
-            let (report, outcome) = self.run_against(plan, target)?;
-            singles.push(report);
-            sum = Some(match sum {
-                None => outcome,
-                Some(sum) => sum.and(outcome),
-            });
-            if self.verdict.is_some() || self.is_interrupted() {
-                break;
-            }
-        }
-        let Some(sum) = sum else { return Ok(()) };
-        let mut report = Report::of(plan, target, &sum);
-        if singles.len() > 1 {
-            report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
-            report.add_repeats(&singles);
-        }
-        self.reports.push(report);
-        Ok(())
-    }
-
-    fn ramp(&mut self, plan: &mut Plan, target: &Target) -> Result<(), Failure> {
-        let Some(ramp) = self.args.ramp else { return Ok(()) };
-        for rate in ramp.rates(self.args.steps) {
-            plan.rate = Some(rate);
-            let (report, _) = self.run_against(plan, target)?;
-            self.reports.push(report);
-            if self.verdict.is_some() || self.is_interrupted() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn find_max(&mut self, plan: &mut Plan, target: &Target) -> Result<(), Failure> {
-        let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
-        let mut search = Search::new(bound.clone(), plan.rate);
-        let mut best: Option<Report> = None;
-        let mut last = None;
-        while let Some(rate) = search.next() {
-            plan.rate = Some(rate);
-            let (report, outcome) = self.run_against(plan, target)?;
-            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &outcome));
-            let is_over = matches!(outcome.ending, Some(Ending::Wrong(_) | Ending::Failed(_)));
-            if is_over || self.is_interrupted() {
-                last = Some(report);
-                break;
-            }
-            // That a rate is too high is no failure of the search.
-            self.verdict = None;
-            if search.highest() == Some(rate) {
-                best = Some(report.clone());
-            }
-            last = Some(report);
-        }
-        if best.is_none() && self.verdict.is_none() {
-            let what = format!("no rate keeps {bound}");
-            self.verdict = Some(Failure::NotGoodEnough(what));
-        }
-        if let Some(mut report) = best.or(last) {
-            report.search = Some(SearchReport {
-                bound: bound.to_string(),
-                highest_rate_per_s: search.highest(),
-                probes: search.probes,
-            });
-            self.reports.push(report);
-        }
-        Ok(())
-    }
-
-    /// Prints and writes what was asked for.
-    fn publish(&self) -> Result<(), String> {
-        if let Some(path) = &self.args.html {
-            write(path, &report_html::page(&self.reports))?;
-        }
-        if self.args.json_on_stdout() {
-            return print(&report_json::write(&self.reports));
-        }
-        if let Some(path) = &self.args.json {
-            write(path, &report_json::write(&self.reports))?;
-        }
-        print(&match self.reports.as_slice() {
-            [only] if !self.is_set => report_table::whole(only),
+    /// Writes everything that can be written, what people look at first.
+    fn publish(self, reports: &[Report], is_set: bool) -> Result<(), String> {
+        let shown = match reports {
+            _ if self.json_on_stdout => report_json::write(reports),
+            [only] if !is_set => report_table::whole(only),
             several => report_table::several(several),
-        })
-    }
-}
-
-/// The share of requests that were never answered; all, if the run did not come to its end.
-#[allow(clippy::cast_precision_loss)] // a share
-fn lost_share(report: &Report, outcome: &Outcome) -> f64 {
-    let (done, lost) = (report.operations as f64, report.failures() as f64);
-    match outcome.ending {
-        None if lost > 0.0 => lost / (done + lost),
-        None => 0.0,
-        Some(_) => 1.0,
-    }
-}
-
-impl Outcome {
-    /// This run and another of the same plan.
-    fn and(mut self, other: Outcome) -> Outcome {
-        self.recorder.merge(&other.recorder);
-        self.measured += other.measured;
-        self.silence = self.silence.max(other.silence);
-        for (mine, theirs) in self.threads.iter_mut().zip(other.threads) {
-            mine.busy += theirs.busy;
-            mine.starved += theirs.starved;
-        }
-        self.server = self.server.zip(other.server).map(|(mut mine, theirs)| {
-            mine.busy += theirs.busy;
-            mine.starved += theirs.starved;
-            mine
-        });
-        self.ending = self.ending.or(other.ending);
-        self
-    }
-}
-
-impl Report {
-    /// Says how sure the mean of `singles` is.
-    fn add_repeats(&mut self, singles: &[Report]) {
-        let all = |figure: fn(&Report) -> f64| singles.iter().map(figure).collect::<Vec<f64>>();
-        let rates = all(|report| report.rate_per_s);
-        let interval = Interval::of(&rates);
-        let of = |figure| known(Interval::of(&all(figure)).relative());
-        self.noise = Noise {
-            from: "repeats".into(),
-            rate: known(interval.relative()),
-            p50: of(|report| report.latency_us.p50),
-            p99: of(|report| report.latency_us.p99),
         };
-        let converged = interval.relative() <= CONVERGED;
-        if !converged {
-            self.warnings.push(format!(
-                "not converged: after {} runs the mean rate is known to +-{:.1} % only; \
-                 more --repeat, a longer --duration or a quieter machine would help",
-                singles.len(),
-                100.0 * interval.relative()
-            ));
-        }
-        self.repeats = Some(Repeats {
-            rate_per_s: rates,
-            p99_us: all(|report| report.latency_us.p99),
-            rate_half_width: known(interval.half),
-            converged,
-        });
-        let mut at = 0.0;
-        for point in &mut self.timeline {
-            point.at_s = at;
-            at += self.slice_s;
-        }
+        let mut done = vec![print(&shown)];
+        done.extend(self.json.map(|json| json.write(&report_json::write(reports))));
+        done.extend(self.html.map(|html| html.write(&report_html::page(reports))));
+        all(done)
     }
+}
+
+/// What went wrong of several things, in one line.
+fn all(done: Vec<Result<(), String>>) -> Result<(), String> {
+    let failed: Vec<String> = done.into_iter().filter_map(Result::err).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
 fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
+    flags::check_page(args.html.as_deref()).map_err(Failure::Usage)?;
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let page = args.html.as_deref().and_then(real);
+    if page.is_some() && (page == real(&args.before) || page == real(&args.after)) {
+        let what = "--html names one of the results: the page would take its place";
+        return Err(Failure::Usage(what.into()));
+    }
     let read = |path: &Path| report_json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
+    let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
         let both: Vec<Report> = before.into_iter().chain(after).collect();
-        write(path, &report_html::page(&both)).map_err(Failure::Failed)?;
+        let page = report_html::page(&both);
+        told.push(Output::open("--html", path).and_then(|output| output.write(&page)));
     }
-    print(&found.table).map_err(Failure::Failed)?;
-    match found.excesses.is_empty() {
+    let done = match found.excesses.is_empty() {
         true => Ok(()),
         false => Err(Failure::NotGoodEnough(found.excesses.join("; "))),
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> Result<(), String> {
-    use std::io::{ErrorKind, Write};
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(format!("standard output: {error}"))
-        }
-        _ => Ok(()),
-    }
+    };
+    with(done, all(told))
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::run_id::RunId;
 use super::workload::Workload;
 use crate::engine::{Call, Kind};
 
@@ -28,6 +29,8 @@ impl Closing {
 /// One measurement.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
+    /// Which run this is; each has its own.
+    pub(super) run: RunId,
     /// What is done.
     pub(super) workload: Workload,
     /// Against whom.

@@ -169,7 +169,7 @@ impl Report {
         let mut report = Report {
             workload: plan.workload.name().into(),
             model: plan.model().into(),
-            target: target.url.clone(),
+            target: target.url(),
             connections: plan.connections,
             size: plan.size,
             depth: plan.depth,
@@ -256,6 +256,7 @@ pub(super) fn in_words(ending: &Ending) -> String {
         Ending::Wrong(what) => what.clone(),
         Ending::Vanished(what) => format!("the target stopped answering: {what}"),
         Ending::Failed(what) => format!("the target never answered: {what}"),
+        Ending::Short(what) => what.clone(),
         Ending::Interrupted => "interrupted".into(),
     }
 }

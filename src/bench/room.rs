@@ -1,7 +1,8 @@
 //! One room: a member says lines, all others must hear each of them once and in order.
 //!
 //! Works with any chat that passes lines on: what stands before the text does not matter, and
-//! lines that are not ours (welcomes, who has joined) are passed over.
+//! lines that are not ours (welcomes, who has joined) are passed over. So are those of other runs:
+//! a room remembers, and others may measure in it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,13 +10,15 @@ use std::time::Duration;
 use super::core::{Core, Ending, Stage, Workload};
 use super::fault::Fault;
 use super::recorder::Sample;
+use super::run_id::RunId;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
-/// What a line of ours begins with; sixteen hexadecimal digits follow.
+/// What a line of ours begins with; the number of the run and its own follow, both in hexadecimal
+/// digits, of its own the last ones.
 const MARK: &[u8] = b"~cooee~";
-const DIGITS: usize = 16;
+const DIGITS: usize = 8;
 /// The shortest line, with its end.
-pub(super) const LINE_BYTES_MIN: usize = MARK.len() + DIGITS + 1;
+pub(super) const LINE_BYTES_MIN: usize = MARK.len() + 2 * DIGITS + 1;
 /// Members that may be on their way in at once.
 const CALLS_MAX: usize = 64;
 /// A room that is silent for so long needs no welcome to be complete.
@@ -27,6 +30,9 @@ struct Member {
     open: bool,
     /// Whether the server has said anything to it: then it is in.
     greeted: bool,
+    /// A line that may be the next one, damaged, or that of somebody else: that shows when the
+    /// next one comes, or does not.
+    doubt: Option<String>,
 }
 
 /// A line that not everybody has heard yet.
@@ -71,7 +77,7 @@ impl Room {
         while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.called as u64) else { return };
             self.called += 1;
-            self.members.insert(peer, Member { next: 0, open: false, greeted: false });
+            self.members.insert(peer, Member { next: 0, open: false, greeted: false, doubt: None });
         }
     }
 
@@ -84,7 +90,7 @@ impl Room {
                 self.core.note_slip(due, now);
             }
             let number = self.first + self.said.len() as u64;
-            write_line(&mut self.line, number, self.core.plan.size);
+            write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
             net.send(speaker, &self.line);
             self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
             self.said.push_back(Said { intended: due, sent: now, heard: 0 });
@@ -97,19 +103,25 @@ impl Room {
     /// `peer` has heard one line.
     fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
         let Some(mark) = find(line, MARK) else { return };
+        let text = &line[mark..];
+        let whose = whose(text, self.core.plan.run);
+        if whose == Whose::Others {
+            return self.core.fault(Fault::Stray, 1, now);
+        }
         if self.speaker == Some(peer) {
             // Some chats tell the speaker too; that is no delivery.
             return;
         }
         let Some(member) = self.members.get_mut(peer) else { return };
-        let text = &line[mark..];
         let number = member.next;
-        member.next += 1;
-        write_line(&mut self.line, number, self.core.plan.size);
+        if whose == Whose::Unknown {
+            member.doubt = Some(not_heard(peer, number, text));
+            return self.core.fault(Fault::Stray, 1, now);
+        }
+        (member.next, member.doubt) = (number + 1, None);
+        write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
         if text != &self.line[..self.line.len() - 1] {
-            let heard = String::from_utf8_lossy(&text[..text.len().min(60)]).into_owned();
-            let what = format!("member {peer} had to hear line {number}, heard {heard:?}");
-            return self.core.wrong(what, now);
+            return self.core.wrong(not_heard(peer, number, text), now);
         }
         let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         let Some(said) = self.said.get_mut(index) else {
@@ -160,6 +172,11 @@ impl Room {
     fn expire(&mut self, now: Time) {
         let Some(said) = self.said.front() else { return };
         if now.since(said.sent) > self.core.plan.timeout {
+            let has_not_heard = |member: &Member| member.next <= self.first;
+            let mut doubts = self.members.iter().filter(|(_, member)| has_not_heard(member));
+            if let Some(what) = doubts.find_map(|(_, member)| member.doubt.clone()) {
+                return self.core.wrong(what, now);
+            }
             let missing = (self.core.connections - 1).saturating_sub(said.heard) as u64;
             self.core.fault(Fault::Timeout, missing, now);
             let what = format!("{missing} members have not heard line {}", self.first);
@@ -181,12 +198,38 @@ fn find(line: &[u8], mark: &[u8]) -> Option<usize> {
     None
 }
 
-/// Writes line `number`, of `size` bytes with its end.
-fn write_line(into: &mut Vec<u8>, number: u64, size: usize) {
+/// Of which run a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    Others,
+    /// It has no number of a run, or a damaged one.
+    Unknown,
+}
+
+/// Whose a line is that begins with the mark.
+fn whose(line: &[u8], run: RunId) -> Whose {
+    let digits = line.get(MARK.len()..).and_then(|rest| rest.get(..DIGITS));
+    let text = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+    match text.and_then(|text| u32::from_str_radix(text, 16).ok()) {
+        Some(bits) if bits == run.bits() => Whose::Ours,
+        Some(bits) if run.is_other(bits) => Whose::Others,
+        _ => Whose::Unknown,
+    }
+}
+
+fn not_heard(peer: Peer, number: u64, heard: &[u8]) -> String {
+    let heard = String::from_utf8_lossy(&heard[..heard.len().min(60)]).into_owned();
+    format!("member {peer} had to hear line {number}, heard {heard:?}")
+}
+
+/// Writes line `number` of a run, of `size` bytes with its end.
+fn write_line(into: &mut Vec<u8>, run: RunId, number: u64, size: usize) {
     into.clear();
     into.extend_from_slice(MARK);
-    for digit in (0..DIGITS).rev() {
-        let nibble = u8::try_from(number >> (4 * digit) & 15).unwrap_or(0);
+    let digits = u64::from(run.bits()) << (4 * DIGITS) | number & u64::from(u32::MAX);
+    for digit in (0..2 * DIGITS).rev() {
+        let nibble = u8::try_from(digits >> (4 * digit) & 15).unwrap_or(0);
         into.push(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
     }
     let filler = b'a' + u8::try_from(number % 26).unwrap_or(0);
@@ -206,7 +249,7 @@ impl Service for Room {
             member.open = true;
             self.open += 1;
             self.last_open = self.core.watch.now();
-            self.core.note_progress();
+            self.core.note_open(self.open, self.last_open);
             self.make_calls(net);
         }
     }
@@ -261,15 +304,33 @@ mod tests {
 
     #[test]
     fn a_line_has_its_size_and_is_found_behind_whatever_a_server_puts_before_it() {
-        let mut line = Vec::new();
-        write_line(&mut line, 0xabc, 64);
+        let (mut line, run) = (Vec::new(), RunId::from_random(0x0abc_def0));
+        write_line(&mut line, run, 0xabc, 64);
         assert_eq!(line.len(), 64);
-        assert!(line.starts_with(b"~cooee~0000000000000abc"));
+        assert!(line.starts_with(format!("~cooee~{:08x}00000abc", run.bits()).as_bytes()));
         let heard = [b"<guest~7> ", &line[..63]].concat();
         let mark = find(&heard, MARK).unwrap();
         assert_eq!(&heard[mark..], &line[..63]);
         assert_eq!(find(b"* guest2 joined ~cooee", MARK), None);
-        write_line(&mut line, 1, 3);
+        write_line(&mut line, run, 1, 3);
         assert_eq!(line.len(), LINE_BYTES_MIN);
+    }
+
+    #[test]
+    fn lines_of_another_run_are_told_from_damaged_ones() {
+        let (mut line, ours) = (Vec::new(), RunId::from_random(1));
+        write_line(&mut line, RunId::from_random(2), 0, 64);
+        assert_eq!(whose(&line, ours), Whose::Others);
+        assert_eq!(
+            whose(b"~cooee~0000000000000001aaaa", ours),
+            Whose::Others,
+            "before runs had one"
+        );
+        write_line(&mut line, ours, 0, 64);
+        assert_eq!(whose(&line, ours), Whose::Ours);
+        line[MARK.len()] ^= 1;
+        for unknown in [&line[..], b"~cooee~", b"~cooee~ is what they say"] {
+            assert_eq!(whose(unknown, ours), Whose::Unknown);
+        }
     }
 }

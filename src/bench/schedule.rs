@@ -41,6 +41,19 @@ impl Schedule {
         self.taken += 1;
         Some(due)
     }
+
+    /// Passes over all that are due before `end`, however many; how many those are.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below 2^53, see `next`
+    pub(super) fn skip(&mut self, end: Time) -> u64 {
+        let before = self.taken;
+        let estimate = end.since(self.origin).as_secs_f64() * self.rate;
+        // Rounding may be off by one or two; those are looked at.
+        self.taken = self.taken.max((estimate as u64).saturating_sub(2));
+        while self.next() < end {
+            self.taken += 1;
+        }
+        self.taken - before
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +74,25 @@ mod tests {
         let late: Vec<_> = std::iter::from_fn(|| schedule.take(micros(850))).collect();
         assert_eq!(late, [micros(600), micros(700), micros(800)]);
         assert_eq!(schedule.next(), micros(900));
+    }
+
+    #[test]
+    fn any_number_is_passed_over_as_if_taken_one_by_one() {
+        for (rate, end) in [(10_000.0, 850), (3.0, 2_000_000), (999_983.0, 1_000_000), (7.0, 0)] {
+            let end = micros(end);
+            let mut one_by_one = Schedule::new(rate, 0.5, micros(500));
+            let mut at_once = one_by_one;
+            let mut count = 0;
+            while one_by_one.next() < end {
+                one_by_one.taken += 1;
+                count += 1;
+            }
+            assert_eq!(at_once.skip(end), count, "{rate}");
+            assert_eq!(at_once.next(), one_by_one.next());
+            assert_eq!(at_once.skip(end), 0);
+        }
+        let mut flood = Schedule::new(1e8, 0.0, Time::ZERO);
+        assert_eq!(flood.skip(micros(3_600_000_000)), 360_000_000_000);
     }
 
     #[test]

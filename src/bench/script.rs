@@ -1,6 +1,7 @@
 //! What a workload says and what it must hear.
 
-use super::payload::{NUMBERED_BYTES, Payload};
+use super::payload::{NUMBERED_BYTES, Payload, RUN_BYTES};
+use super::run_id::RunId;
 use super::window::Window;
 use super::workload::Workload;
 use crate::services::months::NAMES;
@@ -13,11 +14,25 @@ pub(super) enum Script {
     Months,
 }
 
+/// Why a datagram is not what had to come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// It cannot come from a server that answers rightly.
+    Wrong(String),
+    /// It answers another run, whose port this one has got.
+    Stray,
+    /// It may be either of the two: that shows when what was asked gets no other answer.
+    Doubtful(String),
+    /// The same, but it looks so little like an answer to this run that a lost request beside it
+    /// proves nothing where others are answered.
+    Foreign(String),
+}
+
 impl Script {
-    pub(super) fn new(workload: Workload, size: usize) -> Script {
+    pub(super) fn new(workload: Workload, size: usize, run: RunId) -> Script {
         match workload {
             Workload::Months => Script::Months,
-            _ => Script::Echo(Payload::new(size)),
+            _ => Script::Echo(Payload::new(size, run)),
         }
     }
 
@@ -72,39 +87,55 @@ impl Script {
         id: u64,
         window: &Window,
         input: &[u8],
-    ) -> Result<u64, String> {
+    ) -> Result<u64, Misfit> {
+        if window.next() == 0 {
+            return Err(Misfit::Stray);
+        }
         match self {
             Script::Months => month_asked(window, input),
-            Script::Echo(payload) => {
-                let number = payload.number_of(input).and_then(|number| match payload.modulus() {
-                    Some(modulus) => window.resolve(number, modulus),
-                    None => Some(number),
-                });
-                let number = number.unwrap_or(window.oldest());
-                match payload.check(id, number, 0, input) {
-                    Ok(()) if input.len() == payload.size() => Ok(number),
-                    Ok(()) => Err(format!(
-                        "sent datagrams of {} bytes, got one of {}",
-                        payload.size(),
-                        input.len()
-                    )),
-                    Err(difference) => {
-                        let (got, at) = (input.len(), difference.at);
-                        Err(explain(payload, id, number, got, at, Some(input)))
-                    }
-                }
-            }
+            Script::Echo(payload) => echo_asked(payload, id, window, input),
         }
     }
 }
 
-fn month_asked(window: &Window, input: &[u8]) -> Result<u64, String> {
+fn month_asked(window: &Window, input: &[u8]) -> Result<u64, Misfit> {
     let index = NAMES.iter().position(|name| name.as_bytes() == input);
-    let number = index.and_then(|index| window.resolve(index as u64, 12));
-    number.ok_or_else(|| {
+    let asked = index.and_then(|index| window.resolve(index as u64, 12));
+    asked.ok_or_else(|| {
         let text = String::from_utf8_lossy(&input[..input.len().min(40)]).into_owned();
-        format!("asked for a month by its number, got {text:?}: is this a months server?")
+        let what =
+            format!("asked for a month by its number, got {text:?}: is this a months server?");
+        if index.is_some() { Misfit::Doubtful(what) } else { Misfit::Wrong(what) }
     })
+}
+
+fn echo_asked(payload: &Payload, id: u64, window: &Window, input: &[u8]) -> Result<u64, Misfit> {
+    let number = payload.number_of(input).and_then(|number| match payload.modulus() {
+        Some(modulus) => window.resolve(number, modulus),
+        None => Some(number),
+    });
+    let (number, size) = (number.unwrap_or(window.oldest()), payload.size());
+    // From here on what agrees is ours for sure.
+    let is_named = size >= NUMBERED_BYTES && input.len() >= RUN_BYTES;
+    let agrees = if is_named { Misfit::Wrong } else { Misfit::Doubtful };
+    match payload.check(id, number, 0, input) {
+        Ok(()) if input.len() != size => {
+            Err(agrees(format!("sent datagrams of {size} bytes, got one of {}", input.len())))
+        }
+        Ok(()) if number >= window.next() => {
+            Err(agrees(format!("got an answer to request {number}, which was never sent")))
+        }
+        Ok(()) => Ok(number),
+        Err(_) if payload.is_of_another_run(input) => Err(Misfit::Stray),
+        Err(difference) => {
+            let what = explain(payload, id, number, input.len(), difference.at, Some(input));
+            Err(match input.len() {
+                NUMBERED_BYTES.. => Misfit::Wrong(what),
+                length if length == size => Misfit::Doubtful(what),
+                _ => Misfit::Foreign(what),
+            })
+        }
+    }
 }
 
 /// What is wrong with an answer, in words.
@@ -121,7 +152,7 @@ fn explain(
         let numbered = |range: std::ops::Range<usize>| {
             bytes[range].iter().fold(0, |sum: u64, byte| sum << 8 | u64::from(*byte))
         };
-        let (its_id, its_number) = (numbered(0..8), numbered(8..16));
+        let (its_id, its_number) = (numbered(4..8), numbered(8..16));
         if payload.check(its_id, its_number, 0, &bytes[..size]).is_ok() {
             return format!(
                 "the answer to request {number} of connection {id} had to come, \
@@ -137,6 +168,10 @@ fn explain(
 mod tests {
     use super::*;
     use crate::engine::Time;
+
+    fn script(workload: Workload, size: usize) -> Script {
+        Script::new(workload, size, RunId::from_random(7))
+    }
 
     fn asked(depth: usize, count: u64) -> Window {
         let mut window = Window::new(depth);
@@ -165,19 +200,20 @@ mod tests {
             assert_eq!(script.check_datagram(0, &window, answer.bytes), Ok(number));
         }
         let wrong = script.check_datagram(0, &window, b"Smarch").unwrap_err();
-        assert!(wrong.contains("got \"Smarch\": is this a months server?"), "{wrong}");
+        let what = "asked for a month by its number, got \"Smarch\": is this a months server?";
+        assert_eq!(wrong, Misfit::Wrong(what.into()));
     }
 
     #[test]
     fn a_server_of_another_kind_is_told_in_words() {
-        let script = Script::new(Workload::TcpRr, 64);
+        let script = script(Workload::TcpRr, 64);
         let wrong = script.check_stream(0, 0, 0, b"Socket programming in python!").unwrap_err();
         assert_eq!(wrong, "sent 64 bytes, got 29 that differ at byte 0: is this an echo server?");
     }
 
     #[test]
     fn swapped_answers_are_told_from_damaged_ones() {
-        let script = Script::new(Workload::TcpRr, 64);
+        let script = script(Workload::TcpRr, 64);
         let other = request(&script, 3, 8);
         let wrong = script.check_stream(3, 7, 0, &other).unwrap_err();
         assert!(wrong.ends_with("got that to request 8 of connection 3"), "{wrong}");
@@ -190,16 +226,36 @@ mod tests {
     #[test]
     fn datagrams_are_matched_by_their_own_number_whatever_their_size() {
         for size in [1, 4, 8, 16, 100] {
-            let script = Script::new(Workload::UdpRr, size);
+            let script = script(Workload::UdpRr, size);
             let window = asked(4, 5);
             for number in [4, 2, 3] {
                 let answer = request(&script, 9, number);
                 assert_eq!(script.check_datagram(9, &window, &answer), Ok(number), "{size}");
             }
         }
-        let script = Script::new(Workload::UdpRr, 100);
+        let script = script(Workload::UdpRr, 100);
         let short = &request(&script, 9, 4)[..50];
         let wrong = script.check_datagram(9, &asked(4, 5), short).unwrap_err();
-        assert_eq!(wrong, "sent datagrams of 100 bytes, got one of 50");
+        assert_eq!(wrong, Misfit::Wrong("sent datagrams of 100 bytes, got one of 50".into()));
+    }
+
+    #[test]
+    fn what_an_earlier_run_may_have_left_behind_is_no_wrong_answer_yet() {
+        let earlier = Script::new(Workload::UdpRr, 100, RunId::from_random(8));
+        let script = script(Workload::UdpRr, 100);
+        let window = asked(4, 2);
+        let left = request(&earlier, 9, 0);
+        assert_eq!(script.check_datagram(9, &window, &left), Err(Misfit::Stray));
+        assert_eq!(script.check_datagram(9, &asked(4, 0), b"?"), Err(Misfit::Stray));
+        let short = script.check_datagram(9, &window, b"");
+        assert!(matches!(short, Err(Misfit::Doubtful(_))), "{short:?}");
+        let never = script.check_datagram(9, &window, &request(&script, 9, 2)).unwrap_err();
+        assert_eq!(never, Misfit::Wrong("got an answer to request 2, which was never sent".into()));
+        let foreign = script.check_datagram(9, &window, b"?!?!?");
+        assert!(matches!(foreign, Err(Misfit::Foreign(_))), "{foreign:?}");
+        let cut = script.check_datagram(9, &window, &request(&script, 9, 0)[..5]).unwrap_err();
+        assert_eq!(cut, Misfit::Wrong("sent datagrams of 100 bytes, got one of 5".into()));
+        let month = Script::Months.check_datagram(0, &window, b"July");
+        assert!(matches!(month, Err(Misfit::Doubtful(_))), "{month:?}");
     }
 }

@@ -41,10 +41,10 @@ pub(super) struct Visits {
 impl Visits {
     pub(super) fn new(core: Core) -> Visits {
         Visits {
-            script: Script::new(core.plan.workload, core.plan.size),
+            script: Script::new(core.plan.workload, core.plan.size, core.plan.run),
             visits: Table::default(),
             under_way: 0,
-            next_id: (core.thread as u64) << 40,
+            next_id: (core.thread as u64) << 24,
             retry_at: Time::ZERO,
             greeting: Vec::new(),
             names_port: None,

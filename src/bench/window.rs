@@ -69,6 +69,11 @@ impl Window {
         self.oldest
     }
 
+    /// The number of the next request.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// How many numbers lie between the oldest request that waits and the next one.
     pub(super) fn spread(&self) -> u64 {
         self.next - self.oldest

@@ -73,7 +73,14 @@ pub(super) struct Run {
 }
 
 /// Starts a measurement. `server` is its process, if known; `stop` ends it before its time.
-pub(super) fn start(plan: &Arc<Plan>, server: Option<u32>, stop: &Arc<AtomicBool>) -> Run {
+///
+/// # Errors
+/// If the machine has not so many threads.
+pub(super) fn start(
+    plan: &Arc<Plan>,
+    server: Option<u32>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Run, String> {
     let (sender, news) = mpsc::channel();
     let resident = server.and_then(resident_bytes);
     let threads = (0..plan.threads)
@@ -85,10 +92,18 @@ pub(super) fn start(plan: &Arc<Plan>, server: Option<u32>, stop: &Arc<AtomicBool
                 stop: Arc::clone(stop),
                 news: sender.clone(),
             };
-            thread::spawn(move || job.run())
+            thread::Builder::new().spawn(move || {
+                let stop = Arc::clone(&job.stop);
+                // Without this one the others measure nothing that was asked for.
+                job.run().inspect_err(|_| stop.store(true, Ordering::Relaxed))
+            })
         })
-        .collect();
-    Run { threads, news, resident }
+        .collect::<Result<_, _>>()
+        .map_err(|error| {
+            stop.store(true, Ordering::Relaxed);
+            format!("--threads {}: {error}; ask for fewer", plan.threads)
+        })?;
+    Ok(Run { threads, news, resident })
 }
 
 impl Run {
@@ -130,7 +145,8 @@ impl Outcome {
             Some(Ending::Interrupted) => 1,
             Some(Ending::Vanished(_)) => 2,
             Some(Ending::Failed(_)) => 3,
-            Some(Ending::Wrong(_)) => 4,
+            Some(Ending::Short(_)) => 4,
+            Some(Ending::Wrong(_)) => 5,
         };
         if weight(&tally.ending) > weight(&self.ending) {
             self.ending = tally.ending;

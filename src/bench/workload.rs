@@ -104,7 +104,8 @@ impl Workload {
     pub(super) fn defaults(self) -> (usize, usize, usize) {
         match self {
             Workload::TcpRr | Workload::UdpRr => (8, 64, 1),
-            Workload::TcpCrr | Workload::TcpCc | Workload::Greet => (8, 64, 1),
+            Workload::TcpCrr => (8, 64, 1),
+            Workload::TcpCc | Workload::Greet => (8, 0, 1),
             Workload::TcpStream => (2, 64 * 1024, 4),
             Workload::Months => (8, 2, 1),
             Workload::Chat => (50, 64, 4),

@@ -49,6 +49,8 @@ pub struct Config {
     pub chat_queue_hard: Option<usize>,
     /// How long leaving may take.
     pub drain: Duration,
+    /// Whether to leave at once when standard input ends: whoever holds it is gone.
+    pub leave_with_input: bool,
 }
 
 impl Default for Config {
@@ -67,6 +69,7 @@ impl Default for Config {
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
             drain: Duration::from_secs(5),
+            leave_with_input: false,
         }
     }
 }
@@ -125,6 +128,7 @@ pub struct Server {
     screen: Screen,
     stage: Stage,
     drain: Duration,
+    leave_with_input: bool,
 }
 
 impl Server {
@@ -148,7 +152,8 @@ impl Server {
         let console = listen::open(config, &mut reactor)?;
         reactor.watch_input(Manner::Lines).map_err(setting_up)?;
         let (screen, stage) = (Screen::default(), Stage::Serving);
-        Ok(Server { reactor, console, screen, stage, drain: config.drain })
+        let (drain, leave_with_input) = (config.drain, config.leave_with_input);
+        Ok(Server { reactor, console, screen, stage, drain, leave_with_input })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -176,6 +181,7 @@ impl Server {
                 }
             }
             Note::Bytes(_) => {}
+            Note::InputEnded if self.leave_with_input => self.stage = Stage::Left,
             Note::InputEnded => {
                 if let Some(error) = self.reactor.input_failure() {
                     log::warn!("standard input: {error}; taken for its end");

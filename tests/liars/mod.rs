@@ -1,16 +1,43 @@
 //! For the tests of the bench: running it, servers that do as a test says, a folder.
 
+#![allow(dead_code)] // each test file uses its own part
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) fn bench(words: &[&str]) -> Output {
+/// How long anything may take before its test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `cooee bench` with these words, to be changed further and started.
+pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cooee"));
-    command.arg("bench").args(words).env_remove("RUST_LOG").output().unwrap()
+    command.arg("bench").args(words).env_remove("RUST_LOG").stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it, but not for ever.
+pub(crate) fn bench(words: &[&str]) -> Output {
+    end(command(words).spawn().unwrap()).unwrap_or_else(|| panic!("{words:?} does not end"))
+}
+
+/// Waits for its end; `None`: there is none.
+pub(crate) fn end(child: Child) -> Option<Output> {
+    let pid = rustix::process::Pid::from_child(&child);
+    let (sender, receiver) = channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let ended = receiver.recv_timeout(PATIENCE);
+    if ended.is_err() {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+    ended.ok().map(|output| output.unwrap())
 }
 
 /// Runs it with `--json -`; the exit status, the JSON, what was said on standard error.
@@ -20,6 +47,11 @@ pub(crate) fn measured(words: &[&str]) -> (Option<i32>, Value, String) {
     let result = serde_json::from_slice(&output.stdout);
     let result = result.unwrap_or_else(|error| panic!("{words:?}: {error}; {said}"));
     (output.status.code(), result, said)
+}
+
+/// How often that went wrong.
+pub(crate) fn count(result: &Value, kind: &str) -> u64 {
+    result["errors"][kind].as_u64().unwrap_or(0)
 }
 
 pub(crate) fn assert_valid(result: &Value) {

@@ -1,0 +1,172 @@
+//! Flags that would do nothing are refused, with the reason: what is ignored in silence is
+//! believed to have been measured.
+
+use std::path::Path;
+
+use super::BenchArgs;
+use super::session::STANDARD;
+use super::workload::Workload;
+
+/// Whether every flag that was given does something.
+///
+/// # Errors
+/// One line for people: which flag, why not, what to do.
+pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
+    check_page(args.html.as_deref())?;
+    if args.steps.is_some() && args.ramp.is_none() {
+        return Err("--steps are those of --ramp: add it, or leave --steps out".into());
+    }
+    if args.pid.is_some() && args.endpoint.is_none() {
+        return Err("--pid: the server is our own, whose process is known; leave it out, \
+                    or name the server"
+            .into());
+    }
+    let is_search = args.find_max.is_some() || args.ramp.is_some();
+    match args.workload {
+        Some(workload) => check_one(args, workload, is_search),
+        None if is_search => {
+            let flag = if args.ramp.is_some() { "--ramp" } else { "--find-max" };
+            Err(format!(
+                "{flag} is for one workload: name it, such as cooee bench tcp_rr {flag} ..."
+            ))
+        }
+        None => STANDARD.into_iter().try_for_each(|workload| {
+            check_one(args, workload, true)
+                .map_err(|why| format!("{why}; without a workload all of them are measured"))
+        }),
+    }
+}
+
+fn check_one(args: &BenchArgs, workload: Workload, is_short: bool) -> Result<(), String> {
+    for (flag, is_given, why) in useless(args, workload) {
+        if let Some(why) = why.filter(|_| is_given) {
+            return Err(format!("{flag} does nothing for {}: {why}", workload.name()));
+        }
+    }
+    args.plan(workload, is_short).map(drop)
+}
+
+/// The flags that not every workload has a use for; whether they were given; why there is none.
+fn useless(
+    args: &BenchArgs,
+    workload: Workload,
+) -> [(&'static str, bool, Option<&'static str>); 6] {
+    let has_no_rate = (workload == Workload::Idle).then_some("its connections ask nothing");
+    let has_no_size = match workload {
+        Workload::Months => Some("its requests are numbers from 1 to 12"),
+        Workload::TcpCc | Workload::Greet | Workload::Idle => Some("it sends nothing"),
+        _ => None,
+    };
+    let has_no_depth = match workload {
+        Workload::TcpCrr | Workload::TcpCc | Workload::Greet => {
+            Some("each connection is for one operation; use --connections")
+        }
+        Workload::Idle => Some("its connections ask nothing"),
+        _ => None,
+    };
+    let has_no_close = workload.is_datagram().then_some("datagrams have no connection to close");
+    [
+        ("--size", args.size.is_some(), has_no_size),
+        ("--depth", args.depth.is_some(), has_no_depth),
+        ("--rate", args.rate.is_some(), has_no_rate),
+        ("--find-max", args.find_max.is_some(), has_no_rate),
+        ("--ramp", args.ramp.is_some(), has_no_rate),
+        ("--close", args.close.is_some(), has_no_close),
+    ]
+}
+
+/// Whether a page can go there as far as its name says.
+///
+/// # Errors
+/// One line, as `check`.
+pub(super) fn check_page(path: Option<&Path>) -> Result<(), String> {
+    match path.and_then(Path::to_str) {
+        Some("-") => {
+            Err("--html: a page goes to a file; for one that is called - write ./-".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Words {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    fn checked(words: &[&str]) -> Result<(), String> {
+        let words = [&["bench"], words].concat();
+        let Words { args } = clap::Parser::try_parse_from(words).map_err(|e| e.to_string())?;
+        check(&args)
+    }
+
+    /// All flags of a measurement, with a value, and the workloads that have no use for them.
+    const TABLE: [(&[&str], &str); 19] = [
+        (&["--connections", "3"], ""),
+        (&["--size", "40"], "months tcp_cc greet idle"),
+        (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
+        (&["--duration", "1s"], ""),
+        (&["--warmup", "1s"], ""),
+        (&["--threads", "1"], ""),
+        (&["--threads", "2"], "chat"),
+        (&["--timeout", "1s"], ""),
+        (&["--rate", "10"], "idle"),
+        (&["--find-max", "p99=1ms"], "idle SET"),
+        (&["--ramp", "1..9"], "idle SET"),
+        (&["--ramp", "1..9", "--steps", "3"], "idle SET"),
+        (&["--repeat", "2"], ""),
+        (&["--source", "127.0.0.2"], ""),
+        (&["--close", "rst"], "udp_rr months"),
+        (&["--close", "fin"], "udp_rr months"),
+        (&["--json", "a"], ""),
+        (&["--html", "a"], ""),
+        (&["--steps", "3"], "ALL SET"),
+    ];
+
+    #[test]
+    fn every_flag_does_something_for_every_workload_or_is_refused() {
+        for (flag, refused) in TABLE {
+            for workload in STANDARD {
+                let name = workload.name();
+                let wanted = refused.split(' ').any(|word| word == name || word == "ALL");
+                let result = checked(&[&[name], flag].concat());
+                assert_eq!(result.is_err(), wanted, "{name} {flag:?}: {result:?}");
+            }
+            // The set takes what all its workloads take, and no search.
+            let result = checked(flag);
+            assert_eq!(result.is_err(), !refused.is_empty(), "{flag:?}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_knows_every_flag() {
+        use clap::CommandFactory;
+        for flag in Words::command().get_arguments().filter_map(clap::Arg::get_long) {
+            let flag = format!("--{flag}");
+            let is_known = TABLE.iter().any(|(words, _)| words.contains(&flag.as_str()));
+            assert!(is_known || ["--pid", "--help"].contains(&flag.as_str()), "{flag}");
+        }
+        assert!(checked(&["tcp_rr", "--pid", "1"]).unwrap_err().contains("our own"));
+        assert!(checked(&["tcp_rr", "127.0.0.1:9", "--pid", "1"]).is_ok());
+    }
+
+    #[test]
+    fn what_is_refused_is_told_with_the_reason() {
+        for (words, told) in [
+            (&["months", "--size", "9"][..], "--size does nothing for months: its requests are"),
+            (&["--depth", "9"], "for tcp_crr: each connection is for one operation"),
+            (&["--depth", "9"], "; without a workload all of them are measured"),
+            (&["--find-max", "p99=1s"], "--find-max is for one workload: name it"),
+            (&["tcp_rr", "--ramp", "1..2", "--steps", "1"], "from 2 on"),
+            (&["tcp_rr", "--html", "-"], "write ./-"),
+            (&["tcp_rr", "--source", "::1"], "--source ::1"),
+        ] {
+            let error = checked(words).unwrap_err();
+            assert!(error.contains(told), "{words:?}: {error}");
+        }
+    }
+}

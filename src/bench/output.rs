@@ -1,0 +1,83 @@
+//! Where results go. Files are opened before anything is measured, so that what was measured is
+//! not lost to a wrong path; what they held stays until there is something else to hold.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::services::text::visible;
+
+/// One file that a flag names.
+pub(super) struct Output {
+    flag: &'static str,
+    path: PathBuf,
+    file: File,
+    /// Whether it is there for our sake only, and still empty.
+    is_fresh: bool,
+}
+
+impl Output {
+    /// Opens the file, or makes it; a pipe waits here for its reader.
+    ///
+    /// # Errors
+    /// One line: which flag, which file, why.
+    pub(super) fn open(flag: &'static str, path: &Path) -> Result<Output, String> {
+        let was_there = path.exists();
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        match opened {
+            Ok(file) => Ok(Output { flag, path: path.into(), file, is_fresh: !was_there }),
+            Err(error) => Err(format!("{}; nothing was measured", failed(flag, path, &error))),
+        }
+    }
+
+    /// Whether it is the same file.
+    pub(super) fn is_same(&self, other: &Output) -> bool {
+        let identity = |output: &Output| {
+            let found = output.file.metadata().ok().filter(fs::Metadata::is_file);
+            found.map(|found| (found.dev(), found.ino()))
+        };
+        identity(self).is_some_and(|file| Some(file) == identity(other))
+    }
+
+    /// Writes `text` in the place of what the file held.
+    ///
+    /// # Errors
+    /// One line, as `open`.
+    pub(super) fn write(mut self, text: &str) -> Result<(), String> {
+        self.is_fresh = false;
+        let is_regular = self.file.metadata().is_ok_and(|found| found.is_file());
+        let emptied = if is_regular { self.file.set_len(0) } else { Ok(()) };
+        let written = emptied.and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(|error| failed(self.flag, &self.path, &error))
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // Behind a link it is the file that is ours, not the link.
+        if let Some(file) = self.is_fresh.then(|| fs::canonicalize(&self.path)) {
+            let _ = file.and_then(fs::remove_file);
+        }
+    }
+}
+
+fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    let name = visible(path.as_os_str().as_bytes());
+    format!("{flag} {name}: {error}")
+}
+
+/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
+///
+/// # Errors
+/// One line: why it cannot be written to.
+pub(super) fn print(text: &str) -> Result<(), String> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,288 @@
+//! One call of `cooee bench`: one plan, the same several times, at rising rates, or in search of
+//! the highest; or the standard set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag;
+
+use super::budget::Budget;
+use super::core::Ending;
+use super::latency::Latency;
+use super::plan::Plan;
+use super::report::{self, Report, SearchReport};
+use super::run_id::RunId;
+use super::search::Search;
+use super::target::Target;
+use super::worker::{self, Outcome};
+use super::workload::Workload;
+use super::{BenchArgs, Failure, progress};
+
+/// What `cooee bench` alone measures, each for a few seconds.
+pub(super) const STANDARD: [Workload; 9] = [
+    Workload::TcpRr,
+    Workload::TcpStream,
+    Workload::TcpCrr,
+    Workload::TcpCc,
+    Workload::Greet,
+    Workload::UdpRr,
+    Workload::Months,
+    Workload::Chat,
+    Workload::Idle,
+];
+
+/// One call of `cooee bench`.
+pub(super) struct Session<'a> {
+    args: &'a BenchArgs,
+    /// The server that the user has named.
+    named: Option<Target>,
+    reports: Vec<Report>,
+    /// A signal to end has come; the next one ends the process.
+    interrupted: Arc<AtomicBool>,
+    /// The worst that has happened.
+    verdict: Option<Failure>,
+}
+
+impl Session<'_> {
+    /// One that a signal ends in order.
+    ///
+    /// # Errors
+    /// If signals cannot be watched for.
+    pub(super) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Session<'_>, String> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            // In this order the first signal finds the flag down, and only raises it.
+            flag::register_conditional_default(signal, Arc::clone(&interrupted))
+                .and_then(|_| flag::register(signal, Arc::clone(&interrupted)))
+                .map_err(|error| format!("watching for signals: {error}"))?;
+        }
+        Ok(Session { args, named, reports: Vec::new(), interrupted, verdict: None })
+    }
+
+    /// Measures what was asked for.
+    ///
+    /// # Errors
+    /// Why that could not be done, or what is wrong with what was measured.
+    pub(super) fn measure(&mut self) -> Result<(), Failure> {
+        match self.args.workload {
+            None => self.standard_set()?,
+            Some(workload) => self.measure_one(workload)?,
+        }
+        self.verdict.take().map_or(Ok(()), Err)
+    }
+
+    /// What has been measured. From now on a signal ends the process.
+    pub(super) fn end(self) -> Vec<Report> {
+        self.interrupted.store(true, Ordering::Relaxed);
+        self.reports
+    }
+
+    /// All workloads in short, against servers of our own.
+    fn standard_set(&mut self) -> Result<(), Failure> {
+        let mut verdict = None;
+        for workload in STANDARD {
+            let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
+            if self.args.warmup.is_none() {
+                plan.warmup = plan.warmup.min(plan.duration / 4);
+            }
+            let mut target = Target::start(workload, &self.interrupted).map_err(Failure::Failed)?;
+            self.repeat(&mut plan, &mut target)?;
+            // One that has failed keeps none of the others from being measured.
+            verdict = verdict.or(self.verdict.take());
+            if self.is_interrupted() {
+                break;
+            }
+        }
+        self.verdict = verdict;
+        Ok(())
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn measure_one(&mut self, workload: Workload) -> Result<(), Failure> {
+        let is_search = self.args.find_max.is_some() || self.args.ramp.is_some();
+        let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
+        let mut target = match self.named.take() {
+            Some(target) => target,
+            None => Target::start(workload, &self.interrupted).map_err(Failure::Failed)?,
+        };
+        if self.args.find_max.is_some() {
+            self.find_max(&mut plan, &mut target)
+        } else if self.args.ramp.is_some() {
+            self.ramp(&mut plan, &mut target)
+        } else {
+            self.repeat(&mut plan, &mut target)
+        }
+    }
+
+    /// Runs `plan` once, at the first address that answers; what it says and what it is made of.
+    fn run_against(
+        &mut self,
+        plan: &mut Plan,
+        target: &mut Target,
+    ) -> Result<(Report, Outcome), Failure> {
+        loop {
+            plan.remote = target.address();
+            plan.run = RunId::random();
+            check_budget(plan).map_err(Failure::Failed)?;
+            let outcome = self.run_once(plan, target)?;
+            let has_failed = match &outcome.ending {
+                Some(ending) => matches!(ending, Ending::Failed(_)),
+                None => outcome.recorder.operations == 0,
+            };
+            if has_failed && !self.is_interrupted() && target.try_next() {
+                continue;
+            }
+            if !has_failed {
+                target.settle();
+            }
+            self.judge(plan, target, &outcome);
+            return Ok((Report::of(plan, target, &outcome), outcome));
+        }
+    }
+
+    fn run_once(&self, plan: &Plan, target: &Target) -> Result<Outcome, Failure> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let run =
+            worker::start(&Arc::new(plan.clone()), target.pid, &stop).map_err(Failure::Failed)?;
+        progress::follow(&run, plan, &self.interrupted, &stop);
+        run.join().map_err(Failure::Failed)
+    }
+
+    fn judge(&mut self, plan: &Plan, target: &Target, outcome: &Outcome) {
+        let told = |what: &str| format!("{} {target}: {what}", plan.workload.name());
+        let verdict = match &outcome.ending {
+            Some(Ending::Wrong(what)) => Failure::NotGoodEnough(told(what)),
+            Some(ending) => Failure::Failed(told(&report::in_words(ending))),
+            None if outcome.recorder.operations == 0 => {
+                let most = outcome.recorder.faults.most();
+                let why = most.map_or(String::new(), |fault| format!(": {}", fault.words()));
+                Failure::Failed(told(&format!("not one operation was completed{why}")))
+            }
+            None => return,
+        };
+        self.verdict.get_or_insert(verdict);
+    }
+
+    fn is_over(&self) -> bool {
+        self.verdict.is_some() || self.is_interrupted()
+    }
+
+    /// The plan once, or so many times.
+    fn repeat(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+        let times = self.args.repeat.unwrap_or(1);
+        let mut singles = Vec::new();
+        let mut sum: Option<Outcome> = None;
+        let mut failed = Ok(());
+        while singles.len() < times && !self.is_over() {
+            match self.run_against(plan, target) {
+                Ok((report, outcome)) => {
+                    singles.push(report);
+                    sum = Some(match sum {
+                        None => outcome,
+                        Some(sum) => sum.and(outcome),
+                    });
+                }
+                Err(failure) => {
+                    failed = Err(failure);
+                    break;
+                }
+            }
+        }
+        let Some(sum) = sum else { return failed };
+        let mut report = Report::of(plan, target, &sum);
+        if singles.len() > 1 {
+            report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
+            report.add_repeats(&singles);
+        }
+        self.reports.push(report);
+        failed
+    }
+
+    fn ramp(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+        let Some(ramp) = self.args.ramp else { return Ok(()) };
+        for rate in ramp.rates(self.args.steps()) {
+            plan.rate = Some(rate);
+            let (report, _) = self.run_against(plan, target)?;
+            self.reports.push(report);
+            if self.is_over() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_max(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+        let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
+        let mut search = Search::new(bound.clone(), plan.rate);
+        let mut best: Option<Report> = None;
+        let mut last = None;
+        let mut failed = Ok(());
+        let mut too_high = None;
+        while let Some(rate) = search.next() {
+            plan.rate = Some(rate);
+            plan.remote = target.address();
+            if let Err(why) = check_budget(plan) {
+                // A lower one may do.
+                search.note(0.0, &Latency::default(), 1.0);
+                too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
+                continue;
+            }
+            let (report, outcome) = match self.run_against(plan, target) {
+                Ok(probed) => probed,
+                Err(failure) => {
+                    failed = Err(failure);
+                    break;
+                }
+            };
+            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &outcome));
+            let is_over = matches!(&outcome.ending, Some(ending) if ending.is_final());
+            if search.highest() == Some(rate) {
+                best = Some(report.clone());
+            }
+            last = Some(report);
+            if is_over || self.is_interrupted() {
+                break;
+            }
+            // That a rate is too high is no failure of the search.
+            self.verdict = None;
+        }
+        if best.is_none() && self.verdict.is_none() && failed.is_ok() {
+            let what = format!("no rate keeps {bound}");
+            self.verdict = Some(Failure::NotGoodEnough(what));
+        }
+        if last.is_none() && failed.is_ok() {
+            self.verdict = too_high.take().map(Failure::Failed);
+        }
+        if let Some(mut report) = best.or(last) {
+            report.warnings.extend(too_high);
+            report.search = Some(SearchReport {
+                bound: bound.to_string(),
+                highest_rate_per_s: search.highest(),
+                probes: search.probes,
+            });
+            self.reports.push(report);
+        }
+        failed
+    }
+}
+
+/// Whether this machine can make what is planned.
+fn check_budget(plan: &Plan) -> Result<(), String> {
+    let budget = Budget::of_this_machine(plan.remote.ip());
+    budget.check(plan).map_err(|what| format!("this run {what}"))
+}
+
+/// The share of requests that were never answered; all, if the run did not come to its end.
+#[allow(clippy::cast_precision_loss)] // a share
+fn lost_share(report: &Report, outcome: &Outcome) -> f64 {
+    let (done, lost) = (report.operations as f64, report.failures() as f64);
+    match outcome.ending {
+        None if lost > 0.0 => lost / (done + lost),
+        None => 0.0,
+        Some(_) => 1.0,
+    }
+}

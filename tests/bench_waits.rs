@@ -1,0 +1,151 @@
+//! Every wait of `cooee bench` ends, whatever the server does not do.
+#![cfg(feature = "bench")]
+#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
+
+mod liars;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+
+use socket2::{Domain, Socket, Type};
+
+use liars::{bench, count, measured, tcp, udp};
+
+const SHORT: [&str; 10] =
+    ["-c", "4", "-t", "300ms", "-w", "50ms", "--timeout", "300ms", "--json", "-"];
+/// Those that want to hear something, and one that does not.
+const OVER_TCP: [&str; 6] = ["tcp_rr", "tcp_crr", "greet", "tcp_stream", "chat", "idle"];
+
+type Lie = fn(TcpStream);
+
+fn waits(mut stream: TcpStream) {
+    while stream.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {}
+}
+
+/// Servers that take a connection and then are no help, and which workloads do not mind.
+const LIES: [(&str, Lie, &[&str]); 6] = [
+    ("never says anything", waits, &["idle"]),
+    ("closes at once", drop, &[]),
+    (
+        "resets at once",
+        |stream| {
+            socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        },
+        &[],
+    ),
+    (
+        "answers half",
+        |mut stream| {
+            let mut half = [0; 32];
+            let _ = stream.read_exact(&mut half).and_then(|()| stream.write_all(&half));
+            waits(stream);
+        },
+        &["idle"],
+    ),
+    (
+        "says a piece of a line and no more",
+        |mut stream| {
+            let _ = stream.write_all(b"Hello");
+            waits(stream);
+        },
+        &["idle"],
+    ),
+    (
+        "never stops talking",
+        |mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {},
+        &["idle"],
+    ),
+];
+
+#[test]
+fn a_server_that_takes_connections_and_is_no_help_is_given_up() {
+    thread::scope(|scope| {
+        for (what, lie, content) in LIES {
+            scope.spawn(move || {
+                for workload in OVER_TCP {
+                    call_in_vain(what, lie, workload, content.contains(&workload));
+                }
+            });
+        }
+    });
+}
+
+fn call_in_vain(what: &str, lie: Lie, workload: &str, is_content: bool) {
+    let output = bench(&[&[workload, tcp(lie).as_str()], &SHORT[..]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let told = format!("{workload} of a server that {what}: {said}");
+    assert_eq!(output.status.success(), is_content, "{told}");
+    assert_eq!(said.lines().count(), usize::from(!is_content), "{told}");
+}
+
+/// A port whose waiting line is full, so that calls are not answered. The line ends with it.
+fn full_backlog(room: i32) -> (Socket, String) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    listener.listen(room).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap().to_string();
+    (listener, address)
+}
+
+#[test]
+fn calls_that_nobody_answers_are_given_up_and_told_with_how_many_were_made() {
+    for workload in ["tcp_rr", "chat", "idle", "tcp_crr", "tcp_cc", "greet"] {
+        let (_listener, address) = full_backlog(0);
+        let words = [workload, &address, "-c", "9", "-t", "300ms", "--timeout", "300ms"];
+        let output = bench(&words);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{workload}: {said}");
+        if workload == "idle" || workload == "tcp_rr" {
+            assert!(said.contains("only 1 of 9 connections were made: connecting timed"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_crowd_that_is_sent_away_again_and_again_comes_to_an_end() {
+    // Two may stay; who else comes is let in and sent away at once.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut guests = Vec::new();
+        for stream in listener.incoming().map_while(Result::ok) {
+            if guests.len() < 2 {
+                guests.push(stream);
+            }
+        }
+    });
+    let words = ["idle", &address, "-c", "5", "-t", "300ms", "--timeout", "300ms"];
+    // All five may be there for a moment; that is for the machine to say.
+    let (_, result, said) = measured(&words);
+    assert!(count(&result, "closed_early") > 0, "{said} {}", result["errors"]);
+}
+
+#[test]
+fn datagrams_that_nobody_answers_are_given_up() {
+    let silent = udp(|_, _, _| {});
+    for workload in ["udp_rr", "months"] {
+        let output = bench(&[workload, &silent, "-c", "4", "-t", "9s", "--timeout", "300ms"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("no answer came within the timeout"), "{said}");
+    }
+}
+
+#[test]
+fn a_rate_that_nobody_could_reach_is_counted_and_not_waited_for() {
+    let words = ["tcp_rr", "-c", "1", "-t", "300ms", "-w", "0", "--rate", "100000000"];
+    let (status, result, said) = measured(&words);
+    assert_eq!(status, Some(0), "{said}");
+    let asked = result["operations"].as_u64().unwrap() + count(&result, "total");
+    assert!((29_999_999..=30_000_001).contains(&asked), "{asked}");
+}
+
+#[test]
+fn a_search_whose_target_is_no_help_ends_after_its_first_probe() {
+    let server = tcp(waits);
+    let words = ["tcp_rr", &server, "--find-max", "p99=1ms", "-t", "300ms", "--timeout", "200ms"];
+    let (status, result, said) = measured(&words);
+    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(result["search"]["probes"].as_array().unwrap().len(), 1);
+}
