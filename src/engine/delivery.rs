@@ -22,11 +22,12 @@ impl Engine {
         self.net.calling = usize::from(connection.service);
         match &mut connection.buffers {
             Some(buffers) if !buffers.inbox.is_empty() => {
-                let inbox = std::mem::take(&mut buffers.inbox);
+                let inbox = buffers.take_inbox(&mut self.net.pool);
                 self.deliver_behind(peer, inbox, range);
             }
             _ => self.deliver_in_place(peer, range),
         }
+        self.relieve();
     }
 
     /// The usual case: nothing was left from before, so the service reads in the turn's buffer.
@@ -63,10 +64,7 @@ impl Engine {
             return net.release(peer);
         }
         let buffers = connection.buffers.get_or_insert_with(|| net.pool.take_set());
-        if inbox.capacity() > 0 {
-            buffers.inbox = inbox;
-        }
-        buffers.inbox.extend_from_slice(&self.turn[rest]);
+        buffers.keep(inbox, &self.turn[rest], &mut net.pool);
         if buffers.inbox.len() > net.limits.inbox {
             buffers.inbox.clear();
             net.release(peer);
@@ -92,7 +90,7 @@ impl Engine {
             connection.active_at = self.net.now;
             let index = usize::from(connection.service);
             let buffers = connection.buffers.as_mut();
-            let rest = buffers.map(|b| std::mem::take(&mut b.inbox)).unwrap_or_default();
+            let rest = buffers.map(|b| b.take_inbox(&mut self.net.pool)).unwrap_or_default();
             self.net.release(peer);
             self.call(index, |service, net| service.finished(peer, &rest, net));
         }

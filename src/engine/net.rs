@@ -12,7 +12,7 @@ use super::dialing::Call;
 use super::governor::Governor;
 use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
-use super::outbox::{Buffers, Pool};
+use super::pool::{Buffers, Pool};
 use super::reason::Reason;
 use super::slots::{Peer, SLOTS_MAX, Slots};
 use super::time::Time;
@@ -84,7 +84,7 @@ impl Net {
                 self.input_kept = true;
                 let head = whole.start..whole.start + input.len();
                 self.queue(peer, |kind, buffers, pool| match kind {
-                    Kind::Stream => buffers.outbox.push_turn(head),
+                    Kind::Stream => buffers.outbox.push_turn(head, pool),
                     Kind::Datagram => buffers.outbox.push_message(input, pool),
                 });
             }
@@ -210,7 +210,7 @@ impl Net {
             share_ended: false,
             governor: Governor::new(limits.log_lines),
             limits,
-            pool: Pool::default(),
+            pool: Pool::new(limits.buffered),
             screen: Vec::new(),
             input_held: false,
             dials: Vec::new(),
@@ -243,7 +243,8 @@ impl Net {
         if buffers.outbox.is_empty() {
             return connection.release(pool);
         }
-        buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
+        let (high, _) = self.limits.marks(pool.held);
+        buffers.backed_up |= buffers.outbox.len() >= high;
         connection.touch(peer, &mut self.touched);
     }
 
