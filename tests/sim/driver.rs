@@ -271,6 +271,8 @@ impl World {
         assert_eq!((metrics.opened, metrics.closed), (facts.opened, facts.closed), "oracle 2");
         assert_eq!(self.engine.connections() as u64, open, "oracle 1: a slot leaked");
         assert_eq!(self.engine.buffered().1, 0, "oracle 4: an idle connection owns buffers");
+        let (held, most) = (self.engine.held(), facts.limits.buffered);
+        assert!(held <= most, "oracle 5: {held} bytes wait, and {most} may");
         let (taken, heard) =
             facts.pipes.iter().fold((0, 0), |sum, p| (sum.0 + p.taken, sum.1 + p.heard.len()));
         assert_eq!(metrics.bytes_in, taken as u64, "oracle 3: bytes in");
