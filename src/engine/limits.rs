@@ -72,6 +72,15 @@ impl Limits {
         let part = |mark: usize| mark.saturating_mul(free) / enough;
         (part(self.high).max(READ_MIN_BYTES).min(self.high), part(self.low))
     }
+
+    /// The most that is to be read at once from a peer for which `queued` bytes wait: where memory
+    /// is short, what is missing to its mark.
+    pub(super) fn read_at_once(&self, held: usize, queued: usize) -> usize {
+        match self.marks(held) {
+            (high, _) if high == self.high => usize::MAX,
+            (high, _) => high.saturating_sub(queued).max(READ_MIN_BYTES),
+        }
+    }
 }
 
 /// Bounds that differ from service to service.
@@ -111,6 +120,9 @@ mod tests {
             assert_eq!(limits.marks(held), wanted, "{held}");
         }
         assert_eq!(Limits::default().marks(usize::MAX / 2), (high, low));
+        assert_eq!(limits.read_at_once(30_000_000, high - 1), usize::MAX);
+        assert_eq!(limits.read_at_once(35_000_000, 100_000), high / 2 - 100_000);
+        assert_eq!(limits.read_at_once(35_000_000, 130_000), READ_MIN_BYTES);
         let small = Limits { buffered: 1 << 20, ..Limits::default() };
         assert_eq!(small.marks(0), (high / 2, low / 2));
         let tiny = Limits { buffered: 0, high: 100, low: 10, ..Limits::default() };

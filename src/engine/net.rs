@@ -232,6 +232,11 @@ impl Net {
         }
     }
 
+    /// The most that is to be read at once from that connection.
+    pub(super) fn read_at_once(&self, connection: &Connection) -> usize {
+        self.limits.read_at_once(self.pool.held, connection.queued())
+    }
+
     fn queue(&mut self, peer: Peer, push: impl FnOnce(Kind, &mut Buffers, &mut Pool)) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         if !connection.may_be_told() {

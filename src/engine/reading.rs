@@ -119,7 +119,7 @@ impl Engine {
         let resident = &self.residents[usize::from(connection.service)];
         let most = match resident.counts_reads {
             true => resident.read_bytes,
-            false => resident.read_bytes.min(self.net.limits.marks(self.net.pool.held).0),
+            false => resident.read_bytes.min(self.net.read_at_once(connection)),
         };
         connection.wants_input().then(|| (connection.kind(), most))
     }
