@@ -186,8 +186,7 @@ mod tests {
 
     #[test]
     fn the_pool_keeps_no_more_than_its_bound() {
-        let mut pool = Pool::default();
-        pool.held = 1000 * OWN_CHUNK_BYTES;
+        let mut pool = Pool { held: 1000 * OWN_CHUNK_BYTES, ..Pool::default() };
         for _ in 0..1000 {
             pool.give_buffer(Vec::with_capacity(OWN_CHUNK_BYTES));
         }
@@ -223,8 +222,7 @@ mod tests {
 
     #[test]
     fn a_few_bytes_take_no_large_buffer_if_there_is_a_small_one_or_memory_is_short() {
-        let mut pool = Pool::default();
-        pool.held = 2 * OWN_CHUNK_BYTES;
+        let mut pool = Pool { held: 2 * OWN_CHUNK_BYTES, ..Pool::default() };
         pool.give_buffer(Vec::with_capacity(100));
         pool.give_buffer(Vec::with_capacity(OWN_CHUNK_BYTES));
         assert_eq!(pool.take_buffer(10).capacity(), 100);
