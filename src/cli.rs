@@ -12,7 +12,7 @@ use log::LevelFilter;
 
 use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 use crate::endpoint::{Endpoint, Transport};
-use crate::server::{Config, Listening};
+use crate::server::{BUFFERED_MIN, Config, Listening};
 use crate::services::chat::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
@@ -215,6 +215,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Limits")]
     max_connections: Option<usize>,
 
+    /// Bytes that may wait for all peers together, unread by them or unfinished. Near it, those who
+    /// hold most are not read for a while; at it they are closed
+    /// [default: a quarter of the memory there is; cgroups and ulimit -v count]
+    #[arg(long, value_name = "SIZE", value_parser = buffered, help_heading = "Limits")]
+    max_buffered: Option<usize>,
+
     /// Close a connection on which nothing went either way for so long; or off
     /// [default: echo and talk 10m, chat off]
     #[arg(long, value_name = "TIME", value_parser = time_or_off, help_heading = "Limits")]
@@ -291,6 +297,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+fn buffered(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        size @ BUFFERED_MIN.. => Ok(size),
+        _ => Err("that is too little for even a few peers; write 1M or more".into()),
+    }
+}
+
 impl ServeArgs {
     /// What these flags ask for.
     ///
@@ -314,6 +327,7 @@ impl ServeArgs {
             announce: self.announce.clone(),
             settings: self.settings()?,
             connections: self.max_connections,
+            buffered: self.max_buffered,
             idle: self.idle_timeout.map(|limit| limit.0),
             listening: Listening {
                 backlog: self.backlog,
@@ -458,6 +472,8 @@ mod tests {
             (&["--idle-timeout", "0s"], "no time"),
             (&["--idle-timeout", "10"], "unit"),
             (&["--max-connections", "0"], "from 1 on"),
+            (&["--max-buffered", "1023k"], "1M or more"),
+            (&["--max-buffered", "lots"], "not a size"),
             (&["--max-per-ip", "0"], "from 1 on, or off"),
             (&["--deny", "10.0.0.0/40"], "10.0.0.0/8"),
             (&["--deny", "10.0.0.0/8", "--allow", "10.0.0.0/8"], "both"),

@@ -21,6 +21,7 @@ const MUST_HAPPEN: &[&str] = &[
     "closed idle",
     "closed input too long",
     "closed kicked",
+    "closed memory is short, and it held most",
     "closed reset by the peer",
     "closed shutdown",
     "closed too slow a reader",

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use cooee::reactor::{Families, Listening, listen};
 use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
-use support::PATIENCE;
+use support::{PATIENCE, Tcp};
 
 /// A member of the chat that has read its welcome, with a receive buffer of that size.
 fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {
@@ -146,6 +146,71 @@ fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order
     let first = heard.next().unwrap();
     assert_eq!(first.iter().filter(|line| line.ends_with("> line 29\n")).count(), 20);
     assert!(heard.all(|other| other == first), "somebody heard another order");
+}
+
+/// So many peers send to an echo as long as they can and read nothing, while a bystander is
+/// answered all the time.
+fn flood(served: &Served, count: usize) -> Vec<TcpStream> {
+    let address = served.addresses[0];
+    let mut bystander = Tcp::connect(address);
+    let mut floods: Vec<TcpStream> = (0..count).map(|_| stalled(address)).collect();
+    let bytes = vec![b'x'; 64 * 1024];
+    let mut in_vain = 0;
+    while in_vain < 3 {
+        let mut sent = 0;
+        for (number, flood) in floods.iter_mut().enumerate() {
+            // Who has been closed cannot be written to either.
+            sent += flood.write(&bytes).unwrap_or(0);
+            if number.is_multiple_of(50) {
+                bystander.echoes("still here");
+            }
+        }
+        in_vain = if sent == 0 { in_vain + 1 } else { 0 };
+    }
+    bystander.echoes("and at the end");
+    floods
+}
+
+/// A connection with small buffers that does not wait.
+fn stalled(address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_send_buffer_size(64 * 1024).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket.into()
+}
+
+#[test]
+fn a_crowd_that_never_reads_leaves_memory_for_the_others() {
+    // Each of them alone may have 256 KiB waiting.
+    let script = "ulimit -v 98304; exec \"$0\" \"$@\"";
+    let mut served = Served::start_under(&["sh", "-c", script], &["echo+tcp://:0"], &[]);
+    let floods = flood(&served, 600);
+    assert!(served.stats().contains("connections: 601"), "the console answers");
+    drop(floods);
+    served.wait_until("everybody to be gone", |stats| stats.contains("(0 open)"));
+}
+
+#[test]
+fn what_waits_for_all_stays_within_the_limit_and_who_holds_most_is_closed_for_it() {
+    // Lines that never end are more than a pause can help.
+    let endpoints = ["echo+tcp://:0", "chat+tcp://:0"];
+    let mut served = Served::start(&endpoints, &["--max-buffered", "1M", "--chat-rate", "off"]);
+    let before = served.server.memory_kib();
+    let floods = flood(&served, 50);
+    let chat = served.addresses[1];
+    let mut members: Vec<TcpStream> = (0..400).map(|_| TcpStream::connect(chat).unwrap()).collect();
+    for member in &mut members {
+        member.write_all(&[b'x'; 3500]).unwrap();
+    }
+    served.wait_until("some to be closed", |stats| stats.contains("closed at --max-buffered"));
+    let grown = served.server.memory_kib() - before;
+    assert!(grown < 8 * 1024, "{grown} KiB more");
+    served.server.log.wait_for_line("and no more may (--max-buffered): closing those who hold");
+    served.server.log.wait_for_line("echo closed: memory is short, and it held most");
+    Tcp::connect(served.addresses[0]).echoes("a newcomer is served");
+    drop(floods);
 }
 
 #[test]

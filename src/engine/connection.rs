@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::address::Address;
 use super::limits::{Limits, Quota};
-use super::outbox::{Buffers, Pool};
+use super::pool::{Buffers, Pool};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;

@@ -24,11 +24,12 @@ impl Engine {
         self.net.calling = usize::from(connection.service);
         match &mut connection.buffers {
             Some(buffers) if !buffers.inbox.is_empty() => {
-                let inbox = std::mem::take(&mut buffers.inbox);
+                let inbox = buffers.take_inbox(&mut self.net.pool);
                 self.deliver_behind(peer, inbox, range);
             }
             _ => self.deliver_in_place(peer, range),
         }
+        self.relieve();
     }
 
     /// The usual case: nothing was left from before, so the service reads in the turn's buffer.
@@ -55,9 +56,10 @@ impl Engine {
         let is_heard = connection.is_heard();
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.interrupted = false;
-        let inbox = std::mem::take(&mut buffers.inbox);
+        let inbox = buffers.take_inbox(&mut self.net.pool);
         if is_heard {
             self.deliver_behind(peer, inbox, 0..0);
+            self.relieve();
         } else {
             // It has been closed meanwhile, and what still comes is discarded.
             self.net.release(peer);
@@ -81,10 +83,7 @@ impl Engine {
             return net.release(peer);
         }
         let buffers = connection.buffers.get_or_insert_with(|| net.pool.take_set());
-        if inbox.capacity() > 0 {
-            buffers.inbox = inbox;
-        }
-        buffers.inbox.extend_from_slice(&self.turn[rest]);
+        buffers.keep(inbox, &self.turn[rest], &mut net.pool);
         let goes_on = net.cost.share_ended || buffers.paused_until != Time::ZERO;
         buffers.interrupted = goes_on && !buffers.inbox.is_empty();
         if buffers.interrupted {
@@ -114,7 +113,7 @@ impl Engine {
             connection.active_at = self.net.now;
             let index = usize::from(connection.service);
             let buffers = connection.buffers.as_mut();
-            let rest = buffers.map(|b| std::mem::take(&mut b.inbox)).unwrap_or_default();
+            let rest = buffers.map(|b| b.take_inbox(&mut self.net.pool)).unwrap_or_default();
             self.net.release(peer);
             self.call(index, |service, net| service.finished(peer, &rest, net));
         }

@@ -24,7 +24,7 @@ impl Engine {
             Some(due) if due <= net.now => {
                 let reason = connection.overdue(&net.limits, net.now);
                 match reason {
-                    Reason::Slow => self.give_up(peer),
+                    Reason::Slow => self.give_up(peer, reason),
                     _ => net.kill(peer, reason),
                 }
             }
@@ -32,12 +32,12 @@ impl Engine {
         }
     }
 
-    /// Ends `peer`, which is too slow a reader. Nobody else waits for it: the service is told now,
-    /// and all that stays is the last word, if there is one.
-    pub(super) fn give_up(&mut self, peer: Peer) {
+    /// Ends `peer`, which is too slow a reader, for `reason`. Nobody else waits for it: the service
+    /// is told now, and all that stays is the last word, if there is one.
+    pub(super) fn give_up(&mut self, peer: Peer, reason: Reason) {
         let Some(connection) = self.net.connections.get(peer) else { return };
         if !connection.may_be_told() {
-            return self.net.kill(peer, Reason::Slow);
+            return self.net.kill(peer, reason);
         }
         let index = usize::from(connection.service);
         self.forfeit(peer);
@@ -47,8 +47,8 @@ impl Engine {
         self.forfeit(peer);
         self.net.send(peer, last_word);
         match last_word {
-            b"" => self.net.kill(peer, Reason::Slow),
-            _ => self.net.close_as(peer, Reason::Slow),
+            b"" => self.net.kill(peer, reason),
+            _ => self.net.close_as(peer, reason),
         }
     }
 

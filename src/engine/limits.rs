@@ -11,6 +11,11 @@ pub struct Limits {
     pub high: usize,
     /// Bytes of unsent output below which reading resumes and `drained` is told.
     pub low: usize,
+    /// Bytes of the heap that may wait for all peers together: unsent output and unfinished input.
+    /// From three quarters of that on, the less room is left the sooner a peer is not read any
+    /// more and the less is read at once (`marks`); at the limit those who hold most are closed
+    /// `Memory`, until an eighth is free.
+    pub buffered: usize,
     /// Bytes of input that a service may leave unused; one more and the peer is closed `TooLong`.
     pub inbox: usize,
     /// Reads from one peer in one turn; after that the others have theirs first.
@@ -42,6 +47,7 @@ impl Default for Limits {
             connections: 10_000,
             high: 256 * 1024,
             low: 64 * 1024,
+            buffered: usize::MAX,
             inbox: 64 * 1024,
             reads: 4,
             share_units: 256 * 1024,
@@ -52,6 +58,35 @@ impl Default for Limits {
             slow: Duration::from_secs(10),
             log_lines: 100,
             screen: 1024 * 1024,
+        }
+    }
+}
+
+/// However short memory is, a peer for which less than this waits is read.
+const READ_MIN_BYTES: usize = 4 * 1024;
+/// No peer is to take more than this part of what is free.
+const FREE_SHARE: usize = 8;
+
+impl Limits {
+    /// `high` and `low` as they are while `held` bytes wait for all peers together: as they stand
+    /// while a quarter of the limit is free (and several times `high`), and then in proportion to
+    /// what is.
+    pub(super) fn marks(&self, held: usize) -> (usize, usize) {
+        let free = self.buffered.saturating_sub(held);
+        let enough = (self.buffered / 4).max(self.high.saturating_mul(FREE_SHARE));
+        if free >= enough {
+            return (self.high, self.low);
+        }
+        let part = |mark: usize| mark.saturating_mul(free) / enough;
+        (part(self.high).max(READ_MIN_BYTES).min(self.high), part(self.low))
+    }
+
+    /// The most that is to be read at once from a peer for which `queued` bytes wait: where memory
+    /// is short, what is missing to its mark.
+    pub(super) fn read_at_once(&self, held: usize, queued: usize) -> usize {
+        match self.marks(held) {
+            (high, _) if high == self.high => usize::MAX,
+            (high, _) => high.saturating_sub(queued).max(READ_MIN_BYTES),
         }
     }
 }
@@ -70,5 +105,35 @@ pub struct Quota {
 impl Default for Quota {
     fn default() -> Self {
         Quota { idle: None, queue_soft: usize::MAX, queue_hard: 1024 * 1024 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_fall_with_what_is_free_of_the_last_quarter() {
+        let limits = Limits { buffered: 40_000_000, ..Limits::default() };
+        let (high, low) = (limits.high, limits.low);
+        for (held, wanted) in [
+            (0, (high, low)),
+            (30_000_000, (high, low)),
+            (35_000_000, (high / 2, low / 2)),
+            (37_500_000, (high / 4, low / 4)),
+            (39_999_999, (READ_MIN_BYTES, 0)),
+            (40_000_000, (READ_MIN_BYTES, 0)),
+            (usize::MAX, (READ_MIN_BYTES, 0)),
+        ] {
+            assert_eq!(limits.marks(held), wanted, "{held}");
+        }
+        assert_eq!(Limits::default().marks(usize::MAX / 2), (high, low));
+        assert_eq!(limits.read_at_once(30_000_000, high - 1), usize::MAX);
+        assert_eq!(limits.read_at_once(35_000_000, 100_000), high / 2 - 100_000);
+        assert_eq!(limits.read_at_once(35_000_000, 130_000), READ_MIN_BYTES);
+        let small = Limits { buffered: 1 << 20, ..Limits::default() };
+        assert_eq!(small.marks(0), (high / 2, low / 2));
+        let tiny = Limits { buffered: 0, high: 100, low: 10, ..Limits::default() };
+        assert_eq!(tiny.marks(1), (100, 0));
     }
 }

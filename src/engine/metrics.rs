@@ -37,6 +37,8 @@ pub struct Metrics {
     pub turned_crowded: u64,
     /// Connections closed at once: their network makes them too fast.
     pub turned_hasty: u64,
+    /// Connections closed because what waited for all of them was too much.
+    pub closed_memory: u64,
     /// Events fetched for sockets that were gone by then.
     pub stale_events: u64,
     /// Times that accepting had to wait for room, descriptors or memory.
@@ -68,6 +70,7 @@ impl fmt::Display for Metrics {
             (self.turned_denied, "denied over TCP"),
             (self.turned_crowded, "over --max-per-ip"),
             (self.turned_hasty, "over --accept-rate"),
+            (self.closed_memory, "closed at --max-buffered"),
             (self.stale_events, "stale events"),
             (self.accept_pauses, "pauses in accepting"),
             (self.screen_lost, "console lines lost"),

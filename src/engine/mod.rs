@@ -20,8 +20,10 @@ mod metrics;
 mod net;
 mod operator;
 mod outbox;
+mod pool;
 mod reading;
 mod reason;
+mod relief;
 mod service;
 mod slots;
 #[cfg(test)]
@@ -283,7 +285,7 @@ impl Engine {
         if length <= net.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
-        let drained = buffers.backed_up && length <= net.limits.low;
+        let drained = buffers.backed_up && length <= net.limits.marks(net.pool.held).1;
         if drained {
             buffers.backed_up = false;
         }
@@ -301,8 +303,9 @@ impl Engine {
             buffers.outbox.hold(&self.turn, &mut self.net.pool);
         }
         if self.net.is_far_behind(peer) {
-            self.give_up(peer);
+            self.give_up(peer, Reason::Slow);
         }
+        self.relieve();
     }
 
     /// Reading or writing has failed: the connection is broken.

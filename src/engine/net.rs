@@ -13,7 +13,7 @@ use super::dialing::Call;
 use super::governor::Governor;
 use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
-use super::outbox::{Buffers, Pool};
+use super::pool::{Buffers, Pool};
 use super::reason::Reason;
 use super::slots::{Peer, SLOTS_MAX, Slots};
 use super::time::Time;
@@ -86,7 +86,7 @@ impl Net {
                 self.input_kept = true;
                 let head = whole.start..whole.start + input.len();
                 self.queue(peer, |kind, buffers, pool| match kind {
-                    Kind::Stream => buffers.outbox.push_turn(head),
+                    Kind::Stream => buffers.outbox.push_turn(head, pool),
                     Kind::Datagram => buffers.outbox.push_message(input, pool),
                 });
             }
@@ -224,7 +224,7 @@ impl Net {
             cost: Cost::default(),
             governor: Governor::new(limits.log_lines),
             limits,
-            pool: Pool::default(),
+            pool: Pool::new(limits.buffered),
             screen: Vec::new(),
             input_held: false,
             dials: Vec::new(),
@@ -247,6 +247,11 @@ impl Net {
         }
     }
 
+    /// The most that is to be read at once from that connection.
+    pub(super) fn read_at_once(&self, connection: &Connection) -> usize {
+        self.limits.read_at_once(self.pool.held, connection.queued())
+    }
+
     fn queue(&mut self, peer: Peer, push: impl FnOnce(Kind, &mut Buffers, &mut Pool)) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         if !connection.may_be_told() {
@@ -258,7 +263,8 @@ impl Net {
         if buffers.outbox.is_empty() {
             return connection.release(pool);
         }
-        buffers.backed_up |= buffers.outbox.len() >= self.limits.high;
+        let (high, _) = self.limits.marks(pool.held);
+        buffers.backed_up |= buffers.outbox.len() >= high;
         connection.touch(peer, &mut self.touched);
     }
 

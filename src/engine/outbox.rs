@@ -1,4 +1,4 @@
-//! What a peer is still to be sent, in order, and the pool that such buffers come from.
+//! What a peer is still to be sent, in order.
 //!
 //! Three kinds of chunk: bytes of its own, a range of a buffer shared with other peers, and a
 //! range of the turn's read buffer (what was just read is what is sent: no copy at all). Chunks
@@ -9,24 +9,27 @@ use std::io::IoSlice;
 use std::ops::{Deref, Range};
 use std::rc::Rc;
 
-use super::time::Time;
+use super::pool::Pool;
 
 /// Own bytes gather in chunks of up to this many, so that no chunk is large enough for the
 /// allocator to map and unmap it each time.
-const OWN_CHUNK_BYTES: usize = 32 * 1024;
-/// The pool keeps buffers for so many bytes in all; more are given back to the allocator.
-const POOLED_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// And so many of each kind: those of a large room in which everybody is sent something.
-const POOLED_MAX: usize = 16 * 1024;
+pub(super) const OWN_CHUNK_BYTES: usize = 32 * 1024;
 /// One gathered write takes at most this many chunks; the rest goes with the next one.
 pub(crate) const SLICES_MAX: usize = 16;
 /// Shared ranges shorter than this are copied to what waits already: that costs less than a chunk
 /// of their own, and many of them still leave in one write.
 const SHARE_MIN_BYTES: usize = 1024;
+/// And a range that is less than this part of its buffer is copied before it has to wait: it would
+/// keep alive much for little.
+const SHARE_MIN_PART: usize = 2;
 
-enum Chunk {
+/// A part of what a peer is to be sent.
+pub(super) enum Chunk {
     Own(Vec<u8>),
     Shared(Rc<Vec<u8>>, Range<usize>),
+    /// The same, kept beyond the turn, and so counted: whole, and once for each who waits for a
+    /// part of it.
+    Kept(Rc<Vec<u8>>, Range<usize>),
     Turn(Range<usize>),
 }
 
@@ -34,23 +37,28 @@ impl Chunk {
     fn len(&self) -> usize {
         match self {
             Chunk::Own(bytes) => bytes.len(),
-            Chunk::Shared(_, range) | Chunk::Turn(range) => range.len(),
+            Chunk::Shared(_, range) | Chunk::Kept(_, range) | Chunk::Turn(range) => range.len(),
         }
     }
 
-    /// Whether it may stay as it is beyond the turn.
-    fn can_wait(&self) -> bool {
+    /// Whether it is as it may stay beyond the turn.
+    fn is_kept(&self) -> bool {
+        matches!(self, Chunk::Own(_) | Chunk::Kept(..))
+    }
+
+    /// Bytes of the heap that are counted for it.
+    fn weight(&self) -> usize {
         match self {
-            Chunk::Own(_) => true,
-            Chunk::Shared(_, range) => range.len() >= SHARE_MIN_BYTES,
-            Chunk::Turn(_) => false,
+            Chunk::Own(bytes) => bytes.capacity(),
+            Chunk::Kept(buffer, _) => buffer.capacity(),
+            Chunk::Shared(..) | Chunk::Turn(_) => 0,
         }
     }
 
     fn bytes<'a>(&'a self, turn: &'a [u8]) -> &'a [u8] {
         match self {
             Chunk::Own(bytes) => bytes,
-            Chunk::Shared(buffer, range) => &buffer[range.clone()],
+            Chunk::Shared(buffer, range) | Chunk::Kept(buffer, range) => &buffer[range.clone()],
             Chunk::Turn(range) => &turn[range.clone()],
         }
     }
@@ -139,20 +147,27 @@ impl Outbox {
     }
 
     /// Queues a copy of `bytes`.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], pool: &mut Pool) {
+    pub(crate) fn push(&mut self, bytes: &[u8], pool: &mut Pool) {
         self.len += bytes.len();
+        self.copy(bytes, false, pool);
+    }
+
+    /// Puts a copy of `bytes` last, in a chunk of its own if it must be `apart` from what is there.
+    fn copy(&mut self, mut bytes: &[u8], mut apart: bool, pool: &mut Pool) {
         while !bytes.is_empty() {
             let room = match self.chunks.back() {
-                Some(Chunk::Own(last)) => OWN_CHUNK_BYTES.saturating_sub(last.len()),
+                Some(Chunk::Own(last)) if !apart => OWN_CHUNK_BYTES.saturating_sub(last.len()),
                 _ => 0,
             };
             if room == 0 {
-                self.chunks.push_back(Chunk::Own(pool.take_buffer()));
+                let buffer = pool.take_buffer(bytes.len());
+                self.append(Chunk::Own(buffer), pool);
+                apart = false;
                 continue;
             }
             let (head, tail) = bytes.split_at(room.min(bytes.len()));
             if let Some(Chunk::Own(last)) = self.chunks.back_mut() {
-                last.extend_from_slice(head);
+                pool.fill(last, head);
             }
             bytes = tail;
         }
@@ -161,10 +176,10 @@ impl Outbox {
     /// Queues a copy of `bytes` as a message of its own. An empty one is none.
     pub(crate) fn push_message(&mut self, bytes: &[u8], pool: &mut Pool) {
         if !bytes.is_empty() {
-            let mut message = pool.take_buffer();
-            message.extend_from_slice(bytes);
+            let mut message = pool.take_buffer(bytes.len());
+            pool.fill(&mut message, bytes);
             self.len += message.len();
-            self.chunks.push_back(Chunk::Own(message));
+            self.append(Chunk::Own(message), pool);
         }
     }
 
@@ -183,20 +198,27 @@ impl Outbox {
             self.push(&buffer[range], pool);
         } else {
             self.len += range.len();
-            self.chunks.push_back(Chunk::Shared(Rc::clone(buffer), range));
+            self.append(Chunk::Shared(Rc::clone(buffer), range), pool);
         }
     }
 
     /// Queues a range of the turn's read buffer. `hold` must follow before that is used again.
-    pub(crate) fn push_turn(&mut self, range: Range<usize>) {
+    pub(crate) fn push_turn(&mut self, range: Range<usize>, pool: &mut Pool) {
         if range.is_empty() {
             return;
         }
         self.len += range.len();
         match self.chunks.back_mut() {
             Some(Chunk::Turn(last)) if last.end == range.start => last.end = range.end,
-            _ => self.chunks.push_back(Chunk::Turn(range)),
+            _ => self.append(Chunk::Turn(range), pool),
         }
+    }
+
+    /// Adds a chunk, and counts the place that it takes.
+    fn append(&mut self, chunk: Chunk, pool: &mut Pool) {
+        let before = self.chunks.capacity();
+        self.chunks.push_back(chunk);
+        pool.held += (self.chunks.capacity() - before) * size_of::<Chunk>();
     }
 
     /// What is first in line, for one gathered write: at most `chunks_max` chunks, and never more
@@ -215,33 +237,61 @@ impl Outbox {
                 return;
             }
             self.sent -= first.len();
-            if let Some(Chunk::Own(buffer)) = self.chunks.pop_front() {
-                pool.give_buffer(buffer);
+            match self.chunks.pop_front() {
+                Some(Chunk::Own(buffer)) => pool.give_buffer(buffer),
+                Some(other) => pool.held -= other.weight(),
+                None => {}
             }
         }
     }
 
     /// Copies what cannot wait where it is: it lies in the turn's read buffer, which is about to
-    /// be used again, or is so short that it would keep alive a shared buffer for next to nothing.
+    /// be used again, or is so little that it would keep alive a shared buffer for next to nothing.
     pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
-        self.copy_unless(Chunk::can_wait, turn, pool);
-    }
-
-    /// Like `hold`, for what will go out in one of the next turns: short shared ranges stay shared.
-    pub(crate) fn hold_turn(&mut self, turn: &[u8], pool: &mut Pool) {
-        self.copy_unless(|chunk| !matches!(chunk, Chunk::Turn(_)), turn, pool);
-    }
-
-    fn copy_unless(&mut self, can_wait: impl Fn(&Chunk) -> bool, turn: &[u8], pool: &mut Pool) {
-        for (at, chunk) in self.chunks.iter_mut().enumerate() {
-            if can_wait(chunk) {
-                continue;
+        let Some(kept) = self.chunks.iter().position(|chunk| !chunk.is_kept()) else { return };
+        let mut waiting = std::mem::take(&mut pool.waiting);
+        waiting.extend(self.chunks.drain(kept..));
+        for (at, chunk) in waiting.drain(..).enumerate() {
+            // Behind those that were kept already a copy begins anew: the last may be a message.
+            let apart = at == 0;
+            match chunk {
+                Chunk::Shared(buffer, range) if is_worth_sharing(&buffer, &range) => {
+                    pool.held += buffer.capacity();
+                    self.append(Chunk::Kept(buffer, range), pool);
+                }
+                Chunk::Shared(..) | Chunk::Turn(_) => {
+                    let gone =
+                        if self.chunks.is_empty() { std::mem::take(&mut self.sent) } else { 0 };
+                    self.copy(&chunk.bytes(turn)[gone..], apart, pool);
+                }
+                Chunk::Own(_) | Chunk::Kept(..) => self.append(chunk, pool),
             }
-            let gone = if at == 0 { std::mem::take(&mut self.sent) } else { 0 };
-            let mut own = pool.take_buffer();
-            own.extend_from_slice(&chunk.bytes(turn)[gone..]);
-            *chunk = Chunk::Own(own);
         }
+        pool.waiting = waiting;
+    }
+
+    /// Like `hold`, for what will go out in one of the next turns: shared ranges stay as they are
+    /// unless something lies in the turn's buffer.
+    pub(crate) fn hold_turn(&mut self, turn: &[u8], pool: &mut Pool) {
+        if self.chunks.iter().any(|chunk| matches!(chunk, Chunk::Turn(_))) {
+            self.hold(turn, pool);
+        }
+    }
+
+    /// Bytes that are kept beyond this turn.
+    pub(super) fn kept(&self) -> usize {
+        let kept = self.chunks.iter().filter(|chunk| chunk.is_kept());
+        kept.map(Chunk::len).sum()
+    }
+
+    /// Bytes of the heap that its list of chunks takes, however many are in it.
+    pub(super) fn frame(&self) -> usize {
+        self.chunks.capacity() * size_of::<Chunk>()
+    }
+
+    /// Bytes of the heap that are counted for its chunks.
+    pub(super) fn weight(&self) -> usize {
+        self.chunks.iter().map(Chunk::weight).sum()
     }
 
     /// Drops everything: the peer will not get it any more.
@@ -250,104 +300,9 @@ impl Outbox {
     }
 }
 
-/// What a connection owns only while it needs it: an unfinished line, unsent output.
-pub(crate) struct Buffers {
-    /// Input that the service could not use yet.
-    pub(crate) inbox: Vec<u8>,
-    /// Output that the kernel has not taken yet.
-    pub(crate) outbox: Outbox,
-    /// Since when the outbox has been above the service's soft limit.
-    /// `NEVER`: it is not.
-    pub(crate) slow_since: Time,
-    /// Until when nothing is read or delivered; `ZERO`: nothing is paused.
-    pub(crate) paused_until: Time,
-    /// Whether reading is paused until the outbox falls below `Limits::low`.
-    pub(crate) backed_up: bool,
-    /// Whether the service has stopped in the midst of the inbox, and is to go on with it before
-    /// more is read.
-    pub(crate) interrupted: bool,
-}
-
-impl Default for Buffers {
-    fn default() -> Buffers {
-        Buffers {
-            inbox: Vec::new(),
-            outbox: Outbox::default(),
-            slow_since: Time::NEVER,
-            paused_until: Time::ZERO,
-            backed_up: false,
-            interrupted: false,
-        }
-    }
-}
-
-// After a line to a large room the pool keeps as many of both as the room has members.
-const _: () = assert!(size_of::<Buffers>() == 96 && size_of::<Chunk>() == 32);
-
-impl Buffers {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.outbox.is_empty() && self.paused_until == Time::ZERO
-    }
-}
-
-/// Spare buffers, so that a steady flow of messages allocates nothing.
-#[derive(Default)]
-pub(crate) struct Pool {
-    // Boxed, because an idle connection has room for one pointer and no more.
-    #[allow(clippy::vec_box)]
-    sets: Vec<Box<Buffers>>,
-    buffers: Vec<Vec<u8>>,
-    /// What all of them have room for.
-    bytes: usize,
-}
-
-impl Pool {
-    pub(crate) fn take_set(&mut self) -> Box<Buffers> {
-        let set = self.sets.pop().unwrap_or_default();
-        self.bytes -= set.inbox.capacity();
-        set
-    }
-
-    /// Takes back a set that has nothing in it.
-    pub(crate) fn give_set(&mut self, mut set: Box<Buffers>) {
-        debug_assert!(set.is_empty());
-        if self.sets.len() < POOLED_MAX && self.has_room_for(&set.inbox) {
-            self.bytes += set.inbox.capacity();
-            set.slow_since = Time::NEVER;
-            set.paused_until = Time::ZERO;
-            set.backed_up = false;
-            set.interrupted = false;
-            self.sets.push(set);
-        }
-    }
-
-    /// Takes back a set with all that is in it: its peer will not get that any more.
-    pub(crate) fn forfeit(&mut self, set: Option<Box<Buffers>>) {
-        if let Some(mut set) = set {
-            set.outbox.forfeit(self);
-            set.inbox.clear();
-            set.paused_until = Time::ZERO;
-            self.give_set(set);
-        }
-    }
-
-    fn take_buffer(&mut self) -> Vec<u8> {
-        let buffer = self.buffers.pop().unwrap_or_default();
-        self.bytes -= buffer.capacity();
-        buffer
-    }
-
-    fn give_buffer(&mut self, mut buffer: Vec<u8>) {
-        if self.buffers.len() < POOLED_MAX && self.has_room_for(&buffer) {
-            self.bytes += buffer.capacity();
-            buffer.clear();
-            self.buffers.push(buffer);
-        }
-    }
-
-    fn has_room_for(&self, buffer: &Vec<u8>) -> bool {
-        self.bytes + buffer.capacity() <= POOLED_BYTES_MAX
-    }
+/// Whether a range may keep its buffer alive beyond the turn.
+fn is_worth_sharing(buffer: &Rc<Vec<u8>>, range: &Range<usize>) -> bool {
+    range.len() >= SHARE_MIN_BYTES.max(buffer.capacity() / SHARE_MIN_PART)
 }
 
 #[cfg(test)]
@@ -367,8 +322,8 @@ mod tests {
             outbox.push(b"own", &mut pool);
             outbox.push_shared(&shared, 0..SHARE_MIN_BYTES, &mut pool);
             outbox.push_shared(&shared, SHARE_MIN_BYTES..SHARE_MIN_BYTES + 5, &mut pool);
-            outbox.push_turn(2..4);
-            outbox.push_turn(4..6);
+            outbox.push_turn(2..4, &mut pool);
+            outbox.push_turn(4..6, &mut pool);
             outbox.push(b"!", &mut pool);
             let mut written = Vec::new();
             while !outbox.is_empty() {
@@ -386,7 +341,7 @@ mod tests {
     fn holding_keeps_the_unsent_part_of_a_turn_chunk() {
         let mut turn = b"abcdef".to_vec();
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
-        outbox.push_turn(0..6);
+        outbox.push_turn(0..6, &mut pool);
         outbox.sent(2, &mut pool);
         outbox.hold(&turn, &mut pool);
         turn.fill(b'x');
@@ -418,19 +373,6 @@ mod tests {
         outbox.forfeit(&mut pool);
         assert!(outbox.is_empty());
         assert_eq!(Rc::strong_count(&shared), 1);
-    }
-
-    #[test]
-    fn the_pool_keeps_no_more_than_its_bound() {
-        let mut pool = Pool::default();
-        for _ in 0..1000 {
-            pool.give_buffer(Vec::with_capacity(OWN_CHUNK_BYTES));
-        }
-        assert_eq!(pool.bytes, POOLED_BYTES_MAX);
-        while !pool.buffers.is_empty() {
-            pool.take_buffer();
-        }
-        assert_eq!(pool.bytes, 0);
     }
 
     #[test]

@@ -127,7 +127,11 @@ impl Engine {
     /// What `peer` carries and how much one read may bring, if it is to be read now.
     fn to_read(&self, peer: Peer) -> Option<(Kind, usize)> {
         let connection = self.net.connections.get(peer)?;
-        let most = self.residents[usize::from(connection.service)].read_bytes;
+        let resident = &self.residents[usize::from(connection.service)];
+        let most = match resident.counts_reads {
+            true => resident.read_bytes,
+            false => resident.read_bytes.min(self.net.read_at_once(connection)),
+        };
         connection.wants_input().then(|| (connection.kind(), most))
     }
 }

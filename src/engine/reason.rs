@@ -18,6 +18,8 @@ pub enum Reason {
     Idle,
     /// The peer did not read what it was sent, and the queue or the time for it ran out.
     Slow,
+    /// All that waits for peers together was too much, and it held more of that than others.
+    Memory,
     /// More unfinished input than the service can take.
     TooLong,
     /// The operator closed it.
@@ -37,6 +39,7 @@ impl fmt::Display for Reason {
             Reason::Itself => "connected to itself",
             Reason::Idle => "idle",
             Reason::Slow => "too slow a reader",
+            Reason::Memory => "memory is short, and it held most",
             Reason::TooLong => "input too long",
             Reason::Kicked => "kicked",
             Reason::Shutdown => "shutdown",

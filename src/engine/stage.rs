@@ -13,6 +13,8 @@ pub(crate) struct Stage {
     /// Whom the service has called.
     pub(crate) called: Vec<Peer>,
     over: BTreeSet<Peer>,
+    /// Those whose sockets take nothing.
+    pub(crate) stalled: BTreeSet<Peer>,
     now: Time,
     joined: u16,
 }
@@ -37,8 +39,8 @@ impl Stage {
     pub(crate) fn with(limits: Limits, quota: Quota, service: impl Service + 'static) -> Stage {
         let mut engine = Engine::new(limits);
         engine.add_service("test", quota, Box::new(service));
-        let (heard, over) = (BTreeMap::new(), BTreeSet::new());
-        Stage { engine, heard, called: Vec::new(), over, now: Time::ZERO, joined: 0 }
+        let (heard, over, stalled) = Default::default();
+        Stage { engine, heard, called: Vec::new(), over, stalled, now: Time::ZERO, joined: 0 }
     }
 
     /// A new peer: 192.0.2.1, on ports 1001, 1002 ...
@@ -133,6 +135,7 @@ impl Stage {
     fn flush_peer(&mut self, peer: Peer) {
         loop {
             match self.engine.step(peer) {
+                Step::Write if self.stalled.contains(&peer) => return self.engine.hold(peer),
                 Step::Write => {
                     let outgoing = self.engine.outgoing(peer).expect("something to write");
                     let heard = self.heard.get_mut(&peer).expect("a peer that joined");

@@ -3,6 +3,7 @@
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
+mod memory;
 mod screen;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
 use console::Console;
+pub(crate) use memory::BUFFERED_MIN;
 use screen::Screen;
 
 /// Descriptors that are not connections: standard streams, epoll, signals, listeners.
@@ -33,6 +35,8 @@ pub struct Config {
     pub settings: Settings,
     /// Connections at once; `None`: as many as the descriptor limit allows.
     pub connections: Option<usize>,
+    /// Bytes that may wait for all peers together; `None`: a share of the memory that is there.
+    pub buffered: Option<usize>,
     /// `None`: as each service has it. `Some(None)`: never.
     pub idle: Option<Option<Duration>>,
     /// How the sockets listen.
@@ -61,6 +65,7 @@ impl Default for Config {
             announce: None,
             settings: Settings::default(),
             connections: None,
+            buffered: None,
             idle: None,
             listening: Listening::default(),
             spin: Duration::ZERO,
@@ -108,7 +113,8 @@ impl Config {
                  room for {possible}; raise it with 'ulimit -n'"
             ));
         }
-        Ok(Limits { connections, ..Limits::default() })
+        let buffered = memory::buffered(self.buffered);
+        Ok(Limits { connections, buffered, ..Limits::default() })
     }
 }
 

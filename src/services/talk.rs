@@ -28,6 +28,8 @@ pub const OFFER: Offer = Offer {
 const QUIET: Duration = Duration::from_millis(100);
 /// Unfinished text longer than this is shown without waiting any longer.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// While so many clients have unfinished text, that of further ones is shown at once.
+const UNFINISHED_MAX: usize = 256;
 /// Either side says this, alone, to end a conversation.
 const BYE: &str = "BYE";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
@@ -202,7 +204,8 @@ impl Talk {
     /// Sees to it that unfinished text is looked at when it has been quiet for long enough.
     fn watch(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
-        if session.unfinished.len() > MESSAGE_BYTES_MAX {
+        let crowded = !session.watched && self.quiet.len() >= UNFINISHED_MAX;
+        if session.unfinished.len() > MESSAGE_BYTES_MAX || crowded {
             return self.take_unfinished(peer, net);
         }
         if !session.unfinished.is_empty() && !session.watched {
@@ -325,6 +328,17 @@ mod tests {
         assert_eq!(screen(&mut theatre), "Client says: Hello? Are you there?\n");
         theatre.tell(Some("Yes? Whats the big idea?"));
         assert_eq!(theatre.hear(peer), "Yes? Whats the big idea?");
+    }
+
+    #[test]
+    fn no_more_than_so_many_unfinished_messages_are_kept() {
+        let mut theatre = theatre();
+        let peers: Vec<Peer> = (0..=UNFINISHED_MAX).map(|_| theatre.join()).collect();
+        let (last, others) = peers.split_last().unwrap();
+        others.iter().for_each(|peer| theatre.say(*peer, "unfinished"));
+        assert_eq!(screen(&mut theatre), "");
+        theatre.say(*last, "one too many");
+        assert!(screen(&mut theatre).ends_with("Client says: one too many\n"));
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) struct Story {
     pub(crate) given_up: bool,
     /// Its service has stopped in the midst of its input, having had its share.
     pub(crate) interrupted: bool,
+    /// It has been left for a later turn: the kernel has not been asked yet what it takes.
+    pub(crate) deferred: bool,
     /// The turn in which its service was given input last, read then or before.
     pub(crate) served_turn: u64,
     /// Turns in which it had something to be read that was wanted, and was not read.

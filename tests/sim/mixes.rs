@@ -31,6 +31,8 @@ pub(crate) struct Mix {
     /// Fewer connections are allowed than there are clients.
     pub(crate) crowded: bool,
     pub(crate) idle: Option<Duration>,
+    /// What may wait for all clients together.
+    pub(crate) buffered: usize,
 }
 
 const ALL: &[Kind] = &[
@@ -80,6 +82,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: true,
         crowded: false,
         idle: Some(Duration::from_secs(10)),
+        buffered: usize::MAX,
     },
     Mix {
         name: "bulk through full buffers",
@@ -94,6 +97,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: false,
         crowded: false,
         idle: Some(Duration::from_secs(20)),
+        buffered: usize::MAX,
     },
     Mix {
         name: "a crowd with slow members",
@@ -119,6 +123,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: false,
         crowded: false,
         idle: None,
+        buffered: usize::MAX,
     },
     Mix {
         name: "a crowd that shouts",
@@ -141,6 +146,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: false,
         crowded: false,
         idle: None,
+        buffered: usize::MAX,
     },
     Mix {
         name: "a chat under siege",
@@ -166,6 +172,31 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: true,
         crowded: true,
         idle: None,
+        buffered: usize::MAX,
+    },
+    Mix {
+        name: "memory that is short",
+        kinds: &[ECHO, ECHO, ECHO, Kind::Answer, CHAT],
+        offered: false,
+        characters: &[
+            Character::NeverReads,
+            Character::NeverReads,
+            Character::NeverReads,
+            Character::Snail,
+            Character::Flood,
+            Character::Resets,
+            Character::Rambles,
+            Character::Polite,
+        ],
+        clients: 12..=24,
+        arrive_within: 50_000,
+        volume: 20_000,
+        rooms: &[2000, 4000, 16_000],
+        faults: ROUGH,
+        meddles: false,
+        crowded: false,
+        idle: Some(Duration::from_secs(20)),
+        buffered: 100_000,
     },
     Mix {
         name: "guests who send before they read",
@@ -180,6 +211,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: false,
         crowded: false,
         idle: Some(Duration::from_secs(10)),
+        buffered: usize::MAX,
     },
     Mix {
         name: "few slots, taken again and again",
@@ -194,6 +226,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: true,
         crowded: true,
         idle: Some(Duration::from_secs(5)),
+        buffered: usize::MAX,
     },
     Mix {
         name: "a kernel that takes everything",
@@ -208,6 +241,7 @@ pub(crate) const MIXES: &[Mix] = &[
         meddles: false,
         crowded: false,
         idle: None,
+        buffered: usize::MAX,
     },
 ];
 
@@ -218,6 +252,7 @@ impl Mix {
             connections: if self.crowded { rng.within(3..=8) } else { 10_000 },
             high,
             low: high / rng.within(2..=5),
+            buffered: self.buffered,
             inbox: 4096,
             reads: rng.within(1..=4),
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),

@@ -8,6 +8,7 @@ mod driver;
 mod facts;
 mod kinds;
 mod mixes;
+mod oracles;
 mod pipe;
 mod rng;
 mod together;

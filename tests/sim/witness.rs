@@ -67,14 +67,15 @@ impl Witness {
             let open = story.told == Told::Opened && !left && !row.kind.closes_first();
             let queued = net.queued(peer);
             let listening = open && story.leaving_turn.is_none() && !story.disturbed;
-            let forgotten = listening && story.full && queued <= limits.low && queued > 0;
+            let ample = limits.buffered == usize::MAX;
+            let forgotten = listening && ample && story.full && (1..=limits.low).contains(&queued);
             let above = queued > row.quota.queue_soft;
             story.was_above_soft = story.above_soft;
             story.above_soft = story.above_soft.or(Some(now)).filter(|_| above && listening);
             let since = story.above_soft.unwrap_or(now);
             assert!(!forgotten, "oracle 5: drained was not told, {}", facts.who(client));
             // Only a crowd speaks in `settled` alone, so that this moment shows all of the queue.
-            if row.kind == Kind::Crowd {
+            if row.kind == Kind::Crowd && !story.deferred {
                 let most = row.quota.queue_hard;
                 assert!(queued <= most, "oracle 5: {queued} queued, {}", facts.who(client));
                 let until = since.after(limits.slow).after(STEP);
@@ -197,7 +198,7 @@ impl Service for Witness {
             assert!(open, "oracle 2: closed when not open, {who}");
             if facts.stories[client].given_up {
                 // When it fell behind that was judged; since then it had time for a last word.
-                let known = matches!(reason, Reason::Slow | Reason::Failed(_));
+                let known = matches!(reason, Reason::Slow | Reason::Memory | Reason::Failed(_));
                 assert!(known, "oracle 5: fell behind, but closed {reason}, {who}");
                 if facts.pipes[client].heard.ends_with(b"Goodbye!\n") {
                     facts.see("last word heard");
@@ -284,7 +285,9 @@ impl Facts {
             Reason::Idle => {
                 let idle = quota.idle.unwrap_or_else(|| panic!("idle for ever, {who}"));
                 assert!(within(pipe.active_at, idle), "oracle 5: not idle or too late, {who}");
-                let unheard = pipe.has_news() && !story.full && story.told == Told::Opened;
+                // Where memory is short, less than a full queue pauses.
+                let paused = story.full || self.limits.buffered < usize::MAX && pipe.blocked;
+                let unheard = pipe.has_news() && !paused && story.told == Told::Opened;
                 assert!(!unheard, "oracle 6: idle with input unread, {who}");
             }
             Reason::Slow => {
@@ -296,6 +299,9 @@ impl Facts {
                 let deserved = self.was_long_above_soft(client) || self.was_above_hard(client);
                 assert!(!sure || deserved, "oracle 5: closed as slow too early, {who}");
             }
+            Reason::Memory => {
+                assert!(self.limits.buffered < usize::MAX, "oracle 5: memory was not short, {who}");
+            }
             Reason::TooLong => {
                 let rest = pipe.taken - story.used;
                 assert!(rest > self.limits.inbox, "oracle 5: not too long, {who}");
@@ -303,7 +309,8 @@ impl Facts {
             Reason::Kicked | Reason::Shutdown => assert!(story.disturbed, "undisturbed, {who}"),
             Reason::Done => {}
         }
-        let kill = matches!(reason, Reason::Slow | Reason::Idle | Reason::Failed(_));
+        let kill =
+            matches!(reason, Reason::Slow | Reason::Idle | Reason::Memory | Reason::Failed(_));
         let lingered = pipe.ended_at.is_some_and(|ended| match self.rows[story.service].kind {
             // It lingers only from when it is closed as well, by whomever.
             Kind::Ends => ended.after(self.limits.linger) <= self.now,
