@@ -57,7 +57,10 @@ fn stats_and_help_answer_and_nonsense_is_explained() {
         ("/nonsense", "no command /nonsense; /help lists them"),
         ("/kick me", "/kick N needs the number of a peer"),
         ("/quit now", "/quit stands alone"),
-        ("/to", "/to N chooses a talk client"),
+        ("/to", "TEXT answers whoever speaks last; /to N chooses a talk client"),
+        ("/to 7", "no talk client \"7\""),
+        ("hello?", "nobody is chosen"),
+        ("/to", "TEXT answers whoever speaks last"),
         ("hello?", "nobody to answer"),
         ("/say lobby hello", "chat is not served here"),
     ] {
