@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Offer;
+use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 use message::{End, MESSAGE_BYTES_MAX, is_bye, next_message, without_padding};
@@ -90,6 +91,7 @@ pub struct Talk {
     /// Whose words are last on the operator's screen.
     on_screen: Option<Peer>,
     has_operator: bool,
+    telnet: Telnet,
 }
 
 impl Default for Talk {
@@ -101,6 +103,7 @@ impl Default for Talk {
             choice: Choice::LastSpeaker,
             on_screen: None,
             has_operator: true,
+            telnet: Telnet::default(),
         }
     }
 }
@@ -119,22 +122,27 @@ impl Service for Talk {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        if session.unfinished.is_empty() && session.last_text.after(QUIET) <= net.now() {
-            session.before.is_long_ago();
+        if !self.telnet.concerns(peer, input) {
+            self.take_text(peer, input, net);
+            return input.len();
         }
-        session.unfinished.extend_from_slice(input);
-        session.last_text = net.now();
-        if input.contains(&b'\n') || session.unfinished.len() > MESSAGE_BYTES_MAX {
-            self.take_messages(peer, net);
+        let (mut rest, mut text) = (input, Vec::new());
+        loop {
+            let refusal = self.telnet.read(peer, &mut rest, &mut text);
+            self.take_text(peer, &text, net);
+            text.clear();
+            match refusal {
+                Some(refusal) => net.send(peer, &refusal),
+                None => return input.len(),
+            }
         }
-        self.watch(peer, net);
-        input.len()
     }
 
     /// The client will say no more, but it may still wait for an answer (`nc -N`): the
     /// conversation stays until the operator ends it, or nothing happens for too long.
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        let text = self.telnet.forget(peer);
+        self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
         match self.sessions.get_mut(peer) {
             Some(session) if session.stage == Stage::Heard => session.stage = Stage::Waiting,
@@ -144,6 +152,8 @@ impl Service for Talk {
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         // What it said before the connection broke was said.
+        let text = self.telnet.forget(peer);
+        self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
         self.sessions.remove(peer);
         if self.partner() == Some(peer) && reason != Reason::Done {
@@ -178,6 +188,21 @@ impl Service for Talk {
 
 /// What clients say.
 impl Talk {
+    fn take_text(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
+        let Some(session) = self.sessions.get_mut(peer).filter(|_| !text.is_empty()) else {
+            return;
+        };
+        if session.unfinished.is_empty() && session.last_text.after(QUIET) <= net.now() {
+            session.before.is_long_ago();
+        }
+        session.unfinished.extend_from_slice(text);
+        session.last_text = net.now();
+        if text.contains(&b'\n') || session.unfinished.len() > MESSAGE_BYTES_MAX {
+            self.take_messages(peer, net);
+        }
+        self.watch(peer, net);
+    }
+
     /// What has come to its end of the text so far.
     fn take_messages(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
@@ -526,9 +551,28 @@ mod tests {
     }
 
     #[test]
+    fn telnet_speaks_like_all_others() {
+        let mut theatre = theatre();
+        let peer = theatre.join();
+        theatre.say(peer, b"\xff\xf4\xff\xfd\x06hel\xff\xf1lo\r\0\xff\xfc\x01");
+        theatre.pass(QUIET);
+        assert_eq!(screen(&mut theatre), "Client says: hello\n");
+        theatre.say(peer, b"caf\xe9 \xff\n\xffBYE");
+        theatre.finish(peer);
+        let shown = "Client says: caf\u{fffd} \u{fffd}\nClient says: \u{fffd}BYE\n";
+        assert_eq!(screen(&mut theatre), shown);
+    }
+
+    #[test]
     fn cutting_the_input_anywhere_changes_nothing() {
-        let script: &[(usize, &[u8])] =
-            &[(0, b"hello\r\nagain\r\n"), (1, b"no newline"), (0, b"BYE\r\nignored")];
-        assert_cuts_change_nothing(|| Talk { has_operator: false, ..Talk::default() }, script, 2);
+        let long = [&[b'x'; MESSAGE_BYTES_MAX][..], b"BYE\r\nand so on\n"].concat();
+        let script: &[(usize, &[u8])] = &[
+            (0, b"hello\r\nagain\r\n"),
+            (1, b"no newline"),
+            (2, &long[MESSAGE_BYTES_MAX - 3..]),
+            (3, b"\xff\xf1x\xff\xf4y\n\xff\xfe\x06\0\0\r\0BYE\r\0"),
+            (0, b"BYE\r\nignored"),
+        ];
+        assert_cuts_change_nothing(|| Talk { has_operator: false, ..Talk::default() }, script, 4);
     }
 }

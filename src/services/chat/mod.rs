@@ -7,6 +7,7 @@
 
 mod command;
 mod gathering;
+mod input;
 mod names;
 mod pace;
 mod rooms;
@@ -21,7 +22,7 @@ use rooms::{Change, LOBBY, Place, Rooms};
 pub use pace::Rate;
 
 use super::Offer;
-use super::lines::Lines;
+use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};
 
@@ -67,6 +68,7 @@ pub struct Chat {
     sessions: Table<Session>,
     names: Names,
     rooms: Rooms,
+    telnet: Telnet,
     /// `None`: everybody may send as many lines as it likes.
     pace: Option<Pace>,
     /// The line being put together; here only so that it need not be allocated each time.
@@ -85,25 +87,14 @@ impl Service for Chat {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let skipped = self.skip(peer, input);
-        let mut lines = Lines::new(&input[skipped..]);
-        for line in lines.by_ref() {
-            self.obey(peer, line, net);
-            if self.sessions.get(peer).is_none() {
-                return input.len();
-            }
+        match self.telnet.concerns(peer, input) {
+            true => self.take_from_telnet(peer, input, net),
+            false => self.take_lines(peer, input, net),
         }
-        if !is_overlong(lines.rest()) {
-            return skipped + lines.used;
-        }
-        self.refuse_overlong(peer, net);
-        if let Some(session) = self.sessions.get_mut(peer) {
-            session.state = State::Skipping;
-        }
-        input.len()
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
+        let rest = &[rest, &self.telnet.forget(peer)].concat()[..];
         if !rest.is_empty() {
             self.obey(peer, rest.strip_suffix(b"\r").unwrap_or(rest), net);
         }
@@ -117,6 +108,7 @@ impl Service for Chat {
     }
 
     fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
+        self.telnet.forget(peer);
         self.depart(peer, net);
     }
 
@@ -145,23 +137,9 @@ impl Chat {
             sessions: Table::default(),
             names: Names::default(),
             rooms: Rooms::new(),
+            telnet: Telnet::default(),
             pace: rate.map(Pace::new),
             line: String::new(),
-        }
-    }
-
-    /// How much at the head of `input` belongs to a line that was too long.
-    fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        match session.state {
-            State::Chatting => 0,
-            State::Skipping => match input.iter().position(|byte| *byte == b'\n') {
-                Some(end) => {
-                    session.state = State::Chatting;
-                    end + 1
-                }
-                None => input.len(),
-            },
         }
     }
 
@@ -365,11 +343,6 @@ fn reads_like_news(text: &[u8]) -> bool {
         b"is" => command::split_word(rest).0 == b"now",
         _ => false,
     }
-}
-
-/// Whether `rest`, which has no LF, is too long for a line even if an LF follows.
-fn is_overlong(rest: &[u8]) -> bool {
-    rest.strip_suffix(b"\r").unwrap_or(rest).len() > LINE_BYTES
 }
 
 /// Tells one member something.
@@ -929,11 +902,25 @@ mod tests {
             (0, &long),
             (3, &fits),
             (1, b"/rooms\nBYE\nnot heard\n"),
+            (4, b"\xff\xfc\x01/me no\xff\xf4ds\r\n/who\xff\xfe\x03\r\n\xff\xf1\r\0caf\xff\n"),
             (2, b"/quit"),
             (2, b"\r\n"),
             (3, b"unfinished"),
         ];
-        assert_cuts_change_nothing(|| Chat::new(Some(Rate::default())), script, 4);
+        assert_cuts_change_nothing(|| Chat::new(Some(Rate::default())), script, 5);
+    }
+
+    #[test]
+    fn telnet_speaks_like_all_others_and_the_room_sees_none_of_its_commands() {
+        let (mut stage, ann, bob, _) = trio();
+        stage.say(ann, b"\xff\xfe\x01\xff\xfc\x20/nick a\xff\xf1nna\r\n\xff\xf4\xff\xfc\x06hi\r\0");
+        assert_eq!(stage.hear(bob), "* ann is now anna\n<anna> hi\n");
+        stage.say(ann, b"unfin\xff\xf1");
+        stage.say(ann, b"ished");
+        stage.finish(ann);
+        assert_eq!(stage.hear(bob), "<anna> unfinished\n* anna left\n");
+        stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
+        assert!(stage.is_over(bob));
     }
 
     /// What everybody should hear of two rooms, worked out line by line.

@@ -34,8 +34,8 @@ impl End {
     }
 }
 
-/// The first message of `text`, without its line end, how it ends, and how many bytes it is. `None`:
-/// it has not ended yet.
+/// The first message of `text` without its line end, how it ends, and how many bytes it is.
+/// `None`: it has not ended yet.
 pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], End, usize)> {
     let most = MESSAGE_BYTES_MAX + LINE_END_BYTES;
     let head = &text[..text.len().min(most)];
