@@ -82,6 +82,8 @@ pub struct Reactor {
     /// Sources to be served in this turn or, with their share used up, in the next.
     ready: VecDeque<Source>,
     accepting: Accepting,
+    /// Whether somebody may wait at a listener although all places are taken.
+    knocking: bool,
     /// The listener that took the last free place.
     accepted_last: usize,
     pause_told: Option<Time>,
@@ -124,6 +126,7 @@ impl Reactor {
             tray: None,
             ready: VecDeque::new(),
             accepting: Accepting::Yes,
+            knocking: false,
             accepted_last: 0,
             pause_told: None,
             lingering: VecDeque::new(),
@@ -251,6 +254,7 @@ impl Reactor {
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.serve_ready();
+        self.make_room();
         self.engine.ring();
         self.flush();
         Ok(())
@@ -317,6 +321,7 @@ impl Reactor {
             }
             Source::Alarm => {}
             Source::Listener(slot) => {
+                self.knocking = true;
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);
                 }

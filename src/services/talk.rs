@@ -6,6 +6,7 @@
 
 mod message;
 mod operator;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 use message::{End, MESSAGE_BYTES_MAX, is_bye, next_message, without_padding};
 use operator::Choice;
+use waiting::Waiting;
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -59,8 +61,9 @@ enum Stage {
     Silent,
     /// It has been heard.
     Heard,
-    /// It has been heard and will say no more; only an answer is still to come.
-    Waiting,
+    /// It has been heard and will say no more; only an answer is still to come. Which in the row
+    /// of those who wait it is.
+    Waiting(u64),
     /// It has been told that there is no operator.
     Forsaken,
 }
@@ -91,6 +94,7 @@ pub struct Talk {
     /// Whose words are last on the operator's screen.
     on_screen: Option<Peer>,
     has_operator: bool,
+    waiting: Waiting,
     telnet: Telnet,
 }
 
@@ -103,6 +107,7 @@ impl Default for Talk {
             choice: Choice::LastSpeaker,
             on_screen: None,
             has_operator: true,
+            waiting: Waiting::default(),
             telnet: Telnet::default(),
         }
     }
@@ -139,15 +144,20 @@ impl Service for Talk {
     }
 
     /// The client will say no more, but it may still wait for an answer (`nc -N`): the
-    /// conversation stays until the operator ends it, or nothing happens for too long.
+    /// conversation stays until the operator ends it, nothing happens for too long, or too many
+    /// wait.
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
         match self.sessions.get_mut(peer) {
-            Some(session) if session.stage == Stage::Heard => session.stage = Stage::Waiting,
+            Some(session) if session.stage == Stage::Heard => self.wait(peer, net),
             _ => net.close(peer),
         }
+    }
+
+    fn make_room(&mut self, net: &mut Net) -> bool {
+        self.turn_away_oldest(net)
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
@@ -155,7 +165,7 @@ impl Service for Talk {
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
-        self.sessions.remove(peer);
+        self.forget(peer);
         if self.partner() == Some(peer) && reason != Reason::Done {
             net.show(&format!("{peer} has left: {reason}"));
         }

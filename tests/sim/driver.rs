@@ -132,6 +132,9 @@ impl World {
                 Stream { client, readable: false, writable: true, ends: false, queued: false };
             self.driver.streams.insert(peer, stream);
         }
+        if !self.backlog.is_empty() && self.engine.make_room() {
+            self.facts.borrow_mut().see("made room");
+        }
     }
 
     fn serve_ready(&mut self) {

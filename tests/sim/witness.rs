@@ -237,6 +237,14 @@ impl Service for Witness {
         last_word
     }
 
+    fn make_room(&mut self, net: &mut Net) -> bool {
+        self.enter();
+        self.facts.borrow_mut().note("make room", &[self.service as u64]);
+        let made = self.inner.make_room(net);
+        self.leave(net);
+        made
+    }
+
     fn alarm(&mut self, net: &mut Net) {
         self.enter();
         self.facts.borrow_mut().note("alarm", &[self.service as u64]);

@@ -96,7 +96,7 @@ impl Talk {
     pub(super) fn operator_left(&mut self, net: &mut Net) {
         self.has_operator = false;
         let waiting: Vec<Peer> = (self.sessions.iter())
-            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting))
+            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting(_)))
             .map(|(peer, _)| peer)
             .collect();
         for peer in waiting {
@@ -111,7 +111,8 @@ impl Talk {
             net.send(peer, NO_OPERATOR);
             net.send(peer, session.framing.ending());
         }
-        if before == Stage::Waiting {
+        if let Stage::Waiting(ticket) = before {
+            self.waiting.leave(ticket);
             net.close(peer);
         }
     }
