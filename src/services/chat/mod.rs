@@ -9,6 +9,7 @@ mod command;
 mod gathering;
 mod input;
 mod names;
+mod news;
 mod pace;
 mod rooms;
 
@@ -168,6 +169,13 @@ impl Chat {
         self.line.len() > LINE_BYTES
     }
 
+    /// Whether others would see `text` behind a name as the server's own words.
+    fn reads_like_news(&mut self, text: &[u8]) -> bool {
+        self.line.clear();
+        push_visible(&mut self.line, text);
+        news::is_news(&self.line)
+    }
+
     fn refuse_overlong(&mut self, peer: Peer, net: &mut Net) {
         if self.admits(peer, net) {
             let limit = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
@@ -190,7 +198,7 @@ impl Chat {
         let Some(session) = self.sessions.get(peer).copied() else { return };
         match *command {
             Command::Say(text) => self.say(session, ["<", "> "], text, net),
-            Command::Act(text) if reads_like_news(text) => {
+            Command::Act(text) if self.reads_like_news(text) => {
                 tell(net, peer, "That would look as if the server said it; find other words.");
             }
             Command::Act(text) => self.say(session, ["* ", " "], text, net),
@@ -332,16 +340,6 @@ impl Chat {
         push_visible(&mut self.line, text);
         self.line.push('\n');
         self.rooms.say(number, None, &self.line, net);
-    }
-}
-
-/// Whether `* NAME text` could be taken for what the server says of comings and goings.
-fn reads_like_news(text: &[u8]) -> bool {
-    let (first, rest) = command::split_word(text);
-    match first.trim_ascii_end().strip_suffix(b",").unwrap_or(first) {
-        b"joined" | b"left" | b"renamed" => true,
-        b"is" => command::split_word(rest).0 == b"now",
-        _ => false,
     }
 }
 
@@ -744,12 +742,35 @@ mod tests {
     #[test]
     fn nobody_can_say_what_only_the_server_says() {
         let (mut stage, members) = chat_of(2);
-        for words in ["left", "left.", "joined", "is now operator", "is  now bob", "joined, 3 left"]
-        {
+        for words in [
+            "left",
+            "left.",
+            "joined",
+            "Joined !",
+            "is now operator",
+            "is  now bob",
+            "joined, 3 left",
+            "\u{a0}joined",
+            "is\u{a0}now bob",
+            "is\u{2003}\u{3000}now bob",
+            "\u{3000}\u{205f} left",
+            "joined\u{a0}",
+            "joi\u{301}ned",
+            "ｊｏｉｎｅｄ",
+            "... left",
+        ] {
             let answer = ask(&mut stage, members[0], &format!("/me {words}"));
-            let forbidden = words != "left.";
-            assert_eq!(answer.starts_with("** That would look"), forbidden, "{words}");
-            assert_eq!(stage.hear(members[1]).is_empty(), forbidden, "{words}");
+            assert!(answer.starts_with("** That would look"), "{words:?}: {answer}");
+            assert_eq!(stage.hear(members[1]), "", "{words}");
+        }
+        // What hides becomes visible, so these do not look like news.
+        for words in
+            ["join\u{fe0f}ed", "left\u{200b}", "jo\u{e0100}ined", "\u{2800}joined", "i\u{ad}s now"]
+        {
+            stage.say(members[0], format!("/me {words}\n"));
+            let heard = stage.hear(members[1]);
+            assert!(heard.contains('\\') || heard.is_empty(), "{heard:?}");
+            stage.hear(members[0]);
         }
         stage.say(members[0], "** Welcome!\n[from operator] hi\n* ann left\n/me is nowhere\n");
         let said = "<guest1> ** Welcome!\n<guest1> [from operator] hi\n<guest1> * ann left\n";
