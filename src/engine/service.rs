@@ -63,6 +63,9 @@ pub trait Service {
         b""
     }
 
+    /// The operator closes `peer`: the moment for a last word to it, behind what is queued.
+    fn kicked(&mut self, _peer: Peer, _net: &mut Net) {}
+
     /// The connection is over. Nothing can be sent to it any more.
     fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}
 

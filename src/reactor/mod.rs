@@ -58,6 +58,8 @@ const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub enum Note {
     /// The operator has typed a line.
     Line(String),
+    /// The operator has typed a line that is too long, and is dropped.
+    LineTooLong,
     /// Bytes of standard input, as they came.
     Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.

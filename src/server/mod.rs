@@ -174,6 +174,9 @@ impl Server {
                     self.stop();
                 }
             }
+            Note::LineTooLong => {
+                self.screen.push("that line was longer than 64 KiB: nothing done\n");
+            }
             Note::Bytes(_) => {}
             Note::InputEnded => self.console.ended(self.reactor.engine()),
             Note::Stop => self.stop(),

@@ -33,6 +33,7 @@ pub const OFFER: Offer = Offer {
 
 /// How long text without a newline waits for more before it counts as a message.
 const QUIET: Duration = Duration::from_millis(100);
+const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
 /// How a client ends its messages, and so how it is answered.
@@ -158,6 +159,12 @@ impl Service for Talk {
 
     fn make_room(&mut self, net: &mut Net) -> bool {
         self.turn_away_oldest(net)
+    }
+
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        let Some(session) = self.sessions.get(peer) else { return };
+        net.send(peer, KICKED);
+        net.send(peer, session.framing.ending());
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
@@ -537,6 +544,19 @@ mod tests {
         theatre.tell(None);
         assert_eq!(theatre.hear(peer), format!("{}\n", String::from_utf8_lossy(NO_OPERATOR)));
         assert!(theatre.is_over(peer));
+    }
+
+    #[test]
+    fn who_is_kicked_is_told_so_in_its_own_framing() {
+        let mut theatre = theatre();
+        let (bare, lined) = (theatre.join(), theatre.join());
+        theatre.say(lined, "hi\r\n");
+        for (peer, ending) in [(bare, ""), (lined, "\r\n")] {
+            theatre.engine.kick(peer.number());
+            theatre.flush();
+            let told = format!("You were kicked by the operator.{ending}");
+            assert_eq!((theatre.hear(peer), theatre.is_over(peer)), (told, true));
+        }
     }
 
     #[test]

@@ -245,6 +245,12 @@ impl Service for Witness {
         made
     }
 
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        self.enter();
+        self.inner.kicked(peer, net);
+        self.leave(net);
+    }
+
     fn alarm(&mut self, net: &mut Net) {
         self.enter();
         self.facts.borrow_mut().note("alarm", &[self.service as u64]);

@@ -45,7 +45,7 @@ impl Chat {
     }
 
     /// How much at the head of `input` belongs to a line that was too long.
-    fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
+    pub(super) fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
         let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
         match session.state {
             State::Chatting => 0,

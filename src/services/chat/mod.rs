@@ -95,7 +95,8 @@ impl Service for Chat {
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
-        let rest = &[rest, &self.telnet.forget(peer)].concat()[..];
+        let rest = [rest, &self.telnet.forget(peer)].concat();
+        let rest = &rest[self.skip(peer, &rest)..];
         if !rest.is_empty() {
             self.obey(peer, rest.strip_suffix(b"\r").unwrap_or(rest), net);
         }
@@ -106,6 +107,12 @@ impl Service for Chat {
     fn fell_behind(&mut self, peer: Peer, net: &mut Net) -> &'static [u8] {
         self.depart(peer, net);
         TOO_SLOW
+    }
+
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        // In parting the room sends what it has gathered; behind that comes the last word.
+        self.depart(peer, net);
+        tell(net, peer, "You were kicked by the operator.");
     }
 
     fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
@@ -674,8 +681,11 @@ mod tests {
         stage.reset(ann);
         assert_eq!(stage.hear(bob), "* ann left\n");
         assert_eq!(ask(&mut stage, carl, "/nick Ann"), "* ann left\n** You are now Ann.\n");
+        stage.say_in_turn(carl, "before\n");
         stage.engine.kick(bob.number());
         stage.flush();
+        let heard = stage.hear(bob);
+        assert!(heard.ends_with("before\n** You were kicked by the operator.\n"), "{heard}");
         stage.finish(bob);
         assert_eq!(stage.hear(carl), "* bob left\n");
         assert_eq!(ask(&mut stage, carl, "/who"), "** 1 in lobby: Ann\n");
@@ -933,13 +943,18 @@ mod tests {
 
     #[test]
     fn telnet_speaks_like_all_others_and_the_room_sees_none_of_its_commands() {
-        let (mut stage, ann, bob, _) = trio();
+        let (mut stage, ann, bob, carl) = trio();
         stage.say(ann, b"\xff\xfe\x01\xff\xfc\x20/nick a\xff\xf1nna\r\n\xff\xf4\xff\xfc\x06hi\r\0");
         assert_eq!(stage.hear(bob), "* ann is now anna\n<anna> hi\n");
         stage.say(ann, b"unfin\xff\xf1");
         stage.say(ann, b"ished");
         stage.finish(ann);
         assert_eq!(stage.hear(bob), "<anna> unfinished\n* anna left\n");
+        stage.say(carl, b"\xff".repeat(2 * LINE_BYTES + 1));
+        stage.say(carl, b"\xff\xfa/me is not heard");
+        assert!(stage.hear(carl).contains("1,024 bytes"));
+        stage.finish(carl);
+        assert_eq!(stage.hear(bob), "* carl left\n");
         stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
         assert!(stage.is_over(bob));
     }
