@@ -280,3 +280,30 @@ fn chat_shows_everybody_the_same_lines_in_the_same_order() {
         assert_eq!(*lines, not_from(name, listener), "as {name} heard it");
     }
 }
+
+#[test]
+fn telnet_is_refused_each_option_once_and_answered_at_every_interruption() {
+    let mut server = Server::start(&["chat://:0", "talk://:0"]);
+    let (chat, talk) = (server.address("chat+tcp"), server.address("talk+tcp"));
+    let (mut listener, _) = Member::join(chat);
+    let mut telnet = Tcp::connect(chat);
+    assert!(telnet.hear().starts_with("** Welcome!"));
+    // As PuTTY begins, and twice.
+    let wishes = b"\xff\xfb\x1f\xff\xfb\x20\xff\xfd\x01\xff\xfb\x03\xff\xfd\x03";
+    telnet.say(wishes);
+    let refusals = b"\xff\xfe\x1f\xff\xfe\x20\xff\xfc\x01\xff\xfe\x03\xff\xfc\x03";
+    assert_eq!(telnet.hear_bytes(refusals.len()), refusals);
+    telnet.say([&wishes[..], b"/nick ann\r\n"].concat());
+    listener.wait_for_line("is now ann");
+    assert_eq!(telnet.hear(), "** You are now ann.\n");
+    let mut talker = Tcp::connect(talk);
+    for client in [&mut telnet, &mut talker] {
+        for _ in 0..2 {
+            client.say(b"\xff\xf4\xff\xfd\x06");
+            assert_eq!(client.hear_bytes(3), b"\xff\xfc\x06");
+        }
+        client.say(b"after\r\n");
+    }
+    assert_eq!(listener.wait_for_line("after"), "<ann> after");
+    assert_eq!(server.screen.next_line(), "Client says: after");
+}

@@ -193,6 +193,7 @@ impl Client {
         match (note, &mut self.input) {
             (Note::Stop, _) => return Ok(Some(Ending::Interrupted)),
             (Note::Line(line), Input::Plain) => engine.tell(self.number, Some(&line)),
+            (Note::LineTooLong, _) => log::warn!("a line of more than 64 KiB is not sent"),
             (Note::Bytes(bytes), Input::Edited(terminal)) => {
                 let wishes = terminal.type_in(&bytes).map_err(|error| terminal_gone(&error))?;
                 return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));

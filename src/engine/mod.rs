@@ -127,6 +127,13 @@ impl Engine {
 
 /// The turn.
 impl Engine {
+    /// Somebody new waits in vain: has a service close a peer with little claim to its place. It is
+    /// free once that has been flushed. False: nobody gives way.
+    pub fn make_room(&mut self) -> bool {
+        let services = 0..self.residents.len();
+        services.into_iter().any(|index| self.call(index, |service, net| service.make_room(net)))
+    }
+
     /// Sets the time: since the loop began, and in seconds since 1970-01-01 00:00 UTC.
     pub fn advance(&mut self, now: Time, wall_seconds: u64) {
         debug_assert!(now >= self.net.now);

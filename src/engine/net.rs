@@ -168,6 +168,11 @@ impl Net {
         self.connections.get(peer).is_some_and(Connection::may_be_told)
     }
 
+    /// How many connections there may be at once.
+    pub fn places(&self) -> usize {
+        self.limits.connections
+    }
+
     /// The address of `peer`, unless it is gone.
     pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
         self.connections.get(peer).map(|connection| connection.remote.into())

@@ -71,9 +71,14 @@ impl Engine {
     /// Closes the connection with that number once all that is queued for it is out; at once, if
     /// it is closing already.
     pub fn kick(&mut self, number: u64) -> Option<Peer> {
-        let (peer, _) = self.net.connections.iter().find(|(peer, _)| peer.number() == number)?;
+        let (peer, index) = (self.net.connections.iter())
+            .find(|(peer, _)| peer.number() == number)
+            .map(|(peer, connection)| (peer, usize::from(connection.service)))?;
         match self.net.is_open(peer) {
-            true => self.net.close_as(peer, Reason::Kicked),
+            true => {
+                self.call(index, |service, net| service.kicked(peer, net));
+                self.net.close_as(peer, Reason::Kicked);
+            }
             false => self.net.hurry(peer),
         }
         Some(peer)

@@ -63,8 +63,17 @@ pub trait Service {
         b""
     }
 
+    /// The operator closes `peer`: the moment for a last word to it, behind what is queued.
+    fn kicked(&mut self, _peer: Peer, _net: &mut Net) {}
+
     /// The connection is over. Nothing can be sent to it any more.
     fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}
+
+    /// All places are taken and somebody new waits: closes one peer that has the least claim to its
+    /// place, if there is such a one. Returns whether there was.
+    fn make_room(&mut self, _net: &mut Net) -> bool {
+        false
+    }
 
     /// The time given to `Net::wake_at` has come. May come early or twice; look at `Net::now`.
     fn alarm(&mut self, _net: &mut Net) {}

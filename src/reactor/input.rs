@@ -15,7 +15,7 @@ use rustix::stdio::stdin;
 use super::Note;
 use super::source::Source;
 
-/// A line longer than this is passed on in pieces.
+/// A longer line is dropped as a whole, and its owner told: a piece of it could mean anything.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 32 * 1024;
@@ -44,6 +44,8 @@ pub(super) struct Input {
     manner: Manner,
     /// A line that has not ended yet.
     pending: Vec<u8>,
+    /// It was too long and is being dropped, up to its end.
+    skipping: bool,
     /// Nothing is read while the owner wants nothing.
     pub(super) held: bool,
     /// Whether it is in the queue of the ready.
@@ -63,7 +65,9 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        Ok(Input { state, manner, pending: Vec::new(), held: false, queued: false, failure: None })
+        let (pending, skipping) = (Vec::new(), false);
+        let (held, queued, failure) = (false, false, None);
+        Ok(Input { state, manner, pending, skipping, held, queued, failure })
     }
 
     /// Whether there is something to read without epoll saying so.
@@ -99,11 +103,15 @@ impl Input {
     fn take(&mut self, bytes: &[u8], notes: &mut VecDeque<Note>) {
         for byte in bytes {
             match byte {
+                b'\n' if std::mem::take(&mut self.skipping) => {}
                 b'\n' => self.pass_on(notes),
+                _ if self.skipping => {}
+                _ if self.pending.len() == LINE_BYTES_MAX => {
+                    self.skipping = true;
+                    self.pending = Vec::new();
+                    notes.push_back(Note::LineTooLong);
+                }
                 _ => self.pending.push(*byte),
-            }
-            if self.pending.len() >= LINE_BYTES_MAX {
-                self.pass_on(notes);
             }
         }
     }
@@ -153,5 +161,35 @@ fn is_in_background() -> bool {
         Ok(foreground) => foreground != rustix::process::getpgrp(),
         // Not a terminal: nothing to be in the background of.
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(pieces: &[&[u8]]) -> Vec<Note> {
+        let (state, manner) = (State::AlwaysReady, Manner::Lines);
+        let (pending, skipping) = (Vec::new(), false);
+        let (held, queued, failure) = (false, false, None);
+        let mut input = Input { state, manner, pending, skipping, held, queued, failure };
+        let mut notes = VecDeque::new();
+        pieces.iter().for_each(|piece| input.take(piece, &mut notes));
+        notes.into()
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_told_of_once_and_no_piece_of_it_passed_on() {
+        let fits = "x".repeat(LINE_BYTES_MAX);
+        let long = format!("{fits}/quit\nnext\n");
+        let expected = [Note::LineTooLong, Note::Line("next".into())];
+        assert_eq!(notes(&[long.as_bytes()]), expected);
+        for at in [1, LINE_BYTES_MAX - 1, LINE_BYTES_MAX, LINE_BYTES_MAX + 1, long.len() - 5] {
+            let (head, tail) = long.as_bytes().split_at(at);
+            assert_eq!(notes(&[head, tail]), expected, "cut at {at}");
+        }
+        assert_eq!(notes(&[format!("{fits}\n").as_bytes()]), [Note::Line(fits.clone())]);
+        let longer = [&long.as_bytes()[..long.len() - 6], fits.as_bytes(), b"/quit\r\n"].concat();
+        assert_eq!(notes(&[&longer]), [Note::LineTooLong]);
     }
 }

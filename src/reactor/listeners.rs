@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
@@ -42,6 +43,13 @@ impl Listener {
 
     pub(super) fn socket(&mut self) -> &mut TcpListener {
         &mut self.tcp
+    }
+
+    /// Whether somebody waits to be accepted.
+    pub(super) fn is_called(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
     }
 
     pub(super) fn accept(&self) -> Accepted {

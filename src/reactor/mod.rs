@@ -63,6 +63,8 @@ const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub enum Note {
     /// The operator has typed a line.
     Line(String),
+    /// The operator has typed a line that is too long, and is dropped.
+    LineTooLong,
     /// Bytes of standard input, as they came.
     Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.
@@ -90,6 +92,8 @@ pub struct Reactor {
     /// have just become ready, so that a short question need not wait for everybody's bulk.
     unfinished: VecDeque<Source>,
     accepting: Accepting,
+    /// Whether somebody may wait at a listener although all places are taken.
+    knocking: bool,
     /// The listener that took the last free place.
     accepted_last: usize,
     pause_told: Option<Time>,
@@ -136,6 +140,7 @@ impl Reactor {
             ready: VecDeque::new(),
             unfinished: VecDeque::new(),
             accepting: Accepting::Yes,
+            knocking: false,
             accepted_last: 0,
             pause_told: None,
             lingering: VecDeque::new(),
@@ -276,6 +281,7 @@ impl Reactor {
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.serve_ready();
+        self.make_room();
         self.engine.ring();
         self.flush();
         self.flush_deferred();

@@ -101,6 +101,7 @@ impl Reactor {
             }
             if !self.engine.has_room() {
                 self.accepted_last = slot;
+                self.knocking = true;
                 let count = self.engine.connections();
                 let why = format_args!("{count} connections are as many as are allowed");
                 return self.pause_accepting(Accepting::Full, why);
@@ -127,6 +128,18 @@ impl Reactor {
         }
         let listener = &mut self.listeners[slot];
         enqueue(&mut self.unfinished, Source::Listener(slot), &mut listener.queued);
+    }
+
+    /// All places are taken: if somebody waits at a listener, a peer with less claim to its place
+    /// may have to go. Its place is free for the next turn.
+    pub(super) fn make_room(&mut self) {
+        if !self.knocking || self.accepting != Accepting::Full || self.engine.has_room() {
+            return;
+        }
+        self.knocking = self.listeners.iter().any(|(_, listener)| listener.is_called());
+        if self.knocking {
+            self.engine.make_room();
+        }
     }
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves

@@ -76,6 +76,7 @@ impl Reactor {
             }
             Source::Alarm => {}
             Source::Listener(slot) => {
+                self.knocking = true;
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);
                 }

@@ -9,8 +9,9 @@ use crate::engine::{Bytes, Engine};
 const WHO_MAX: usize = 100;
 
 const HELP: &str = "\
-TEXT            answers the talk client who spoke last
-/to N           from now on TEXT goes to talk client N
+TEXT            answers the talk client who spoke last, or the one chosen
+/to N           until the next /to, TEXT goes to talk client N and to nobody else
+/to             TEXT answers whoever spoke last again
 /to N TEXT      says one thing to talk client N
 /who            lists the peers: service, address, age, bytes
 /say ROOM TEXT  says something in a chat room, as operator
@@ -43,9 +44,8 @@ pub enum Command {
 /// What `line` means.
 pub fn understand(line: &str) -> Command {
     let Some(command) = line.strip_prefix('/') else { return Command::Talk };
-    let (word, rest) = command.split_once(' ').unwrap_or((command, ""));
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     match (word, rest.trim()) {
-        ("to", "") => Command::Wrong("/to N chooses a talk client; /who lists them".into()),
         ("to", _) => Command::Talk,
         ("say", rest) if rest.contains(' ') => Command::Chat,
         ("say", _) => Command::Wrong("/say ROOM TEXT needs a room and a text".into()),
@@ -148,15 +148,16 @@ mod tests {
     #[test]
     fn every_command_is_understood_and_everything_else_is_explained() {
         assert_eq!(understand("hello /quit"), Command::Talk);
-        assert_eq!(understand("/to 3 hello"), Command::Talk);
+        for line in ["/to 3 hello", "/to 3", "/to", "/to ", "/to\t3"] {
+            assert_eq!(understand(line), Command::Talk, "{line}");
+        }
         assert_eq!(understand("/say lobby hello all"), Command::Chat);
         assert_eq!(understand("/who"), Command::Who);
         assert_eq!(understand("/kick #12"), Command::Kick(12));
         assert_eq!(understand("/stats "), Command::Stats);
         assert_eq!(understand("/quit"), Command::Quit);
         assert_eq!(understand("/help"), Command::Help);
-        for wrong in ["/", "/to", "/say lobby", "/kick", "/kick me", "/quit now", "/nonsense", "//"]
-        {
+        for wrong in ["/", "/say lobby", "/kick", "/kick me", "/quit now", "/nonsense", "//"] {
             assert!(matches!(understand(wrong), Command::Wrong(_)), "{wrong}");
         }
     }

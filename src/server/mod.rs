@@ -186,6 +186,9 @@ impl Server {
                     self.stop();
                 }
             }
+            Note::LineTooLong => {
+                self.screen.push("that line was longer than 64 KiB: nothing done\n");
+            }
             Note::Bytes(_) => {}
             Note::InputEnded if self.leave_with_input => self.stage = Stage::Left,
             Note::InputEnded => {

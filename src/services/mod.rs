@@ -7,6 +7,7 @@ pub mod greet;
 mod lines;
 pub mod months;
 pub mod talk;
+mod telnet;
 pub(crate) mod text;
 
 use std::time::Duration;

@@ -4,13 +4,20 @@
 //! them: text without a newline is a message once nothing has followed it for `QUIET`. The
 //! operator answers each client in that client's own framing.
 
+mod message;
+mod operator;
+mod waiting;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Offer;
-use super::lines::Lines;
+use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use message::{End, MESSAGE_BYTES_MAX, is_bye, next_message, without_padding};
+use operator::Choice;
+use waiting::Waiting;
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -26,12 +33,9 @@ pub const OFFER: Offer = Offer {
 
 /// How long text without a newline waits for more before it counts as a message.
 const QUIET: Duration = Duration::from_millis(100);
-/// Unfinished text longer than this is shown without waiting any longer.
-const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// While so many clients have unfinished text, that of further ones is shown at once.
 const UNFINISHED_MAX: usize = 256;
-/// Either side says this, alone, to end a conversation.
-const BYE: &str = "BYE";
+const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
 /// How a client ends its messages, and so how it is answered.
@@ -60,8 +64,9 @@ enum Stage {
     Silent,
     /// It has been heard.
     Heard,
-    /// It has been heard and will say no more; only an answer is still to come.
-    Waiting,
+    /// It has been heard and will say no more; only an answer is still to come. Which in the row
+    /// of those who wait it is.
+    Waiting(u64),
     /// It has been told that there is no operator.
     Forsaken,
 }
@@ -69,7 +74,10 @@ enum Stage {
 /// One conversation.
 struct Session {
     stage: Stage,
+    /// As its latest message was; a guess as long as no newline has come.
     framing: Framing,
+    /// How the message before `unfinished` came to its end.
+    before: End,
     /// Text that no newline has ended yet, and when the last of it came.
     unfinished: Vec<u8>,
     last_text: Time,
@@ -82,11 +90,15 @@ pub struct Talk {
     sessions: Table<Session>,
     /// Whose unfinished text to look at when.
     quiet: BTreeSet<(Time, Peer)>,
-    /// Whom plain text of the operator goes to: whoever spoke last, or was chosen.
-    partner: Option<Peer>,
+    /// Who has spoken last.
+    last_speaker: Option<Peer>,
+    /// Whom plain text of the operator goes to.
+    choice: Choice,
     /// Whose words are last on the operator's screen.
     on_screen: Option<Peer>,
     has_operator: bool,
+    waiting: Waiting,
+    telnet: Telnet,
 }
 
 impl Default for Talk {
@@ -94,9 +106,12 @@ impl Default for Talk {
         Talk {
             sessions: Table::default(),
             quiet: BTreeSet::new(),
-            partner: None,
+            last_speaker: None,
+            choice: Choice::LastSpeaker,
             on_screen: None,
             has_operator: true,
+            waiting: Waiting::default(),
+            telnet: Telnet::default(),
         }
     }
 }
@@ -106,6 +121,7 @@ impl Service for Talk {
         let session = Session {
             stage: Stage::Silent,
             framing: Framing::Bare,
+            before: End::Line(Framing::Bare),
             unfinished: Vec::new(),
             last_text: net.now(),
             watched: false,
@@ -114,31 +130,52 @@ impl Service for Talk {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        session.unfinished.extend_from_slice(input);
-        session.last_text = net.now();
-        if input.contains(&b'\n') {
-            self.take_lines(peer, net);
+        if !self.telnet.concerns(peer, input) {
+            self.take_text(peer, input, net);
+            return input.len();
         }
-        self.watch(peer, net);
-        input.len()
+        let (mut rest, mut text) = (input, Vec::new());
+        loop {
+            let refusal = self.telnet.read(peer, &mut rest, &mut text);
+            self.take_text(peer, &text, net);
+            text.clear();
+            match refusal {
+                Some(refusal) => net.send(peer, &refusal),
+                None => return input.len(),
+            }
+        }
     }
 
     /// The client will say no more, but it may still wait for an answer (`nc -N`): the
-    /// conversation stays until the operator ends it, or nothing happens for too long.
+    /// conversation stays until the operator ends it, nothing happens for too long, or too many
+    /// wait.
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        let text = self.telnet.forget(peer);
+        self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
         match self.sessions.get_mut(peer) {
-            Some(session) if session.stage == Stage::Heard => session.stage = Stage::Waiting,
+            Some(session) if session.stage == Stage::Heard => self.wait(peer, net),
             _ => net.close(peer),
         }
     }
 
+    fn make_room(&mut self, net: &mut Net) -> bool {
+        self.turn_away_oldest(net)
+    }
+
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        let Some(session) = self.sessions.get(peer) else { return };
+        net.send(peer, KICKED);
+        net.send(peer, session.framing.ending());
+    }
+
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         // What it said before the connection broke was said.
+        let text = self.telnet.forget(peer);
+        self.take_text(peer, &text, net);
         self.take_unfinished(peer, net);
-        self.sessions.remove(peer);
-        if self.partner == Some(peer) && reason != Reason::Done {
+        self.forget(peer);
+        if self.partner() == Some(peer) && reason != Reason::Done {
             net.show(&format!("{peer} has left: {reason}"));
         }
     }
@@ -163,30 +200,39 @@ impl Service for Talk {
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         match line {
             None => self.operator_left(net),
-            Some(line) => match line.strip_prefix("/to") {
-                Some(rest) if rest.is_empty() || rest.starts_with(' ') => self.turn_to(rest, net),
-                _ => self.answer(line, net),
-            },
+            Some(line) => self.operator_says(line, net),
         }
     }
 }
 
 /// What clients say.
 impl Talk {
-    fn take_lines(&mut self, peer: Peer, net: &mut Net) {
+    fn take_text(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
+        let Some(session) = self.sessions.get_mut(peer).filter(|_| !text.is_empty()) else {
+            return;
+        };
+        if session.unfinished.is_empty() && session.last_text.after(QUIET) <= net.now() {
+            session.before.is_long_ago();
+        }
+        session.unfinished.extend_from_slice(text);
+        session.last_text = net.now();
+        if text.contains(&b'\n') || session.unfinished.len() > MESSAGE_BYTES_MAX {
+            self.take_messages(peer, net);
+        }
+        self.watch(peer, net);
+    }
+
+    /// What has come to its end of the text so far.
+    fn take_messages(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
         let text = std::mem::take(&mut session.unfinished);
-        session.framing = match text.windows(2).any(|pair| pair == b"\r\n") {
-            true => Framing::CrLf,
-            false => Framing::Lf,
-        };
-        let mut lines = Lines::new(&text);
-        for line in lines.by_ref() {
-            if !self.message(peer, line, net) {
+        let mut rest = &text[..];
+        while let Some((message, end, used)) = next_message(rest) {
+            rest = &rest[used..];
+            if !self.message(peer, message, end, net) {
                 return;
             }
         }
-        let rest = lines.rest();
         if let Some(session) = self.sessions.get_mut(peer) {
             session.unfinished.extend_from_slice(rest);
         }
@@ -196,16 +242,16 @@ impl Talk {
     fn take_unfinished(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
         let text = std::mem::take(&mut session.unfinished);
-        if !text.is_empty() {
-            self.message(peer, &text, net);
+        if !without_padding(&text).is_empty() {
+            let text = text.strip_suffix(b"\r").unwrap_or(&text);
+            self.message(peer, text, End::Silence, net);
         }
     }
 
     /// Sees to it that unfinished text is looked at when it has been quiet for long enough.
     fn watch(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
-        let crowded = !session.watched && self.quiet.len() >= UNFINISHED_MAX;
-        if session.unfinished.len() > MESSAGE_BYTES_MAX || crowded {
+        if !session.watched && self.quiet.len() >= UNFINISHED_MAX {
             return self.take_unfinished(peer, net);
         }
         if !session.unfinished.is_empty() && !session.watched {
@@ -216,17 +262,23 @@ impl Talk {
         }
     }
 
-    /// One whole message. False: it was the last one.
-    fn message(&mut self, peer: Peer, text: &[u8], net: &mut Net) -> bool {
-        let others = || self.sessions.iter().nth(1).is_some();
-        if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
-            let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
-            net.show(&format!("--- {peer} {remote}"));
+    /// One message, or a piece of a long one. False: it was the last one.
+    fn message(&mut self, peer: Peer, text: &[u8], end: End, net: &mut Net) -> bool {
+        let Some(session) = self.sessions.get_mut(peer) else { return false };
+        let before = std::mem::replace(&mut session.before, end);
+        session.framing = match end {
+            End::Line(framing) => framing,
+            End::Silence => Framing::Bare,
+            End::Length => session.framing,
+        };
+        let text = without_padding(text);
+        if text.is_empty() && before.was_a_guess() {
+            // The newline of what has been shown already.
+            return true;
         }
-        self.on_screen = Some(peer);
-        self.partner = Some(peer);
-        net.show(&format!("Client says: {}", visible(text)));
-        if text.trim_ascii() == BYE.as_bytes() {
+        self.show(peer, text, net);
+        // A piece of a long text that happens to read so is no goodbye.
+        if is_bye(text) && before != End::Length && end != End::Length {
             net.close(peer);
             return false;
         }
@@ -239,66 +291,16 @@ impl Talk {
         }
         true
     }
-}
 
-/// What the operator says.
-impl Talk {
-    fn turn_to(&mut self, rest: &str, net: &mut Net) {
-        let (number, text) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
-        let wanted = number.trim_start_matches('#').parse::<u64>().ok();
-        let found = self.sessions.iter().map(|(peer, _)| peer);
-        let Some(peer) = found.into_iter().find(|peer| Some(peer.number()) == wanted) else {
-            net.show(&format!("no talk client {number:?}; /who lists them"));
-            return;
-        };
-        if text.is_empty() {
-            self.partner = Some(peer);
-        } else {
-            self.say(peer, text, net);
+    fn show(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
+        let others = || self.sessions.iter().nth(1).is_some();
+        if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
+            let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
+            net.show(&format!("--- {peer} {remote}"));
         }
-    }
-
-    fn answer(&mut self, text: &str, net: &mut Net) {
-        match self.partner {
-            None => net.show("nobody to answer: no talk client has spoken yet; /to N chooses one"),
-            Some(peer) if self.sessions.get(peer).is_none() => {
-                net.show(&format!("{peer} has left; /to N chooses another, /who lists them"));
-            }
-            Some(peer) => self.say(peer, text, net),
-        }
-    }
-
-    fn say(&mut self, peer: Peer, text: &str, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer) else { return };
-        net.send(peer, text.as_bytes());
-        net.send(peer, session.framing.ending());
-        if text.trim() == BYE {
-            net.close(peer);
-        }
-    }
-
-    /// Those who have spoken wait for an answer that will not come.
-    fn operator_left(&mut self, net: &mut Net) {
-        self.has_operator = false;
-        let waiting: Vec<Peer> = (self.sessions.iter())
-            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting))
-            .map(|(peer, _)| peer)
-            .collect();
-        for peer in waiting {
-            self.forsake(peer, net);
-        }
-    }
-
-    fn forsake(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        let before = std::mem::replace(&mut session.stage, Stage::Forsaken);
-        if before != Stage::Forsaken {
-            net.send(peer, NO_OPERATOR);
-            net.send(peer, session.framing.ending());
-        }
-        if before == Stage::Waiting {
-            net.close(peer);
-        }
+        self.on_screen = Some(peer);
+        self.last_speaker = Some(peer);
+        net.show(&format!("Client says: {}", visible(text)));
     }
 }
 
@@ -401,6 +403,112 @@ mod tests {
         assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
         theatre.tell(Some("/to 77 hello"));
         assert!(screen(&mut theatre).starts_with("no talk client \"77\""));
+        theatre.tell(Some("for one again"));
+        assert_eq!(theatre.hear(one), "for one again\n");
+    }
+
+    #[test]
+    fn a_choice_holds_whoever_speaks_until_the_next_to() {
+        let mut theatre = theatre();
+        let (one, two) = (theatre.join(), theatre.join());
+        theatre.say(one, "hi\n");
+        theatre.tell(Some("/to 1"));
+        theatre.say(two, "me\n");
+        theatre.tell(Some("a secret"));
+        theatre.tell(Some("/to 2 "));
+        theatre.say(one, "and I?\n");
+        theatre.tell(Some("for two"));
+        theatre.tell(Some("/to  #1   "));
+        theatre.say(two, "BYE\n");
+        theatre.tell(Some("another secret"));
+        assert_eq!(theatre.hear(one), "a secret\nanother secret\n");
+        assert_eq!(theatre.hear(two), "for two\n");
+        theatre.tell(Some("/to"));
+        assert!(screen(&mut theatre).contains("TEXT answers whoever speaks last"));
+        theatre.say(one, "still here\n");
+        theatre.tell(Some("good"));
+        assert_eq!(theatre.hear(one), "good\n");
+    }
+
+    #[test]
+    fn what_is_meant_for_one_who_has_left_reaches_nobody_else() {
+        let mut theatre = theatre();
+        let (one, two) = (theatre.join(), theatre.join());
+        theatre.say(one, "hi\n");
+        theatre.tell(Some("/to 1"));
+        theatre.say(two, "hello\n");
+        // It has been sent off, but its own FIN has not come yet.
+        theatre.tell(Some("BYE"));
+        drop((theatre.hear(one), screen(&mut theatre)));
+        theatre.tell(Some("a secret"));
+        assert!(screen(&mut theatre).starts_with("#1 has left; "));
+        theatre.finish(one);
+        theatre.say(two, "somebody else\n");
+        theatre.tell(Some("a secret"));
+        assert!(screen(&mut theatre).contains("#1 has left; "));
+        for absent in ["/to 1", "/to 0", "/to 2x", "/to +2", "/to #", "/to ##2", "/to two"] {
+            theatre.tell(Some(absent));
+            assert!(screen(&mut theatre).starts_with("no talk client"), "{absent}");
+            theatre.tell(Some("a secret"));
+            assert!(screen(&mut theatre).starts_with("nobody is chosen"), "{absent}");
+        }
+        assert_eq!((theatre.hear(one), theatre.hear(two)), ("".into(), "".into()));
+    }
+
+    #[test]
+    fn how_a_client_frames_its_messages_is_learnt_anew_from_each() {
+        let mut theatre = theatre();
+        let peer = theatre.join();
+        theatre.say(peer, "Hel");
+        theatre.pass(Duration::from_millis(250));
+        theatre.say(peer, "lo\n");
+        theatre.tell(Some("one"));
+        theatre.say(peer, "no end");
+        theatre.pass(QUIET);
+        theatre.tell(Some("two"));
+        theatre.say(peer, "\r\n");
+        theatre.tell(Some("three"));
+        theatre.say(peer, "\nlast\n");
+        theatre.tell(Some("four"));
+        assert_eq!(theatre.hear(peer), "one\ntwothree\r\nfour\n");
+        let said = ["Hel", "lo", "no end", "", "last"].map(|text| format!("Client says: {text}\n"));
+        assert_eq!(screen(&mut theatre), said.concat());
+    }
+
+    #[test]
+    fn the_padding_of_c_programs_is_no_text() {
+        let mut theatre = theatre();
+        let (one, two) = (theatre.join(), theatre.join());
+        theatre.say(one, b"hello\n\0\0\0");
+        theatre.pass(QUIET);
+        theatre.tell(Some("yes"));
+        assert_eq!(theatre.hear(one), "yes\n");
+        theatre.say(one, b"again\0\0");
+        theatre.pass(QUIET);
+        theatre.say(one, b"BYE\0\0\0");
+        theatre.pass(QUIET);
+        assert!(theatre.is_over(one) && !theatre.is_over(two));
+        let shown = screen(&mut theatre);
+        let said: Vec<&str> = shown.lines().skip(1).collect();
+        assert_eq!(said, ["Client says: hello", "Client says: again", "Client says: BYE"]);
+    }
+
+    #[test]
+    fn a_piece_of_a_long_text_is_no_goodbye() {
+        let blanks = vec![b' '; MESSAGE_BYTES_MAX - 3];
+        for long in [[&blanks[..], b"BYE and more"].concat(), vec![b'x'; MESSAGE_BYTES_MAX + 2]] {
+            let mut theatre = theatre();
+            let peer = theatre.join();
+            theatre.say(peer, long);
+            theatre.say(peer, b"\nhi\n");
+            assert!(!theatre.is_over(peer));
+            theatre.say(peer, vec![b'x'; MESSAGE_BYTES_MAX + 2]);
+            theatre.say(peer, vec![b'x'; MESSAGE_BYTES_MAX - 2]);
+            theatre.say(peer, "BYE\n");
+            assert!(!theatre.is_over(peer));
+            theatre.say(peer, "BYE\n");
+            assert!(theatre.is_over(peer));
+        }
     }
 
     #[test]
@@ -455,6 +563,19 @@ mod tests {
     }
 
     #[test]
+    fn who_is_kicked_is_told_so_in_its_own_framing() {
+        let mut theatre = theatre();
+        let (bare, lined) = (theatre.join(), theatre.join());
+        theatre.say(lined, "hi\r\n");
+        for (peer, ending) in [(bare, ""), (lined, "\r\n")] {
+            theatre.engine.kick(peer.number());
+            theatre.flush();
+            let told = format!("You were kicked by the operator.{ending}");
+            assert_eq!((theatre.hear(peer), theatre.is_over(peer)), (told, true));
+        }
+    }
+
+    #[test]
     fn what_a_client_sends_cannot_drive_the_operators_terminal() {
         let mut theatre = theatre();
         let peer = theatre.join();
@@ -472,13 +593,32 @@ mod tests {
         theatre.pass(QUIET);
         let shown = screen(&mut theatre);
         assert_eq!(shown.matches('x').count(), 50_000);
-        assert_eq!(shown.lines().count(), 3);
+        assert_eq!(shown.lines().count(), 4);
+    }
+
+    #[test]
+    fn telnet_speaks_like_all_others() {
+        let mut theatre = theatre();
+        let peer = theatre.join();
+        theatre.say(peer, b"\xff\xf4\xff\xfd\x06hel\xff\xf1lo\r\0\xff\xfc\x01");
+        theatre.pass(QUIET);
+        assert_eq!(screen(&mut theatre), "Client says: hello\n");
+        theatre.say(peer, b"caf\xe9 \xff\n\xffBYE");
+        theatre.finish(peer);
+        let shown = "Client says: caf\u{fffd} \u{fffd}\nClient says: \u{fffd}BYE\n";
+        assert_eq!(screen(&mut theatre), shown);
     }
 
     #[test]
     fn cutting_the_input_anywhere_changes_nothing() {
-        let script: &[(usize, &[u8])] =
-            &[(0, b"hello\r\nagain\r\n"), (1, b"no newline"), (0, b"BYE\r\nignored")];
-        assert_cuts_change_nothing(|| Talk { has_operator: false, ..Talk::default() }, script, 2);
+        let long = [&[b'x'; MESSAGE_BYTES_MAX][..], b"BYE\r\nand so on\n"].concat();
+        let script: &[(usize, &[u8])] = &[
+            (0, b"hello\r\nagain\r\n"),
+            (1, b"no newline"),
+            (2, &long[MESSAGE_BYTES_MAX - 3..]),
+            (3, b"\xff\xf1x\xff\xf4y\n\xff\xfe\x06\0\0\r\0BYE\r\0"),
+            (0, b"BYE\r\nignored"),
+        ];
+        assert_cuts_change_nothing(|| Talk { has_operator: false, ..Talk::default() }, script, 4);
     }
 }

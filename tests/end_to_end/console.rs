@@ -57,7 +57,10 @@ fn stats_and_help_answer_and_nonsense_is_explained() {
         ("/nonsense", "no command /nonsense; /help lists them"),
         ("/kick me", "/kick N needs the number of a peer"),
         ("/quit now", "/quit stands alone"),
-        ("/to", "/to N chooses a talk client"),
+        ("/to", "TEXT answers whoever speaks last; /to N chooses a talk client"),
+        ("/to 7", "no talk client \"7\""),
+        ("hello?", "nobody is chosen"),
+        ("/to", "TEXT answers whoever speaks last"),
         ("hello?", "nobody to answer"),
         ("/say lobby hello", "chat is not served here"),
     ] {
@@ -71,6 +74,39 @@ fn stats_and_help_answer_and_nonsense_is_explained() {
     drop(client);
     server.operator("/quit");
     assert_eq!(server.screen.rest(), [""; 0], "no answer to an empty line");
+}
+
+#[test]
+fn no_part_of_a_line_that_is_too_long_is_obeyed_or_said() {
+    let (mut server, mut client) = echo_and_talk();
+    let mut talker = Tcp::connect(server.address("talk+tcp"));
+    talker.say("hello\n");
+    server.screen.wait_for_line("hello");
+    server.operator(&format!("{}/quit", "x".repeat(64 * 1024)));
+    server.screen.wait_for_line("that line was longer than 64 KiB: nothing done");
+    server.operator("/quitting");
+    server.screen.wait_for_line("no command /quitting");
+    server.operator("short");
+    assert_eq!(talker.hear(), "short\n");
+    client.echoes("still served");
+}
+
+#[test]
+fn who_is_kicked_from_chat_or_talk_is_told_so_and_the_room_sees_it_leave() {
+    let mut server = Server::start(&["chat://:0", "talk://:0"]);
+    let (chat, talk) = (server.address("chat+tcp"), server.address("talk+tcp"));
+    let (mut ann, _) = Member::join(chat);
+    let (mut bob, name) = Member::join(chat);
+    let mut talker = Tcp::connect(talk);
+    talker.say("hi\n");
+    server.screen.wait_for_line("hi");
+    server.operator("/kick 2");
+    bob.wait_for_line("** You were kicked by the operator.");
+    assert_eq!(bob.line(), None);
+    ann.wait_for_line(&format!("* {name} left"));
+    server.operator("/kick 3");
+    assert_eq!(talker.hear(), "You were kicked by the operator.\n");
+    assert_eq!(talker.hear(), "");
 }
 
 #[test]

@@ -106,6 +106,38 @@ fn when_descriptors_run_out_it_says_so_once_does_not_spin_and_recovers() {
 }
 
 #[test]
+fn whoever_has_hung_up_and_waits_for_the_operator_gives_way_to_a_newcomer() {
+    let mut server = Server::start(&["talk://:0", "--max-connections", "20"]);
+    let address = server.address("talk+tcp");
+    let mut askers: Vec<Tcp> = (0..3).map(|_| Tcp::connect(address)).collect();
+    let told = "Too many others wait for an answer; please call again.\n";
+    for (number, asker) in askers.iter_mut().enumerate() {
+        asker.say(format!("question {number}\n"));
+        asker.finish();
+        server.screen.wait_for_line(&format!("question {number}"));
+    }
+    assert_eq!(askers[0].hear(), told, "a tenth of 20 may wait");
+    let mut others = Vec::new();
+    // 2 wait; the 19th and 20th of the others take their places, the last waits in vain.
+    for number in 0..20 {
+        let mut other = Tcp::connect(address);
+        other.say(format!("hello {number}\n"));
+        server.screen.wait_for_line(&format!("hello {number}"));
+        others.push(other);
+    }
+    assert_eq!((askers[1].hear(), askers[2].hear()), (told.into(), told.into()));
+    let mut newcomer = Tcp::connect(address);
+    newcomer.say("me too\n");
+    waits_in_vain(&mut newcomer, &server);
+    // Whoever hangs up while somebody waits is not waited for.
+    others[7].finish();
+    server.screen.wait_for_line("me too");
+    assert_eq!(others[7].hear(), told);
+    server.operator("hello");
+    assert_eq!(newcomer.hear(), "hello\n");
+}
+
+#[test]
 fn an_idle_echo_client_is_closed_in_its_time_and_an_active_one_stays() {
     let mut server = Server::start(&["echo+tcp://:0", "--idle-timeout", "200ms"]);
     let address = server.address("echo+tcp");

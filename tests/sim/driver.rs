@@ -139,6 +139,9 @@ impl World {
                 Stream { client, readable: false, writable: true, ends: false, queued: false };
             self.driver.streams.insert(peer, stream);
         }
+        if !self.backlog.is_empty() && self.engine.make_room() {
+            self.facts.borrow_mut().see("made room");
+        }
     }
 
     /// Those that have become ready first, then those with more to do; each round ends with what

@@ -246,6 +246,20 @@ impl Service for Witness {
         last_word
     }
 
+    fn make_room(&mut self, net: &mut Net) -> bool {
+        self.enter();
+        self.facts.borrow_mut().note("make room", &[self.service as u64]);
+        let made = self.inner.make_room(net);
+        self.leave(net);
+        made
+    }
+
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        self.enter();
+        self.inner.kicked(peer, net);
+        self.leave(net);
+    }
+
     fn alarm(&mut self, net: &mut Net) {
         self.enter();
         self.facts.borrow_mut().note("alarm", &[self.service as u64]);

@@ -7,12 +7,15 @@
 
 mod command;
 mod gathering;
+mod input;
 mod names;
+mod news;
 mod pace;
 mod replies;
 mod rooms;
 
 use command::Command;
+use input::Stop;
 use names::{Name, Names};
 use pace::{Meter, Pace, Verdict};
 use replies::{send_line, tell};
@@ -21,7 +24,7 @@ use rooms::{Change, LOBBY, Place, Rooms};
 pub use pace::Rate;
 
 use super::Offer;
-use super::lines::Lines;
+use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};
 
@@ -70,6 +73,7 @@ pub struct Chat {
     sessions: Table<Session>,
     names: Names,
     rooms: Rooms,
+    telnet: Telnet,
     /// `None`: everybody may send as many lines as it likes.
     pace: Option<Pace>,
     /// The line being put together; here only so that it need not be allocated each time.
@@ -88,28 +92,15 @@ impl Service for Chat {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let skipped = self.skip(peer, input);
-        let mut lines = Lines::new(&input[skipped..]);
-        for line in lines.by_ref() {
-            self.obey(peer, line, net);
-            if self.sessions.get(peer).is_none() {
-                return input.len();
-            }
-            if net.has_had_its_share() {
-                return skipped + lines.used;
-            }
+        match self.telnet.concerns(peer, input) {
+            true => self.take_from_telnet(peer, input, net),
+            false => self.take_lines(peer, input, Stop::AfterShare, net),
         }
-        if !is_overlong(lines.rest()) {
-            return skipped + lines.used;
-        }
-        self.refuse_overlong(peer, net);
-        if let Some(session) = self.sessions.get_mut(peer) {
-            session.state = State::Skipping;
-        }
-        input.len()
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
+        let rest = [rest, &self.telnet.forget(peer)].concat();
+        let rest = &rest[self.skip(peer, &rest)..];
         if !rest.is_empty() {
             self.obey(peer, rest.strip_suffix(b"\r").unwrap_or(rest), net);
         }
@@ -122,7 +113,14 @@ impl Service for Chat {
         TOO_SLOW
     }
 
+    fn kicked(&mut self, peer: Peer, net: &mut Net) {
+        // In parting the room sends what it has gathered; behind that comes the last word.
+        self.depart(peer, net);
+        tell(net, peer, "You were kicked by the operator.");
+    }
+
     fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
+        self.telnet.forget(peer);
         self.depart(peer, net);
     }
 
@@ -151,23 +149,9 @@ impl Chat {
             sessions: Table::default(),
             names: Names::default(),
             rooms: Rooms::new(),
+            telnet: Telnet::default(),
             pace: rate.map(Pace::new),
             line: String::new(),
-        }
-    }
-
-    /// How much at the head of `input` belongs to a line that was too long.
-    fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        match session.state {
-            State::Chatting => 0,
-            State::Skipping => match memchr::memchr(b'\n', input) {
-                Some(end) => {
-                    session.state = State::Chatting;
-                    end + 1
-                }
-                None => input.len(),
-            },
         }
     }
 
@@ -200,6 +184,13 @@ impl Chat {
         self.line.len() > LINE_BYTES
     }
 
+    /// Whether others would see `text` behind a name as the server's own words.
+    fn reads_like_news(&mut self, text: &[u8]) -> bool {
+        self.line.clear();
+        push_visible(&mut self.line, text);
+        news::is_news(&self.line)
+    }
+
     fn refuse_overlong(&mut self, peer: Peer, net: &mut Net) {
         if self.admits(peer, net) {
             tell(net, peer, OVERLONG);
@@ -221,7 +212,7 @@ impl Chat {
         let Some(session) = self.sessions.get(peer).copied() else { return };
         match *command {
             Command::Say(text) => self.say(session, ["<", "> "], text, net),
-            Command::Act(text) if reads_like_news(text) => {
+            Command::Act(text) if self.reads_like_news(text) => {
                 tell(net, peer, "That would look as if the server said it; find other words.");
             }
             Command::Act(text) => self.say(session, ["* ", " "], text, net),
@@ -345,21 +336,6 @@ impl Chat {
         self.line.push('\n');
         self.rooms.say(number, None, &self.line, net);
     }
-}
-
-/// Whether `* NAME text` could be taken for what the server says of comings and goings.
-fn reads_like_news(text: &[u8]) -> bool {
-    let (first, rest) = command::split_word(text);
-    match first.trim_ascii_end().strip_suffix(b",").unwrap_or(first) {
-        b"joined" | b"left" | b"renamed" => true,
-        b"is" => command::split_word(rest).0 == b"now",
-        _ => false,
-    }
-}
-
-/// Whether `rest`, which has no LF, is too long for a line even if an LF follows.
-fn is_overlong(rest: &[u8]) -> bool {
-    rest.strip_suffix(b"\r").unwrap_or(rest).len() > LINE_BYTES
 }
 
 #[cfg(test)]
@@ -671,8 +647,11 @@ mod tests {
         stage.reset(ann);
         assert_eq!(stage.hear(bob), "* ann left\n");
         assert_eq!(ask(&mut stage, carl, "/nick Ann"), "* ann left\n** You are now Ann.\n");
+        stage.say_in_turn(carl, "before\n");
         stage.engine.kick(bob.number());
         stage.flush();
+        let heard = stage.hear(bob);
+        assert!(heard.ends_with("before\n** You were kicked by the operator.\n"), "{heard}");
         stage.finish(bob);
         assert_eq!(stage.hear(carl), "* bob left\n");
         assert_eq!(ask(&mut stage, carl, "/who"), "** 1 in lobby: Ann\n");
@@ -739,12 +718,35 @@ mod tests {
     #[test]
     fn nobody_can_say_what_only_the_server_says() {
         let (mut stage, members) = chat_of(2);
-        for words in ["left", "left.", "joined", "is now operator", "is  now bob", "joined, 3 left"]
-        {
+        for words in [
+            "left",
+            "left.",
+            "joined",
+            "Joined !",
+            "is now operator",
+            "is  now bob",
+            "joined, 3 left",
+            "\u{a0}joined",
+            "is\u{a0}now bob",
+            "is\u{2003}\u{3000}now bob",
+            "\u{3000}\u{205f} left",
+            "joined\u{a0}",
+            "joi\u{301}ned",
+            "ｊｏｉｎｅｄ",
+            "... left",
+        ] {
             let answer = ask(&mut stage, members[0], &format!("/me {words}"));
-            let forbidden = words != "left.";
-            assert_eq!(answer.starts_with("** That would look"), forbidden, "{words}");
-            assert_eq!(stage.hear(members[1]).is_empty(), forbidden, "{words}");
+            assert!(answer.starts_with("** That would look"), "{words:?}: {answer}");
+            assert_eq!(stage.hear(members[1]), "", "{words}");
+        }
+        // What hides becomes visible, so these do not look like news.
+        for words in
+            ["join\u{fe0f}ed", "left\u{200b}", "jo\u{e0100}ined", "\u{2800}joined", "i\u{ad}s now"]
+        {
+            stage.say(members[0], format!("/me {words}\n"));
+            let heard = stage.hear(members[1]);
+            assert!(heard.contains('\\') || heard.is_empty(), "{heard:?}");
+            stage.hear(members[0]);
         }
         stage.say(members[0], "** Welcome!\n[from operator] hi\n* ann left\n/me is nowhere\n");
         let said = "<guest1> ** Welcome!\n<guest1> [from operator] hi\n<guest1> * ann left\n";
@@ -897,11 +899,30 @@ mod tests {
             (0, &long),
             (3, &fits),
             (1, b"/rooms\nBYE\nnot heard\n"),
+            (4, b"\xff\xfc\x01/me no\xff\xf4ds\r\n/who\xff\xfe\x03\r\n\xff\xf1\r\0caf\xff\n"),
             (2, b"/quit"),
             (2, b"\r\n"),
             (3, b"unfinished"),
         ];
-        assert_cuts_change_nothing(|| Chat::new(Some(Rate::default())), script, 4);
+        assert_cuts_change_nothing(|| Chat::new(Some(Rate::default())), script, 5);
+    }
+
+    #[test]
+    fn telnet_speaks_like_all_others_and_the_room_sees_none_of_its_commands() {
+        let (mut stage, ann, bob, carl) = trio();
+        stage.say(ann, b"\xff\xfe\x01\xff\xfc\x20/nick a\xff\xf1nna\r\n\xff\xf4\xff\xfc\x06hi\r\0");
+        assert_eq!(stage.hear(bob), "* ann is now anna\n<anna> hi\n");
+        stage.say(ann, b"unfin\xff\xf1");
+        stage.say(ann, b"ished");
+        stage.finish(ann);
+        assert_eq!(stage.hear(bob), "<anna> unfinished\n* anna left\n");
+        stage.say(carl, b"\xff".repeat(2 * LINE_BYTES + 1));
+        stage.say(carl, b"\xff\xfa/me is not heard");
+        assert!(stage.hear(carl).contains("1,024 bytes"));
+        stage.finish(carl);
+        assert_eq!(stage.hear(bob), "* carl left\n");
+        stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
+        assert!(stage.is_over(bob));
     }
 
     /// What everybody should hear of two rooms, worked out line by line.

@@ -1,0 +1,84 @@
+//! From bytes to lines: where one ends, which are too long, and what in between is no text.
+
+use super::{Chat, LINE_BYTES, State};
+use crate::engine::{Net, Peer};
+use crate::services::lines::Lines;
+
+/// When to stop taking lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// When the member has had its share of the turn: what is left comes again.
+    AfterShare,
+    /// Behind the last line: what is left would not come again.
+    AtEnd,
+}
+
+impl Chat {
+    /// Takes lines from among telnet's commands. Whatever is no line yet is kept with those.
+    pub(super) fn take_from_telnet(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        let (mut rest, mut text) = (input, self.telnet.kept(peer));
+        loop {
+            let known = text.len();
+            let refusal = self.telnet.read(peer, &mut rest, &mut text);
+            if text.len() > known {
+                let used = self.take_lines(peer, &text, Stop::AtEnd, net);
+                text.drain(..used);
+            }
+            match refusal {
+                Some(refusal) => net.send(peer, &refusal),
+                None => break,
+            }
+        }
+        self.telnet.keep(peer, text);
+        input.len()
+    }
+
+    /// Obeys the lines in `input`. Returns how much of it has been used.
+    pub(super) fn take_lines(
+        &mut self,
+        peer: Peer,
+        input: &[u8],
+        stop: Stop,
+        net: &mut Net,
+    ) -> usize {
+        let skipped = self.skip(peer, input);
+        let mut lines = Lines::new(&input[skipped..]);
+        for line in lines.by_ref() {
+            self.obey(peer, line, net);
+            if self.sessions.get(peer).is_none() {
+                return input.len();
+            }
+            if stop == Stop::AfterShare && net.has_had_its_share() {
+                return skipped + lines.used;
+            }
+        }
+        if !is_overlong(lines.rest()) {
+            return skipped + lines.used;
+        }
+        self.refuse_overlong(peer, net);
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.state = State::Skipping;
+        }
+        input.len()
+    }
+
+    /// How much at the head of `input` belongs to a line that was too long.
+    pub(super) fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
+        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
+        match session.state {
+            State::Chatting => 0,
+            State::Skipping => match memchr::memchr(b'\n', input) {
+                Some(end) => {
+                    session.state = State::Chatting;
+                    end + 1
+                }
+                None => input.len(),
+            },
+        }
+    }
+}
+
+/// Whether `rest`, which has no LF, is too long for a line even if an LF follows.
+fn is_overlong(rest: &[u8]) -> bool {
+    rest.strip_suffix(b"\r").unwrap_or(rest).len() > LINE_BYTES
+}

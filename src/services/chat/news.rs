@@ -1,0 +1,54 @@
+//! What the server says of comings and goings (`* ann joined`), so that no member can say the same
+//! with `/me`. What counts is what is seen.
+
+use crate::services::text::skeleton;
+
+/// The longest of the words that make news, `renamed`.
+const LONGEST: usize = 7;
+
+/// Whether `* NAME text`, with `text` as it is shown, could be taken for news.
+pub(super) fn is_news(text: &str) -> bool {
+    let mut seen = skeleton(text);
+    match &next_word(&mut seen) {
+        b"joined\0" | b"left\0\0\0" | b"renamed" => true,
+        b"is\0\0\0\0\0" => &next_word(&mut seen) == b"now\0\0\0\0",
+        _ => false,
+    }
+}
+
+/// The next word without the punctuation around it and with zeros behind it; all zeros, if there is
+/// none or it is none that could make news.
+fn next_word(seen: &mut impl Iterator<Item = char>) -> [u8; LONGEST] {
+    let (mut word, mut length, mut over) = ([0; LONGEST], 0, false);
+    for character in seen {
+        match u8::try_from(character) {
+            Ok(b' ') if length > 0 => break,
+            Ok(letter) if letter.is_ascii_alphabetic() && length < LONGEST && !over => {
+                word[length] = letter;
+                length += 1;
+            }
+            _ if character.is_alphanumeric() => return [0; LONGEST],
+            _ => over = length > 0,
+        }
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_look_like_news_are_news() {
+        for news in
+            ["joined", "left.", " JOINED, 3 left", "is\u{a0}now x", "“renamed”", "- is, now"]
+        {
+            assert!(is_news(news), "{news:?}");
+        }
+        for other in
+            ["", "is", "is nowhere", "rejoined", "join.ed", "left2", "weft", "nowise is now"]
+        {
+            assert!(!is_news(other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Where one message of a talk client ends and the next begins, and what in it is not text.
+
+use super::Framing;
+
+/// Text longer than this is shown in pieces, be it a line or not.
+pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Either side says this, alone, to end a conversation.
+const BYE: &[u8] = b"BYE";
+/// The longest end of a line.
+const LINE_END_BYTES: usize = 2;
+
+/// How a message came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By a newline.
+    Line(Framing),
+    /// Nothing has followed it for a while.
+    Silence,
+    /// It has not ended, but grew too long: what follows is the rest of it.
+    Length,
+}
+
+impl End {
+    /// Whether a newline may still follow that belongs to it.
+    pub(super) fn was_a_guess(self) -> bool {
+        matches!(self, End::Silence | End::Length)
+    }
+
+    /// Nothing has followed for a while: what comes is no longer the rest of it.
+    pub(super) fn is_long_ago(&mut self) {
+        if *self == End::Length {
+            *self = End::Silence;
+        }
+    }
+}
+
+/// The first message of `text` without its line end, how it ends, and how many bytes it is.
+/// `None`: it has not ended yet.
+pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], End, usize)> {
+    let most = MESSAGE_BYTES_MAX + LINE_END_BYTES;
+    let head = &text[..text.len().min(most)];
+    match head.iter().position(|byte| *byte == b'\n') {
+        Some(end) => {
+            let line = &head[..end];
+            let (line, framing) = match line.strip_suffix(b"\r") {
+                Some(line) => (line, Framing::CrLf),
+                None => (line, Framing::Lf),
+            };
+            Some((line, End::Line(framing), end + 1))
+        }
+        None if head.len() < most => None,
+        None => {
+            let piece = &head[..whole_characters(&head[..MESSAGE_BYTES_MAX])];
+            Some((piece, End::Length, piece.len()))
+        }
+    }
+}
+
+/// How much of `text` does not end within a character.
+fn whole_characters(text: &[u8]) -> usize {
+    let begins = |byte: &u8| byte & 0b1100_0000 != 0b1000_0000;
+    let tail = text.len().saturating_sub(4);
+    match text[tail..].iter().rposition(begins) {
+        Some(at) if text[tail + at] >= 0b1100_0000 && tail + at > 0 => tail + at,
+        _ => text.len(),
+    }
+}
+
+/// `text` without the NUL bytes around it that C programs send along from their buffers.
+pub(super) fn without_padding(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// Whether `text` is a goodbye and nothing else.
+pub(super) fn is_bye(text: &[u8]) -> bool {
+    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let start = text.iter().position(|byte| !is_blank(byte));
+    let end = text.iter().rposition(|byte| !is_blank(byte));
+    matches!((start, end), (Some(start), Some(end)) if &text[start..=end] == BYE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_ends_with_its_line_or_where_it_is_too_long() {
+        let lf = Some((&b"one"[..], End::Line(Framing::Lf), 4));
+        assert_eq!(next_message(b"one\ntwo"), lf);
+        let crlf = Some((&b"one"[..], End::Line(Framing::CrLf), 5));
+        assert_eq!(next_message(b"one\r\n"), crlf);
+        assert_eq!(next_message(b"one"), None);
+        let long = "x".repeat(MESSAGE_BYTES_MAX);
+        assert_eq!(next_message(long.as_bytes()), None);
+        assert_eq!(next_message(format!("{long}\r\n").as_bytes()).unwrap().0, long.as_bytes());
+        let longer = format!("{long}xxx\n");
+        let (piece, end, used) = next_message(longer.as_bytes()).unwrap();
+        assert_eq!((piece.len(), end, used), (MESSAGE_BYTES_MAX, End::Length, MESSAGE_BYTES_MAX));
+    }
+
+    #[test]
+    fn a_piece_does_not_end_within_a_character() {
+        for letter in ["é", "世", "👋"] {
+            let text = format!("x{}", letter.repeat(MESSAGE_BYTES_MAX));
+            let (piece, _, _) = next_message(text.as_bytes()).unwrap();
+            assert!(std::str::from_utf8(piece).is_ok(), "{letter}");
+            assert!(piece.len() > MESSAGE_BYTES_MAX - 5);
+        }
+        let binary = vec![0x80; 2 * MESSAGE_BYTES_MAX];
+        assert_eq!(next_message(&binary).unwrap().2, MESSAGE_BYTES_MAX);
+    }
+
+    #[test]
+    fn padding_is_no_text_and_a_goodbye_may_have_it() {
+        assert_eq!(without_padding(b"\0\0a\0b\0"), b"a\0b");
+        assert_eq!(without_padding(b"\0\0"), b"");
+        for bye in [&b"BYE"[..], b" BYE\r", b"BYE\0\0\0", b"BYE \0", b"\0BYE\r\0"] {
+            assert!(is_bye(bye), "{bye:?}");
+        }
+        for other in [&b"bye"[..], b"BYE now", b"B YE", b"", b"\0", b"GOODBYE"] {
+            assert!(!is_bye(other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What the operator says, and to whom: to whoever spoke last, or to the one that was chosen.
+
+use super::message::is_bye;
+use super::{NO_OPERATOR, Stage, Talk};
+use crate::engine::{Net, Peer};
+
+/// Whom plain text goes to. A choice holds until the next `/to`: what is meant for one must never
+/// reach another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Nobody has been chosen.
+    LastSpeaker,
+    /// This one, be it there or not.
+    One(Peer),
+    /// Somebody was asked for who is not there.
+    Nobody,
+}
+
+impl Talk {
+    /// Whom plain text is meant for, be it there or not.
+    pub(super) fn partner(&self) -> Option<Peer> {
+        match self.choice {
+            Choice::LastSpeaker => self.last_speaker,
+            Choice::One(peer) => Some(peer),
+            Choice::Nobody => None,
+        }
+    }
+
+    pub(super) fn operator_says(&mut self, line: &str, net: &mut Net) {
+        match line.strip_prefix("/to") {
+            Some(rest) if rest.is_empty() || rest.starts_with(char::is_whitespace) => {
+                self.turn_to(rest.trim_start(), net);
+            }
+            _ => self.answer(line, net),
+        }
+    }
+
+    fn turn_to(&mut self, rest: &str, net: &mut Net) {
+        let (number, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        if number.is_empty() {
+            self.choice = Choice::LastSpeaker;
+            return net.show("TEXT answers whoever speaks last; /to N chooses a talk client");
+        }
+        let is_choice = text.trim().is_empty();
+        match self.find(number, net) {
+            Some(peer) if is_choice => self.choice = Choice::One(peer),
+            Some(peer) => self.say(peer, text, net),
+            None if is_choice => {
+                self.choice = Choice::Nobody;
+                let fate = "TEXT goes to nobody until the next /to";
+                net.show(&format!("no talk client {number:?}; {fate}; /who lists them"));
+            }
+            None => net.show(&format!("no talk client {number:?}; not sent; /who lists them")),
+        }
+    }
+
+    /// The client with that number, `3` or `#3`, if it can be told something.
+    fn find(&self, number: &str, net: &Net) -> Option<Peer> {
+        let digits = number.strip_prefix('#').unwrap_or(number);
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let wanted = digits.parse::<u64>().ok().filter(|_| is_number)?;
+        let mut peers = self.sessions.iter().map(|(peer, _)| peer);
+        peers.find(|peer| peer.number() == wanted).filter(|peer| net.is_open(*peer))
+    }
+
+    fn answer(&mut self, text: &str, net: &mut Net) {
+        match (self.partner(), self.choice) {
+            (Some(peer), _) if net.is_open(peer) => self.say(peer, text, net),
+            (Some(peer), Choice::One(_)) => net.show(&format!(
+                "{peer} has left; /to N chooses another, /to alone whoever speaks last; not sent"
+            )),
+            (Some(peer), _) => net.show(&format!(
+                "{peer} has left; /to N chooses another, /who lists them; not sent"
+            )),
+            (None, Choice::Nobody) => {
+                net.show(
+                    "nobody is chosen: /to N chooses, /to alone whoever speaks last; not sent",
+                );
+            }
+            (None, _) => {
+                net.show("nobody to answer: no talk client has spoken yet; /to N chooses one");
+            }
+        }
+    }
+
+    fn say(&mut self, peer: Peer, text: &str, net: &mut Net) {
+        let Some(session) = self.sessions.get(peer) else { return };
+        net.send(peer, text.as_bytes());
+        net.send(peer, session.framing.ending());
+        if is_bye(text.as_bytes()) {
+            net.close(peer);
+        }
+    }
+
+    /// Those who have spoken wait for an answer that will not come.
+    pub(super) fn operator_left(&mut self, net: &mut Net) {
+        self.has_operator = false;
+        let waiting: Vec<Peer> = (self.sessions.iter())
+            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting(_)))
+            .map(|(peer, _)| peer)
+            .collect();
+        for peer in waiting {
+            self.forsake(peer, net);
+        }
+    }
+
+    pub(super) fn forsake(&mut self, peer: Peer, net: &mut Net) {
+        let Some(session) = self.sessions.get_mut(peer) else { return };
+        let before = std::mem::replace(&mut session.stage, Stage::Forsaken);
+        if before != Stage::Forsaken {
+            net.send(peer, NO_OPERATOR);
+            net.send(peer, session.framing.ending());
+        }
+        if let Stage::Waiting(ticket) = before {
+            self.waiting.leave(ticket);
+            net.close(peer);
+        }
+    }
+}

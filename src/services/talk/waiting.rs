@@ -1,0 +1,127 @@
+//! Clients that have closed their side and wait for an answer. That costs them nothing, not even a
+//! socket, so they hold a part of the places only, and the oldest of them gives way to newcomers.
+
+use std::collections::BTreeMap;
+
+use super::{Stage, Talk};
+use crate::engine::{Net, Peer};
+
+/// One place of so many may be held by those who wait, and always one; one more, and the oldest
+/// is told and closed.
+const PLACES_PER_WAITING: usize = 10;
+const TOO_MANY_WAIT: &[u8] = b"Too many others wait for an answer; please call again.";
+
+/// Those who wait, the oldest first.
+#[derive(Default)]
+pub(super) struct Waiting {
+    row: BTreeMap<u64, Peer>,
+    last_ticket: u64,
+}
+
+impl Waiting {
+    /// Takes `peer` in at the end of the row.
+    fn join(&mut self, peer: Peer) -> u64 {
+        self.last_ticket += 1;
+        self.row.insert(self.last_ticket, peer);
+        self.last_ticket
+    }
+
+    pub(super) fn leave(&mut self, ticket: u64) {
+        self.row.remove(&ticket);
+    }
+}
+
+impl Talk {
+    /// `peer` has said all and waits for its answer.
+    pub(super) fn wait(&mut self, peer: Peer, net: &mut Net) {
+        let ticket = self.waiting.join(peer);
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.stage = Stage::Waiting(ticket);
+        }
+        if self.waiting.row.len() > (net.places() / PLACES_PER_WAITING).max(1) {
+            self.turn_away_oldest(net);
+        }
+    }
+
+    /// Closes whoever has waited longest. False: nobody waits.
+    pub(super) fn turn_away_oldest(&mut self, net: &mut Net) -> bool {
+        let Some((_, peer)) = self.waiting.row.pop_first() else { return false };
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.stage = Stage::Forsaken;
+            net.send(peer, TOO_MANY_WAIT);
+            net.send(peer, session.framing.ending());
+        }
+        net.close(peer);
+        true
+    }
+
+    /// The conversation with `peer` is over.
+    pub(super) fn forget(&mut self, peer: Peer) {
+        let session = self.sessions.remove(peer);
+        if let Some(Stage::Waiting(ticket)) = session.map(|session| session.stage) {
+            self.waiting.leave(ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage as Theatre;
+    use crate::engine::{Limits, Quota};
+
+    const TOLD: &str = "Too many others wait for an answer; please call again.\n";
+
+    fn theatre(connections: usize) -> Theatre {
+        let limits = Limits { connections, ..Limits::default() };
+        Theatre::with(limits, Quota::default(), Talk::default())
+    }
+
+    /// Somebody who asks and hangs up.
+    fn asker(theatre: &mut Theatre) -> Peer {
+        let peer = theatre.join();
+        theatre.say(peer, "a question\n");
+        theatre.finish(peer);
+        peer
+    }
+
+    #[test]
+    fn a_tenth_of_the_places_may_wait_and_the_oldest_go_first() {
+        for (places, most) in [(30, 3), (9, 1)] {
+            let mut theatre = theatre(places);
+            let askers: Vec<Peer> = (0..most + 2).map(|_| asker(&mut theatre)).collect();
+            for (number, peer) in askers.iter().enumerate() {
+                let goes = number < 2;
+                assert_eq!(theatre.is_over(*peer), goes, "{number} of {places}");
+                assert_eq!(theatre.hear(*peer), if goes { TOLD } else { "" });
+            }
+            theatre.tell(Some("an answer"));
+            assert_eq!(theatre.hear(askers[most + 1]), "an answer\n");
+        }
+    }
+
+    #[test]
+    fn who_has_been_answered_or_is_gone_waits_no_more() {
+        let mut theatre = theatre(20);
+        let (one, two) = (asker(&mut theatre), asker(&mut theatre));
+        theatre.reset(one);
+        theatre.tell(Some("/to 2 BYE"));
+        let (three, four) = (asker(&mut theatre), asker(&mut theatre));
+        assert!(theatre.is_over(two) && !theatre.is_over(three) && !theatre.is_over(four));
+    }
+
+    #[test]
+    fn the_oldest_gives_its_place_to_a_newcomer_and_nobody_else_does() {
+        let mut theatre = theatre(20);
+        let (one, two) = (asker(&mut theatre), asker(&mut theatre));
+        let listener = theatre.join();
+        theatre.say(listener, "hello\n");
+        for (gives_way, peer) in [(true, one), (true, two), (false, listener)] {
+            assert_eq!(theatre.engine.make_room(), gives_way);
+            theatre.flush();
+            assert_eq!(theatre.is_over(peer), gives_way);
+        }
+        assert_eq!(theatre.hear(one), TOLD);
+        assert_eq!(theatre.hear(listener), "");
+    }
+}

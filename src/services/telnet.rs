@@ -1,0 +1,302 @@
+//! Telnet's commands among what people type (RFC 854, 855): taken out of the text, and every
+//! option that is asked for refused, so that whoever calls with `telnet` can speak like all others.
+//!
+//! A filter, which knows nothing of lines or services. Nothing is kept of those who never send
+//! the byte that commands begin with.
+
+use std::collections::BTreeMap;
+
+use crate::engine::Peer;
+
+/// Interpret as command: what each command begins with. No UTF-8 text has it.
+const IAC: u8 = 255;
+const DONT: u8 = 254;
+const DO: u8 = 253;
+const WONT: u8 = 252;
+const WILL: u8 = 251;
+/// A subnegotiation begins, and ends.
+const SB: u8 = 250;
+const SE: u8 = 240;
+/// The lowest byte that is a command (end of file, RFC 1184).
+const COMMAND_MIN: u8 = 236;
+/// The peer throws away what we say until this is answered (RFC 860), so it always is.
+const TIMING_MARK: u8 = 6;
+/// A subnegotiation longer than this is none: what it has swallowed is gone, the rest is text.
+const SUBNEGOTIATION_BYTES_MAX: usize = 256;
+
+/// What the peer is to be told: three bytes.
+pub(super) type Refusal = [u8; 3];
+
+/// Which options have been refused, one bit each.
+type Options = [u128; 2];
+
+/// How far a command is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Text,
+    /// A CR may be half of a line's end.
+    Return,
+    Command,
+    /// WILL, WONT, DO or DONT; its option is to come.
+    Option(u8),
+    /// Within a subnegotiation.
+    Inside,
+    /// Behind an IAC within it.
+    InsideCommand,
+}
+
+/// One peer's commands.
+#[derive(Default)]
+struct Filter {
+    state: State,
+    /// Whether it has asked for an option: then newlines within commands are parts of them.
+    negotiates: bool,
+    will_refused: Options,
+    do_refused: Options,
+    /// The subnegotiation so far: text after all, if it turns out to be none.
+    inside: Vec<u8>,
+    /// Text that its service has not used yet.
+    kept: Vec<u8>,
+}
+
+/// The peers that have sent a command, or what looked like one.
+#[derive(Default)]
+pub(super) struct Telnet {
+    filters: BTreeMap<Peer, Box<Filter>>,
+}
+
+impl Telnet {
+    /// Whether `input` of `peer` has to pass the filter.
+    pub(super) fn concerns(&self, peer: Peer, input: &[u8]) -> bool {
+        memchr::memchr(IAC, input).is_some() || self.filters.contains_key(&peer)
+    }
+
+    /// What a service has left of the text so far, to be given to `read` and then back to `keep`.
+    pub(super) fn kept(&mut self, peer: Peer) -> Vec<u8> {
+        self.filters
+            .get_mut(&peer)
+            .map(|filter| std::mem::take(&mut filter.kept))
+            .unwrap_or_default()
+    }
+
+    /// Moves what is text at the head of `input` behind `text`, up to where the peer is to be told
+    /// something; that is returned, and `input` begins behind it then.
+    pub(super) fn read(
+        &mut self,
+        peer: Peer,
+        input: &mut &[u8],
+        text: &mut Vec<u8>,
+    ) -> Option<Refusal> {
+        let filter = self.filters.entry(peer).or_default();
+        while let Some((byte, rest)) = input.split_first() {
+            *input = rest;
+            if let Some(refusal) = filter.take(*byte, text) {
+                return Some(refusal);
+            }
+        }
+        None
+    }
+
+    /// Keeps text that has not been used.
+    pub(super) fn keep(&mut self, peer: Peer, text: Vec<u8>) {
+        if let Some(filter) = self.filters.get_mut(&peer) {
+            filter.kept = text;
+        }
+    }
+
+    /// Forgets `peer`. Nothing more will come of a command that has not ended: what of it may have
+    /// been text is returned, behind what was kept.
+    pub(super) fn forget(&mut self, peer: Peer) -> Vec<u8> {
+        let Some(mut filter) = self.filters.remove(&peer) else { return Vec::new() };
+        let mut text = std::mem::take(&mut filter.kept);
+        if !filter.negotiates {
+            filter.give_up(&mut text);
+        }
+        text
+    }
+}
+
+impl Filter {
+    fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<Refusal> {
+        let state = std::mem::take(&mut self.state);
+        match (state, byte) {
+            (State::Text | State::Return, IAC) => self.state = State::Command,
+            // A line's end as telnet sends it when the Return key is no newline (RFC 1123).
+            (State::Return, 0) => text.push(b'\n'),
+            (State::Text | State::Return, _) => self.push(byte, text),
+            (State::Command, IAC) => text.push(IAC),
+            (State::Command, WILL | WONT | DO | DONT) => self.state = State::Option(byte),
+            (State::Command, SB) => self.state = State::Inside,
+            (State::Command, COMMAND_MIN..) => {}
+            (State::Command, _) => {
+                text.push(IAC);
+                self.push(byte, text);
+            }
+            // A stray 0xff in front of other text: that must not lose its line.
+            (State::Option(verb), b'\n') if !self.negotiates => {
+                text.extend_from_slice(&[IAC, verb, byte]);
+            }
+            (State::Option(verb), option) => return self.refuse(verb, option),
+            (State::InsideCommand, SE) => self.inside = Vec::new(),
+            (State::Inside, IAC) => self.state = State::InsideCommand,
+            (State::Inside | State::InsideCommand, _) => self.go_inside(state, byte, text),
+        }
+        None
+    }
+
+    fn push(&mut self, byte: u8, text: &mut Vec<u8>) {
+        text.push(byte);
+        if byte == b'\r' {
+            self.state = State::Return;
+        }
+    }
+
+    /// One more byte of a subnegotiation, if that is what it is.
+    fn go_inside(&mut self, state: State, byte: u8, text: &mut Vec<u8>) {
+        if state == State::InsideCommand {
+            self.inside.push(IAC);
+        }
+        self.inside.push(byte);
+        self.state = State::Inside;
+        if byte == b'\n' && !self.negotiates {
+            return self.give_up(text);
+        }
+        if self.inside.len() > SUBNEGOTIATION_BYTES_MAX {
+            match self.negotiates {
+                true => (self.state, self.inside) = (State::Text, Vec::new()),
+                false => self.give_up(text),
+            }
+        }
+    }
+
+    /// What looked like a command was none.
+    fn give_up(&mut self, text: &mut Vec<u8>) {
+        match std::mem::take(&mut self.state) {
+            State::Text | State::Return => {}
+            State::Command => text.push(IAC),
+            State::Option(verb) => text.extend_from_slice(&[IAC, verb]),
+            State::Inside => text.extend_from_slice(&[IAC, SB]),
+            State::InsideCommand => text.extend_from_slice(&[IAC, SB, IAC]),
+        }
+        text.append(&mut self.inside);
+    }
+
+    /// Whoever asks or offers is told no, once. A refusal is not answered: that would have no end.
+    fn refuse(&mut self, verb: u8, option: u8) -> Option<Refusal> {
+        self.negotiates = true;
+        let (answer, refused) = match verb {
+            DO => (WONT, &mut self.do_refused),
+            WILL => (DONT, &mut self.will_refused),
+            _ => return None,
+        };
+        let (row, bit) = (usize::from(option >> 7), 1_u128 << (option & 127));
+        let told = refused[row] & bit != 0;
+        refused[row] |= bit;
+        (!told || (verb == DO && option == TIMING_MARK)).then_some([IAC, answer, option])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The text and the refusals that come of `pieces`.
+    fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Refusal>) {
+        let (mut telnet, mut refusals) = (Telnet::default(), Vec::new());
+        let peer = Peer::from_bits(1);
+        let mut text = Vec::new();
+        for mut piece in pieces.iter().copied() {
+            while let Some(refusal) = telnet.read(peer, &mut piece, &mut text) {
+                refusals.push(refusal);
+            }
+        }
+        text.extend_from_slice(&telnet.forget(peer));
+        (text, refusals)
+    }
+
+    fn text(input: &[u8]) -> Vec<u8> {
+        filtered(&[input]).0
+    }
+
+    #[test]
+    fn commands_are_no_text() {
+        assert_eq!(text(b"\xff\xf4\xff\xfd\x06after\r\n"), b"after\r\n");
+        assert_eq!(text(b"a\xff\xf1b\xff\xf6c\xff\xf2d\xff\xecd\n"), b"abcdd\n");
+        assert_eq!(text(b"\xff\xfa\x1f\x00\x50\x00\x18\xff\xf0hi\n"), b"hi\n");
+        assert_eq!(text(b"\xff\xfb\x1f\xff\xfa\x1f\x00\x0a\x00\x0a\xff\xf0hi\n"), b"hi\n");
+        assert_eq!(text(b"\xff\xfa\x18\xff\xff\xff\xf0hi\n"), b"hi\n");
+        assert_eq!(text(b"\xff\xffx\xff\xf0y"), b"\xffxy");
+        assert_eq!(text(b"\xff\xf1one\r\0two\r\nthree\r\r\0"), b"one\r\ntwo\r\nthree\r\r\n");
+    }
+
+    #[test]
+    fn each_option_is_refused_once_and_no_refusal_is_answered() {
+        let all: Vec<u8> =
+            (0..=255).flat_map(|option| [IAC, DO, option, IAC, WILL, option]).collect();
+        let (text, refusals) = filtered(&[&all, &all]);
+        assert_eq!(text, b"");
+        // The timing mark was asked for twice, and is waited for each time.
+        assert_eq!(refusals.len(), 2 * 256 + 1);
+        assert_eq!(refusals[..2], [[IAC, WONT, 0], [IAC, DONT, 0]]);
+        let refused: Vec<u8> =
+            (0..=255).flat_map(|option| [IAC, DONT, option, IAC, WONT, option]).collect();
+        assert_eq!(filtered(&[&refused]), (vec![], vec![]));
+    }
+
+    #[test]
+    fn every_interruption_is_answered() {
+        let interrupted = b"\xff\xf4\xff\xfd\x06";
+        let (_, refusals) = filtered(&[interrupted, interrupted, interrupted]);
+        assert_eq!(refusals, [[IAC, WONT, TIMING_MARK]; 3]);
+    }
+
+    #[test]
+    fn text_with_stray_bytes_loses_no_line_and_waits_for_nothing() {
+        for line in [
+            &b"caf\xff\n"[..],
+            b"\xff\xfb\n",
+            b"\xff\xfa words and words\n",
+            b"\xff\xfa\xff\n",
+            b"\xff\xfa\xff",
+            b"\xffhi",
+            b"hi\xff",
+            b"hi\xff\xfa",
+            b"\xff\xfb",
+        ] {
+            assert_eq!(text(line), line, "{line:?}");
+        }
+        let endless = [&b"\xff\xfa"[..], &[b'x'; 2000], b"\nhi\n"].concat();
+        assert_eq!(text(&endless), endless);
+        let swallowed = text(&[&b"\xff\xfb\x01"[..], &endless].concat());
+        assert_eq!(swallowed.len(), 2000 + 4 - SUBNEGOTIATION_BYTES_MAX - 1);
+        assert!(swallowed.ends_with(b"x\nhi\n"));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_send_no_command() {
+        let telnet = Telnet::default();
+        assert!(!telnet.concerns(Peer::from_bits(1), "Grüße, 世界 👋\r\n".as_bytes()));
+        assert!(telnet.filters.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_input_was_cut_changes_nothing(
+            input in prop::collection::vec(
+                prop::sample::select(&[255, 255, 255, 254, 253, 252, 251, 250, 240, 241, 6, 1,
+                    10, 13, 0, b'x'][..]),
+                0..60,
+            ),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let whole = filtered(&[&input]);
+            let (head, tail) = input.split_at(at.index(input.len() + 1));
+            prop_assert_eq!(&filtered(&[head, tail]), &whole);
+            let bytes: Vec<&[u8]> = input.chunks(1).collect();
+            prop_assert_eq!(&filtered(&bytes), &whole);
+        }
+    }
+}
