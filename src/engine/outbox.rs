@@ -4,10 +4,10 @@
 //! range of the turn's read buffer (what was just read is what is sent: no copy at all). Chunks
 //! of the last kind live until the end of the turn; `hold` copies what the kernel did not take.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
 use std::ops::{Deref, Range};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::pool::Pool;
 
@@ -27,30 +27,65 @@ const SHARE_MIN_PART: usize = 2;
 pub(super) enum Chunk {
     Own(Vec<u8>),
     Shared(Rc<Vec<u8>>, Range<usize>),
-    /// The same, kept beyond the turn, and so counted: whole, and once for each who waits for a
-    /// part of it.
-    Kept(Rc<Vec<u8>>, Range<usize>),
+    /// The same, kept beyond the turn.
+    Kept(Share),
     Turn(Range<usize>),
+}
+
+/// A range of a shared buffer that is kept beyond the turn.
+pub(super) struct Share {
+    buffer: Rc<Vec<u8>>,
+    /// One for each share, and nowhere else: so their number is that of the shares, and the buffer
+    /// is counted with the first of them, and no longer after the last.
+    mark: Weak<Vec<u8>>,
+    start: u32,
+    end: u32,
+}
+
+impl Share {
+    /// `None`: better a copy.
+    fn of(buffer: &Rc<Vec<u8>>, range: &Range<usize>, pool: &mut Pool) -> Option<Share> {
+        if range.len() < SHARE_MIN_BYTES.max(buffer.capacity() / SHARE_MIN_PART) {
+            return None;
+        }
+        let (start, end) = (u32::try_from(range.start).ok()?, u32::try_from(range.end).ok()?);
+        if Rc::weak_count(buffer) == 0 {
+            pool.held += buffer.capacity();
+        }
+        Some(Share { buffer: Rc::clone(buffer), mark: Rc::downgrade(buffer), start, end })
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    fn end(self, pool: &mut Pool) {
+        drop(self.mark);
+        if Rc::weak_count(&self.buffer) == 0 {
+            pool.held -= self.buffer.capacity();
+        }
+    }
 }
 
 impl Chunk {
     fn len(&self) -> usize {
         match self {
             Chunk::Own(bytes) => bytes.len(),
-            Chunk::Shared(_, range) | Chunk::Kept(_, range) | Chunk::Turn(range) => range.len(),
+            Chunk::Shared(_, range) | Chunk::Turn(range) => range.len(),
+            Chunk::Kept(share) => share.range().len(),
         }
     }
 
     /// Whether it is as it may stay beyond the turn.
     fn is_kept(&self) -> bool {
-        matches!(self, Chunk::Own(_) | Chunk::Kept(..))
+        matches!(self, Chunk::Own(_) | Chunk::Kept(_))
     }
 
-    /// Bytes of the heap that are counted for it.
-    fn weight(&self) -> usize {
+    /// Bytes that it keeps beyond this turn: of what it shares, its part.
+    fn kept(&self) -> usize {
         match self {
-            Chunk::Own(bytes) => bytes.capacity(),
-            Chunk::Kept(buffer, _) => buffer.capacity(),
+            Chunk::Own(bytes) => bytes.len(),
+            Chunk::Kept(share) => self.len() / Rc::weak_count(&share.buffer).max(1),
             Chunk::Shared(..) | Chunk::Turn(_) => 0,
         }
     }
@@ -58,7 +93,8 @@ impl Chunk {
     fn bytes<'a>(&'a self, turn: &'a [u8]) -> &'a [u8] {
         match self {
             Chunk::Own(bytes) => bytes,
-            Chunk::Shared(buffer, range) | Chunk::Kept(buffer, range) => &buffer[range.clone()],
+            Chunk::Shared(buffer, range) => &buffer[range.clone()],
+            Chunk::Kept(share) => &share.buffer[share.range()],
             Chunk::Turn(range) => &turn[range.clone()],
         }
     }
@@ -239,8 +275,8 @@ impl Outbox {
             self.sent -= first.len();
             match self.chunks.pop_front() {
                 Some(Chunk::Own(buffer)) => pool.give_buffer(buffer),
-                Some(other) => pool.held -= other.weight(),
-                None => {}
+                Some(Chunk::Kept(share)) => share.end(pool),
+                Some(Chunk::Shared(..) | Chunk::Turn(_)) | None => {}
             }
         }
     }
@@ -254,17 +290,16 @@ impl Outbox {
         for (at, chunk) in waiting.drain(..).enumerate() {
             // Behind those that were kept already a copy begins anew: the last may be a message.
             let apart = at == 0;
-            match chunk {
-                Chunk::Shared(buffer, range) if is_worth_sharing(&buffer, &range) => {
-                    pool.held += buffer.capacity();
-                    self.append(Chunk::Kept(buffer, range), pool);
-                }
-                Chunk::Shared(..) | Chunk::Turn(_) => {
-                    let gone =
-                        if self.chunks.is_empty() { std::mem::take(&mut self.sent) } else { 0 };
-                    self.copy(&chunk.bytes(turn)[gone..], apart, pool);
-                }
-                Chunk::Own(_) | Chunk::Kept(..) => self.append(chunk, pool),
+            if chunk.is_kept() {
+                self.append(chunk, pool);
+            } else if let Chunk::Shared(buffer, range) = &chunk
+                && let Some(share) = Share::of(buffer, range, pool)
+            {
+                self.append(Chunk::Kept(share), pool);
+            } else {
+                let first = self.chunks.is_empty();
+                let gone = if first { std::mem::take(&mut self.sent) } else { 0 };
+                self.copy(&chunk.bytes(turn)[gone..], apart, pool);
             }
         }
         pool.waiting = waiting;
@@ -280,8 +315,7 @@ impl Outbox {
 
     /// Bytes that are kept beyond this turn.
     pub(super) fn kept(&self) -> usize {
-        let kept = self.chunks.iter().filter(|chunk| chunk.is_kept());
-        kept.map(Chunk::len).sum()
+        self.chunks.iter().map(Chunk::kept).sum()
     }
 
     /// Bytes of the heap that its list of chunks takes, however many are in it.
@@ -289,20 +323,20 @@ impl Outbox {
         self.chunks.capacity() * size_of::<Chunk>()
     }
 
-    /// Bytes of the heap that are counted for its chunks.
-    pub(super) fn weight(&self) -> usize {
-        self.chunks.iter().map(Chunk::weight).sum()
+    /// Bytes of the heap that its chunks take, without the shared buffers that have been `seen`.
+    pub(super) fn weight(&self, seen: &mut BTreeSet<*const Vec<u8>>) -> usize {
+        let weight = |chunk: &Chunk| match chunk {
+            Chunk::Own(bytes) => bytes.capacity(),
+            Chunk::Kept(share) if seen.insert(Rc::as_ptr(&share.buffer)) => share.buffer.capacity(),
+            Chunk::Kept(_) | Chunk::Shared(..) | Chunk::Turn(_) => 0,
+        };
+        self.chunks.iter().map(weight).sum()
     }
 
     /// Drops everything: the peer will not get it any more.
     pub(crate) fn forfeit(&mut self, pool: &mut Pool) {
         self.sent(self.len, pool);
     }
-}
-
-/// Whether a range may keep its buffer alive beyond the turn.
-fn is_worth_sharing(buffer: &Rc<Vec<u8>>, range: &Range<usize>) -> bool {
-    range.len() >= SHARE_MIN_BYTES.max(buffer.capacity() / SHARE_MIN_PART)
 }
 
 #[cfg(test)]
@@ -362,6 +396,23 @@ mod tests {
         assert_eq!(Rc::strong_count(&shared), 1);
         outbox.push_shared(&shared, 5..10, &mut pool);
         assert_eq!((outbox.chunks.len(), contents(&outbox, &[])), (1, b"ort, and".to_vec()));
+    }
+
+    #[test]
+    fn what_many_wait_for_counts_once_and_is_anybodys_only_in_part() {
+        let shared = Rc::new(vec![7; 10 * SHARE_MIN_BYTES]);
+        let mut pool = Pool::default();
+        let mut outboxes: Vec<Outbox> = (0..4).map(|_| Outbox::default()).collect();
+        for outbox in &mut outboxes {
+            outbox.push_shared(&shared, 0..8 * SHARE_MIN_BYTES, &mut pool);
+            assert_eq!((outbox.kept(), pool.held % shared.len()), (0, 0));
+            outbox.hold(&[], &mut pool);
+            assert_eq!(pool.held, shared.len());
+        }
+        assert!(outboxes.iter().all(|outbox| outbox.kept() == 2 * SHARE_MIN_BYTES));
+        outboxes[0].sent(5, &mut pool);
+        outboxes.iter_mut().for_each(|outbox| outbox.forfeit(&mut pool));
+        assert_eq!((pool.held, Rc::strong_count(&shared), Rc::weak_count(&shared)), (0, 1, 0));
     }
 
     #[test]

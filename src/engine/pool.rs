@@ -3,7 +3,7 @@
 //! The pool counts the heap that all of them take, to the byte that is asked of the allocator, so
 //! that there can be a limit on all of it together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::outbox::{Chunk, OWN_CHUNK_BYTES, Outbox};
 use super::time::Time;
@@ -86,9 +86,9 @@ impl Buffers {
         size_of::<Buffers>() + self.inbox.capacity() + self.outbox.frame()
     }
 
-    /// Bytes of the heap that are counted for all of it.
-    pub(crate) fn weight(&self) -> usize {
-        self.frame() + self.outbox.weight()
+    /// Bytes of the heap that all of it takes, without the shared buffers that have been `seen`.
+    pub(crate) fn weight(&self, seen: &mut BTreeSet<*const Vec<u8>>) -> usize {
+        self.frame() + self.outbox.weight(seen)
     }
 }
 
@@ -225,18 +225,21 @@ mod tests {
         set.outbox.push_message(&[b'y'; 2 * OWN_CHUNK_BYTES], &mut pool);
         set.outbox.push_turn(0..100_000, &mut pool);
         set.keep(Vec::new(), b"unfinished", &mut pool);
-        assert_eq!(pool.held, set.weight());
+        assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
         set.outbox.hold(&[b'z'; 100_000], &mut pool);
-        assert_eq!(pool.held, set.weight());
+        assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
         set.outbox.sent(OWN_CHUNK_BYTES + 1, &mut pool);
-        assert_eq!(pool.held, set.weight());
+        assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
         let inbox = set.take_inbox(&mut pool);
         set.keep(inbox, b", and more", &mut pool);
-        assert_eq!((pool.held, &set.inbox[..]), (set.weight(), &b"unfinished, and more"[..]));
+        assert_eq!(
+            (pool.held, &set.inbox[..]),
+            (set.weight(&mut BTreeSet::new()), &b"unfinished, and more"[..])
+        );
         pool.forfeit(Some(set));
         assert_eq!(pool.held, 0);
         let again = pool.take_set();
-        assert_eq!(pool.held, again.weight());
+        assert_eq!(pool.held, again.weight(&mut BTreeSet::new()));
     }
 
     #[test]
@@ -257,6 +260,6 @@ mod tests {
         let mut set = pool.take_set();
         set.keep(Vec::with_capacity(100_000), b"a little", &mut pool);
         assert!(set.inbox.capacity() <= SMALL_BYTES, "{}", set.inbox.capacity());
-        assert_eq!(pool.held, set.weight());
+        assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
     }
 }

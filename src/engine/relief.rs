@@ -2,6 +2,8 @@
 //! comes first (`Limits::marks`); this is for what a pause does not end: output that a service made
 //! of little input, unfinished lines, crowds of peers each of which holds a little.
 
+use std::collections::BTreeSet;
+
 use super::metrics::Bytes;
 use super::{Engine, Peer, Reason};
 
@@ -19,7 +21,8 @@ impl Engine {
 
     fn count_held(&self) -> usize {
         let owned = self.net.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
-        owned.map(|buffers| buffers.weight()).sum()
+        let mut seen = BTreeSet::new();
+        owned.map(|buffers| buffers.weight(&mut seen)).sum()
     }
 
     /// Closes those who hold most if all hold more than they may.
