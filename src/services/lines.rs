@@ -1,4 +1,8 @@
-//! Lines out of a stream: complete ones from a slice of input, and how much of it they used.
+//! Lines out of a stream: complete ones from a slice of input, and how much of it they used. Also
+//! what is no text in them, and which of them is a goodbye.
+
+/// Either side says this, alone, to end a conversation.
+const BYE: &[u8] = b"BYE";
 
 /// The complete lines at the head of `input`, without their LF or CRLF. `used` grows as they are
 /// taken.
@@ -30,6 +34,21 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
+/// `text` without the NUL bytes around it that C programs send along from their buffers.
+pub(super) fn without_padding(text: &[u8]) -> &[u8] {
+    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
+/// Whether `text` is a goodbye and nothing else.
+pub(super) fn is_bye(text: &[u8]) -> bool {
+    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let start = text.iter().position(|byte| !is_blank(byte));
+    let end = text.iter().rposition(|byte| !is_blank(byte));
+    matches!((start, end), (Some(start), Some(end)) if &text[start..=end] == BYE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +59,17 @@ mod tests {
         assert_eq!(lines.by_ref().collect::<Vec<_>>(), [&b"one"[..], b"", b"two"]);
         assert_eq!((lines.used, lines.rest()), (10, &b"rest"[..]));
         assert_eq!(Lines::new(b"no end").next(), None);
+    }
+
+    #[test]
+    fn padding_is_no_text_and_a_goodbye_may_have_it() {
+        assert_eq!(without_padding(b"\0\0a\0b\0"), b"a\0b");
+        assert_eq!(without_padding(b"\0\0"), b"");
+        for bye in [&b"BYE"[..], b" BYE\r", b"BYE\0\0\0", b"BYE \0", b"\0BYE\r\0"] {
+            assert!(is_bye(bye), "{bye:?}");
+        }
+        for other in [&b"bye"[..], b"BYE now", b"B YE", b"", b"\0", b"GOODBYE"] {
+            assert!(!is_bye(other), "{other:?}");
+        }
     }
 }

@@ -12,10 +12,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Offer;
+use super::lines::{is_bye, without_padding};
 use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
-use message::{End, MESSAGE_BYTES_MAX, is_bye, next_message, without_padding};
+use message::{End, MESSAGE_BYTES_MAX, next_message};
 use operator::Choice;
 use waiting::Waiting;
 

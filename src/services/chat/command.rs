@@ -1,5 +1,7 @@
 //! What a member means by a line. Says nothing about whether it may.
 
+use crate::services::lines::{is_bye, without_padding};
+
 /// A line, understood.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command<'a> {
@@ -40,8 +42,9 @@ pub(super) const HELP: [&str; 10] = [
 
 /// What `line`, without its line end, means.
 pub(super) fn parse(line: &[u8]) -> Command<'_> {
+    let line = without_padding(line);
     match line {
-        b"BYE" => Command::Leave,
+        _ if is_bye(line) => Command::Leave,
         _ if line.trim_ascii().is_empty() => Command::Nothing,
         [b'/', b'/', ..] => Command::Say(&line[1..]),
         [b'/', command @ ..] => parse_command(command),
@@ -94,8 +97,12 @@ mod tests {
         assert_eq!(parse(b"//who"), Command::Say(b"/who"));
         assert_eq!(parse(b"///"), Command::Say(b"//"));
         assert_eq!(parse(b"bye"), Command::Say(b"bye"));
-        assert_eq!(parse(b"BYE "), Command::Say(b"BYE "));
-        assert_eq!(parse(b"BYE"), Command::Leave);
+        assert_eq!(parse(b"BYE now"), Command::Say(b"BYE now"));
+        for bye in [&b"BYE"[..], b"BYE ", b" BYE\t", b"BYE\0\0"] {
+            assert_eq!(parse(bye), Command::Leave);
+        }
+        assert_eq!(parse(b"\0\0/who\0"), Command::Who);
+        assert_eq!(parse(b"\0"), Command::Nothing);
         assert_eq!(parse(b""), Command::Nothing);
         assert_eq!(parse(b" \t"), Command::Nothing);
     }

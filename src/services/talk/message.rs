@@ -4,8 +4,6 @@ use super::Framing;
 
 /// Text longer than this is shown in pieces, be it a line or not.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
-/// Either side says this, alone, to end a conversation.
-const BYE: &[u8] = b"BYE";
 /// The longest end of a line.
 const LINE_END_BYTES: usize = 2;
 
@@ -66,21 +64,6 @@ fn whole_characters(text: &[u8]) -> usize {
     }
 }
 
-/// `text` without the NUL bytes around it that C programs send along from their buffers.
-pub(super) fn without_padding(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
-    &text[start..end]
-}
-
-/// Whether `text` is a goodbye and nothing else.
-pub(super) fn is_bye(text: &[u8]) -> bool {
-    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
-    let start = text.iter().position(|byte| !is_blank(byte));
-    let end = text.iter().rposition(|byte| !is_blank(byte));
-    matches!((start, end), (Some(start), Some(end)) if &text[start..=end] == BYE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,17 +93,5 @@ mod tests {
         }
         let binary = vec![0x80; 2 * MESSAGE_BYTES_MAX];
         assert_eq!(next_message(&binary).unwrap().2, MESSAGE_BYTES_MAX);
-    }
-
-    #[test]
-    fn padding_is_no_text_and_a_goodbye_may_have_it() {
-        assert_eq!(without_padding(b"\0\0a\0b\0"), b"a\0b");
-        assert_eq!(without_padding(b"\0\0"), b"");
-        for bye in [&b"BYE"[..], b" BYE\r", b"BYE\0\0\0", b"BYE \0", b"\0BYE\r\0"] {
-            assert!(is_bye(bye), "{bye:?}");
-        }
-        for other in [&b"bye"[..], b"BYE now", b"B YE", b"", b"\0", b"GOODBYE"] {
-            assert!(!is_bye(other), "{other:?}");
-        }
     }
 }

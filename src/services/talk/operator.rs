@@ -1,8 +1,8 @@
 //! What the operator says, and to whom: to whoever spoke last, or to the one that was chosen.
 
-use super::message::is_bye;
 use super::{NO_OPERATOR, Stage, Talk};
 use crate::engine::{Net, Peer};
+use crate::services::lines::is_bye;
 
 /// Whom plain text goes to. A choice holds until the next `/to`: what is meant for one must never
 /// reach another.
