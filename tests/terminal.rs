@@ -8,6 +8,7 @@ mod support;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -35,6 +36,11 @@ struct Terminal {
 
 impl Terminal {
     fn start(words: &[&str], environment: &[(&str, &str)]) -> Terminal {
+        Terminal::run(&[&[env!("CARGO_BIN_EXE_cooee")], words].concat(), environment)
+    }
+
+    /// A terminal with any command on it.
+    fn run(command: &[&str], environment: &[(&str, &str)]) -> Terminal {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
@@ -44,8 +50,8 @@ impl Terminal {
         tcsetwinsize(&line, size).unwrap();
         // Of a session of its own, so that Ctrl-C there is a signal for it alone (setsid(1)).
         let child = Command::new("setsid")
-            .args(["--ctty", env!("CARGO_BIN_EXE_cooee")])
-            .args(words)
+            .arg("--ctty")
+            .args(command)
             .env_remove("RUST_LOG")
             .env_remove("NO_COLOR")
             .env("TERM", "xterm")
@@ -93,6 +99,36 @@ impl Terminal {
         self.sees(last);
         assert_eq!(ended.code(), Some(status), "{:#?}", self.rows());
         assert!(is_cooked(&self.line), "the terminal is left raw");
+    }
+
+    /// The same for an end by a signal.
+    fn dies(mut self, signal: Signal, last: &[&str]) {
+        let ended = self.child.wait().unwrap();
+        self.sees(last);
+        assert_eq!(ended.signal(), Some(signal.as_raw()), "{ended} {:#?}", self.rows());
+        assert!(is_cooked(&self.line), "the terminal is left raw");
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn resize(&mut self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        self.screen.screen_mut().set_size(rows.max(1), columns.max(1));
+        tcsetwinsize(&self.line, size).unwrap();
+    }
+
+    /// Waits for that in the raw output, from what was read so far on.
+    fn hears(&mut self, text: &str) {
+        let start = self.raw.len();
+        while !String::from_utf8_lossy(&self.raw[start..]).contains(text) {
+            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
+                panic!("{text:?} does not come; the screen is {:#?}", self.rows());
+            };
+            self.screen.process(&piece);
+            self.raw.extend_from_slice(&piece);
+        }
     }
 }
 
@@ -194,7 +230,7 @@ fn ctrl_c_leaves_at_once_and_ctrl_d_still_listens() {
     terminal.sees(&[&greeting, ">"]);
     terminal.press("typed");
     terminal.press(CTRL_C);
-    terminal.ends(130, &[&greeting]);
+    terminal.dies(Signal::INT, &[&greeting]);
 
     let mut terminal = Terminal::start(&["talk", &address], &[]);
     let (_, _) = listener.accept().unwrap();
@@ -206,7 +242,7 @@ fn ctrl_c_leaves_at_once_and_ctrl_d_still_listens() {
     terminal.sees(&["Server says: at last"]);
     assert!(is_cooked(&terminal.line));
     terminal.press(CTRL_C);
-    terminal.ends(130, &["Server says: at last", "^C"]);
+    terminal.dies(Signal::INT, &["Server says: at last", "^C"]);
 }
 
 #[test]
@@ -224,8 +260,8 @@ fn a_server_that_closes_first_and_a_signal_leave_the_terminal_as_it_was() {
 
     let mut terminal = Terminal::start(&["chat", &address], &[]);
     terminal.sees(&[">"]);
-    kill_process(Pid::from_child(&terminal.child), Signal::TERM).unwrap();
-    terminal.ends(130, &[]);
+    terminal.signal(Signal::TERM);
+    terminal.dies(Signal::TERM, &[]);
 }
 
 #[test]
@@ -287,5 +323,5 @@ fn log_lines_do_not_tear_the_line_that_is_typed() {
     assert!(rows.iter().all(|row| !row.contains("> [")), "{rows:#?}");
     let at = |text: &str| rows.iter().position(|row| row.contains(text)).unwrap();
     assert!(at("> hello") < at("sent 6 bytes") && at("sent 6 bytes") < at("received 6 bytes"));
-    terminal.ends(130, &["hello"]);
+    terminal.dies(Signal::INT, &["hello"]);
 }

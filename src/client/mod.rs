@@ -7,6 +7,7 @@
 mod args;
 mod caller;
 mod chat;
+mod clusters;
 mod datagram_echo;
 mod display;
 mod echo;
@@ -24,10 +25,11 @@ use std::time::Duration;
 
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::isatty;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH};
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
-use crate::reactor::{Manner, Note, Reactor, SIGHUP};
+use crate::reactor::{Manner, Note, Reactor};
 use caller::Line;
 use display::Look;
 use editor::Wish;
@@ -79,8 +81,9 @@ pub enum Task {
 pub enum Ending {
     /// All was done.
     Done,
-    /// The user interrupted it.
-    Interrupted,
+    /// A signal has ended it, or a key that stands for one. The terminal is in order again, and
+    /// the process is to die of that signal, so that whoever has started it knows.
+    Signal(i32),
 }
 
 /// Does what `request` says.
@@ -100,8 +103,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let mut reactor = Reactor::new(limits).map_err(|error| setting_up(&error))?;
     if look.interactive {
         // The terminal has to be put back in order first.
-        // A terminal that goes away must not be left raw.
-        reactor.watch_signals(&[SIGHUP]).map_err(|error| setting_up(&error))?;
+        let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+        reactor.watch_signals(&others).map_err(|error| setting_up(&error))?;
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
@@ -167,12 +170,12 @@ impl Client {
         loop {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
-                if self.heed(note)? == Some(Ending::Interrupted) {
-                    return Ok(Ending::Interrupted);
+                if let Some(ending) = self.heed(note)? {
+                    return Ok(ending);
                 }
             }
-            if !self.show()? {
-                return Ok(Ending::Done);
+            if let Some(ending) = self.show()? {
+                return Ok(ending);
             }
             if let Some(outcome) = self.reactor.engine().outcome().cloned() {
                 return outcome.map(|()| Ending::Done);
@@ -184,26 +187,45 @@ impl Client {
     fn heed(&mut self, note: Note) -> Result<Option<Ending>, String> {
         let engine = self.reactor.engine();
         match (note, &mut self.input) {
-            (Note::Stop, _) => return Ok(Some(Ending::Interrupted)),
+            (Note::Signal(signal), _) => return self.heed_signal(signal),
             (Note::Line(line), Input::Plain) => engine.tell(self.number, Some(&line)),
             (Note::Bytes(bytes), Input::Edited(terminal)) => {
-                let wishes = terminal.type_in(&bytes).map_err(|error| terminal_gone(&error))?;
-                return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));
+                return match terminal.type_in(&bytes, engine.now()) {
+                    Ok(wishes) => Ok(wishes.into_iter().find_map(|wish| self.grant(wish))),
+                    Err(error) => lost(&error),
+                };
             }
             (Note::Bytes(bytes), Input::Plain) => engine.feed(self.number, Some(&bytes)),
-            (Note::InputEnded, Input::Plain | Input::Edited(_)) => self.end_input(),
+            (Note::InputEnded, Input::Plain) => self.end_input(),
+            // Ctrl-D is a key there: nothing else ends it but that the terminal is gone.
+            (Note::InputEnded, Input::Edited(_)) => return Ok(Some(Ending::Signal(SIGHUP))),
             _ => {}
         }
         Ok(None)
     }
 
+    fn heed_signal(&mut self, signal: i32) -> Result<Option<Ending>, String> {
+        let heeded = match (signal, &self.input) {
+            (SIGCONT, Input::Edited(terminal)) => terminal.resume(),
+            (SIGTSTP, Input::Edited(terminal)) => terminal.stop(),
+            (SIGWINCH, Input::Edited(terminal)) => terminal.resized(),
+            (SIGCONT | SIGTSTP | SIGWINCH, _) => Ok(()),
+            _ => return Ok(Some(Ending::Signal(signal))),
+        };
+        heeded.map_or_else(|error| lost(&error), |()| Ok(None))
+    }
+
     fn grant(&mut self, wish: Wish) -> Option<Ending> {
-        match wish {
-            Wish::Line(line) => self.reactor.engine().tell(self.number, Some(&line)),
-            Wish::End => self.end_input(),
-            Wish::Interrupt => return Some(Ending::Interrupted),
+        match (wish, &self.input) {
+            (Wish::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
+            (Wish::End, _) => self.end_input(),
+            (Wish::Interrupt, Input::Edited(terminal)) => {
+                // We are to die of it either way.
+                let _ = terminal.interrupt();
+                return Some(Ending::Signal(SIGINT));
+            }
             // The terminal has seen to these.
-            Wish::Suspend | Wish::Clear => {}
+            (Wish::Interrupt | Wish::Suspend | Wish::Clear, _) => {}
         }
         None
     }
@@ -219,8 +241,8 @@ impl Client {
         }
     }
 
-    /// Prints what there is to print. False: nobody reads it any more.
-    fn show(&mut self) -> Result<bool, String> {
+    /// Prints what there is to print. Ends it if nobody reads that any more.
+    fn show(&mut self) -> Result<Option<Ending>, String> {
         let text = self.reactor.engine().take_screen();
         let written = match &self.input {
             Input::Edited(terminal) if text.is_empty() => terminal.tidy(),
@@ -228,8 +250,9 @@ impl Client {
             _ => terminal::write_all(stdout(), &text),
         };
         match written {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Some(Ending::Done)),
+            Err(error) if self.look.terminal && terminal::is_hangup(&error) => lost(&error),
             Err(error) => Err(format!("standard output: {error}")),
         }
     }
@@ -268,6 +291,14 @@ impl Client {
 
 fn setting_up(error: &std::io::Error) -> String {
     format!("setting up the poll loop: {error}")
+}
+
+/// A terminal that has hung up ends us as SIGHUP does, whichever comes first.
+fn lost(error: &std::io::Error) -> Result<Option<Ending>, String> {
+    match terminal::is_hangup(error) {
+        true => Ok(Some(Ending::Signal(SIGHUP))),
+        false => Err(terminal_gone(error)),
+    }
 }
 
 fn terminal_gone(error: &std::io::Error) -> String {

@@ -176,7 +176,7 @@ impl Server {
             }
             Note::Bytes(_) => {}
             Note::InputEnded => self.console.ended(self.reactor.engine()),
-            Note::Stop => self.stop(),
+            Note::Signal(_) => self.stop(),
         }
     }
 
