@@ -242,9 +242,11 @@ fn the_line_is_drawn_again_when_the_terminal_has_another_size() {
         other.say(format!("{number}\n"));
         terminal.hears(&format!("{number}\r\n"));
     }
-    terminal.sees(&["<guest1> 5", &format!("> {line}")]);
+    // Whatever was drawn for the size before has come before this.
+    other.say("more\n");
+    terminal.sees(&["<guest1> 5", "<guest1> more", &format!("> {line}")]);
     terminal.resize(24, 30);
-    terminal.sees(&["<guest1> 5", narrow]);
+    terminal.sees(&["<guest1> more", narrow]);
     terminal.press("\r");
     // Whole, so over two rows and a bit.
     terminal.sees(&[&format!("> {}", &line[..28]), &line[28..58], &line[58..], ">"]);
