@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
     // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr(), "cooee: {what}");
+    let _ = writeln!(AboveTheLine, "cooee: {what}");
     ExitCode::from(status)
 }
 

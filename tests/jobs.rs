@@ -5,12 +5,13 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 
-use rustix::process::{Signal, kill_process};
-use support::Server;
-use support::terminal::{COOEE, Terminal, open_terminal, spawn_on};
+use rustix::process::{Pid, Signal, kill_process};
+use support::terminal::{COOEE, Terminal, is_cooked, open_terminal, spawn_on};
+use support::{QUIET, Server};
 
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
@@ -124,4 +125,37 @@ fn a_terminal_that_is_gone_ends_it() {
     }
     drop(keyboard);
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::HUP.as_raw()));
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_does_not_keep_it_from_a_signal() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for kind in ["xterm", "dumb"] {
+        let (_keyboard, line) = open_terminal();
+        let mut child = spawn_on(&line, &[COOEE, "chat", &address], &[("TERM", kind)]);
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_write_timeout(Some(QUIET)).unwrap();
+        // Until all is full, from here to the screen.
+        while stream.write_all(&[b'x'; 1000]).and_then(|()| stream.write_all(b"\n")).is_ok() {}
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+        assert!(is_cooked(&line));
+    }
+}
+
+#[test]
+fn an_answer_without_a_newline_does_not_stick_to_what_comes_next() {
+    let mut server = Server::start(&["months://:0", "echo+udp://:0"]);
+    let (months, echo) = (server.address("months+udp"), server.address("echo+udp"));
+    let echo_of = format!("{COOEE} echo --udp {echo}");
+    for (command, answer) in [
+        (format!("{COOEE} months {months} 2"), "February"),
+        (format!("echo 2 | {COOEE} months {months}"), "February"),
+        (format!("printf hi | {echo_of}"), "hi"),
+        (format!("printf 'hi\n' | {echo_of}"), "hi"),
+    ] {
+        let script = format!("{command}; printf END");
+        Terminal::run(&["sh", "-c", &script], &[]).ends(0, &[answer, "END"]);
+    }
 }

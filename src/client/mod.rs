@@ -21,11 +21,12 @@ mod target;
 mod terminal;
 mod words;
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::isatty;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
@@ -105,6 +106,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
         // The terminal has to be put back in order first.
         let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
         reactor.watch_signals(&others).map_err(|error| setting_up(&error))?;
+        let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
+        terminal::heed(&ending).map_err(|error| setting_up(&error))?;
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
@@ -247,12 +250,12 @@ impl Client {
         let written = match &self.input {
             Input::Edited(terminal) if text.is_empty() => terminal.tidy(),
             Input::Edited(terminal) => terminal.print(&text),
-            _ => terminal::write_all(stdout(), &text),
+            _ => terminal::write_all(terminal::screen(0), &text),
         };
         match written {
             Ok(()) => Ok(None),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Some(Ending::Done)),
-            Err(error) if self.look.terminal && terminal::is_hangup(&error) => lost(&error),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Some(Ending::Done)),
+            Err(error) if self.look.terminal => lost(&error),
             Err(error) => Err(format!("standard output: {error}")),
         }
     }
@@ -276,7 +279,11 @@ impl Client {
         let manner = if edited { Manner::Bytes } else { self.manner };
         self.input = match edited {
             true => {
-                let terminal = Terminal::open(PROMPT).map_err(|error| terminal_gone(&error))?;
+                let terminal = match Terminal::open(PROMPT) {
+                    // A signal has ended it, which comes as a note now.
+                    Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+                    opened => opened.map_err(|error| terminal_gone(&error))?,
+                };
                 Input::Edited(Box::new(terminal))
             }
             false => Input::Plain,
@@ -295,9 +302,11 @@ fn setting_up(error: &std::io::Error) -> String {
 
 /// A terminal that has hung up ends us as SIGHUP does, whichever comes first.
 fn lost(error: &std::io::Error) -> Result<Option<Ending>, String> {
-    match terminal::is_hangup(error) {
-        true => Ok(Some(Ending::Signal(SIGHUP))),
-        false => Err(terminal_gone(error)),
+    match error.kind() {
+        _ if terminal::is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
+        // A signal has ended it, which comes as a note now.
+        ErrorKind::Interrupted => Ok(None),
+        _ => Err(terminal_gone(error)),
     }
 }
 

@@ -5,9 +5,12 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, TryLockError};
+use std::sync::{Arc, Mutex, Once, OnceLock, TryLockError};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::stdio::{stderr, stdin, stdout};
@@ -25,6 +28,13 @@ const COLUMNS: usize = 80;
 /// What is typed so long after Escape is no sequence with it.
 const ESCAPE: Duration = Duration::from_millis(100);
 
+/// How often a terminal that takes nothing is left alone to see whether we are to end.
+const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Standard output and standard error, see `screen`.
+static SCREENS: [OnceLock<Option<OwnedFd>>; 2] = [OnceLock::new(), OnceLock::new()];
+/// Whether a signal to end has come, see `heed`.
+static ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Whether a log line has been written over the line being typed.
 static DISTURBED: AtomicBool = AtomicBool::new(false);
 /// Whether there is a line being typed.
@@ -66,7 +76,7 @@ impl Terminal {
         mode.special_codes[SpecialCodeIndex::VMIN] = 1;
         mode.special_codes[SpecialCodeIndex::VTIME] = 0;
         // What was typed before stays.
-        retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Drain, &mode))?;
+        retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &mode))?;
         TYPING.store(true, Ordering::Relaxed);
         self.draw("")
     }
@@ -77,7 +87,7 @@ impl Terminal {
         out.extend_from_slice(lines);
         out.extend_from_slice(self.editor.drawn(columns()).as_bytes());
         DISTURBED.store(false, Ordering::Relaxed);
-        write_all(stdout(), &out)
+        write_all(screen(0), &out)
     }
 
     /// Takes what was typed, and says what the user wants; the last of that may be to leave.
@@ -91,7 +101,7 @@ impl Terminal {
                 Wish::Suspend => self.suspend(as_the_driver)?,
                 Wish::Clear => self.draw("\x1b[H\x1b[2J")?,
                 Wish::Line(line) => {
-                    write_all(stdout(), self.editor.finished(&line).as_bytes())?;
+                    write_all(screen(0), self.editor.finished(&line).as_bytes())?;
                     wishes.push(Wish::Line(line));
                 }
                 Wish::End | Wish::Interrupt => {
@@ -138,7 +148,7 @@ impl Terminal {
     fn draw(&self, before: &str) -> io::Result<()> {
         let line = self.editor.drawn(columns());
         DISTURBED.store(false, Ordering::Relaxed);
-        write_all(stdout(), format!("{before}{line}").as_bytes())
+        write_all(screen(0), format!("{before}{line}").as_bytes())
     }
 
     /// Sleeps until the shell brings us back (`fg`). Nothing stops where no shell could: in an
@@ -166,9 +176,9 @@ fn leave() {
     };
     if let Some(before) = saved {
         TYPING.store(false, Ordering::Relaxed);
-        // Nothing is left to be done if the terminal is gone.
-        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Drain, &before));
-        let _ = write_all(stdout(), b"\r\x1b[K");
+        // Nothing is left to be done if the terminal is gone. It may be stopped: no waiting.
+        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &before));
+        let _ = write_all(screen(0), b"\r\x1b[K");
         hold_back_stop(false);
     }
 }
@@ -207,16 +217,44 @@ fn columns() -> usize {
     }
 }
 
-/// Writes all of it, waiting as long as that takes.
-pub(super) fn write_all(to: rustix::fd::BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, poll};
+/// Has each of `signals` end the waiting for a terminal that takes nothing.
+///
+/// # Errors
+/// If such a signal cannot be caught.
+pub(super) fn heed(signals: &[i32]) -> io::Result<()> {
+    let ended = ENDED.get_or_init(Arc::default);
+    for signal in signals {
+        signal_hook::flag::register(*signal, Arc::clone(ended))?;
+    }
+    Ok(())
+}
+
+fn is_ended() -> bool {
+    ENDED.get().is_some_and(|ended| ended.load(Ordering::Relaxed))
+}
+
+/// Standard output (0) or standard error (1). If it is a terminal, by a description of our own,
+/// that does not block without those who share the terminal being so too: a terminal that is
+/// stopped must not keep us from a signal.
+pub(super) fn screen(which: usize) -> BorrowedFd<'static> {
+    let (fd, path) = if which == 0 { (stdout(), "/dev/fd/1") } else { (stderr(), "/dev/fd/2") };
+    let reopen = || {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        isatty(fd).then(|| open(path, flags, Mode::empty()).ok()).flatten()
+    };
+    SCREENS[which].get_or_init(reopen).as_ref().map_or(fd, std::os::fd::AsFd::as_fd)
+}
+
+/// Writes all of it, waiting as long as that takes, unless a signal ends us meanwhile.
+pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],
             Err(Errno::INTR) => {}
-            // Somebody who shares it has switched it to non-blocking.
+            Err(Errno::AGAIN) if is_ended() => return Err(io::ErrorKind::Interrupted.into()),
             Err(Errno::AGAIN) => {
-                poll(&mut [PollFd::new(&to, PollFlags::OUT)], None)?;
+                // A signal ends it, too: then it is tried once more.
+                let _ = poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&LOOK_UP));
             }
             Err(error) => return Err(error.into()),
         }
@@ -231,9 +269,9 @@ impl io::Write for AboveTheLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let is_torn = TYPING.load(Ordering::Relaxed) && isatty(stderr());
         if is_torn && !DISTURBED.swap(true, Ordering::Relaxed) {
-            write_all(stderr(), b"\r\x1b[K")?;
+            write_all(screen(1), b"\r\x1b[K")?;
         }
-        write_all(stderr(), bytes)?;
+        write_all(screen(1), bytes)?;
         Ok(bytes.len())
     }
 
