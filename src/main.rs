@@ -93,6 +93,7 @@ fn bench(args: &cooee::bench::BenchArgs) -> Result<(), Failure> {
         cooee::bench::Failure::Usage(what) => Failure::Usage(what),
         cooee::bench::Failure::Failed(what) => Failure::Failed(what),
         cooee::bench::Failure::NotGoodEnough(what) => Failure::NotGoodEnough(what),
+        cooee::bench::Failure::Signal(signal) => Failure::Signal(signal),
     })
 }
 

@@ -159,3 +159,21 @@ fn an_answer_without_a_newline_does_not_stick_to_what_comes_next() {
         Terminal::run(&["sh", "-c", &script], &[]).ends(0, &[answer, "END"]);
     }
 }
+
+#[cfg(feature = "bench")]
+#[test]
+fn a_bench_tells_what_it_has_measured_and_dies_of_the_signal() {
+    let words = "bench tcp_rr --duration 60s --warmup 0s --connections 1";
+    let command: Vec<&str> = std::iter::once(COOEE).chain(words.split(' ')).collect();
+    let mut terminal = Terminal::run(&command, &[]);
+    // It shows how far it is.
+    while !String::from_utf8_lossy(&terminal.raw).contains(" s left") {
+        terminal.look();
+    }
+    terminal.press(CTRL_C);
+    let ended = terminal.child.wait().unwrap();
+    assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
+    while !terminal.rows().iter().any(|row| row.ends_with("PARTIAL      interrupted")) {
+        terminal.look();
+    }
+}

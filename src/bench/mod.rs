@@ -12,6 +12,7 @@ mod core;
 mod crowd;
 mod exchange;
 mod fault;
+mod interruption;
 mod latency;
 mod payload;
 mod plan;
@@ -39,10 +40,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
 use budget::Budget;
 use compare::compare;
+use interruption::Interruption;
 use plan::Plan;
 use report::{Noise, Repeats, Report, SearchReport, known};
 use search::Search;
@@ -77,6 +77,8 @@ pub enum Failure {
     Failed(String),
     /// It was measured, or compared, and is not good enough.
     NotGoodEnough(String),
+    /// That signal came; what was measured until then has been told.
+    Signal(i32),
 }
 
 /// Does what `args` ask for, and prints it.
@@ -96,6 +98,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     if measured.is_ok() || !session.reports.is_empty() {
         session.publish().map_err(Failure::Failed)?;
     }
+    if let Some(signal) = session.interrupted.signal() {
+        return Err(Failure::Signal(signal));
+    }
     measured?;
     session.verdict.map_or(Ok(()), Err)
 }
@@ -105,7 +110,7 @@ struct Session<'a> {
     args: &'a BenchArgs,
     reports: Vec<Report>,
     /// A signal to end has come.
-    interrupted: Arc<AtomicBool>,
+    interrupted: Interruption,
     /// The worst that has happened.
     verdict: Option<Failure>,
     is_set: bool,
@@ -113,11 +118,8 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn new(args: &BenchArgs) -> Result<Session<'_>, String> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))
-                .map_err(|error| format!("watching for signals: {error}"))?;
-        }
+        let interrupted =
+            Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
         Ok(Session { args, reports: Vec::new(), interrupted, verdict: None, is_set: false })
     }
 
@@ -141,7 +143,7 @@ impl Session<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupted.load(std::sync::atomic::Ordering::Relaxed)
+        self.interrupted.signal().is_some()
     }
 
     fn target(&self, workload: Workload) -> Result<Target, Failure> {
@@ -179,7 +181,7 @@ impl Session<'_> {
         let shared = Arc::new(plan.clone());
         let stop = Arc::new(AtomicBool::new(false));
         let run = worker::start(&shared, target.pid, &stop);
-        progress::follow(&run, plan, &self.interrupted, &stop);
+        progress::follow(&run, plan, &self.interrupted.has_come, &stop);
         let outcome = run.join().map_err(Failure::Failed)?;
         self.judge(plan, target, &outcome);
         Ok((Report::of(plan, target, &outcome), outcome))

@@ -86,6 +86,13 @@ impl Terminal {
         assert!(is_cooked(&self.line), "the terminal is left raw");
     }
 
+    /// Waits for more on the screen.
+    pub(crate) fn look(&mut self) {
+        let piece = self.output.recv_timeout(PATIENCE).unwrap();
+        self.screen.process(&piece);
+        self.raw.extend_from_slice(&piece);
+    }
+
     /// Sends the program a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
