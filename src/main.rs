@@ -14,8 +14,8 @@ enum Failure {
     Usage(String),
     /// It could not be done: exit status 1.
     Failed(String),
-    /// The user interrupted it: exit status 130, as for a program that SIGINT has ended.
-    Interrupted,
+    /// A signal ended it: then it dies of that signal, so that a loop of a script ends as well.
+    Signal(i32),
     /// It was measured and is not good enough: exit status 3.
     #[cfg(feature = "bench")]
     NotGoodEnough(String),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
-        Err(Failure::Interrupted) => return ExitCode::from(130),
+        Err(Failure::Signal(signal)) => return die_of(signal),
         #[cfg(feature = "bench")]
         Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn fail(what: &str, status: u8) -> ExitCode {
     // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr(), "cooee: {what}");
+    let _ = writeln!(AboveTheLine, "cooee: {what}");
     ExitCode::from(status)
 }
 
@@ -66,6 +66,13 @@ fn refuse(error: &clap::Error) -> ExitCode {
     // As above.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Ends the process by `signal`, as if nobody had caught it. The status that a shell would show
+/// for that is all that is left if it is not possible.
+fn die_of(signal: i32) -> ExitCode {
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
 fn start_logging(cli: &Cli) {
@@ -85,7 +92,7 @@ fn start_logging(cli: &Cli) {
 fn call(request: Result<Request, String>) -> Result<(), Failure> {
     match client::run(&request.map_err(Failure::Usage)?).map_err(Failure::Failed)? {
         Ending::Done => Ok(()),
-        Ending::Interrupted => Err(Failure::Interrupted),
+        Ending::Signal(signal) => Err(Failure::Signal(signal)),
     }
 }
 
@@ -103,6 +110,7 @@ fn bench(args: &cooee::bench::BenchArgs) -> Result<(), Failure> {
         cooee::bench::Failure::Usage(what) => Failure::Usage(what),
         cooee::bench::Failure::Failed(what) => Failure::Failed(what),
         cooee::bench::Failure::NotGoodEnough(what) => Failure::NotGoodEnough(what),
+        cooee::bench::Failure::Signal(signal) => Failure::Signal(signal),
     })
 }
 

@@ -5,121 +5,17 @@
 
 mod support;
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
-use support::{PATIENCE, Server, Tcp};
+use rustix::process::Signal;
+use support::terminal::{Terminal, is_cooked};
+use support::{Server, Tcp};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
 const UP: &str = "\x1b[A";
 const LEFT: &str = "\x1b[D";
-
-/// A client on a terminal of 80 columns and 24 rows.
-struct Terminal {
-    child: Child,
-    keyboard: File,
-    /// Kept open, so that the terminal outlives the client.
-    line: File,
-    output: Receiver<Vec<u8>>,
-    screen: vt100::Parser,
-    raw: Vec<u8>,
-}
-
-impl Terminal {
-    fn start(words: &[&str], environment: &[(&str, &str)]) -> Terminal {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap();
-        let line = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&line, size).unwrap();
-        // Of a session of its own, so that Ctrl-C there is a signal for it alone (setsid(1)).
-        let child = Command::new("setsid")
-            .args(["--ctty", env!("CARGO_BIN_EXE_cooee")])
-            .args(words)
-            .env_remove("RUST_LOG")
-            .env_remove("NO_COLOR")
-            .env("TERM", "xterm")
-            .envs(environment.iter().copied())
-            .stdin(line.try_clone().unwrap())
-            .stdout(line.try_clone().unwrap())
-            .stderr(line.try_clone().unwrap())
-            .spawn()
-            .expect("setsid, of util-linux");
-        let keyboard = File::from(keyboard);
-        let output = pieces_of(keyboard.try_clone().unwrap());
-        let screen = vt100::Parser::new(24, 80, 0);
-        Terminal { child, keyboard, line, output, screen, raw: Vec::new() }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
-    }
-
-    fn rows(&self) -> Vec<String> {
-        let rows = self.screen.screen().rows(0, 80).map(|row| row.trim_end().to_owned());
-        let mut rows: Vec<String> = rows.collect();
-        while rows.last().is_some_and(String::is_empty) {
-            rows.pop();
-        }
-        rows
-    }
-
-    /// Waits until the last rows of the screen are these.
-    fn sees(&mut self, last: &[&str]) {
-        let is_there =
-            |rows: &[String]| rows.len() >= last.len() && rows[rows.len() - last.len()..] == *last;
-        while !is_there(&self.rows()) {
-            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{last:#?} does not come; the screen is {:#?}", self.rows());
-            };
-            self.screen.process(&piece);
-            self.raw.extend_from_slice(&piece);
-        }
-    }
-
-    /// Waits for its end, and asserts that the terminal is as it was before.
-    fn ends(mut self, status: i32, last: &[&str]) {
-        let ended = self.child.wait().unwrap();
-        self.sees(last);
-        assert_eq!(ended.code(), Some(status), "{:#?}", self.rows());
-        assert!(is_cooked(&self.line), "the terminal is left raw");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn is_cooked(line: &File) -> bool {
-    tcgetattr(line).unwrap().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
-}
-
-fn pieces_of(mut source: File) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = source.read(&mut buffer) {
-            if sender.send(buffer[..count].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
-}
 
 fn address_of(server: &mut Server, what: &str) -> (SocketAddr, String) {
     let address = server.address(what);
@@ -171,7 +67,7 @@ fn lines_that_are_pasted_while_answers_come_stay_whole_and_in_order() {
     let mut terminal = Terminal::start(&["echo", &address], &[]);
     terminal.sees(&[">"]);
     for number in 0..200 {
-        terminal.press(&format!("line {number}\r"));
+        terminal.press(format!("line {number}\r"));
     }
     terminal.press(CTRL_D);
     terminal.sees(&["line 199"]);
@@ -194,7 +90,7 @@ fn ctrl_c_leaves_at_once_and_ctrl_d_still_listens() {
     terminal.sees(&[&greeting, ">"]);
     terminal.press("typed");
     terminal.press(CTRL_C);
-    terminal.ends(130, &[&greeting]);
+    terminal.dies(Signal::INT, &[&greeting]);
 
     let mut terminal = Terminal::start(&["talk", &address], &[]);
     let (_, _) = listener.accept().unwrap();
@@ -206,7 +102,7 @@ fn ctrl_c_leaves_at_once_and_ctrl_d_still_listens() {
     terminal.sees(&["Server says: at last"]);
     assert!(is_cooked(&terminal.line));
     terminal.press(CTRL_C);
-    terminal.ends(130, &["Server says: at last", "^C"]);
+    terminal.dies(Signal::INT, &["Server says: at last", "^C"]);
 }
 
 #[test]
@@ -224,8 +120,8 @@ fn a_server_that_closes_first_and_a_signal_leave_the_terminal_as_it_was() {
 
     let mut terminal = Terminal::start(&["chat", &address], &[]);
     terminal.sees(&[">"]);
-    kill_process(Pid::from_child(&terminal.child), Signal::TERM).unwrap();
-    terminal.ends(130, &[]);
+    terminal.signal(Signal::TERM);
+    terminal.dies(Signal::TERM, &[]);
 }
 
 #[test]
@@ -287,5 +183,91 @@ fn log_lines_do_not_tear_the_line_that_is_typed() {
     assert!(rows.iter().all(|row| !row.contains("> [")), "{rows:#?}");
     let at = |text: &str| rows.iter().position(|row| row.contains(text)).unwrap();
     assert!(at("> hello") < at("sent 6 bytes") && at("sent 6 bytes") < at("received 6 bytes"));
-    terminal.ends(130, &["hello"]);
+    terminal.dies(Signal::INT, &["hello"]);
+}
+
+#[test]
+fn a_broken_character_does_not_swallow_enter() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let (_, address) = address_of(&mut server, "echo+tcp");
+    let mut terminal = Terminal::start(&["echo", &address], &[]);
+    terminal.sees(&[">"]);
+    // The emulator has no sign for what is broken.
+    terminal.press(b"caf\xe9\r");
+    terminal.sees(&["> caf", "caf", ">"]);
+    terminal.press(b"\xe4\xb8");
+    terminal.press(b"\x96\xf0\x9f!\r");
+    terminal.sees(&["> 世!", "世!", ">"]);
+    let text = String::from_utf8(terminal.raw.clone()).unwrap();
+    assert!(text.contains("> caf\u{fffd}\r\n") && text.contains("> 世\u{fffd}!\r\n"), "{text:?}");
+    terminal.press(CTRL_D);
+    terminal.ends(0, &["世!"]);
+}
+
+#[test]
+fn keys_that_it_does_not_know_type_nothing() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let (_, address) = address_of(&mut server, "echo+tcp");
+    let mut terminal = Terminal::start(&["echo", &address], &[]);
+    terminal.sees(&[">"]);
+    let keys = "\x1b[15;2~ \x1b[1;3D \x1b[[A \x1b[7^ \x1b[7$ \x1bOP \x1bO5P \x1b\x1b[C \x1bx \
+                \x1b[27;5;13~ \x1b[97;5u \x1b[<0;3;4M \x1b[I \x1b[200~ \x1b[201~ \x1b[?62;4c";
+    for (number, key) in keys.split(' ').enumerate() {
+        let line = format!("a{number}b");
+        terminal.press(format!("a{key}{number}{key}b{key}\r"));
+        terminal.sees(&[&format!("> {line}"), &line, ">"]);
+    }
+    terminal.press("\x1b[M !!x\x1b");
+    terminal.press(CTRL_C);
+    terminal.dies(Signal::INT, &["a15b"]);
+}
+
+#[test]
+fn the_line_is_drawn_again_when_the_terminal_has_another_size() {
+    let mut server = Server::start(&["chat://:0"]);
+    let (socket, address) = address_of(&mut server, "chat+tcp");
+    let mut terminal = Terminal::start(&["chat", &address, "--nick", "ann"], &[]);
+    terminal.sees(&["** You are now ann.", ">"]);
+    let mut other = Tcp::connect(socket);
+    let line = "0123456789".repeat(6);
+    terminal.press(&line);
+    terminal.sees(&[&format!("> {line}")]);
+    let narrow = "> 345678901234567890123456789";
+    let sizes = [(24, 30), (1, 1), (24, 120), (2, 5), (0, 0), (24, 80)];
+    for (number, (rows, columns)) in sizes.into_iter().enumerate() {
+        terminal.resize(rows, columns);
+        if columns == 30 {
+            terminal.sees(&[narrow]);
+        }
+        other.say(format!("{number}\n"));
+        terminal.hears(&format!("{number}\r\n"));
+    }
+    // Whatever was drawn for the size before has come before this.
+    other.say("more\n");
+    terminal.sees(&["<guest1> 5", "<guest1> more", &format!("> {line}")]);
+    terminal.resize(24, 30);
+    terminal.sees(&["<guest1> more", narrow]);
+    terminal.press("\r");
+    // Whole, so over two rows and a bit.
+    terminal.sees(&[&format!("> {}", &line[..28]), &line[28..58], &line[58..], ">"]);
+    terminal.press("BYE\r");
+    terminal.ends(0, &["** Goodbye, ann!"]);
+}
+
+#[test]
+fn the_cursor_goes_by_what_people_count_as_one_character() {
+    let mut server = Server::start(&["echo+tcp://:0"]);
+    let (_, address) = address_of(&mut server, "echo+tcp");
+    let mut terminal = Terminal::start(&["echo", &address], &[]);
+    terminal.sees(&[">"]);
+    let family = "👩\u{200d}👩\u{200d}👧";
+    terminal.press(format!("世e\u{301}{family}"));
+    terminal.sees(&[&format!("> 世e\u{301}{family}")]);
+    terminal.press(format!("{LEFT}|"));
+    terminal.sees(&[&format!("> 世e\u{301}|{family}")]);
+    assert_eq!(terminal.screen.screen().cursor_position().1, 6);
+    terminal.press("\x7f\x7f!\x1b[3~\r");
+    terminal.sees(&["> 世!", "世!", ">"]);
+    terminal.press(CTRL_D);
+    terminal.ends(0, &["世!"]);
 }

@@ -13,6 +13,7 @@ mod crowd;
 mod exchange;
 mod fault;
 mod flags;
+mod interruption;
 mod latency;
 mod output;
 mod payload;
@@ -58,6 +59,8 @@ pub enum Failure {
     Failed(String),
     /// It was measured, or compared, and is not good enough.
     NotGoodEnough(String),
+    /// That signal came; what was measured until then has been told.
+    Signal(i32),
 }
 
 impl Failure {
@@ -65,6 +68,7 @@ impl Failure {
     fn into_words(self) -> String {
         match self {
             Failure::Usage(what) | Failure::Failed(what) | Failure::NotGoodEnough(what) => what,
+            Failure::Signal(signal) => format!("ended by signal {signal}"),
         }
     }
 }
@@ -83,13 +87,13 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let outputs = Outputs::open(args)?;
     let mut session = Session::new(args, named).map_err(Failure::Failed)?;
     let measured = session.measure();
-    let reports = session.end();
+    let (reports, signal) = session.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
         true => outputs.publish(&reports, args.workload.is_none()),
         false => Ok(()),
     };
-    with(measured, told)
+    with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.

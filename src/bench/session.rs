@@ -4,11 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::flag;
-
 use super::budget::Budget;
 use super::core::Ending;
+use super::interruption::Interruption;
 use super::latency::Latency;
 use super::plan::Plan;
 use super::report::{self, Report, SearchReport};
@@ -38,8 +36,7 @@ pub(super) struct Session<'a> {
     /// The server that the user has named.
     named: Option<Target>,
     reports: Vec<Report>,
-    /// A signal to end has come; the next one ends the process.
-    interrupted: Arc<AtomicBool>,
+    interrupted: Interruption,
     /// The worst that has happened.
     verdict: Option<Failure>,
 }
@@ -50,13 +47,8 @@ impl Session<'_> {
     /// # Errors
     /// If signals cannot be watched for.
     pub(super) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Session<'_>, String> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
-            // In this order the first signal finds the flag down, and only raises it.
-            flag::register_conditional_default(signal, Arc::clone(&interrupted))
-                .and_then(|_| flag::register(signal, Arc::clone(&interrupted)))
-                .map_err(|error| format!("watching for signals: {error}"))?;
-        }
+        let interrupted =
+            Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
         Ok(Session { args, named, reports: Vec::new(), interrupted, verdict: None })
     }
 
@@ -72,10 +64,12 @@ impl Session<'_> {
         self.verdict.take().map_or(Ok(()), Err)
     }
 
-    /// What has been measured. From now on a signal ends the process.
-    pub(super) fn end(self) -> Vec<Report> {
-        self.interrupted.store(true, Ordering::Relaxed);
-        self.reports
+    /// What has been measured, and the signal that has ended it. From now on a signal ends the
+    /// process.
+    pub(super) fn end(self) -> (Vec<Report>, Option<i32>) {
+        let signal = self.interrupted.signal();
+        self.interrupted.has_come.store(true, Ordering::Relaxed);
+        (self.reports, signal)
     }
 
     /// All workloads in short, against servers of our own.
@@ -86,7 +80,8 @@ impl Session<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let mut target = Target::start(workload, &self.interrupted).map_err(Failure::Failed)?;
+            let mut target =
+                Target::start(workload, &self.interrupted.has_come).map_err(Failure::Failed)?;
             self.repeat(&mut plan, &mut target)?;
             // One that has failed keeps none of the others from being measured.
             verdict = verdict.or(self.verdict.take());
@@ -99,7 +94,7 @@ impl Session<'_> {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
+        self.interrupted.has_come.load(Ordering::Relaxed)
     }
 
     fn measure_one(&mut self, workload: Workload) -> Result<(), Failure> {
@@ -107,7 +102,7 @@ impl Session<'_> {
         let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
         let mut target = match self.named.take() {
             Some(target) => target,
-            None => Target::start(workload, &self.interrupted).map_err(Failure::Failed)?,
+            None => Target::start(workload, &self.interrupted.has_come).map_err(Failure::Failed)?,
         };
         if self.args.find_max.is_some() {
             self.find_max(&mut plan, &mut target)
@@ -148,7 +143,7 @@ impl Session<'_> {
         let stop = Arc::new(AtomicBool::new(false));
         let run =
             worker::start(&Arc::new(plan.clone()), target.pid, &stop).map_err(Failure::Failed)?;
-        progress::follow(&run, plan, &self.interrupted, &stop);
+        progress::follow(&run, plan, &self.interrupted.has_come, &stop);
         run.join().map_err(Failure::Failed)
     }
 

@@ -4,8 +4,7 @@
 
 use std::collections::VecDeque;
 
-use unicode_width::UnicodeWidthChar;
-
+use super::clusters::{clusters, end_after, shown, start_before, width};
 use super::keys::{Key, Keys};
 
 /// So many lines are remembered; the oldest are forgotten.
@@ -55,15 +54,19 @@ impl Editor {
         }
     }
 
-    /// Takes what was typed up to the next wish, and says how many bytes that was.
-    pub(super) fn type_in(&mut self, bytes: &[u8]) -> (usize, Option<Wish>) {
-        for (index, byte) in bytes.iter().enumerate() {
-            let Some(key) = self.keys.push(*byte) else { continue };
+    /// Takes what was typed. `is_late`: some time after what came before it.
+    pub(super) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
+        self.keys.feed(bytes, is_late);
+    }
+
+    /// What was typed next that is more than text.
+    pub(super) fn next_wish(&mut self) -> Option<Wish> {
+        while let Some(key) = self.keys.next_key() {
             if let Some(wish) = self.press(key) {
-                return (index + 1, Some(wish));
+                return Some(wish);
             }
         }
-        (bytes.len(), None)
+        None
     }
 
     fn press(&mut self, key: Key) -> Option<Wish> {
@@ -78,23 +81,21 @@ impl Editor {
             Key::Control('n') | Key::Down => self.recall_later(),
             Key::Control('r') => self.search(),
             Key::Control('y') => self.insert(&self.killed.clone()),
-            Key::Backspace => drop(self.delete(self.left_of(self.cursor), self.cursor)),
-            Key::Delete | Key::Control('d') => {
-                self.delete(self.cursor, self.right_of(self.cursor));
-            }
+            Key::Backspace => drop(self.delete(self.left(), self.cursor)),
+            Key::Delete | Key::Control('d') => drop(self.delete(self.cursor, self.right())),
             Key::Control('u') => self.kill(0, self.cursor),
             Key::Control('k') => self.kill(self.cursor, self.text.len()),
             Key::Control('w') | Key::Alt('\x7f') => {
                 self.kill(self.word_before(self.cursor), self.cursor);
             }
             Key::Alt('d') => self.kill(self.cursor, self.word_behind(self.cursor)),
-            Key::Control('b') | Key::Left => self.cursor = self.left_of(self.cursor),
-            Key::Control('f') | Key::Right => self.cursor = self.right_of(self.cursor),
+            Key::Control('b') | Key::Left => self.cursor = self.left(),
+            Key::Control('f') | Key::Right => self.cursor = self.right(),
             Key::Control('a') | Key::Home => self.cursor = 0,
             Key::Control('e') | Key::End => self.cursor = self.text.len(),
             Key::Alt('b') | Key::WordLeft => self.cursor = self.word_before(self.cursor),
             Key::Alt('f') | Key::WordRight => self.cursor = self.word_behind(self.cursor),
-            Key::Control(_) | Key::Alt(_) | Key::Unknown => {}
+            Key::Control(_) | Key::Alt(_) | Key::Paste(_) | Key::Unknown => {}
         }
         None
     }
@@ -121,15 +122,12 @@ impl Editor {
         }
     }
 
-    /// Marks that stand on the character before them go with it.
-    fn left_of(&self, at: usize) -> usize {
-        let is_base = |index: &usize| width(self.text[*index]) > 0;
-        (0..at).rev().find(is_base).unwrap_or(0)
+    fn left(&self) -> usize {
+        start_before(&self.text, self.cursor)
     }
 
-    fn right_of(&self, at: usize) -> usize {
-        let is_base = |index: &usize| width(self.text[*index]) > 0;
-        (at + 1..self.text.len()).find(is_base).unwrap_or(self.text.len())
+    fn right(&self) -> usize {
+        end_after(&self.text, self.cursor)
     }
 
     fn word_before(&self, at: usize) -> usize {
@@ -202,63 +200,64 @@ impl Editor {
 /// What it looks like.
 impl Editor {
     /// The bytes that draw the line on the cursor's row, which must be empty or be this line.
+    ///
+    /// The last column stays free, lest the row wrap. Terminals do not agree how wide some
+    /// characters are, so the cursor goes back to where the terminal itself had it.
     pub(super) fn drawn(&self, columns: usize) -> String {
-        let prompt = self.prompt.chars().count();
-        let room = columns.saturating_sub(prompt + 1).max(1);
-        let (mut start, mut ahead) = (self.cursor, 0);
-        while start > 0 && ahead + width(self.text[start - 1]) <= room {
-            start -= 1;
-            ahead += width(self.text[start]);
-        }
-        // Marks whose character is out of sight are too.
-        while 0 < start && start < self.cursor && width(self.text[start]) == 0 {
-            start += 1;
-        }
-        let mut out = format!("\r{}", self.prompt);
-        let mut used = 0;
-        for character in &self.text[start..] {
-            used += width(*character);
+        let prompt = if columns > self.prompt.len() + 2 { self.prompt } else { "" };
+        let room = columns.saturating_sub(prompt.len() + 1);
+        let (start, mut used) = self.seen_from(room);
+        let mut out = format!("\r{prompt}");
+        out.extend(self.text[start..self.cursor].iter().map(|character| shown(*character)));
+        out.push_str("\x1b7");
+        for cluster in clusters(&self.text[self.cursor..]) {
+            used += width(cluster);
             if used > room {
                 break;
             }
-            out.push(shown(*character));
+            out.extend(cluster.iter().map(|character| shown(*character)));
         }
-        let column = prompt + ahead;
-        out.push_str("\x1b[K\r");
-        if column > 0 {
-            out.push_str(&format!("\x1b[{column}C"));
-        }
+        out.push_str("\x1b[K\x1b8");
         out
+    }
+
+    /// Where what is seen of the line starts, if the cursor and what it stands on are to be within
+    /// `room` columns; and how many are before the cursor.
+    fn seen_from(&self, room: usize) -> (usize, usize) {
+        let under = width(&self.text[self.cursor..self.right()]);
+        let (mut start, mut ahead) = (self.cursor, 0);
+        while start > 0 {
+            let before = start_before(&self.text, start);
+            let more = width(&self.text[before..start]);
+            if ahead + more + under > room {
+                break;
+            }
+            (start, ahead) = (before, ahead + more);
+        }
+        (start, ahead)
     }
 
     /// The bytes that draw a line that is finished, whole.
     pub(super) fn finished(&self, line: &str) -> String {
         let shown: String = line.chars().map(shown).collect();
-        format!("\r{}{shown}\x1b[K\n", self.prompt)
+        // Cleared first: on a row that is full the cursor still stands on its last character.
+        format!("\r\x1b[K{}{shown}\n", self.prompt)
     }
-}
-
-fn width(character: char) -> usize {
-    // A control character, such as a tab, is shown as a blank.
-    character.width().unwrap_or(1)
-}
-
-fn shown(character: char) -> char {
-    if character.is_control() { ' ' } else { character }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wishes(editor: &mut Editor, mut typed: &str) -> Vec<Wish> {
-        let mut wishes = Vec::new();
-        while !typed.is_empty() {
-            let (used, wish) = editor.type_in(typed.as_bytes());
-            wishes.extend(wish);
-            typed = &typed[used..];
-        }
-        wishes
+    fn wishes(editor: &mut Editor, typed: &str) -> Vec<Wish> {
+        editor.type_in(typed.as_bytes(), false);
+        std::iter::from_fn(|| editor.next_wish()).collect()
+    }
+
+    fn typed(text: &str) -> Editor {
+        let mut editor = Editor::new("> ");
+        assert_eq!(wishes(&mut editor, text), []);
+        editor
     }
 
     /// The line that comes of `typed`.
@@ -292,6 +291,11 @@ mod tests {
             ("Grüße\x7f\x7fß", "Grüß"),
             ("e\u{301}\x7fx", "x"),
             ("a\x1b[99~\x1b[200~b\x1b[201~\x1bOPc", "abc"),
+            ("ab\x1b[1;3D\x1b[1;2D\x1b\x1b[Dc", "abc"),
+            ("👩\u{200d}👩\u{200d}👧\x7fx", "x"),
+            ("a👩🏽\u{200d}🚒\x1b[Dx\x1b[3~", "ax"),
+            ("a🇩🇪🇫🇷\x1b[D\x7f", "a🇫🇷"),
+            ("mی\u{200c}خ\x7f\x7f", "m"),
         ] {
             assert_eq!(line(typed), wanted, "{typed:?}");
         }
@@ -301,12 +305,13 @@ mod tests {
     fn keys_that_came_in_pieces_are_the_same_keys() {
         let mut editor = Editor::new("> ");
         for byte in "bü\x1b[Dä\r".as_bytes() {
-            let (used, wish) = editor.type_in(&[*byte]);
-            assert_eq!(used, 1);
-            if let Some(wish) = wish {
+            editor.type_in(&[*byte], false);
+            if let Some(wish) = editor.next_wish() {
                 assert_eq!(wish, Wish::Line("bäü".into()));
+                return;
             }
         }
+        panic!("no line");
     }
 
     #[test]
@@ -345,23 +350,36 @@ mod tests {
             assert!(editor.cursor <= editor.text.len());
             let columns = next() % 30;
             let drawn = editor.drawn(columns);
-            let (_, column) = drawn.rsplit_once("\x1b[").unwrap();
-            let column: usize = column.trim_end_matches('C').parse().unwrap();
-            assert!(column < columns.max(4), "{column} of {columns}");
+            let (row, _) = drawn.split_once("\x1b[K").unwrap();
+            let row: Vec<char> =
+                row.replace(['\r', '\x1b'], "").replacen('7', "", 1).chars().collect();
+            assert!(width(&row) < columns.max(1), "{drawn:?} on {columns}");
         }
     }
 
     #[test]
     fn a_line_that_is_too_long_scrolls_under_the_cursor() {
-        let mut editor = Editor::new("> ");
-        editor.type_in("abcdefghij".as_bytes());
-        assert_eq!(editor.drawn(80), "\r> abcdefghij\x1b[K\r\x1b[12C");
-        assert_eq!(editor.drawn(8), "\r> fghij\x1b[K\r\x1b[7C");
-        editor.type_in(b"\x01");
-        assert_eq!(editor.drawn(8), "\r> abcde\x1b[K\r\x1b[2C");
-        let mut editor = Editor::new("> ");
-        editor.type_in("世界".as_bytes());
-        assert_eq!(editor.drawn(80), "\r> 世界\x1b[K\r\x1b[6C");
-        assert_eq!(editor.drawn(1), "\r> \x1b[K\r\x1b[2C");
+        let mut editor = typed("abcdefghij");
+        assert_eq!(editor.drawn(80), "\r> abcdefghij\x1b7\x1b[K\x1b8");
+        assert_eq!(editor.drawn(8), "\r> fghij\x1b7\x1b[K\x1b8");
+        wishes(&mut editor, "\x1b[D");
+        assert_eq!(editor.drawn(8), "\r> fghi\x1b7j\x1b[K\x1b8");
+        wishes(&mut editor, "\x01");
+        assert_eq!(editor.drawn(8), "\r> \x1b7abcde\x1b[K\x1b8");
+    }
+
+    #[test]
+    fn what_is_wide_is_not_cut_at_the_margin_and_a_screen_may_be_tiny() {
+        let mut editor = typed("世界世界");
+        assert_eq!(editor.drawn(8), "\r> 世界\x1b7\x1b[K\x1b8");
+        wishes(&mut editor, "\x01");
+        assert_eq!(editor.drawn(8), "\r> \x1b7世界\x1b[K\x1b8");
+        assert_eq!(editor.drawn(4), "\r\x1b7世\x1b[K\x1b8");
+        for columns in [0, 1, 2] {
+            assert_eq!(editor.drawn(columns), "\r\x1b7\x1b[K\x1b8");
+        }
+        let family = typed("👩\u{200d}👩\u{200d}👧");
+        assert_eq!(family.drawn(8), "\r> \x1b7\x1b[K\x1b8");
+        assert_eq!(family.drawn(9), "\r> 👩\u{200d}👩\u{200d}👧\x1b7\x1b[K\x1b8");
     }
 }

@@ -7,6 +7,7 @@
 mod args;
 mod caller;
 mod chat;
+mod clusters;
 mod datagram_echo;
 mod display;
 mod echo;
@@ -22,14 +23,16 @@ mod target;
 mod terminal;
 mod words;
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::isatty;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
-use crate::reactor::{Manner, Note, Reactor, SIGHUP};
+use crate::reactor::{Manner, Note, Reactor};
 use caller::Line;
 use display::Look;
 use editor::Wish;
@@ -86,8 +89,9 @@ pub enum Task {
 pub enum Ending {
     /// All was done.
     Done,
-    /// The user interrupted it.
-    Interrupted,
+    /// A signal has ended it, or a key that stands for one. The terminal is in order again, and
+    /// the process is to die of that signal, so that whoever has started it knows.
+    Signal(i32),
 }
 
 /// Does what `request` says.
@@ -107,8 +111,10 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let mut reactor = Reactor::new(limits).map_err(|error| setting_up(&error))?;
     if look.interactive {
         // The terminal has to be put back in order first.
-        // A terminal that goes away must not be left raw.
-        reactor.watch_signals(&[SIGHUP]).map_err(|error| setting_up(&error))?;
+        let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+        reactor.watch_signals(&others).map_err(|error| setting_up(&error))?;
+        let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
+        terminal::heed(&ending).map_err(|error| setting_up(&error))?;
     }
     let front_end = front_end(&request.task, line, look);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
@@ -174,12 +180,12 @@ impl Client {
         loop {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
-                if self.heed(note)? == Some(Ending::Interrupted) {
-                    return Ok(Ending::Interrupted);
+                if let Some(ending) = self.heed(note)? {
+                    return Ok(ending);
                 }
             }
-            if !self.show()? {
-                return Ok(Ending::Done);
+            if let Some(ending) = self.show()? {
+                return Ok(ending);
             }
             if let Some(outcome) = self.reactor.engine().outcome().cloned() {
                 return outcome.map(|()| Ending::Done);
@@ -191,15 +197,19 @@ impl Client {
     fn heed(&mut self, note: Note) -> Result<Option<Ending>, String> {
         let engine = self.reactor.engine();
         match (note, &mut self.input) {
-            (Note::Stop, _) => return Ok(Some(Ending::Interrupted)),
+            (Note::Signal(signal), _) => return self.heed_signal(signal),
             (Note::Line(line), Input::Plain) => engine.tell(self.number, Some(&line)),
             (Note::LineTooLong, _) => log::warn!("a line of more than 64 KiB is not sent"),
             (Note::Bytes(bytes), Input::Edited(terminal)) => {
-                let wishes = terminal.type_in(&bytes).map_err(|error| terminal_gone(&error))?;
-                return Ok(wishes.into_iter().find_map(|wish| self.grant(wish)));
+                return match terminal.type_in(&bytes, engine.now()) {
+                    Ok(wishes) => Ok(wishes.into_iter().find_map(|wish| self.grant(wish))),
+                    Err(error) => lost(&error),
+                };
             }
             (Note::Bytes(bytes), Input::Plain) => engine.feed(self.number, Some(&bytes)),
-            (Note::InputEnded, Input::Plain | Input::Edited(_)) => {
+            // Ctrl-D is a key there: nothing else ends it but that the terminal is gone.
+            (Note::InputEnded, Input::Edited(_)) => return Ok(Some(Ending::Signal(SIGHUP))),
+            (Note::InputEnded, Input::Plain) => {
                 if let Some(error) = self.reactor.input_failure() {
                     return Err(format!("standard input: {error}; give a file or a pipe to read"));
                 }
@@ -210,13 +220,28 @@ impl Client {
         Ok(None)
     }
 
+    fn heed_signal(&mut self, signal: i32) -> Result<Option<Ending>, String> {
+        let heeded = match (signal, &self.input) {
+            (SIGCONT, Input::Edited(terminal)) => terminal.resume(),
+            (SIGTSTP, Input::Edited(terminal)) => terminal.stop(),
+            (SIGWINCH, Input::Edited(terminal)) => terminal.resized(),
+            (SIGCONT | SIGTSTP | SIGWINCH, _) => Ok(()),
+            _ => return Ok(Some(Ending::Signal(signal))),
+        };
+        heeded.map_or_else(|error| lost(&error), |()| Ok(None))
+    }
+
     fn grant(&mut self, wish: Wish) -> Option<Ending> {
-        match wish {
-            Wish::Line(line) => self.reactor.engine().tell(self.number, Some(&line)),
-            Wish::End => self.end_input(),
-            Wish::Interrupt => return Some(Ending::Interrupted),
+        match (wish, &self.input) {
+            (Wish::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
+            (Wish::End, _) => self.end_input(),
+            (Wish::Interrupt, Input::Edited(terminal)) => {
+                // We are to die of it either way.
+                let _ = terminal.interrupt();
+                return Some(Ending::Signal(SIGINT));
+            }
             // The terminal has seen to these.
-            Wish::Suspend | Wish::Clear => {}
+            (Wish::Interrupt | Wish::Suspend | Wish::Clear, _) => {}
         }
         None
     }
@@ -232,17 +257,18 @@ impl Client {
         }
     }
 
-    /// Prints what there is to print. False: nobody reads it any more.
-    fn show(&mut self) -> Result<bool, String> {
+    /// Prints what there is to print. Ends it if nobody reads that any more.
+    fn show(&mut self) -> Result<Option<Ending>, String> {
         let text = self.reactor.engine().take_screen();
         let written = match &self.input {
             Input::Edited(terminal) if text.is_empty() => terminal.tidy(),
             Input::Edited(terminal) => terminal.print(&text),
-            _ => terminal::write_all(stdout(), &text),
+            _ => terminal::write_all(terminal::screen(0), &text),
         };
         match written {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Some(Ending::Done)),
+            Err(error) if self.look.terminal => lost(&error),
             Err(error) => Err(format!("standard output: {error}")),
         }
     }
@@ -266,7 +292,11 @@ impl Client {
         let manner = if edited { Manner::Bytes } else { self.manner };
         self.input = match edited {
             true => {
-                let terminal = Terminal::open(PROMPT).map_err(|error| terminal_gone(&error))?;
+                let terminal = match Terminal::open(PROMPT) {
+                    // A signal has ended it, which comes as a note now.
+                    Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
+                    opened => opened.map_err(|error| terminal_gone(&error))?,
+                };
                 Input::Edited(Box::new(terminal))
             }
             false => Input::Plain,
@@ -281,6 +311,16 @@ impl Client {
 
 fn setting_up(error: &std::io::Error) -> String {
     format!("setting up the poll loop: {error}")
+}
+
+/// A terminal that has hung up ends us as SIGHUP does, whichever comes first.
+fn lost(error: &std::io::Error) -> Result<Option<Ending>, String> {
+    match error.kind() {
+        _ if terminal::is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
+        // A signal has ended it, which comes as a note now.
+        ErrorKind::Interrupted => Ok(None),
+        _ => Err(terminal_gone(error)),
+    }
 }
 
 fn terminal_gone(error: &std::io::Error) -> String {

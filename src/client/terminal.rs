@@ -5,57 +5,80 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock, TryLockError};
+use std::time::Duration;
 
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr,
-    tcgetwinsize, tcsetattr,
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcdrain, tcgetattr,
+    tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 
 use super::editor::{Editor, Wish};
+use crate::engine::Time;
+use crate::reactor::hold_back_stop;
 
 /// How wide a terminal is that does not say it.
 const COLUMNS: usize = 80;
+/// What is typed so long after Escape is no sequence with it.
+const ESCAPE: Duration = Duration::from_millis(100);
 
+/// How often a terminal that takes nothing is left alone to see whether we are to end.
+const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+/// Standard output and standard error, see `screen`.
+static SCREENS: [OnceLock<Option<OwnedFd>>; 2] = [OnceLock::new(), OnceLock::new()];
+/// Whether a signal to end has come, see `heed`.
+static ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Whether a log line has been written over the line being typed.
 static DISTURBED: AtomicBool = AtomicBool::new(false);
 /// Whether there is a line being typed.
 static TYPING: AtomicBool = AtomicBool::new(false);
+/// The mode to bring back, while the terminal is raw.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// The terminal in raw mode. Dropping it brings back the mode it was in.
 pub(super) struct Terminal {
-    before: Termios,
     editor: Editor,
+    typed_at: Time,
 }
 
 impl Terminal {
     /// Takes the terminal over and shows the prompt.
     pub(super) fn open(prompt: &'static str) -> io::Result<Terminal> {
-        let before = tcgetattr(stdin())?;
-        let terminal = Terminal { before, editor: Editor::new(prompt) };
+        let terminal = Terminal { editor: Editor::new(prompt), typed_at: Time::ZERO };
+        restore_on_panic();
         terminal.enter()?;
         Ok(terminal)
     }
 
     fn enter(&self) -> io::Result<()> {
-        let mut raw = self.before.clone();
-        raw.input_modes -= InputModes::ICRNL | InputModes::IXON;
-        raw.local_modes -=
-            LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
-        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        // What was typed before stays.
-        tcsetattr(stdin(), OptionalActions::Drain, &raw)?;
-        TYPING.store(true, Ordering::Relaxed);
-        self.draw("")
+        // In the background this stops us until we are brought back (SIGTTOU). Only then is the
+        // mode one to return to, and not that of the shell's own line editor.
+        retry_on_intr(|| tcdrain(stdin()))?;
+        let before = tcgetattr(stdin())?;
+        if let Ok(mut saved) = BEFORE.lock() {
+            *saved = Some(before.clone());
+        }
+        hold_back_stop(true);
+        self.take(before)
     }
 
-    fn leave(&self) {
-        TYPING.store(false, Ordering::Relaxed);
-        // Nothing is left to be done if the terminal is gone.
-        let _ = tcsetattr(stdin(), OptionalActions::Drain, &self.before);
-        let _ = write_all(stdout(), b"\r\x1b[K");
+    fn take(&self, mut mode: Termios) -> io::Result<()> {
+        mode.input_modes -= InputModes::ICRNL | InputModes::IXON;
+        mode.local_modes -=
+            LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+        mode.special_codes[SpecialCodeIndex::VTIME] = 0;
+        // What was typed before stays.
+        retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &mode))?;
+        TYPING.store(true, Ordering::Relaxed);
+        self.draw("")
     }
 
     /// Prints whole lines above the line being typed.
@@ -64,25 +87,27 @@ impl Terminal {
         out.extend_from_slice(lines);
         out.extend_from_slice(self.editor.drawn(columns()).as_bytes());
         DISTURBED.store(false, Ordering::Relaxed);
-        write_all(stdout(), &out)
+        write_all(screen(0), &out)
     }
 
-    /// Takes what was typed, and says what the user wants.
-    pub(super) fn type_in(&mut self, mut bytes: &[u8]) -> io::Result<Vec<Wish>> {
+    /// Takes what was typed, and says what the user wants; the last of that may be to leave.
+    pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) -> io::Result<Vec<Wish>> {
+        let is_late = now.since(self.typed_at) >= ESCAPE;
+        self.typed_at = now;
+        self.editor.type_in(bytes, is_late);
         let mut wishes = Vec::new();
-        while !bytes.is_empty() {
-            let (used, wish) = self.editor.type_in(bytes);
-            bytes = &bytes[used..];
+        while let Some(wish) = self.editor.next_wish() {
             match wish {
-                Some(Wish::Suspend) => self.suspend()?,
-                Some(Wish::Clear) => self.draw("\x1b[H\x1b[2J")?,
-                Some(wish) => {
-                    if let Wish::Line(line) = &wish {
-                        write_all(stdout(), self.editor.finished(line).as_bytes())?;
-                    }
-                    wishes.push(wish);
+                Wish::Suspend => self.suspend(as_the_driver)?,
+                Wish::Clear => self.draw("\x1b[H\x1b[2J")?,
+                Wish::Line(line) => {
+                    write_all(screen(0), self.editor.finished(&line).as_bytes())?;
+                    wishes.push(Wish::Line(line));
                 }
-                None => {}
+                Wish::End | Wish::Interrupt => {
+                    wishes.push(wish);
+                    return Ok(wishes);
+                }
             }
         }
         self.draw("")?;
@@ -97,24 +122,92 @@ impl Terminal {
         }
     }
 
+    /// The terminal has another size.
+    pub(super) fn resized(&self) -> io::Result<()> {
+        // What was wrapped may be below.
+        self.draw("\r\x1b[J")
+    }
+
+    /// Somebody has stopped us and continued us (SIGSTOP): the terminal may be anyhow.
+    pub(super) fn resume(&self) -> io::Result<()> {
+        let before = BEFORE.lock().ok().and_then(|saved| saved.clone());
+        before.map_or(Ok(()), |before| self.take(before))
+    }
+
+    /// Somebody wants us to stop (SIGTSTP).
+    pub(super) fn stop(&self) -> io::Result<()> {
+        self.suspend(|signal| Ok(kill_process(getpid(), signal)?))
+    }
+
+    /// Leaves the terminal and tells all who are in front of it, as Ctrl-C does elsewhere.
+    pub(super) fn interrupt(&self) -> io::Result<()> {
+        leave();
+        as_the_driver(Signal::INT)
+    }
+
     fn draw(&self, before: &str) -> io::Result<()> {
         let line = self.editor.drawn(columns());
         DISTURBED.store(false, Ordering::Relaxed);
-        write_all(stdout(), format!("{before}{line}").as_bytes())
+        write_all(screen(0), format!("{before}{line}").as_bytes())
     }
 
-    /// Sleeps until the shell brings us back (Ctrl-Z, `fg`).
-    fn suspend(&self) -> io::Result<()> {
-        self.leave();
-        kill_process(getpid(), Signal::TSTP)?;
+    /// Sleeps until the shell brings us back (`fg`). Nothing stops where no shell could: in an
+    /// orphaned process group.
+    fn suspend(&self, send: impl Fn(Signal) -> io::Result<()>) -> io::Result<()> {
+        leave();
+        send(Signal::TSTP)?;
         self.enter()
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.leave();
+        leave();
     }
+}
+
+/// Brings back the mode from before, once, with the line being typed cleared.
+fn leave() {
+    // In a panic that came amid a change of it there may be nobody left to wait for.
+    let saved = match BEFORE.try_lock() {
+        Ok(mut saved) => saved.take(),
+        Err(TryLockError::Poisoned(saved)) => saved.into_inner().take(),
+        Err(TryLockError::WouldBlock) => None,
+    };
+    if let Some(before) = saved {
+        TYPING.store(false, Ordering::Relaxed);
+        // Nothing is left to be done if the terminal is gone. It may be stopped: no waiting.
+        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &before));
+        let _ = write_all(screen(0), b"\r\x1b[K");
+        hold_back_stop(false);
+    }
+}
+
+/// A panic may end the program without dropping anything, and its message needs a terminal.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            leave();
+            tell(panic);
+        }));
+    });
+}
+
+/// Sends `signal` to whom the terminal's driver would: to all who are in front of it.
+fn as_the_driver(signal: Signal) -> io::Result<()> {
+    match tcgetpgrp(stdin()) {
+        Ok(front) if front == getpgrp() => kill_current_process_group(signal)?,
+        // It drives somebody else, or nobody.
+        Ok(_) | Err(_) => kill_process(getpid(), signal)?,
+    }
+    Ok(())
+}
+
+/// Whether `error` says that the terminal has hung up.
+pub(super) fn is_hangup(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 fn columns() -> usize {
@@ -124,16 +217,44 @@ fn columns() -> usize {
     }
 }
 
-/// Writes all of it, waiting as long as that takes.
-pub(super) fn write_all(to: rustix::fd::BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    use rustix::event::{PollFd, PollFlags, poll};
+/// Has each of `signals` end the waiting for a terminal that takes nothing.
+///
+/// # Errors
+/// If such a signal cannot be caught.
+pub(super) fn heed(signals: &[i32]) -> io::Result<()> {
+    let ended = ENDED.get_or_init(Arc::default);
+    for signal in signals {
+        signal_hook::flag::register(*signal, Arc::clone(ended))?;
+    }
+    Ok(())
+}
+
+fn is_ended() -> bool {
+    ENDED.get().is_some_and(|ended| ended.load(Ordering::Relaxed))
+}
+
+/// Standard output (0) or standard error (1). If it is a terminal, by a description of our own,
+/// that does not block without those who share the terminal being so too: a terminal that is
+/// stopped must not keep us from a signal.
+pub(super) fn screen(which: usize) -> BorrowedFd<'static> {
+    let (fd, path) = if which == 0 { (stdout(), "/dev/fd/1") } else { (stderr(), "/dev/fd/2") };
+    let reopen = || {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        isatty(fd).then(|| open(path, flags, Mode::empty()).ok()).flatten()
+    };
+    SCREENS[which].get_or_init(reopen).as_ref().map_or(fd, std::os::fd::AsFd::as_fd)
+}
+
+/// Writes all of it, waiting as long as that takes, unless a signal ends us meanwhile.
+pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],
-            Err(rustix::io::Errno::INTR) => {}
-            // Somebody who shares it has switched it to non-blocking.
-            Err(rustix::io::Errno::AGAIN) => {
-                poll(&mut [PollFd::new(&to, PollFlags::OUT)], None)?;
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if is_ended() => return Err(io::ErrorKind::Interrupted.into()),
+            Err(Errno::AGAIN) => {
+                // A signal ends it, too: then it is tried once more.
+                let _ = poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&LOOK_UP));
             }
             Err(error) => return Err(error.into()),
         }
@@ -148,9 +269,9 @@ impl io::Write for AboveTheLine {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let is_torn = TYPING.load(Ordering::Relaxed) && isatty(stderr());
         if is_torn && !DISTURBED.swap(true, Ordering::Relaxed) {
-            write_all(stderr(), b"\r\x1b[K")?;
+            write_all(screen(1), b"\r\x1b[K")?;
         }
-        write_all(stderr(), bytes)?;
+        write_all(screen(1), bytes)?;
         Ok(bytes.len())
     }
 

@@ -15,6 +15,7 @@ mod listeners;
 mod ring;
 mod sendmmsg;
 mod serve;
+mod signals;
 #[cfg_attr(not(target_os = "linux"), path = "no_sock_diag.rs")]
 mod sock_diag;
 mod sockets;
@@ -31,7 +32,6 @@ use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook_mio::v1_0::Signals;
 use slab::Slab;
 
 use crate::engine::{Engine, Limits, Peer, Responder, Table, Time};
@@ -41,6 +41,7 @@ use datagrams::{Datagrams, Tray};
 use input::Input;
 
 use listeners::{Accepting, Listener};
+use signals::Signals;
 use source::Source;
 use stream::Stream;
 use together::Together;
@@ -48,7 +49,7 @@ use vanished::Vanished;
 
 pub use clock::Watch;
 pub use input::Manner;
-pub use signal_hook::consts::SIGHUP;
+pub use signals::hold_back_stop;
 pub use sockets::{Families, Listening, bind_datagrams, listen, raise_descriptor_limit};
 
 /// Events fetched in one turn.
@@ -69,8 +70,8 @@ pub enum Note {
     Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.
     InputEnded,
-    /// A signal to end has come.
-    Stop,
+    /// The signal of that number has come.
+    Signal(i32),
 }
 
 /// The poll loop and all its sockets.
@@ -223,12 +224,12 @@ impl Reactor {
         Ok(())
     }
 
-    /// From now on SIGTERM and SIGINT come as notes, and those of `others`, by number.
+    /// From now on SIGTERM and SIGINT come as notes, and those of `others`, by number;
+    /// SIGTSTP only while it is held back, and on Linux.
     pub fn watch_signals(&mut self, others: &[i32]) -> io::Result<()> {
-        let mut signals = Signals::new([&[SIGTERM, SIGINT], others].concat())?;
+        let numbers = [&[SIGTERM, SIGINT], others].concat();
         let token = Source::Signals.token();
-        self.poll.registry().register(&mut signals, token, Interest::READABLE)?;
-        self.signals = Some(signals);
+        self.signals = Some(Signals::watch(self.poll.registry(), token, &numbers)?);
         Ok(())
     }
 

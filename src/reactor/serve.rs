@@ -9,7 +9,7 @@ use super::datagrams::Watch;
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
 use super::source::Source;
 use super::stream::{Reading, Stream};
-use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
+use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Flow, Peer};
 use crate::guards::Turned;
 
@@ -187,7 +187,11 @@ impl Reactor {
 
     fn serve_signals(&mut self) {
         let Some(signals) = &mut self.signals else { return };
-        self.notes.extend(signals.pending().map(|_| Note::Stop));
+        signals.serve(&mut self.notes);
+        // In the background, what was typed is announced and left unread.
+        if let Some(input) = self.input.as_mut().filter(|input| !input.held) {
+            input.look_again(self.poll.registry(), &mut self.notes);
+        }
     }
 
     fn serve_input(&mut self) {

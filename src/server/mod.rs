@@ -197,7 +197,7 @@ impl Server {
                 }
                 self.console.ended(self.reactor.engine());
             }
-            Note::Stop => self.stop(),
+            Note::Signal(_) => self.stop(),
         }
     }
 

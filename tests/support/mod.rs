@@ -10,6 +10,7 @@ mod filter;
 mod lines;
 mod process;
 mod server;
+pub(crate) mod terminal;
 
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};

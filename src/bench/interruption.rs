@@ -1,0 +1,34 @@
+//! The signals that end a bench: it tells what was measured until then, and dies of them.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_default, register_usize};
+
+/// Whether a signal to end has come. The next one ends the process.
+pub(super) struct Interruption {
+    pub(super) has_come: Arc<AtomicBool>,
+    /// Its number.
+    signal: Arc<AtomicUsize>,
+}
+
+impl Interruption {
+    pub(super) fn watch() -> io::Result<Interruption> {
+        let (has_come, signal) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            // In this order the first signal finds the flag down, and only raises it.
+            register_conditional_default(number, Arc::clone(&has_come))?;
+            register_usize(number, Arc::clone(&signal), usize::try_from(number).unwrap_or(0))?;
+            register(number, Arc::clone(&has_come))?;
+        }
+        Ok(Interruption { has_come, signal })
+    }
+
+    /// The signal that has come.
+    pub(super) fn signal(&self) -> Option<i32> {
+        let number = i32::try_from(self.signal.load(Ordering::Relaxed)).ok();
+        number.filter(|number| *number != 0)
+    }
+}
