@@ -14,10 +14,9 @@ use log::LevelFilter;
 use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 use crate::endpoint::{Endpoint, Transport};
 use crate::server::{BUFFERED_MIN, Config, Listening};
-use crate::services::chat::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
-use crate::services::{OFFERS, Settings};
+use crate::services::{OFFERS, Rate, Settings, talk};
 use crate::units::{or_off, parse_duration, parse_rate, parse_size};
 use examples::{
     CHAT_EXAMPLES, ECHO_EXAMPLES, GREET_EXAMPLES, MONTHS_EXAMPLES, SERVE_EXAMPLES, TALK_EXAMPLES,
@@ -160,6 +159,10 @@ pub struct ServeArgs {
     /// Lines a chat member may send, in bursts of three times that; or off [default: 10/s]
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
     chat_rate: Option<OrOff<f64>>,
+
+    /// Messages of a talk client shown in a second, the rest waits; or off [default: 1000/s]
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
+    talk_rate: Option<OrOff<f64>>,
 
     /// How far a chat member may be behind for 10 s; longer ends it [default: 256k]
     #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
@@ -316,14 +319,15 @@ impl ServeArgs {
             (None, true) => Mode::Once,
             (None, false) => Mode::Stream,
         };
-        let chat_rate = match self.chat_rate {
-            None => Some(Rate::default()),
-            Some(OrOff(limit)) => {
-                limit.map(|per_second| Rate { per_second, burst: (3.0 * per_second).max(1.0) })
+        let in_bursts_of = |seconds: f64| {
+            move |OrOff(limit): OrOff<f64>| {
+                limit.map(|per_second| Rate { per_second, burst: (seconds * per_second).max(1.0) })
             }
         };
+        let chat_rate = self.chat_rate.map_or(Some(Rate::default()), in_bursts_of(3.0));
+        let talk_rate = self.talk_rate.map_or(Some(talk::RATE), in_bursts_of(1.0));
         let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Settings { echo, greeting, host_name, chat_rate })
+        Ok(Settings { echo, greeting, host_name, chat_rate, talk_rate })
     }
 
     /// An option for a service that is not served is a mistake, and would be one in silence.
@@ -333,6 +337,7 @@ impl ServeArgs {
             ("--echo-once", self.echo_once, &["echo"]),
             ("--echo-reply", self.echo_reply.is_some(), &["echo"]),
             ("--chat-rate", self.chat_rate.is_some(), &["chat"]),
+            ("--talk-rate", self.talk_rate.is_some(), &["talk"]),
             ("--chat-queue", self.chat_queue.is_some(), &["chat"]),
             ("--chat-queue-hard", self.chat_queue_hard.is_some(), &["chat"]),
             ("--idle-timeout", self.idle_timeout.is_some(), &["echo", "talk", "chat"]),
@@ -385,12 +390,23 @@ mod tests {
         assert_eq!((config.listening.backlog, config.chat_queue), (4096, 256 * 1024));
         assert_eq!(config.idle, None);
         assert!(config.settings.chat_rate.is_some());
+        let talk_rate = config.settings.talk_rate.unwrap();
+        assert_eq!((talk_rate.per_second, talk_rate.burst), (1000.0, 1000.0));
+    }
+
+    #[test]
+    fn a_rate_of_talk_comes_in_bursts_of_a_second() {
+        let rate = |word| config(&["talk", "--talk-rate", word]).unwrap().settings.talk_rate;
+        assert_eq!(rate("5/s").map(|rate| (rate.per_second, rate.burst)), Some((5.0, 5.0)));
+        assert_eq!(rate("1/m").map(|rate| rate.burst), Some(1.0));
+        assert_eq!(rate("off"), None);
     }
 
     #[test]
     fn an_option_for_a_service_that_is_not_served_is_refused() {
-        let wrong: [&[&str]; 4] = [
+        let wrong: [&[&str]; 5] = [
             &["months", "--greeting", "x"],
+            &["chat", "--talk-rate", "off"],
             &["echo+udp", "--echo-once"],
             &["greet", "--chat-rate", "off"],
             &["greet", "months", "--idle-timeout", "1m"],

@@ -6,6 +6,7 @@ pub mod echo;
 pub mod greet;
 mod lines;
 pub mod months;
+mod pace;
 pub mod talk;
 mod telnet;
 pub(crate) mod text;
@@ -13,6 +14,8 @@ pub(crate) mod text;
 use std::time::Duration;
 
 use crate::engine::{Responder, Service};
+
+pub use pace::Rate;
 
 /// All services, in the order in which they are announced. A new one is a file with an `OFFER`,
 /// its `mod` line above and its row here.
@@ -61,7 +64,9 @@ pub struct Settings {
     /// This machine's name, for greetings.
     pub host_name: String,
     /// Lines a chat member may send; `None`: as many as it likes.
-    pub chat_rate: Option<chat::Rate>,
+    pub chat_rate: Option<Rate>,
+    /// Messages of one talk client that are shown; `None`: as many as it sends.
+    pub talk_rate: Option<Rate>,
 }
 
 impl Default for Settings {
@@ -70,7 +75,8 @@ impl Default for Settings {
             echo: echo::Mode::Stream,
             greeting: greet::Template::default(),
             host_name: "localhost".into(),
-            chat_rate: Some(chat::Rate::default()),
+            chat_rate: Some(Rate::default()),
+            talk_rate: Some(talk::RATE),
         }
     }
 }

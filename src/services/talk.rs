@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Offer;
 use super::lines::{is_bye, without_padding};
+use super::pace::{Meter, Pace, Rate};
 use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
@@ -28,7 +29,7 @@ pub const OFFER: Offer = Offer {
     idle: Some(Duration::from_secs(600)),
     fans_out: false,
     meets: true,
-    stream: Some(|_| Box::new(Talk::default())),
+    stream: Some(|settings| Box::new(Talk::new(settings.talk_rate))),
     datagram: None,
 };
 
@@ -36,6 +37,15 @@ pub const OFFER: Offer = Offer {
 const QUIET: Duration = Duration::from_millis(100);
 /// While so many clients have unfinished text, that of further ones is shown at once.
 const UNFINISHED_MAX: usize = 256;
+/// Messages of one client; those beyond wait with it, and nothing is lost.
+pub const RATE: Rate = Rate { per_second: 1000.0, burst: 1000.0 };
+/// Whoever is over the rate is read again after this long at the soonest, so that more than one
+/// message is worth the way.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// What a message costs beside its bytes, in units of `Net::spend`.
+const MESSAGE_UNITS: usize = 256;
+/// What each byte costs by which a message grows as it is made visible.
+const ESCAPE_UNITS: usize = 16;
 const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
@@ -82,6 +92,7 @@ struct Session {
     /// Text that no newline has ended yet, and when the last of it came.
     unfinished: Vec<u8>,
     last_text: Time,
+    meter: Meter,
     /// Whether an entry in `Talk::quiet` will look at `unfinished`.
     watched: bool,
 }
@@ -100,10 +111,13 @@ pub struct Talk {
     has_operator: bool,
     waiting: Waiting,
     telnet: Telnet,
+    /// `None`: every message is shown at once.
+    pace: Option<Pace>,
 }
 
-impl Default for Talk {
-    fn default() -> Self {
+impl Talk {
+    /// A talk that shows the messages of each client at `rate`.
+    pub fn new(rate: Option<Rate>) -> Talk {
         Talk {
             sessions: Table::default(),
             quiet: BTreeSet::new(),
@@ -113,6 +127,7 @@ impl Default for Talk {
             has_operator: true,
             waiting: Waiting::default(),
             telnet: Telnet::default(),
+            pace: rate.map(Pace::new),
         }
     }
 }
@@ -125,26 +140,29 @@ impl Service for Talk {
             before: End::Line(Framing::Bare),
             unfinished: Vec::new(),
             last_text: net.now(),
+            meter: Meter::default(),
             watched: false,
         };
         self.sessions.insert(peer, session);
     }
 
+    /// What is over the rate stays with the engine.
+    fn read_bytes(&self) -> usize {
+        MESSAGE_BYTES_MAX
+    }
+
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        if !self.telnet.concerns(peer, input) {
-            self.take_text(peer, input, net);
-            return input.len();
-        }
-        let (mut rest, mut text) = (input, Vec::new());
-        loop {
-            let refusal = self.telnet.read(peer, &mut rest, &mut text);
-            self.take_text(peer, &text, net);
-            text.clear();
-            match refusal {
-                Some(refusal) => net.send(peer, &refusal),
-                None => return input.len(),
+        let mut rest = input;
+        while !rest.is_empty() && self.admits(peer, net) {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let (line, others) = rest.split_at(end);
+            self.take_line(peer, line, net);
+            if !net.is_open(peer) {
+                return input.len();
             }
+            rest = others;
         }
+        input.len() - rest.len()
     }
 
     /// The client will say no more, but it may still wait for an answer (`nc -N`): the
@@ -153,7 +171,7 @@ impl Service for Talk {
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
-        self.take_unfinished(peer, net);
+        self.take_unfinished(peer, End::Input, net);
         match self.sessions.get_mut(peer) {
             Some(session) if session.stage == Stage::Heard => self.wait(peer, net),
             _ => net.close(peer),
@@ -174,7 +192,7 @@ impl Service for Talk {
         // What it said before the connection broke was said.
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
-        self.take_unfinished(peer, net);
+        self.take_unfinished(peer, End::Input, net);
         self.forget(peer);
         if self.partner() == Some(peer) && reason != Reason::Done {
             net.show(&format!("{peer} has left: {reason}"));
@@ -189,7 +207,7 @@ impl Service for Talk {
             let Some(session) = self.sessions.get_mut(peer) else { continue };
             session.watched = false;
             if session.last_text.after(QUIET) <= net.now() {
-                self.take_unfinished(peer, net);
+                self.take_unfinished(peer, End::Silence, net);
             }
             self.watch(peer, net);
         }
@@ -208,6 +226,36 @@ impl Service for Talk {
 
 /// What clients say.
 impl Talk {
+    /// Whether one more message of `peer` may be shown now. If it is over the rate, the peer is
+    /// not read before it may speak again.
+    fn admits(&self, peer: Peer, net: &mut Net) -> bool {
+        if let (Some(pace), Some(session)) = (&self.pace, self.sessions.get(peer)) {
+            let wait = pace.wait(session.meter, net.now());
+            if !wait.is_zero() {
+                net.pause_until(peer, net.now().after(wait.max(PAUSE_MIN)));
+                return false;
+            }
+        }
+        !net.has_had_its_share()
+    }
+
+    /// A line of input, or what there is of one; telnet's commands may be among it.
+    fn take_line(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
+        if !self.telnet.concerns(peer, line) {
+            return self.take_text(peer, line, net);
+        }
+        let (mut rest, mut text) = (line, Vec::new());
+        loop {
+            let refusal = self.telnet.read(peer, &mut rest, &mut text);
+            self.take_text(peer, &text, net);
+            text.clear();
+            match refusal {
+                Some(refusal) => net.send(peer, &refusal),
+                None => return,
+            }
+        }
+    }
+
     fn take_text(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer).filter(|_| !text.is_empty()) else {
             return;
@@ -240,12 +288,12 @@ impl Talk {
     }
 
     /// The text that no newline has ended is a message after all.
-    fn take_unfinished(&mut self, peer: Peer, net: &mut Net) {
+    fn take_unfinished(&mut self, peer: Peer, end: End, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
         let text = std::mem::take(&mut session.unfinished);
         if !without_padding(&text).is_empty() {
             let text = text.strip_suffix(b"\r").unwrap_or(&text);
-            self.message(peer, text, End::Silence, net);
+            self.message(peer, text, end, net);
         }
     }
 
@@ -253,7 +301,7 @@ impl Talk {
     fn watch(&mut self, peer: Peer, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(peer) else { return };
         if !session.watched && self.quiet.len() >= UNFINISHED_MAX {
-            return self.take_unfinished(peer, net);
+            return self.take_unfinished(peer, End::Silence, net);
         }
         if !session.unfinished.is_empty() && !session.watched {
             session.watched = true;
@@ -266,11 +314,14 @@ impl Talk {
     /// One message, or a piece of a long one. False: it was the last one.
     fn message(&mut self, peer: Peer, text: &[u8], end: End, net: &mut Net) -> bool {
         let Some(session) = self.sessions.get_mut(peer) else { return false };
+        if let Some(pace) = &self.pace {
+            pace.charge(&mut session.meter, net.now());
+        }
         let before = std::mem::replace(&mut session.before, end);
         session.framing = match end {
             End::Line(framing) => framing,
             End::Silence => Framing::Bare,
-            End::Length => session.framing,
+            End::Input | End::Length => session.framing,
         };
         let text = without_padding(text);
         if text.is_empty() && before.was_a_guess() {
@@ -301,7 +352,10 @@ impl Talk {
         }
         self.on_screen = Some(peer);
         self.last_speaker = Some(peer);
-        net.show(&format!("Client says: {}", visible(text)));
+        let shown = visible(text);
+        let grown = shown.len().saturating_sub(text.len());
+        net.spend(MESSAGE_UNITS + text.len() + ESCAPE_UNITS * grown);
+        net.show(&format!("Client says: {shown}"));
     }
 }
 
@@ -311,7 +365,7 @@ mod tests {
     use crate::engine::stage::{Stage as Theatre, assert_cuts_change_nothing};
 
     fn theatre() -> Theatre {
-        Theatre::new(Talk::default())
+        Theatre::new(Talk::new(Some(RATE)))
     }
 
     fn screen(theatre: &mut Theatre) -> String {
@@ -620,6 +674,81 @@ mod tests {
             (3, b"\xff\xf1x\xff\xf4y\n\xff\xfe\x06\0\0\r\0BYE\r\0"),
             (0, b"BYE\r\nignored"),
         ];
-        assert_cuts_change_nothing(|| Talk { has_operator: false, ..Talk::default() }, script, 4);
+        assert_cuts_change_nothing(
+            || Talk { has_operator: false, ..Talk::new(Some(RATE)) },
+            script,
+            4,
+        );
+    }
+
+    fn slow_theatre() -> (Theatre, Peer) {
+        let rate = Rate { per_second: 10.0, burst: 2.0 };
+        let mut theatre = Theatre::new(Talk::new(Some(rate)));
+        let peer = theatre.join();
+        (theatre, peer)
+    }
+
+    #[test]
+    fn messages_above_the_rate_wait_in_order_and_none_is_lost() {
+        let (mut theatre, peer) = slow_theatre();
+        let lines: Vec<String> = (0..100).map(|number| format!("Client says: {number}")).collect();
+        let said: String = (0..100).map(|number| format!("{number}\n")).collect();
+        theatre.say(peer, said);
+        let mut shown = screen(&mut theatre);
+        assert_eq!(shown.lines().count(), 2);
+        assert!(!theatre.engine.wants_input(peer));
+        theatre.pass(Duration::from_secs(1));
+        shown += &screen(&mut theatre);
+        assert_eq!(shown.lines().count(), 12);
+        theatre.pass(Duration::from_secs(9));
+        shown += &screen(&mut theatre);
+        assert_eq!(shown.lines().collect::<Vec<_>>(), lines);
+        assert!(theatre.engine.wants_input(peer));
+        assert_eq!(theatre.engine.buffered(), (0, 0));
+    }
+
+    #[test]
+    fn goodbye_behind_a_flood_is_heard_when_its_turn_has_come() {
+        let (mut theatre, peer) = slow_theatre();
+        theatre.say(peer, format!("{}BYE\nmore\n", "x\n".repeat(20)));
+        theatre.pass(Duration::from_millis(1_700));
+        assert!(!theatre.is_over(peer));
+        theatre.pass(Duration::from_millis(200));
+        assert!(theatre.is_over(peer));
+        assert_eq!(screen(&mut theatre).lines().count(), 21);
+    }
+
+    #[test]
+    fn the_end_of_the_input_behind_a_flood_comes_behind_all_of_it() {
+        let (mut theatre, peer) = slow_theatre();
+        theatre.say(peer, format!("{}the end", "x\n".repeat(20)));
+        theatre.finish(peer);
+        while !theatre.engine.wants_input(peer) {
+            theatre.pass(Duration::from_millis(10));
+        }
+        theatre.finish(peer);
+        let shown = screen(&mut theatre);
+        assert_eq!(shown.lines().count(), 21);
+        assert!(shown.ends_with("Client says: the end\n"));
+        theatre.tell(Some("an answer"));
+        assert_eq!(theatre.hear(peer), "an answer\n");
+        assert!(!theatre.is_over(peer));
+    }
+
+    #[test]
+    fn text_without_a_newline_waits_for_the_rate_as_well() {
+        let rate = Rate { per_second: 1.0, burst: 1.0 };
+        let mut theatre = Theatre::new(Talk::new(Some(rate)));
+        let peer = theatre.join();
+        theatre.say(peer, "one\ntwo");
+        theatre.pass(Duration::from_millis(999));
+        assert_eq!(screen(&mut theatre), "Client says: one\n");
+        theatre.pass(Duration::from_millis(101));
+        assert_eq!(screen(&mut theatre), "Client says: two\n");
+        theatre.say(peer, "three");
+        theatre.pass(Duration::from_millis(1099));
+        assert_eq!(screen(&mut theatre), "");
+        theatre.pass(Duration::from_millis(1));
+        assert_eq!(screen(&mut theatre), "Client says: three\n");
     }
 }

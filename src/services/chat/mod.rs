@@ -10,20 +10,17 @@ mod gathering;
 mod input;
 mod names;
 mod news;
-mod pace;
 mod replies;
 mod rooms;
 
 use command::Command;
 use input::Stop;
 use names::{Name, Names};
-use pace::{Meter, Pace, Verdict};
 use replies::{send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
-pub use pace::Rate;
-
 use super::Offer;
+use super::pace::{Meter, Pace, Rate, Verdict};
 use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};

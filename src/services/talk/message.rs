@@ -14,6 +14,8 @@ pub(super) enum End {
     Line(Framing),
     /// Nothing has followed it for a while.
     Silence,
+    /// By the end of all that the client says, which tells nothing of how it ends lines.
+    Input,
     /// It has not ended, but grew too long: what follows is the rest of it.
     Length,
 }

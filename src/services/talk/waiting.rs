@@ -74,7 +74,7 @@ mod tests {
 
     fn theatre(connections: usize) -> Theatre {
         let limits = Limits { connections, ..Limits::default() };
-        Theatre::with(limits, Quota::default(), Talk::default())
+        Theatre::with(limits, Quota::default(), Talk::new(None))
     }
 
     /// Somebody who asks and hangs up.

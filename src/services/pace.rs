@@ -1,5 +1,6 @@
-//! How fast a member may speak: a token bucket, kept as the one moment up to which its lines are
-//! paid for (the generic cell rate algorithm, ITU-T I.371).
+//! How fast one peer may speak: a token bucket, kept as the one moment up to which its lines are
+//! paid for (the generic cell rate algorithm, ITU-T I.371). Whether a line above the rate is
+//! dropped or waits is the service's business.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ const PER_SECOND_MIN: f64 = 0.001;
 /// Larger bursts are taken for this.
 const BURST_MAX: f64 = 1e6;
 
-/// How many lines a member may send. A line above it is dropped; the member is told.
+/// How many lines a peer may send.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Lines a second in the long run.
@@ -29,7 +30,7 @@ impl Default for Rate {
 pub(super) struct Pace {
     /// What one line costs.
     cost: Duration,
-    /// How far ahead of time a member may have spoken.
+    /// How far ahead of time a peer may have spoken.
     credit: Duration,
 }
 
@@ -37,12 +38,12 @@ pub(super) struct Pace {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Pass,
-    /// Drop it and tell the member: it is the first one too many.
+    /// Drop it and tell the peer: it is the first one too many.
     Warn,
     Drop,
 }
 
-/// One member's bucket.
+/// One peer's bucket.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Meter {
     paid_until: Time,
@@ -56,15 +57,26 @@ impl Pace {
         Pace { cost, credit: cost.mul_f64(lines.min(BURST_MAX)) }
     }
 
-    /// Judges the next line of a member, and takes note of it.
+    /// Judges the next line of a peer, and takes note of it.
     pub(super) fn judge(&self, meter: &mut Meter, now: Time) -> Verdict {
-        let paid_until = meter.paid_until.max(now).after(self.cost);
-        if paid_until.since(now) > self.credit {
+        if self.wait(*meter, now) > Duration::ZERO {
             let known = std::mem::replace(&mut meter.warned, true);
             return if known { Verdict::Drop } else { Verdict::Warn };
         }
-        *meter = Meter { paid_until, warned: false };
+        self.charge(meter, now);
         Verdict::Pass
+    }
+
+    /// How long it takes until the next line is within the rate.
+    pub(super) fn wait(&self, meter: Meter, now: Time) -> Duration {
+        let paid_until = meter.paid_until.max(now).after(self.cost);
+        paid_until.since(now).saturating_sub(self.credit)
+    }
+
+    /// Takes note of a line.
+    pub(super) fn charge(&self, meter: &mut Meter, now: Time) {
+        let paid_until = meter.paid_until.max(now).after(self.cost);
+        *meter = Meter { paid_until, warned: false };
     }
 }
 
@@ -96,6 +108,20 @@ mod tests {
         assert_eq!(judge(0), Verdict::Drop);
         assert_eq!(judge(1), Verdict::Pass);
         assert_eq!(judge(1), Verdict::Warn);
+    }
+
+    #[test]
+    fn who_waits_as_long_as_it_is_told_may_speak_then() {
+        let rate = Rate { per_second: 3.0, burst: 2.0 };
+        let (pace, mut meter, mut now) = (Pace::new(rate), Meter::default(), Time::ZERO);
+        for line in 0..10 {
+            let wait = pace.wait(meter, now);
+            assert_eq!(wait > Duration::ZERO, line >= 2, "{line}");
+            now = now.after(wait);
+            assert_eq!(pace.wait(meter, now), Duration::ZERO);
+            pace.charge(&mut meter, now);
+        }
+        assert_eq!(now.since(Time::ZERO).as_millis(), 8_000 / 3);
     }
 
     #[test]
