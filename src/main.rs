@@ -1,11 +1,12 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
-use std::io::Write as _;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, ServeArgs};
 use cooee::client::{self, AboveTheLine, Ending, Request};
+use cooee::outlet::Log;
 use cooee::server::Server;
 
 /// Why a command ends without having done its work.
@@ -22,7 +23,10 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
     start_logging(&cli);
     let done = match cli.command {
         Command::Serve(args) => serve(&args),
@@ -46,9 +50,33 @@ fn main() -> ExitCode {
         #[cfg(feature = "bench")]
         Err(Failure::NotGoodEnough(what)) => (what, 3),
     };
-    // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
-    let _ = writeln!(std::io::stderr(), "cooee: {what}");
+    Log::last_words(format!("cooee: {what}\n"));
     ExitCode::from(status)
+}
+
+/// Says what clap has to say about the words on the command line.
+fn explain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    let text = error.render();
+    match is_coloured() {
+        true => Log::last_words(text.ansi().to_string()),
+        false => Log::last_words(text.to_string()),
+    }
+    ExitCode::from(2)
+}
+
+/// Whether what goes to standard error may be coloured, as env_logger and clap would decide it.
+fn is_coloured() -> bool {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let can_colour = |kind: &std::ffi::OsStr| kind != "dumb";
+    let is_willing = match std::env::var_os("CLICOLOR") {
+        Some(choice) => choice != "0",
+        None => std::env::var_os("TERM").is_some_and(|kind| can_colour(&kind)),
+    };
+    let is_forced = variable("CLICOLOR_FORCE").is_some();
+    variable("NO_COLOR").is_none() && (is_forced || is_willing && std::io::stderr().is_terminal())
 }
 
 fn start_logging(cli: &Cli) {
@@ -60,6 +88,13 @@ fn start_logging(cli: &Cli) {
         .format_timestamp_millis();
     if cli.command.is_client() {
         builder.target(env_logger::Target::Pipe(Box::new(AboveTheLine)));
+    } else if matches!(cli.command, Command::Serve(_)) {
+        builder.target(env_logger::Target::Pipe(Box::new(Log)));
+        // env_logger itself cannot see that this is standard error.
+        let is_chosen = |style| style == "always" || style == "never";
+        if is_coloured() && !std::env::var("RUST_LOG_STYLE").is_ok_and(|style| is_chosen(style)) {
+            builder.write_style(env_logger::WriteStyle::Always);
+        }
     }
     builder.init();
 }
@@ -75,9 +110,7 @@ fn call(request: Result<Request, String>) -> Result<(), Failure> {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.config().map_err(Failure::Usage)?;
     let server = Server::start(&config).map_err(Failure::Failed)?;
-    let metrics = server.run().map_err(Failure::Failed)?;
-    log::info!("left: {metrics}");
-    Ok(())
+    server.run().map(drop).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "bench")]

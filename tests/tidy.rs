@@ -15,11 +15,12 @@ const USES: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("services", &["engine"]),
     ("guards", &["engine"]),
+    ("outlet", &[]),
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
     ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("server", &["endpoint", "engine", "guards", "reactor", "services", "units"]),
+    ("server", &["endpoint", "engine", "guards", "outlet", "reactor", "services", "units"]),
     ("client", &["endpoint", "engine", "reactor", "services", "units"]),
     ("cli", &["bench", "client", "endpoint", "guards", "server", "services", "units"]),
 ];

@@ -3,7 +3,6 @@
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
-mod screen;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,11 +10,11 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
 use crate::guards::{Guards, Policy};
+use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
 use console::Console;
-use screen::Screen;
 
 /// Descriptors that are not connections: standard streams, epoll, signals, listeners.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -115,6 +114,8 @@ enum Stage {
     Serving,
     /// Nobody new; until then, those who are here get what is queued for them.
     Draining(Time),
+    /// All is done; until then, last words may wait for somebody to read them.
+    Parting(Time),
     Left,
 }
 
@@ -146,7 +147,7 @@ impl Server {
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &mut reactor)?;
         reactor.watch_input(Manner::Lines).map_err(setting_up)?;
-        let (screen, stage) = (Screen::default(), Stage::Serving);
+        let (screen, stage) = (Screen::stdout(), Stage::Serving);
         Ok(Server { reactor, console, screen, stage, drain: config.drain })
     }
 
@@ -160,10 +161,9 @@ impl Server {
             while let Some(note) = self.reactor.next_note() {
                 self.heed(&note);
             }
-            self.show();
             self.look_at_stage();
+            self.show();
         }
-        self.screen.finish();
         Ok(self.reactor.engine().metrics())
     }
 
@@ -190,7 +190,8 @@ impl Server {
                 engine.close_all();
                 Stage::Draining(self.reactor.now().after(self.drain))
             }
-            Stage::Draining(_) | Stage::Left => Stage::Left,
+            Stage::Draining(_) => self.part(Time::ZERO),
+            Stage::Parting(_) | Stage::Left => Stage::Left,
         };
     }
 
@@ -199,26 +200,57 @@ impl Server {
         let engine = self.reactor.engine();
         let left = engine.connections();
         if left == 0 && !engine.has_touched() {
-            self.stage = Stage::Left;
+            self.stage = self.part(until);
         } else if until <= engine.now() {
             log::warn!("leaving: --drain is over; connections unfinished: {left}");
-            self.stage = Stage::Left;
+            self.stage = self.part(until);
         }
     }
 
-    /// Puts before the operator what there is, as far as the terminal takes it.
+    /// Sums up. Whoever reads it has until then to do so.
+    fn part(&mut self, until: Time) -> Stage {
+        log::info!("left: {}", self.reactor.engine().metrics());
+        Stage::Parting(until)
+    }
+
+    /// Puts before the operator, and into the log, what there is, as far as they take it.
     fn show(&mut self) {
         let engine = self.reactor.engine();
-        self.screen.push(engine.take_screen());
-        engine.metrics_mut().screen_lost += self.screen.flush();
+        let shown = engine.take_screen();
+        if !shown.is_empty() {
+            self.screen.push(shown);
+        }
+        self.screen.flush();
+        if let Some(lost) = self.screen.take_lost() {
+            engine.metrics_mut().screen_lost += lost;
+            self.screen.push(format!("{lost} lines were lost while this screen was stopped\n"));
+        }
+        let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
         let now = engine.now();
-        let again = self.screen.retry().map(|wait| now.after(wait));
-        let drained = match self.stage {
-            Stage::Draining(until) => Some(until),
+        let until = match self.stage {
+            Stage::Parting(until) if !is_behind || until <= now => {
+                self.stage = Stage::Left;
+                None
+            }
+            Stage::Draining(until) | Stage::Parting(until) => Some(until),
             Stage::Serving | Stage::Left => None,
         };
-        self.reactor.wake_at(again.into_iter().chain(drained).min());
+        let again = is_behind.then(|| now.after(outlet::RETRY));
+        self.reactor.wake_at(again.into_iter().chain(until).min());
     }
+}
+
+/// Whether log lines still wait to be taken.
+fn flush_log(metrics: &mut Metrics) -> bool {
+    let mut log = Log::outlet();
+    log.flush();
+    let lost = log.take_lost();
+    drop(log);
+    if let Some(lost) = lost {
+        metrics.log_lost += lost;
+        log::warn!("{lost} log lines were lost while standard error was stopped");
+    }
+    Log::outlet().is_behind()
 }
 
 #[allow(clippy::needless_pass_by_value)] // as `map_err` wants it

@@ -128,7 +128,8 @@ fn a_terminal_that_takes_nothing_more_stops_nobody() {
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
     let terminal = OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
-    let mut server = Server::start_before(terminal, &["echo+tcp://:0", "talk://:0"]);
+    let words = ["echo+tcp://:0", "talk://:0", "--drain", "300ms"];
+    let mut server = Server::start_before(terminal, &words);
     let echo = server.address("echo+tcp");
     let mut talker = Tcp::connect(server.address("talk+tcp"));
     let mut neighbour = Tcp::connect(echo);
