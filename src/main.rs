@@ -91,8 +91,8 @@ fn start_logging(cli: &Cli) {
     } else if matches!(cli.command, Command::Serve(_)) {
         builder.target(env_logger::Target::Pipe(Box::new(Log)));
         // env_logger itself cannot see that this is standard error.
-        let is_chosen = |style| style == "always" || style == "never";
-        if is_coloured() && !std::env::var("RUST_LOG_STYLE").is_ok_and(|style| is_chosen(style)) {
+        let style = std::env::var("RUST_LOG_STYLE").unwrap_or_default();
+        if is_coloured() && !["always", "never"].contains(&style.as_str()) {
             builder.write_style(env_logger::WriteStyle::Always);
         }
     }

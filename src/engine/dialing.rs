@@ -80,7 +80,8 @@ impl Engine {
         connection.active_at = self.net.now;
         let (index, remote) = (usize::from(connection.service), connection.remote.into());
         let arrival = Arrival { remote, local };
-        log::debug!("{peer} connected from {local} to {remote}");
+        let line = format_args!("{peer} connected from {local} to {remote}");
+        self.remark(log::Level::Debug, line);
         self.net.arm(peer);
         self.net.touch(peer);
         self.call(index, |service, net| service.opened(peer, &arrival, net));

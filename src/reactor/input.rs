@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -14,11 +15,19 @@ use rustix::stdio::stdin;
 
 use super::Note;
 use super::source::Source;
+use crate::engine::Time;
 
-/// A line longer than this is passed on in pieces.
+/// A line longer than this is passed on in pieces; of an operator, not at all.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 32 * 1024;
+/// How much an operator may have done before a break: more than anybody types or pastes, and
+/// little enough for an input that never ends. Each byte counts as one.
+const SHARE: usize = 64 * 1024;
+/// How long such a break is.
+const BREAK: Duration = Duration::from_millis(10);
+/// What else is to be paid for: a read and a line.
+const CALL_COST: usize = 1024;
 
 enum State {
     /// epoll says when there is something.
@@ -34,6 +43,8 @@ enum State {
 pub enum Manner {
     /// As `Note::Line`, without the line's end.
     Lines,
+    /// The same at a bounded pace, and no line in pieces: they could be taken for commands.
+    Commands,
     /// As `Note::Bytes`, as they come.
     Bytes,
 }
@@ -42,8 +53,16 @@ pub enum Manner {
 pub(super) struct Input {
     state: State,
     manner: Manner,
+    /// What has been read and not been looked at yet.
+    unread: VecDeque<u8>,
     /// A line that has not ended yet.
     pending: Vec<u8>,
+    /// The line that has not ended yet is too long already.
+    overlong: bool,
+    /// What has been done since the last break.
+    spent: usize,
+    /// When it began to count.
+    counts_from: Time,
     /// Nothing is read while the owner wants nothing.
     pub(super) held: bool,
     /// Whether it is in the queue of the ready.
@@ -61,7 +80,17 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        Ok(Input { state, manner, pending: Vec::new(), held: false, queued: false })
+        Ok(Input {
+            state,
+            manner,
+            unread: VecDeque::new(),
+            pending: Vec::new(),
+            overlong: false,
+            spent: 0,
+            counts_from: Time::ZERO,
+            held: false,
+            queued: false,
+        })
     }
 
     /// Whether there is something to read without epoll saying so.
@@ -69,16 +98,40 @@ impl Input {
         matches!(self.state, State::AlwaysReady) && !self.held
     }
 
-    /// Reads once and passes on what it was.
-    pub(super) fn serve(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+    /// Reads once and passes on what it was. Returns how long to wait before the next time, if it
+    /// had its share.
+    pub(super) fn serve(
+        &mut self,
+        registry: &Registry,
+        notes: &mut VecDeque<Note>,
+        now: Time,
+    ) -> Option<Duration> {
+        if now >= self.counts_from.after(BREAK) {
+            (self.spent, self.counts_from) = (0, now);
+        }
+        if self.unread.is_empty() {
+            self.read(registry, notes);
+        } else {
+            self.take(notes);
+            self.look_again(registry, notes);
+        }
+        let is_paced = self.manner == Manner::Commands && !matches!(self.state, State::Ended);
+        (is_paced && self.spent >= SHARE).then_some(BREAK)
+    }
+
+    fn read(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
         // A background process that reads from its terminal is stopped as a whole (SIGTTIN).
         if matches!(self.state, State::Ended) || self.held || is_in_background() || !is_ready() {
             return;
         }
         let mut chunk = [0; CHUNK_BYTES];
+        self.spent += CALL_COST;
         match rustix::io::read(stdin(), &mut chunk) {
             Ok(count) if count > 0 => match self.manner {
-                Manner::Lines => self.take(&chunk[..count], notes),
+                Manner::Lines | Manner::Commands => {
+                    self.unread.extend(&chunk[..count]);
+                    self.take(notes);
+                }
                 Manner::Bytes => notes.push_back(Note::Bytes(chunk[..count].to_vec())),
             },
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
@@ -94,27 +147,42 @@ impl Input {
         self.look_again(registry, notes);
     }
 
-    fn take(&mut self, bytes: &[u8], notes: &mut VecDeque<Note>) {
-        for byte in bytes {
+    /// Passes on the lines that have been read, an operator's no further than his share goes.
+    fn take(&mut self, notes: &mut VecDeque<Note>) {
+        while self.manner == Manner::Lines || self.spent < SHARE {
+            let Some(byte) = self.unread.pop_front() else { return };
+            self.spent += 1;
             match byte {
                 b'\n' => self.pass_on(notes),
-                _ => self.pending.push(*byte),
+                byte if !self.overlong => self.pending.push(byte),
+                _ => {}
             }
             if self.pending.len() >= LINE_BYTES_MAX {
-                self.pass_on(notes);
+                match self.manner {
+                    Manner::Commands => {
+                        self.overlong = true;
+                        self.pending.clear();
+                    }
+                    Manner::Lines | Manner::Bytes => self.pass_on(notes),
+                }
             }
         }
     }
 
     fn pass_on(&mut self, notes: &mut VecDeque<Note>) {
-        let line = String::from_utf8_lossy(&self.pending);
-        notes.push_back(Note::Line(line.trim_end_matches('\r').to_owned()));
+        self.spent += CALL_COST;
+        if std::mem::take(&mut self.overlong) {
+            notes.push_back(Note::Overlong);
+        } else {
+            let line = String::from_utf8_lossy(&self.pending);
+            notes.push_back(Note::Line(line.trim_end_matches('\r').to_owned()));
+        }
         self.pending.clear();
     }
 
     /// Has epoll look once more whether there is something.
     pub(super) fn look_again(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
-        if !matches!(self.state, State::Polled) {
+        if !matches!(self.state, State::Polled) || !self.unread.is_empty() {
             return;
         }
         let fd = stdin().as_raw_fd();
@@ -126,7 +194,7 @@ impl Input {
     }
 
     fn end(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
-        if !self.pending.is_empty() {
+        if self.overlong || !self.pending.is_empty() {
             self.pass_on(notes);
         }
         if matches!(self.state, State::Polled) {

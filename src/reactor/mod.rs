@@ -11,6 +11,7 @@ mod datagrams;
 mod flush;
 mod input;
 mod listeners;
+mod rest;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "no_ring.rs")]
 mod ring;
 mod sendmmsg;
@@ -36,7 +37,8 @@ use clock::Clock;
 use datagrams::{Datagrams, Tray};
 use input::Input;
 
-use listeners::{Accepting, Listener, is_exhaustion};
+use listeners::{Accepting, Listener};
+use rest::Rests;
 use source::Source;
 use stream::Stream;
 use together::Together;
@@ -48,8 +50,6 @@ pub use sockets::{Families, Listening, bind_datagrams, listen, raise_descriptor_
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
-/// After so many waits in a row that the kernel has not the means for, the loop gives up.
-const FAILED_WAITS_MAX: u32 = 1000;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
@@ -58,6 +58,8 @@ const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 pub enum Note {
     /// The operator has typed a line.
     Line(String),
+    /// The operator has typed a line that is longer than any may be; it is lost.
+    Overlong,
     /// Bytes of standard input, as they came.
     Bytes(Vec<u8>),
     /// The operator's input has ended; comes once, last of the lines.
@@ -97,8 +99,8 @@ pub struct Reactor {
     signals: Option<Signals>,
     input: Option<Input>,
     notes: VecDeque<Note>,
-    /// Waits in a row that the kernel had not the means for.
-    failed_waits: u32,
+    /// Who is to be served later, although there is something to be done.
+    rests: Rests,
     /// When something happened last, and for how long after that the loop does not sleep.
     busy_at: Time,
     spin: Duration,
@@ -134,7 +136,7 @@ impl Reactor {
             signals: None,
             input: None,
             notes: VecDeque::new(),
-            failed_waits: 0,
+            rests: Rests::default(),
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,
@@ -262,15 +264,10 @@ impl Reactor {
     fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            // No reason to leave everybody alone; whoever is there hears of it a turn later.
-            Err(error) if is_exhaustion(&error) && self.failed_waits < FAILED_WAITS_MAX => {
-                self.failed_waits += 1;
+            Ok(()) => self.rests.waited(),
+            Err(error) => {
+                self.rests.endure(error)?;
                 self.events.clear();
-            }
-            waited => {
-                waited?;
-                self.failed_waits = 0;
             }
         }
         let (now, wall_seconds) = self.clock.read();
@@ -285,6 +282,7 @@ impl Reactor {
         events.clear();
         self.events = events;
         self.resume_accepting();
+        self.end_rests();
         Ok(())
     }
 
@@ -301,7 +299,8 @@ impl Reactor {
         };
         let fresh = self.hung_up.first().map(|_| self.engine.now().after(flush::LINGER_LOOK));
         let lingering = self.lingering.front().map(|(when, _)| *when).or(fresh);
-        let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at];
+        let rest = self.rests.next();
+        let deadlines = [self.engine.next_deadline(), retry, lingering, self.wake_at, rest];
         let next = deadlines.into_iter().flatten().min()?;
         self.timeout_until(next)
     }

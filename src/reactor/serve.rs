@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use super::datagrams::Watch;
-use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
+use super::datagrams::{Left, Watch};
+use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
+use super::rest::PAUSE;
 use super::source::Source;
 use super::stream::{Reading, Stream};
 use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
@@ -64,17 +65,24 @@ impl Reactor {
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        let now = self.engine.now();
-        let (letterbox, metrics) = (&mut self.guards.letterbox, self.engine.metrics_mut());
-        if datagrams.serve(responder, tray, &mut Watch { letterbox, metrics, now }) {
-            enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
+        let mut watch = Watch { letterbox: &mut self.guards.letterbox, engine: &mut self.engine };
+        let left = datagrams.serve(responder, tray, &mut watch);
+        datagrams.await_room(self.poll.registry(), watch.engine);
+        let source = Source::Datagrams(slot);
+        match left {
+            Left::Nothing => {}
+            Left::More => enqueue(&mut self.ready, source, &mut datagrams.queued),
+            Left::Refused => {
+                datagrams.queued = true;
+                self.rest(source, PAUSE);
+            }
         }
-        datagrams.await_room(self.poll.registry());
     }
 
     fn serve_listener(&mut self, slot: usize) {
         let Some(listener) = self.listeners.get_mut(slot) else { return };
         listener.queued = false;
+        let mut gone = 0;
         for _ in 0..ACCEPTS_MAX {
             if self.accepting != Accepting::Yes {
                 return;
@@ -99,8 +107,12 @@ impl Reactor {
                     }
                 }
                 Accepted::None => return,
-                Accepted::Exhausted(error) => {
-                    let again = Accepting::Exhausted(self.engine.now().after(RETRY));
+                Accepted::Gone(error) if gone < GONE_MAX => {
+                    gone += 1;
+                    self.engine.remark(log::Level::Debug, format_args!("accepting: {error}"));
+                }
+                Accepted::Gone(error) | Accepted::Exhausted(error) => {
+                    let again = Accepting::Exhausted(self.engine.now().after(PAUSE));
                     return self.pause_accepting(again, format_args!("{error}"));
                 }
             }
@@ -141,8 +153,11 @@ impl Reactor {
     fn serve_input(&mut self) {
         let Some(input) = &mut self.input else { return };
         input.queued = false;
-        input.serve(self.poll.registry(), &mut self.notes);
-        if input.is_always_ready() {
+        let pause = input.serve(self.poll.registry(), &mut self.notes, self.engine.now());
+        if let Some(pause) = pause {
+            input.queued = true;
+            self.rest(Source::Input, pause);
+        } else if input.is_always_ready() {
             enqueue(&mut self.ready, Source::Input, &mut input.queued);
         }
     }

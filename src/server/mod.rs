@@ -146,7 +146,7 @@ impl Server {
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &mut reactor)?;
-        reactor.watch_input(Manner::Lines).map_err(setting_up)?;
+        reactor.watch_input(Manner::Commands).map_err(setting_up)?;
         let (screen, stage) = (Screen::stdout(), Stage::Serving);
         Ok(Server { reactor, console, screen, stage, drain: config.drain })
     }
@@ -174,6 +174,7 @@ impl Server {
                     self.stop();
                 }
             }
+            Note::Overlong => self.screen.push("a line as long as that is lost: nothing done\n"),
             Note::Bytes(_) => {}
             Note::InputEnded => self.console.ended(self.reactor.engine()),
             Note::Stop => self.stop(),

@@ -102,6 +102,11 @@ impl Server {
         writeln!(input, "{line}").expect("the server reads its console");
     }
 
+    /// Its standard input, to be written to by somebody else.
+    pub(crate) fn console(&mut self) -> ChildStdin {
+        self.input.take().expect("a console")
+    }
+
     /// Leaves the console: the server's standard input ends.
     pub(crate) fn operator_leaves(&mut self) {
         self.input = None;
