@@ -1,5 +1,6 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
+mod announce;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
@@ -14,6 +15,7 @@ use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
+use announce::Announcement;
 use console::Console;
 
 /// Descriptors that are not connections: standard streams, epoll, signals, listeners.
@@ -124,6 +126,7 @@ pub struct Server {
     reactor: Reactor,
     console: Console,
     screen: Screen,
+    announcement: Option<Announcement>,
     stage: Stage,
     drain: Duration,
 }
@@ -134,7 +137,12 @@ impl Server {
     /// # Errors
     /// One line for people: what could not be done, where, why, and what would help.
     pub fn start(config: &Config) -> Result<Server, String> {
+        // First of all: whatever fails, an old announcement must not outlive it.
+        let announcement = config.announce.as_deref().map(Announcement::prepare).transpose();
+        let mut announcement = announcement?;
         let limits = config.limits()?;
+        // Before signals are watched: a name server that does not answer can be given up.
+        let plan = listen::plan(config)?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
         if config.uring
@@ -145,10 +153,11 @@ impl Server {
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals(&[]).map_err(setting_up)?;
-        let console = listen::open(config, &mut reactor)?;
+        let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
         let (screen, stage) = (Screen::stdout(), Stage::Serving);
-        Ok(Server { reactor, console, screen, stage, drain: config.drain })
+        let drain = config.drain;
+        Ok(Server { reactor, console, screen, announcement, stage, drain })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -156,6 +165,8 @@ impl Server {
     /// # Errors
     /// If the kernel refuses to poll.
     pub fn run(mut self) -> Result<Metrics, String> {
+        // What the start has left waiting for a reader is no event.
+        self.show();
         while self.stage != Stage::Left {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
@@ -186,6 +197,7 @@ impl Server {
         self.stage = match self.stage {
             Stage::Serving => {
                 self.reactor.stop_listening();
+                self.announcement = None;
                 let engine = self.reactor.engine();
                 log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
@@ -227,6 +239,7 @@ impl Server {
             self.screen.push(format!("{lost} lines were lost while this screen was stopped\n"));
         }
         let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
+        let is_announcing = self.announcement.as_mut().is_some_and(Announcement::tend);
         let now = engine.now();
         let until = match self.stage {
             Stage::Parting(until) if !is_behind || until <= now => {
@@ -236,7 +249,7 @@ impl Server {
             Stage::Draining(until) | Stage::Parting(until) => Some(until),
             Stage::Serving | Stage::Left => None,
         };
-        let again = is_behind.then(|| now.after(outlet::RETRY));
+        let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
         self.reactor.wake_at(again.into_iter().chain(until).min());
     }
 }
