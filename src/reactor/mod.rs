@@ -81,6 +81,8 @@ pub struct Reactor {
     guards: Guards,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
+    /// When it was looked up which broadcast addresses there are.
+    networks_known: Option<Time>,
     /// Sources to be served in this turn or, with their share used up, in the next.
     ready: VecDeque<Source>,
     accepting: Accepting,
@@ -124,6 +126,7 @@ impl Reactor {
             responders: Vec::new(),
             guards: Guards::new(&Policy::default(), limits.connections),
             tray: None,
+            networks_known: None,
             ready: VecDeque::new(),
             accepting: Accepting::Yes,
             accepted_last: 0,

@@ -8,11 +8,16 @@ use mio::net::TcpStream;
 use super::datagrams::{Left, Watch};
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
 use super::rest::PAUSE;
+use super::sockets;
 use super::source::Source;
 use super::stream::{Reading, Stream};
 use super::{Note, PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Flow, Peer};
 use crate::guards::Turned;
+
+/// Networks that have come meanwhile are known after so long; until then the kernel still refuses
+/// to answer from or to their broadcast addresses.
+const NETWORKS_AGE_MAX: Duration = Duration::from_secs(10);
 
 impl Reactor {
     /// Serves each of those that are ready now once. Those with more to do go to the back of the
@@ -61,6 +66,7 @@ impl Reactor {
     }
 
     fn serve_datagrams(&mut self, slot: usize) {
+        self.know_networks();
         let Some(datagrams) = self.datagrams.get_mut(slot) else { return };
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
@@ -76,6 +82,15 @@ impl Reactor {
                 datagrams.queued = true;
                 self.rest(source, PAUSE);
             }
+        }
+    }
+
+    /// Looks up from time to time which networks this machine is in.
+    fn know_networks(&mut self) {
+        let now = self.engine.now();
+        if self.networks_known.is_none_or(|known| now.since(known) >= NETWORKS_AGE_MAX) {
+            self.networks_known = Some(now);
+            self.guards.letterbox.know_broadcasts(sockets::broadcasts());
         }
     }
 
