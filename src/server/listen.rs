@@ -45,6 +45,9 @@ pub(super) struct Plan {
     names: Vec<Name>,
 }
 
+/// A socket, and where it is.
+type Bound<'a> = (&'a Place, Socket);
+
 /// The addresses of a name. If this machine has only some of them, those will do.
 struct Name {
     host: String,
@@ -178,7 +181,7 @@ pub(super) fn plan(config: &Config) -> Result<Plan, String> {
 
 impl Plan {
     /// Binds all places, or of a name those that this machine has, with a line about each other.
-    fn bind(&self, listening: &Listening) -> Result<(Vec<(&Place, Socket)>, Vec<String>), String> {
+    fn bind(&self, listening: &Listening) -> Result<(Vec<Bound<'_>>, Vec<String>), String> {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
         for place in &self.places {
             match bind(place, &self.places, listening) {
