@@ -24,6 +24,7 @@ pub mod client;
 pub mod endpoint;
 pub mod engine;
 pub mod guards;
+pub mod outlet;
 pub mod reactor;
 pub mod server;
 pub mod services;

@@ -1,11 +1,12 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
-use std::io::Write as _;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, ServeArgs, mistake};
 use cooee::client::{self, AboveTheLine, Ending, Request};
+use cooee::outlet::Log;
 use cooee::server::Server;
 
 /// Why a command ends without having done its work.
@@ -53,8 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn fail(what: &str, status: u8) -> ExitCode {
-    // Nothing is left to be done if nobody can be told; `eprintln!` would panic.
-    let _ = writeln!(AboveTheLine, "cooee: {what}");
+    Log::last_words(format!("cooee: {what}\n"));
     ExitCode::from(status)
 }
 
@@ -63,7 +63,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
     if !mistake::is_help(error) {
         return fail(&mistake::in_one_line(error, std::env::args_os().skip(1)), 2);
     }
-    // As above.
+    // Nothing is left to be done if nobody can be told.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
@@ -75,6 +75,18 @@ fn die_of(signal: i32) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
+/// Whether what goes to standard error may be coloured, as env_logger and clap would decide it.
+fn is_coloured() -> bool {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let can_colour = |kind: &std::ffi::OsStr| kind != "dumb";
+    let is_willing = match std::env::var_os("CLICOLOR") {
+        Some(choice) => choice != "0",
+        None => std::env::var_os("TERM").is_some_and(|kind| can_colour(&kind)),
+    };
+    let is_forced = variable("CLICOLOR_FORCE").is_some();
+    variable("NO_COLOR").is_none() && (is_forced || is_willing && std::io::stderr().is_terminal())
+}
+
 fn start_logging(cli: &Cli) {
     let mut builder = env_logger::Builder::new();
     builder
@@ -84,6 +96,13 @@ fn start_logging(cli: &Cli) {
         .format_timestamp_millis();
     if cli.command.is_client() {
         builder.target(env_logger::Target::Pipe(Box::new(AboveTheLine)));
+    } else if matches!(cli.command, Command::Serve(_)) {
+        builder.target(env_logger::Target::Pipe(Box::new(Log)));
+        // env_logger itself cannot see that this is standard error.
+        let style = std::env::var("RUST_LOG_STYLE").unwrap_or_default();
+        if is_coloured() && !["always", "never"].contains(&style.as_str()) {
+            builder.write_style(env_logger::WriteStyle::Always);
+        }
     }
     builder.init();
 }
@@ -99,9 +118,7 @@ fn call(request: Result<Request, String>) -> Result<(), Failure> {
 fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = args.config().map_err(Failure::Usage)?;
     let server = Server::start(&config).map_err(Failure::Failed)?;
-    let metrics = server.run().map_err(Failure::Failed)?;
-    log::info!("left: {metrics}");
-    Ok(())
+    server.run().map(drop).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "bench")]

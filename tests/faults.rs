@@ -252,6 +252,63 @@ fn assert_survives(fault: &Fault, error: &str) {
     assert!(lost <= fault.losses, "{} {error}: {lost} lost something", fault.call);
 }
 
+/// A server of whose calls one is answered so by strace, each time; and the record of those calls.
+fn start_refusing(call: &str, answer: &str) -> (Served, std::path::PathBuf) {
+    let inject = format!("inject={call}:{answer}");
+    let trace = format!("trace={call}");
+    let name = format!("cooee-{}-{call}-{}", std::process::id(), answer.replace('=', "-"));
+    let record = std::env::temp_dir().join(name);
+    let path = record.to_str().unwrap();
+    let runner = ["strace", "-D", "-qq", "-o", path, "-e", &trace, "-e", &inject];
+    (
+        Served::start_under(&runner, &["echo+tcp://127.0.0.1:0", "echo+udp://127.0.0.1:0"], &[]),
+        record,
+    )
+}
+
+#[test]
+fn a_call_that_is_refused_for_ever_is_told_once_and_not_made_again_and_again() {
+    if strace().is_none() {
+        return;
+    }
+    for (call, error, told) in [
+        ("recvmmsg", "EPERM", "receiving on"),
+        ("recvmmsg", "ENOMEM", "receiving on"),
+        ("accept4", "EPERM", "not accepting for the moment"),
+        ("accept4", "ECONNABORTED", "not accepting for the moment"),
+    ] {
+        let (mut served, record) = start_refusing(call, &format!("error={error}"));
+        let [tcp, udp] = served.addresses[..] else { panic!("two addresses") };
+        let asker = asker(udp);
+        asker.send(b"anybody?").unwrap();
+        let _caller = TcpStream::connect(tcp).unwrap();
+        served.server.log.wait_for_line(told);
+        let cpu = served.server.cpu_ms();
+        thread::sleep(Duration::from_millis(500)); // an interval to be measured, not a wait
+        let spent = served.server.cpu_ms() - cpu;
+        let calls = std::fs::read_to_string(&record).unwrap().lines().count();
+        std::fs::remove_file(&record).unwrap();
+        assert!(spent < 200, "{call} {error}: {spent} ms of 500 ms");
+        assert!(calls < 2_000, "{call} {error}: {calls} calls");
+        assert_eq!(served.server.log.count(told), 1, "{call} {error}");
+        assert!(served.stats().contains("connections: "), "the console answers");
+    }
+}
+
+#[test]
+fn an_io_uring_that_never_does_anything_is_done_without() {
+    if strace().is_none() {
+        return;
+    }
+    for answer in ["retval=0", "retval=1", "error=EPERM", "error=EINTR"] {
+        let (served, record) = start_refusing("io_uring_enter", answer);
+        converse(served.addresses[0], 1).unwrap();
+        let calls = std::fs::read_to_string(&record).unwrap().lines().count();
+        std::fs::remove_file(&record).unwrap();
+        assert!(calls < 100, "{answer}: {calls} calls");
+    }
+}
+
 /// Connections that come and go; `MANY=1000000` for a long run.
 fn many() -> usize {
     std::env::var("MANY").map_or(100_000, |text| text.parse().expect("MANY is a number"))

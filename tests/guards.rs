@@ -267,3 +267,19 @@ fn networks_are_allowed_and_denied_over_both_transports() {
         stats.contains("1 denied over UDP") && stats.contains("2 denied over TCP")
     });
 }
+
+#[test]
+fn what_was_sent_to_a_whole_network_is_not_answered_and_counted() {
+    let mut served = Served::start(&["echo+udp://0.0.0.0:0"], &["-v"]);
+    let port = served.addresses[0].port();
+    let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
+    asker.set_broadcast(true).unwrap();
+    asker.send_to(b"anybody?", ("127.255.255.255", port)).unwrap();
+    asker.send_to(b"you?", ("127.0.0.1", port)).unwrap();
+    asker.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut buffer = [0; 64];
+    let (count, from) = asker.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..count], from.ip()), (&b"you?"[..], Ipv4Addr::LOCALHOST.into()));
+    assert_eq!(served.stat("from impossible addresses"), 1);
+    assert_eq!(served.stat("answers dropped"), 0, "the kernel was not even asked");
+}

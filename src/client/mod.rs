@@ -252,7 +252,7 @@ impl Client {
         self.reactor.hold_input(true);
         let engine = self.reactor.engine();
         match self.manner {
-            Manner::Lines => engine.tell(self.number, None),
+            Manner::Lines | Manner::Commands => engine.tell(self.number, None),
             Manner::Bytes => engine.feed(self.number, None),
         }
     }

@@ -87,7 +87,8 @@ impl Engine {
         connection.phase = Phase::Open;
         connection.active_at = self.net.now;
         let arrival = Arrival { remote, local };
-        log::debug!("{peer} connected from {local} to {remote}");
+        let line = format_args!("{peer} connected from {local} to {remote}");
+        self.remark(log::Level::Debug, line);
         self.net.arm(peer);
         self.net.touch(peer);
         self.call(index, |service, net| service.opened(peer, &arrival, net));

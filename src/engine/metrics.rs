@@ -45,6 +45,8 @@ pub struct Metrics {
     pub accept_pauses: u64,
     /// Lines meant for an operator's screen that did not take them.
     pub screen_lost: u64,
+    /// Log lines that standard error did not take.
+    pub log_lost: u64,
 }
 
 impl fmt::Display for Metrics {
@@ -74,6 +76,7 @@ impl fmt::Display for Metrics {
             (self.stale_events, "stale events"),
             (self.accept_pauses, "pauses in accepting"),
             (self.screen_lost, "console lines lost"),
+            (self.log_lost, "log lines lost"),
         ];
         rare.iter()
             .filter(|(count, _)| *count > 0)

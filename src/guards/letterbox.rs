@@ -2,7 +2,7 @@
 //! between two servers (CVE-1999-0103, CVE-2024-2169), and no network gets more answers than its
 //! rate, so that nobody can be flooded through us.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Policy;
 use super::buckets::Buckets;
@@ -23,6 +23,8 @@ pub struct Letterbox {
     rate_loopback: bool,
     /// The ports of our own datagram services.
     own_ports: Vec<u16>,
+    /// The broadcast addresses of networks that we are in, sorted.
+    broadcasts: Vec<Ipv4Addr>,
     rate: Option<Buckets>,
 }
 
@@ -61,6 +63,7 @@ impl Letterbox {
             low_ports: policy.udp_low_ports,
             rate_loopback: policy.udp_rate_loopback,
             own_ports: Vec::new(),
+            broadcasts: Vec::new(),
             rate: policy.udp_rate.map(|rate| Buckets::new(rate, policy.seed)),
         }
     }
@@ -72,6 +75,19 @@ impl Letterbox {
         }
     }
 
+    /// From now on these are the broadcast addresses of networks that we are in.
+    pub fn know_broadcasts(&mut self, mut addresses: Vec<Ipv4Addr>) {
+        addresses.sort_unstable();
+        self.broadcasts = addresses;
+    }
+
+    fn is_broadcast(&self, address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => self.broadcasts.binary_search(&address).is_ok(),
+            IpAddr::V6(_) => false,
+        }
+    }
+
     /// Whether a datagram may be looked at: `from` its sender, `to` the address it was sent to,
     /// if that is known.
     ///
@@ -79,7 +95,9 @@ impl Letterbox {
     /// Why it gets no answer.
     pub fn screen(&self, from: SocketAddr, to: Option<IpAddr>) -> Result<(), Unheard> {
         let address = from.ip().to_canonical();
-        if from.port() == 0 || !is_unicast(address) || to.is_some_and(is_for_many) {
+        let to_many = to.is_some_and(|to| is_for_many(to) || self.is_broadcast(to));
+        let is_one = is_unicast(address) && !self.is_broadcast(address);
+        if from.port() == 0 || !is_one || to_many {
             return Err(Unheard::Address);
         }
         if self.own_ports.contains(&from.port()) {
@@ -119,7 +137,7 @@ impl Letterbox {
 }
 
 /// Whether an answer to that address would go to one host (RFC 1122, 3.2.1.3; RFC 4291, 2.7).
-/// Broadcast addresses of single networks are not known here; the kernel refuses to send to them.
+/// Broadcast addresses of single networks do not show; those of our own are known apart.
 fn is_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !matches!(address.octets()[0], 0 | 224..),
@@ -182,6 +200,21 @@ mod tests {
             assert_eq!(screen(to), Err(Unheard::Address), "{to}");
         }
         assert_eq!(screen("192.0.2.99"), Ok(()));
+    }
+
+    #[test]
+    fn a_broadcast_address_of_our_own_network_is_neither_answered_nor_answered_for() {
+        let mut letterbox = letterbox(&Policy::default());
+        letterbox.know_broadcasts(
+            ["192.0.2.255", "127.255.255.255"].map(|ip| ip.parse().unwrap()).into(),
+        );
+        let screen = |sender: &str, to: &str| letterbox.screen(from(sender), to.parse().ok());
+        assert_eq!(screen("192.0.2.1:4000", "192.0.2.255"), Err(Unheard::Address));
+        assert_eq!(screen("192.0.2.1:4000", "::ffff:192.0.2.255"), Err(Unheard::Address));
+        assert_eq!(screen("127.0.0.1:4000", "127.255.255.255"), Err(Unheard::Address));
+        assert_eq!(screen("192.0.2.255:4000", "192.0.2.1"), Err(Unheard::Address));
+        assert_eq!(screen("192.0.2.254:4000", "192.0.2.1"), Ok(()));
+        assert_eq!(screen("192.0.3.255:4000", "192.0.2.1"), Ok(()), "a host of a larger network");
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Who may speak to us at all: networks that are allowed or denied; the most specific one that an
 //! address lies in decides.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
+
+/// How long the prefix of IPv4 addresses in IPv6 (RFC 4291, 2.5.5.2: `::ffff:0:0/96`) is.
+const MAPPED_PREFIX: u8 = 96;
 
 /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Bits behind the prefix are ignored.
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`, for peers are known by their IPv4 addresses.
 ///
 /// # Errors
 /// What is wrong with it, and how it is written.
@@ -14,7 +18,24 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let network = single.or_else(|_| text.parse::<IpNet>()).map_err(|_| {
         format!("{text:?} is not a network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1")
     })?;
-    Ok(network.trunc())
+    unmapped(network.trunc()).ok_or_else(|| {
+        format!("{text:?} has no address but IPv4 ones, as IPv6 has them: write 0.0.0.0/0")
+    })
+}
+
+/// A network within the IPv4 addresses of IPv6 as one of IPv4. `None`: it reaches beyond them, but
+/// not so far that it had any other address that is in use.
+fn unmapped(network: IpNet) -> Option<IpNet> {
+    let IpNet::V6(wide) = network else { return Some(network) };
+    let mapped = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
+    let length = wide.prefix_len();
+    match (wide.network().to_ipv4_mapped(), length.checked_sub(MAPPED_PREFIX)) {
+        (Some(address), Some(length)) => Some(Ipv4Net::new_assert(address, length).into()),
+        _ if (MAPPED_PREFIX - 15..MAPPED_PREFIX).contains(&length) && wide.contains(&mapped) => {
+            None
+        }
+        _ => Some(network),
+    }
 }
 
 /// The rules, the most specific first.
@@ -81,6 +102,31 @@ mod tests {
         assert!(!allows(&networks(&["10.0.0.0/8"], &[]), "192.0.2.1"));
         assert!(!allows(&networks(&["10.0.0.0/8"], &[]), "2001:db8::1"));
         assert!(allows(&networks(&["2001:db8::/32"], &[]), "2001:db8::1"));
+    }
+
+    #[test]
+    fn a_network_of_mapped_addresses_is_the_one_of_ipv4() {
+        for (written, meant) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
+            ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            // Networks of IPv6, whose other addresses are in use.
+            ("::/0", "::/0"),
+            ("::/80", "::/80"),
+            ("64:ff9b::/96", "64:ff9b::/96"),
+        ] {
+            assert_eq!(parse_network(written).unwrap().to_string(), meant, "{written}");
+        }
+        for wrong in ["::ffff:0:0/95", "::ffff:10.0.0.0/81"] {
+            assert!(parse_network(wrong).unwrap_err().contains("0.0.0.0/0"), "{wrong}");
+        }
+        assert!(parse_network("fe80::1%lo").is_err());
+        let rules = networks(&[], &["::ffff:10.0.0.0/104"]);
+        assert!(!allows(&rules, "10.9.9.9") && !allows(&rules, "::ffff:10.9.9.9"));
+        assert!(allows(&networks(&[], &["::/0"]), "10.9.9.9"), "IPv6 is another family");
+        assert!(!allows(&networks(&["::/0"], &[]), "10.9.9.9"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
+use log::Level;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
@@ -12,7 +13,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use super::answers::{Answers, Envelope, Message, alike, segments};
 use super::listeners::{canonical, is_exhaustion};
 use super::{sendmmsg, sockets};
-use crate::engine::{Metrics, Reply, Responder, Time};
+use crate::engine::{Engine, Metrics, Reply, Responder};
 use crate::guards::{Letterbox, Unheard};
 
 /// Datagrams (or trains of them, with GRO) taken in one call.
@@ -27,18 +28,33 @@ const BACKLOG_MAX: usize = 1024;
 /// Who watches over a socket while it is served, and who counts.
 pub(super) struct Watch<'a> {
     pub(super) letterbox: &'a mut Letterbox,
-    pub(super) metrics: &'a mut Metrics,
-    pub(super) now: Time,
+    pub(super) engine: &'a mut Engine,
+}
+
+/// What is left to be done for a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The poll will tell.
+    Nothing,
+    /// There may be more to receive.
+    More,
+    /// The kernel refuses to say what there is; asking again at once would change nothing.
+    Refused,
 }
 
 impl Watch<'_> {
+    fn metrics(&mut self) -> &mut Metrics {
+        self.engine.metrics_mut()
+    }
+
     fn refuse(&mut self, why: Unheard, count: usize) {
-        self.metrics.datagrams_in += count as u64;
-        *why.counter(self.metrics) += count as u64;
+        self.metrics().datagrams_in += count as u64;
+        *why.counter(self.metrics()) += count as u64;
     }
 
     fn charge(&mut self, to: IpAddr, reply: Reply<'_>) -> Result<(), Unheard> {
-        self.letterbox.charge(to, reply.bytes.len(), reply.weight, self.now)
+        let now = self.engine.now();
+        self.letterbox.charge(to, reply.bytes.len(), reply.weight, now)
     }
 }
 
@@ -66,8 +82,10 @@ pub(super) struct Datagrams {
     backlog: VecDeque<(Envelope, usize, Vec<u8>)>,
     /// Whether the poll tells of room to send.
     awaits_room: bool,
-    /// Whether it is in the queue of the ready.
+    /// Whether it is in the queue of the ready, or rests.
     pub(super) queued: bool,
+    /// Whether it has been told that nothing can be received.
+    refusal_told: bool,
 }
 
 impl Datagrams {
@@ -83,8 +101,17 @@ impl Datagrams {
         sockets::allow_fragments(&udp, local.is_ipv6())?;
         sockets::tell_less(&udp, local);
         registry.register(&mut udp, token, Interest::READABLE)?;
-        let (backlog, awaits_room, queued) = (VecDeque::new(), false, false);
-        Ok(Datagrams { udp, state, local, responder, token, backlog, awaits_room, queued })
+        Ok(Datagrams {
+            udp,
+            state,
+            local,
+            responder,
+            token,
+            backlog: VecDeque::new(),
+            awaits_room: false,
+            queued: false,
+            refusal_told: false,
+        })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -93,7 +120,7 @@ impl Datagrams {
 
     /// To be called after serving: has the poll tell of room to send while answers wait for it,
     /// and only then, for otherwise every datagram that leaves would end a wait.
-    pub(super) fn await_room(&mut self, registry: &Registry) {
+    pub(super) fn await_room(&mut self, registry: &Registry, engine: &mut Engine) {
         let awaits_room = !self.backlog.is_empty();
         if awaits_room == self.awaits_room {
             return;
@@ -103,38 +130,54 @@ impl Datagrams {
         match registry.reregister(&mut self.udp, self.token, interest) {
             Ok(()) => self.awaits_room = awaits_room,
             // The next datagram brings another try.
-            Err(error) => log::debug!("polling {}: {error}", self.local),
+            Err(error) => {
+                engine.remark(Level::Debug, format_args!("polling {}: {error}", self.local));
+            }
         }
     }
 
-    /// Answers what has come, within the socket's share of a turn. True: call again, there may be
-    /// more.
+    /// Answers what has come, within the socket's share of a turn.
     pub(super) fn serve(
         &mut self,
         responder: &mut dyn Responder,
         tray: &mut Tray,
         watch: &mut Watch<'_>,
-    ) -> bool {
-        self.send_backlog(watch.metrics);
+    ) -> Left {
+        self.send_backlog(watch.engine);
+        let mut refusals = 0;
         for _ in 0..BATCHES_MAX {
             let count = match self.receive(tray) {
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
-                // The next datagram brings a new edge; until then there is no point in asking.
-                Err(error) if is_exhaustion(&error) => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
+                Err(error) if is_exhaustion(&error) => return self.refused(&error, watch),
                 Err(error) => {
-                    // An error of one datagram (ICMP and the like), never of the socket.
-                    log::debug!("receiving a datagram: {error}");
+                    // An error of one datagram (ICMP and the like), unless all calls end so.
+                    refusals += 1;
+                    if refusals == BATCHES_MAX {
+                        return self.refused(&error, watch);
+                    }
+                    let line = format_args!("receiving a datagram: {error}");
+                    watch.engine.remark(Level::Debug, line);
                     continue;
                 }
             };
+            self.refusal_told = false;
             self.answer(count, responder, tray, watch);
             // Where there is no recvmmsg they come one by one, and none is known to be the last.
             if count < BATCH.min(quinn_udp::BATCH_SIZE) {
-                return false;
+                return Left::Nothing;
             }
         }
-        true
+        Left::More
+    }
+
+    /// Nothing can be received for now, which is told once.
+    fn refused(&mut self, error: &io::Error, watch: &mut Watch<'_>) -> Left {
+        if !std::mem::replace(&mut self.refusal_told, true) {
+            let line = format_args!("receiving on {}: {error}; tried again later", self.local);
+            watch.engine.remark(Level::Warn, line);
+        }
+        Left::Refused
     }
 
     fn receive(&self, tray: &mut Tray) -> io::Result<usize> {
@@ -164,40 +207,41 @@ impl Datagrams {
                 continue;
             }
             for range in trains {
-                watch.metrics.datagrams_in += 1;
+                watch.metrics().datagrams_in += 1;
                 let Some(reply) = responder.answer(asker, &room[range]) else {
-                    watch.metrics.datagrams_unanswered += 1;
+                    watch.metrics().datagrams_unanswered += 1;
                     continue;
                 };
                 match watch.charge(asker.ip(), reply) {
-                    Ok(()) => self.post(answers, envelope, reply.bytes, watch.metrics),
-                    Err(why) => *why.counter(watch.metrics) += 1,
+                    Ok(()) => self.post(answers, envelope, reply.bytes, watch.engine),
+                    Err(why) => *why.counter(watch.metrics()) += 1,
                 }
             }
         }
-        self.send_answers(answers, watch.metrics);
+        self.send_answers(answers, watch.engine);
     }
 
-    fn post(&mut self, to: &mut Answers, envelope: Envelope, answer: &[u8], metrics: &mut Metrics) {
+    fn post(&mut self, to: &mut Answers, envelope: Envelope, answer: &[u8], engine: &mut Engine) {
         if Answers::take(answer.len()) {
             to.add(envelope, answer, self.state.max_gso_segments());
         } else {
-            self.send_answers(to, metrics);
-            self.send(Message::single(envelope, answer), metrics);
+            self.send_answers(to, engine);
+            self.send(Message::single(envelope, answer), engine);
         }
     }
 
-    fn send_answers(&mut self, answers: &mut Answers, metrics: &mut Metrics) {
+    fn send_answers(&mut self, answers: &mut Answers, engine: &mut Engine) {
         let messages: Vec<_> = answers.messages().collect();
         let mut rest = &messages[..];
         while let [first, others @ ..] = rest {
             let count = self.send_together(rest);
             if count == 0 {
-                self.send(*first, metrics);
+                self.send(*first, engine);
                 rest = others;
             } else {
                 let (sent, left) = rest.split_at(count);
-                metrics.datagrams_out += sent.iter().map(|one| one.count() as u64).sum::<u64>();
+                engine.metrics_mut().datagrams_out +=
+                    sent.iter().map(|one| one.count() as u64).sum::<u64>();
                 rest = left;
             }
         }
@@ -215,20 +259,20 @@ impl Datagrams {
     }
 
     /// Sends a message, or keeps it for later behind those that are kept already.
-    fn send(&mut self, message: Message<'_>, metrics: &mut Metrics) {
-        if self.backlog.is_empty() && self.try_send(message, metrics) {
+    fn send(&mut self, message: Message<'_>, engine: &mut Engine) {
+        if self.backlog.is_empty() && self.try_send(message, engine) {
             return;
         }
         if self.backlog.len() < BACKLOG_MAX {
             self.backlog.push_back((message.envelope, message.segment, message.bytes.to_vec()));
         } else {
-            metrics.datagrams_dropped += message.count() as u64;
+            engine.metrics_mut().datagrams_dropped += message.count() as u64;
         }
     }
 
-    fn send_backlog(&mut self, metrics: &mut Metrics) {
+    fn send_backlog(&mut self, engine: &mut Engine) {
         while let Some((envelope, segment, bytes)) = self.backlog.pop_front() {
-            if !self.try_send(Message { envelope, segment, bytes: &bytes }, metrics) {
+            if !self.try_send(Message { envelope, segment, bytes: &bytes }, engine) {
                 self.backlog.push_front((envelope, segment, bytes));
                 return;
             }
@@ -236,20 +280,22 @@ impl Datagrams {
     }
 
     /// Sends a message in a call of its own. False: the kernel takes nothing for now.
-    fn try_send(&self, message: Message<'_>, metrics: &mut Metrics) -> bool {
+    fn try_send(&self, message: Message<'_>, engine: &mut Engine) -> bool {
         match self.transmit(message) {
-            Ok(()) => metrics.datagrams_out += message.count() as u64,
+            Ok(()) => engine.metrics_mut().datagrams_out += message.count() as u64,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // Some path takes no segments of that size: then one by one, perhaps in fragments.
             Err(_) if message.count() > 1 => {
                 for bytes in message.bytes.chunks(message.segment) {
                     let one = Message::single(message.envelope, bytes);
-                    metrics.datagrams_dropped += u64::from(!self.try_send(one, metrics));
+                    engine.metrics_mut().datagrams_dropped +=
+                        u64::from(!self.try_send(one, engine));
                 }
             }
             Err(error) => {
-                log::debug!("answering {}: {error}", message.envelope.to);
-                metrics.datagrams_dropped += message.count() as u64;
+                let to = message.envelope.to;
+                engine.remark(Level::Debug, format_args!("answering {to}: {error}"));
+                engine.metrics_mut().datagrams_dropped += message.count() as u64;
             }
         }
         true
@@ -270,6 +316,7 @@ impl Datagrams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Limits;
     use mio::{Events, Poll};
     use std::time::Duration;
 
@@ -301,13 +348,13 @@ mod tests {
         let [first, second] = peers.each_ref().map(|peer| peer.local_addr().unwrap());
         // The kernel refuses it to a socket that has not asked to broadcast.
         let nobody = ([255, 255, 255, 255], 9).into();
-        let (mut answers, mut metrics) = (Answers::default(), Metrics::default());
+        let (mut answers, mut engine) = (Answers::default(), Engine::new(Limits::default()));
         for to in [nobody, first, first, nobody, second, nobody] {
             answers.add(Envelope { to, from: None }, b"answer", 64);
         }
-        datagrams.send_answers(&mut answers, &mut metrics);
+        datagrams.send_answers(&mut answers, &mut engine);
         assert_eq!([hear(&peers[0]), hear(&peers[0]), hear(&peers[1])], [b"answer"; 3]);
-        assert_eq!((metrics.datagrams_out, metrics.datagrams_dropped), (3, 3));
+        assert_eq!((engine.metrics().datagrams_out, engine.metrics().datagrams_dropped), (3, 3));
         assert_eq!(answers.messages().count(), 0);
     }
 
@@ -315,22 +362,23 @@ mod tests {
     fn the_poll_tells_of_room_to_send_only_while_answers_wait_for_it() {
         let (mut datagrams, mut poll) = served("127.0.0.1:0");
         let [peer, _] = peers();
-        let (mut events, mut metrics) = (Events::with_capacity(4), Metrics::default());
+        let mut engine = Engine::new(Limits::default());
+        let mut events = Events::with_capacity(4);
         let envelope = Envelope { to: peer.local_addr().unwrap(), from: None };
-        let mut is_told = |datagrams: &mut Datagrams| {
-            datagrams.await_room(poll.registry());
+        let mut is_told = |datagrams: &mut Datagrams, engine: &mut Engine| {
+            datagrams.await_room(poll.registry(), engine);
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
             events.iter().any(mio::event::Event::is_writable)
         };
-        assert!(!is_told(&mut datagrams));
+        assert!(!is_told(&mut datagrams, &mut engine));
         datagrams.backlog.push_back((envelope, 4, b"late".to_vec()));
-        datagrams.send(Message::single(envelope, b"later"), &mut metrics);
-        assert!(is_told(&mut datagrams));
-        datagrams.send_backlog(&mut metrics);
+        datagrams.send(Message::single(envelope, b"later"), &mut engine);
+        assert!(is_told(&mut datagrams, &mut engine));
+        datagrams.send_backlog(&mut engine);
         assert_eq!([hear(&peer), hear(&peer)], [&b"late"[..], b"later"]);
-        assert!(!is_told(&mut datagrams));
-        datagrams.send(Message::single(envelope, b"at once"), &mut metrics);
-        assert!(!is_told(&mut datagrams));
-        assert_eq!(metrics.datagrams_out, 3);
+        assert!(!is_told(&mut datagrams, &mut engine));
+        datagrams.send(Message::single(envelope, b"at once"), &mut engine);
+        assert!(!is_told(&mut datagrams, &mut engine));
+        assert_eq!(engine.metrics().datagrams_out, 3);
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -14,11 +15,19 @@ use rustix::stdio::stdin;
 
 use super::Note;
 use super::source::Source;
+use crate::engine::Time;
 
 /// A longer line is dropped as a whole, and its owner told: a piece of it could mean anything.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 32 * 1024;
+/// How much an operator may have done before a break: more than anybody types or pastes, and
+/// little enough for an input that never ends. Each byte counts as one.
+const SHARE: usize = 64 * 1024;
+/// How long such a break is.
+const BREAK: Duration = Duration::from_millis(10);
+/// What else is to be paid for: a read and a line.
+const CALL_COST: usize = 1024;
 
 enum State {
     /// epoll says when there is something.
@@ -34,6 +43,8 @@ enum State {
 pub enum Manner {
     /// As `Note::Line`, without the line's end.
     Lines,
+    /// The same at a bounded pace, for an operator.
+    Commands,
     /// As `Note::Bytes`, as they come.
     Bytes,
 }
@@ -42,10 +53,16 @@ pub enum Manner {
 pub(super) struct Input {
     state: State,
     manner: Manner,
+    /// What has been read and not been looked at yet.
+    unread: VecDeque<u8>,
     /// A line that has not ended yet.
     pending: Vec<u8>,
-    /// It was too long and is being dropped, up to its end.
-    skipping: bool,
+    /// The line that has not ended yet is too long, and is being dropped.
+    overlong: bool,
+    /// What has been done since the last break.
+    spent: usize,
+    /// When it began to count.
+    counts_from: Time,
     /// Nothing is read while the owner wants nothing.
     pub(super) held: bool,
     /// Whether it is in the queue of the ready.
@@ -65,9 +82,22 @@ impl Input {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::AlwaysReady,
             Err(error) => return Err(error),
         };
-        let (pending, skipping) = (Vec::new(), false);
-        let (held, queued, failure) = (false, false, None);
-        Ok(Input { state, manner, pending, skipping, held, queued, failure })
+        Ok(Input::new(state, manner))
+    }
+
+    fn new(state: State, manner: Manner) -> Input {
+        Input {
+            state,
+            manner,
+            unread: VecDeque::new(),
+            pending: Vec::new(),
+            overlong: false,
+            spent: 0,
+            counts_from: Time::ZERO,
+            held: false,
+            queued: false,
+            failure: None,
+        }
     }
 
     /// Whether there is something to read without epoll saying so.
@@ -75,16 +105,40 @@ impl Input {
         matches!(self.state, State::AlwaysReady) && !self.held
     }
 
-    /// Reads once and passes on what it was.
-    pub(super) fn serve(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
+    /// Reads once and passes on what it was. Returns how long to wait before the next time, if it
+    /// had its share.
+    pub(super) fn serve(
+        &mut self,
+        registry: &Registry,
+        notes: &mut VecDeque<Note>,
+        now: Time,
+    ) -> Option<Duration> {
+        if now >= self.counts_from.after(BREAK) {
+            (self.spent, self.counts_from) = (0, now);
+        }
+        if self.unread.is_empty() {
+            self.read(registry, notes);
+        } else {
+            self.take(notes);
+            self.look_again(registry, notes);
+        }
+        let is_paced = self.manner == Manner::Commands && !matches!(self.state, State::Ended);
+        (is_paced && self.spent >= SHARE).then_some(BREAK)
+    }
+
+    fn read(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
         // A background process that reads from its terminal is stopped as a whole (SIGTTIN).
         if matches!(self.state, State::Ended) || self.held || is_in_background() || !is_ready() {
             return;
         }
         let mut chunk = [0; CHUNK_BYTES];
+        self.spent += CALL_COST;
         match rustix::io::read(stdin(), &mut chunk) {
             Ok(count) if count > 0 => match self.manner {
-                Manner::Lines => self.take(&chunk[..count], notes),
+                Manner::Lines | Manner::Commands => {
+                    self.unread.extend(&chunk[..count]);
+                    self.take(notes);
+                }
                 Manner::Bytes => notes.push_back(Note::Bytes(chunk[..count].to_vec())),
             },
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
@@ -100,31 +154,37 @@ impl Input {
         self.look_again(registry, notes);
     }
 
-    fn take(&mut self, bytes: &[u8], notes: &mut VecDeque<Note>) {
-        for byte in bytes {
+    /// Passes on the lines that have been read, an operator's no further than his share goes.
+    fn take(&mut self, notes: &mut VecDeque<Note>) {
+        while self.manner == Manner::Lines || self.spent < SHARE {
+            let Some(byte) = self.unread.pop_front() else { return };
+            self.spent += 1;
             match byte {
-                b'\n' if std::mem::take(&mut self.skipping) => {}
                 b'\n' => self.pass_on(notes),
-                _ if self.skipping => {}
+                _ if self.overlong => {}
                 _ if self.pending.len() == LINE_BYTES_MAX => {
-                    self.skipping = true;
+                    self.overlong = true;
                     self.pending = Vec::new();
                     notes.push_back(Note::LineTooLong);
                 }
-                _ => self.pending.push(*byte),
+                byte => self.pending.push(byte),
             }
         }
     }
 
     fn pass_on(&mut self, notes: &mut VecDeque<Note>) {
-        let line = String::from_utf8_lossy(&self.pending);
-        notes.push_back(Note::Line(line.trim_end_matches('\r').to_owned()));
+        self.spent += CALL_COST;
+        // Its owner has been told of one that was too long.
+        if !std::mem::take(&mut self.overlong) {
+            let line = String::from_utf8_lossy(&self.pending);
+            notes.push_back(Note::Line(line.trim_end_matches('\r').to_owned()));
+        }
         self.pending.clear();
     }
 
     /// Has epoll look once more whether there is something.
     pub(super) fn look_again(&mut self, registry: &Registry, notes: &mut VecDeque<Note>) {
-        if !matches!(self.state, State::Polled) {
+        if !matches!(self.state, State::Polled) || !self.unread.is_empty() {
             return;
         }
         let fd = stdin().as_raw_fd();
@@ -170,11 +230,12 @@ mod tests {
 
     fn notes(pieces: &[&[u8]]) -> Vec<Note> {
         let (state, manner) = (State::AlwaysReady, Manner::Lines);
-        let (pending, skipping) = (Vec::new(), false);
-        let (held, queued, failure) = (false, false, None);
-        let mut input = Input { state, manner, pending, skipping, held, queued, failure };
+        let mut input = Input::new(state, manner);
         let mut notes = VecDeque::new();
-        pieces.iter().for_each(|piece| input.take(piece, &mut notes));
+        for piece in pieces {
+            input.unread.extend(*piece);
+            input.take(&mut notes);
+        }
         notes.into()
     }
 

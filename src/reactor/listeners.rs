@@ -6,7 +6,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 
@@ -14,8 +13,9 @@ use crate::engine::{Arrival, Time};
 
 /// Connections accepted from one listener in one turn; then those already made have theirs.
 pub(super) const ACCEPTS_MAX: usize = 256;
-/// How long to wait when descriptors or memory have run out, unless some are freed before.
-pub(super) const RETRY: Duration = Duration::from_millis(100);
+/// Connections that were gone before they were accepted, in one turn. More in a row than any peers
+/// would bring about (a filter that refuses) are waited out.
+pub(super) const GONE_MAX: usize = 64;
 
 /// A listening socket and the service behind it.
 pub(super) struct Listener {
@@ -31,6 +31,8 @@ pub(super) enum Accepted {
     One(TcpStream, Arrival),
     /// Nobody else is waiting.
     None,
+    /// The one that was to be accepted is gone, or a signal came between; it concerns nobody else.
+    Gone(io::Error),
     /// The machine has run out of something; those who wait go on waiting.
     Exhausted(io::Error),
 }
@@ -53,20 +55,16 @@ impl Listener {
     }
 
     pub(super) fn accept(&self) -> Accepted {
-        loop {
-            match self.tcp.accept() {
-                Ok((stream, remote)) => {
-                    let arrival = Arrival { remote: canonical(remote), local: self.local(&stream) };
-                    return Accepted::One(stream, arrival);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Accepted::None,
-                // accept(2): an error of the connection that was to be accepted, which is gone, or
-                // a signal. It concerns nobody else, and there may be more behind it.
-                Err(error) if is_of_one(&error) => log::debug!("accepting: {error}"),
-                // Descriptors, memory, or something that accept(2) does not know (a security
-                // module, a filter): it may be as true of the next call.
-                Err(error) => return Accepted::Exhausted(error),
+        match self.tcp.accept() {
+            Ok((stream, remote)) => {
+                let arrival = Arrival { remote: canonical(remote), local: self.local(&stream) };
+                Accepted::One(stream, arrival)
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Accepted::None,
+            Err(error) if is_of_one(&error) => Accepted::Gone(error),
+            // Descriptors, memory, or something that accept(2) does not know (a security
+            // module, a filter): it may be as true of the next call.
+            Err(error) => Accepted::Exhausted(error),
         }
     }
 

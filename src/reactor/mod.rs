@@ -11,6 +11,7 @@ mod datagrams;
 mod flush;
 mod input;
 mod listeners;
+mod rest;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "no_ring.rs")]
 mod ring;
 mod sendmmsg;
@@ -41,6 +42,7 @@ use datagrams::{Datagrams, Tray};
 use input::Input;
 
 use listeners::{Accepting, Listener};
+use rest::Rests;
 use signals::Signals;
 use source::Source;
 use stream::Stream;
@@ -54,8 +56,6 @@ pub use sockets::{Families, Listening, bind_datagrams, listen, raise_descriptor_
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
-/// After so many waits in a row that the kernel has not the means for, the loop gives up.
-const FAILED_WAITS_MAX: u32 = 1000;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
@@ -87,6 +87,8 @@ pub struct Reactor {
     guards: Guards,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
+    /// When it was looked up which broadcast addresses there are.
+    networks_known: Option<Time>,
     /// Sources that have become ready.
     ready: VecDeque<Source>,
     /// Sources with more to do that have had their share: each turn they come after those that
@@ -113,8 +115,8 @@ pub struct Reactor {
     signals: Option<Signals>,
     input: Option<Input>,
     notes: VecDeque<Note>,
-    /// Waits in a row that the kernel had not the means for.
-    failed_waits: u32,
+    /// Who is to be served later, although there is something to be done.
+    rests: Rests,
     /// When something happened last, and for how long after that the loop does not sleep.
     busy_at: Time,
     spin: Duration,
@@ -138,6 +140,7 @@ impl Reactor {
             responders: Vec::new(),
             guards: Guards::new(&Policy::default(), limits.connections),
             tray: None,
+            networks_known: None,
             ready: VecDeque::new(),
             unfinished: VecDeque::new(),
             accepting: Accepting::Yes,
@@ -154,7 +157,7 @@ impl Reactor {
             signals: None,
             input: None,
             notes: VecDeque::new(),
-            failed_waits: 0,
+            rests: Rests::default(),
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,

@@ -10,6 +10,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use io_uring::{IoUring, opcode, squeue, types};
 use nix::libc;
@@ -20,8 +21,10 @@ const ENTRIES: u32 = 256;
 
 /// How often a call that could do nothing is made again before the ring is given up. Not while
 /// operations are under way: what they read and write must not be given back before they are done,
-/// so then it goes on for as long as it takes. (None waits for anything but the kernel itself.)
+/// so then it goes on for as long as it takes, with a nap before each call. (None waits for
+/// anything but the kernel itself.)
 const FRUITLESS_MAX: usize = 16;
+const NAP: Duration = Duration::from_millis(1);
 
 /// An io_uring for batches of operations that do not wait.
 ///
@@ -93,12 +96,13 @@ impl Ring {
 
     /// Has all that is queued done.
     fn run(&mut self) {
-        let (mut begun, mut done, mut fruitless) = (0, 0, 0);
-        while done < self.outcomes.len() {
-            match self.uring.submit_and_wait(self.outcomes.len() - done) {
-                Ok(count) => begun += count,
-                Err(_) => fruitless += 1,
-            }
+        let queued = self.outcomes.len();
+        let (mut done, mut fruitless) = (0, 0);
+        while done < queued {
+            // What became of the call, the queues tell: whatever it returns, a filter may have
+            // answered in the kernel's place.
+            let _ = self.uring.submit_and_wait(queued - done);
+            let begun = queued - self.uring.submission().len();
             let before = done;
             for completion in self.uring.completion() {
                 done += 1;
@@ -107,10 +111,13 @@ impl Ring {
                     *outcome = Some(completion.result());
                 }
             }
-            fruitless = if done > before { 0 } else { fruitless };
-            if fruitless > FRUITLESS_MAX && done == begun {
-                self.spent = true;
-                return;
+            fruitless = if done > before { 0 } else { fruitless + 1 };
+            if fruitless > FRUITLESS_MAX {
+                if done == begun {
+                    self.spent = true;
+                    return;
+                }
+                std::thread::sleep(NAP);
             }
         }
     }

@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use super::datagrams::Watch;
-use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, RETRY};
+use super::datagrams::{Left, Watch};
+use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
+use super::rest::PAUSE;
+use super::sockets;
 use super::source::Source;
 use super::stream::{Reading, Stream};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Flow, Peer};
 use crate::guards::Turned;
+
+/// Networks that have come meanwhile are known after so long; until then the kernel still refuses
+/// to answer from or to their broadcast addresses.
+const NETWORKS_AGE_MAX: Duration = Duration::from_secs(10);
 
 impl Reactor {
     /// Serves those that have become ready, and then those that had more to do, each once and as
@@ -80,21 +86,38 @@ impl Reactor {
     }
 
     fn serve_datagrams(&mut self, slot: usize) {
+        self.know_networks();
         let Some(datagrams) = self.datagrams.get_mut(slot) else { return };
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        let now = self.engine.now();
-        let (letterbox, metrics) = (&mut self.guards.letterbox, self.engine.metrics_mut());
-        if datagrams.serve(responder, tray, &mut Watch { letterbox, metrics, now }) {
-            enqueue(&mut self.unfinished, Source::Datagrams(slot), &mut datagrams.queued);
+        let mut watch = Watch { letterbox: &mut self.guards.letterbox, engine: &mut self.engine };
+        let left = datagrams.serve(responder, tray, &mut watch);
+        datagrams.await_room(self.poll.registry(), watch.engine);
+        let source = Source::Datagrams(slot);
+        match left {
+            Left::Nothing => {}
+            Left::More => enqueue(&mut self.unfinished, source, &mut datagrams.queued),
+            Left::Refused => {
+                datagrams.queued = true;
+                self.rest(source, PAUSE);
+            }
         }
-        datagrams.await_room(self.poll.registry());
+    }
+
+    /// Looks up from time to time which networks this machine is in.
+    fn know_networks(&mut self) {
+        let now = self.engine.now();
+        if self.networks_known.is_none_or(|known| now.since(known) >= NETWORKS_AGE_MAX) {
+            self.networks_known = Some(now);
+            self.guards.letterbox.know_broadcasts(sockets::broadcasts());
+        }
     }
 
     fn serve_listener(&mut self, slot: usize) {
         let Some(listener) = self.listeners.get_mut(slot) else { return };
         listener.queued = false;
+        let mut gone = 0;
         for _ in 0..ACCEPTS_MAX {
             if self.accepting != Accepting::Yes {
                 return;
@@ -120,8 +143,12 @@ impl Reactor {
                     }
                 }
                 Accepted::None => return,
-                Accepted::Exhausted(error) => {
-                    let again = Accepting::Exhausted(self.engine.now().after(RETRY));
+                Accepted::Gone(error) if gone < GONE_MAX => {
+                    gone += 1;
+                    self.engine.remark(log::Level::Debug, format_args!("accepting: {error}"));
+                }
+                Accepted::Gone(error) | Accepted::Exhausted(error) => {
+                    let again = Accepting::Exhausted(self.engine.now().after(PAUSE));
                     return self.pause_accepting(again, format_args!("{error}"));
                 }
             }
@@ -197,8 +224,11 @@ impl Reactor {
     fn serve_input(&mut self) {
         let Some(input) = &mut self.input else { return };
         input.queued = false;
-        input.serve(self.poll.registry(), &mut self.notes);
-        if input.is_always_ready() {
+        let pause = input.serve(self.poll.registry(), &mut self.notes, self.engine.now());
+        if let Some(pause) = pause {
+            input.queued = true;
+            self.rest(Source::Input, pause);
+        } else if input.is_always_ready() {
             enqueue(&mut self.unfinished, Source::Input, &mut input.queued);
         }
     }

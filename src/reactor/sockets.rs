@@ -224,6 +224,23 @@ pub(super) fn allow_fragments(socket: &mio::net::UdpSocket, is_ipv6: bool) -> io
     Ok(())
 }
 
+/// The broadcast addresses of the networks that this machine is in. A kernel that does not say is
+/// left to refuse them by itself.
+pub(super) fn broadcasts() -> Vec<Ipv4Addr> {
+    let found = nix::ifaddrs::getifaddrs().into_iter().flatten();
+    let ips = found.filter_map(|one| {
+        let ip = |address: Option<nix::sys::socket::SockaddrStorage>| {
+            address.and_then(|address| address.as_sockaddr_in().map(|found| found.ip()))
+        };
+        Some((ip(one.address)?, ip(one.netmask)?))
+    });
+    let ips: Vec<_> = ips.collect();
+    // The lowest address was one too, once (RFC 1122, 3.3.6), and may be a host's now.
+    let ends = ips.iter().filter(|(_, mask)| (!mask.to_bits()).count_ones() > 1);
+    let ends = ends.flat_map(|(ip, mask)| [*ip | !*mask, *ip & *mask]);
+    ends.filter(|end| ips.iter().all(|(ip, _)| ip != end)).collect()
+}
+
 /// Stops the kernel from telling with each datagram what quinn-udp asks for and nobody here reads:
 /// when it came, its type of service and, where the socket has only one, the address it came to.
 /// A kernel that does not know an option does not tell of it either.
@@ -243,4 +260,16 @@ pub(super) fn tell_less(socket: &mio::net::UdpSocket, local: SocketAddr) {
         };
     }
     let _ = (socket, local);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_broadcast_address_of_loopback_is_known_and_no_host_is_one() {
+        let known = broadcasts();
+        assert!(known.contains(&[127, 255, 255, 255].into()), "{known:?}");
+        assert!(!known.contains(&Ipv4Addr::LOCALHOST));
+    }
 }

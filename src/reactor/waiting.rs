@@ -5,24 +5,19 @@ use std::time::Duration;
 
 use mio::Events;
 
-use super::listeners::{Accepting, is_exhaustion};
+use super::listeners::Accepting;
 use super::source::Source;
-use super::{FAILED_WAITS_MAX, Reactor, enqueue, flush};
+use super::{Reactor, enqueue, flush};
 use crate::engine::Peer;
 
 impl Reactor {
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
         match self.poll.poll(&mut self.events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.events.clear(),
-            // No reason to leave everybody alone; whoever is there hears of it a turn later.
-            Err(error) if is_exhaustion(&error) && self.failed_waits < FAILED_WAITS_MAX => {
-                self.failed_waits += 1;
+            Ok(()) => self.rests.waited(),
+            Err(error) => {
+                self.rests.endure(error)?;
                 self.events.clear();
-            }
-            waited => {
-                waited?;
-                self.failed_waits = 0;
             }
         }
         let (now, wall_seconds) = self.clock.read();
@@ -38,6 +33,7 @@ impl Reactor {
         self.events = events;
         self.resume_accepting();
         self.look_for_vanished();
+        self.end_rests();
         Ok(())
     }
 
@@ -57,7 +53,9 @@ impl Reactor {
         let fresh = self.hung_up.first().map(|_| self.engine.now().after(flush::LINGER_LOOK));
         let lingering = self.lingering.front().map(|(when, _)| *when).or(fresh);
         let vanished = self.vanished.next();
-        let deadlines = [self.engine.next_deadline(), retry, lingering, vanished, self.wake_at];
+        let rest = self.rests.next();
+        let deadlines =
+            [self.engine.next_deadline(), retry, lingering, vanished, rest, self.wake_at];
         let next = deadlines.into_iter().flatten().min()?;
         self.timeout_until(next)
     }

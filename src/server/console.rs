@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::screen::Screen;
+use super::Screen;
 use crate::engine::{Bytes, Engine};
 
 /// `/who` lists this many peers and counts the rest.

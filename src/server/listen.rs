@@ -1,11 +1,10 @@
 //! From endpoints to listeners: resolve, look for clashes, bind all or nothing, announce.
 
-use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
 
 use super::Config;
+use super::announce::Announcement;
 use super::console::Console;
 use crate::endpoint::{Endpoint, Transport, url};
 use crate::reactor::{self, Families, Listening, Reactor};
@@ -17,6 +16,8 @@ struct Place {
     offer: &'static Offer,
     transport: Transport,
     address: SocketAddr,
+    /// It was asked for as an address, not as one of a name's: nothing else will do.
+    is_literal: bool,
 }
 
 enum Socket {
@@ -36,17 +37,41 @@ impl Place {
     }
 }
 
-/// Opens every socket that `config` asks for and gives it to the reactor with its service.
-pub(super) fn open(config: &Config, reactor: &mut Reactor) -> Result<Console, String> {
-    let places = places(config)?;
-    let sockets = places
-        .iter()
-        .map(|place| bind(place, &places, &config.listening))
-        .collect::<Result<Vec<_>, _>>()?;
+/// What is to be opened.
+#[derive(Default)]
+pub(super) struct Plan {
+    /// Each once.
+    places: Vec<Place>,
+    names: Vec<Name>,
+}
+
+/// A socket, and where it is.
+type Bound<'a> = (&'a Place, Socket);
+
+/// The addresses of a name. If this machine has only some of them, those will do.
+struct Name {
+    host: String,
+    wanted: Vec<(Transport, SocketAddr)>,
+}
+
+impl Name {
+    fn wants(&self, place: &Place) -> bool {
+        self.wanted.contains(&(place.transport, place.address))
+    }
+}
+
+/// Opens every socket that is planned and gives it to the reactor with its service.
+pub(super) fn open(
+    config: &Config,
+    plan: &Plan,
+    reactor: &mut Reactor,
+    announcement: Option<&mut Announcement>,
+) -> Result<Console, String> {
+    let (bound, missing) = plan.bind(&config.listening)?;
     let mut console = Console::default();
     let mut urls = String::new();
     let mut hired = Hired::default();
-    for (place, socket) in places.iter().zip(sockets) {
+    for (place, socket) in bound {
         let address = socket.local_address().map_err(|error| because(place, &error))?;
         urls.push_str(&url(place.offer.name, place.transport, address));
         urls.push('\n');
@@ -54,8 +79,11 @@ pub(super) fn open(config: &Config, reactor: &mut Reactor) -> Result<Console, St
     }
     console.talk = hired.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
     console.chat = hired.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
-    if let Some(path) = &config.announce {
-        announce(path, &urls)?;
+    if let Some(announcement) = announcement {
+        announcement.publish(&urls)?;
+    }
+    for line in missing {
+        log::warn!("{line}");
     }
     for url in urls.lines() {
         log::info!("listening on {url}");
@@ -124,9 +152,9 @@ impl Socket {
     }
 }
 
-/// Every socket to be opened, each once.
-fn places(config: &Config) -> Result<Vec<Place>, String> {
-    let mut places: Vec<Place> = Vec::new();
+/// Resolves every name and looks for clashes; opens nothing yet.
+pub(super) fn plan(config: &Config) -> Result<Plan, String> {
+    let mut plan = Plan::default();
     for endpoint in config.endpoints() {
         let hosts = match &endpoint.host {
             Some(host) => std::slice::from_ref(host),
@@ -134,24 +162,83 @@ fn places(config: &Config) -> Result<Vec<Place>, String> {
         };
         for transport in endpoint.transports() {
             for host in hosts {
-                for address in resolve(&endpoint, transport, host)? {
-                    let place = Place { offer: endpoint.service, transport, address };
-                    add(&mut places, place)?;
+                let addresses = resolve(&endpoint, transport, host)?;
+                let is_literal = bare(host).parse::<IpAddr>().is_ok();
+                for address in &addresses {
+                    let place =
+                        Place { offer: endpoint.service, transport, address: *address, is_literal };
+                    add(&mut plan.places, place)?;
+                }
+                if !is_literal {
+                    let wanted = addresses.into_iter().map(|address| (transport, address));
+                    plan.names.push(Name { host: host.clone(), wanted: wanted.collect() });
                 }
             }
         }
     }
-    Ok(places)
+    Ok(plan)
+}
+
+impl Plan {
+    /// Binds all places, or of a name those that this machine has, with a line about each other.
+    fn bind(&self, listening: &Listening) -> Result<(Vec<Bound<'_>>, Vec<String>), String> {
+        let (mut bound, mut missing) = (Vec::new(), Vec::new());
+        for place in &self.places {
+            match bind(place, &self.places, listening) {
+                Ok(socket) => bound.push((place, socket)),
+                Err(error) if !place.is_literal && is_unavailable(&error) => {
+                    missing.push((place, self.why(place, &error)));
+                }
+                Err(error) => return Err(self.why(place, &error)),
+            }
+        }
+        for name in &self.names {
+            if !bound.iter().any(|(place, _)| name.wants(place))
+                && let Some((_, why)) = missing.iter().find(|(place, _)| name.wants(place))
+            {
+                return Err(why.clone());
+            }
+        }
+        let line = |(place, why): (&Place, String)| {
+            let names = self.names.iter().find(|name| name.wants(place));
+            let host = names.map_or("", |name| name.host.as_str());
+            format!("{why}; serving the other addresses of {host}")
+        };
+        Ok((bound, missing.into_iter().map(line).collect()))
+    }
+
+    fn why(&self, place: &Place, error: &io::Error) -> String {
+        // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.
+        let mut before = self.places.iter().take_while(|other| !std::ptr::eq(*other, place));
+        match before.find(|other| other.same_port(place)) {
+            Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, place),
+            _ => because(place, error),
+        }
+    }
+}
+
+/// Whether this machine does not have the address, or not its whole family.
+fn is_unavailable(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
+}
+
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn add(places: &mut Vec<Place>, place: Place) -> Result<(), String> {
     let clash = places
-        .iter()
+        .iter_mut()
         .find(|other| other.same_port(&place) && other.address.ip() == place.address.ip());
     match clash {
         Some(other) if other.offer.name != place.offer.name => Err(both_want(other, &place)),
         // Asked for twice, as by --host localhost --host 127.0.0.1.
-        Some(_) => Ok(()),
+        Some(other) => {
+            other.is_literal |= place.is_literal;
+            Ok(())
+        }
         None => {
             places.push(place);
             Ok(())
@@ -165,9 +252,8 @@ fn resolve(
     host: &str,
 ) -> Result<Vec<SocketAddr>, String> {
     let port = endpoint.port.unwrap_or(endpoint.service.port);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
     let name = endpoint.service.name;
-    let found = (bare, port).to_socket_addrs().map_err(|error| {
+    let found = (bare(host), port).to_socket_addrs().map_err(|error| {
         format!(
             "{name}+{transport}: the host {host} does not resolve: {error}; \
              check the name, or give an address"
@@ -182,7 +268,7 @@ fn resolve(
     Ok(addresses)
 }
 
-fn bind(place: &Place, all: &[Place], listening: &Listening) -> Result<Socket, String> {
+fn bind(place: &Place, all: &[Place], listening: &Listening) -> io::Result<Socket> {
     // [::] takes IPv4 peers as well, unless an IPv4 address is asked for beside it.
     let beside = |other: &Place| other.same_port(place) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
@@ -193,18 +279,10 @@ fn bind(place: &Place, all: &[Place], listening: &Listening) -> Result<Socket, S
     let reuse_port = listening.reuse_port && !place.offer.meets;
     let listening = Listening { reuse_port, ..listening.clone() };
     let address = place.address;
-    let socket = match place.transport {
+    match place.transport {
         Transport::Tcp => reactor::listen(address, families, &listening).map(Socket::Tcp),
         Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
-    };
-    socket.map_err(|error| {
-        // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.
-        let mut before = all.iter().take_while(|other| !std::ptr::eq(*other, place));
-        match before.find(|other| other.same_port(place)) {
-            Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, place),
-            _ => because(place, &error),
-        }
-    })
+    }
 }
 
 fn both_want(one: &Place, other: &Place) -> String {
@@ -234,15 +312,44 @@ fn because(place: &Place, error: &io::Error) -> String {
     format!("cannot listen on {}: {error}{help}", place.url())
 }
 
-/// Writes the file in one step, so that whoever waits for it never reads half of it.
-fn announce(path: &Path, urls: &str) -> Result<(), String> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}.part", std::process::id()));
-    // A pipe or a device is written to, never replaced.
-    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    let written = match is_special {
-        true => fs::write(path, urls),
-        false => fs::write(&draft, urls).and_then(|()| fs::rename(&draft, path)),
-    };
-    written.map_err(|error| format!("--announce {}: {error}", path.display()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services;
+
+    /// What comes of a plan to serve greet at these addresses, those of a name or literal ones.
+    fn bound(ips: &[&str], is_literal: bool) -> Result<(usize, Vec<String>), String> {
+        let offer = services::OFFERS.iter().find(|offer| offer.name == "greet").unwrap();
+        let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
+        let place = |address| Place { offer, transport: Transport::Tcp, address, is_literal };
+        let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
+        let plan = Plan {
+            places: addresses.map(place).collect(),
+            names: vec![Name { host: "here".into(), wanted }],
+        };
+        plan.bind(&Listening::default()).map(|(bound, missing)| (bound.len(), missing))
+    }
+
+    #[test]
+    fn of_a_name_those_addresses_are_served_that_this_machine_has() {
+        // Documentation addresses (RFC 5737) belong to no machine.
+        let (count, missing) = bound(&["203.0.113.77", "127.0.0.1"], false).unwrap();
+        assert_eq!((count, missing.len()), (1, 1));
+        assert!(missing[0].contains("203.0.113.77:0: ") && missing[0].ends_with("of here"));
+        assert!(bound(&["203.0.113.77", "203.0.113.78"], false).is_err());
+        assert!(bound(&["203.0.113.77", "127.0.0.1"], true).is_err());
+    }
+
+    #[test]
+    fn an_address_of_a_name_that_is_in_use_is_still_an_error() {
+        let plan = |port| Config {
+            endpoints: vec![format!("greet://:{port}").parse().unwrap()],
+            hosts: vec!["localhost".into()],
+            ..Config::default()
+        };
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let plan = super::plan(&plan(taken.local_addr().unwrap().port())).unwrap();
+        let error = plan.bind(&Listening::default()).map(drop).unwrap_err();
+        assert!(error.contains("in use"), "{error}");
+    }
 }

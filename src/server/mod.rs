@@ -1,10 +1,10 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
+mod announce;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
 mod memory;
-mod screen;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,12 +12,13 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
 use crate::guards::{Guards, Policy};
+use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
+use announce::Announcement;
 use console::Console;
 pub(crate) use memory::BUFFERED_MIN;
-use screen::Screen;
 
 /// Descriptors that are not connections: standard streams, epoll, signals, listeners.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -124,6 +125,8 @@ enum Stage {
     Serving,
     /// Nobody new; until then, those who are here get what is queued for them.
     Draining(Time),
+    /// All is done; until then, last words may wait for somebody to read them.
+    Parting(Time),
     Left,
 }
 
@@ -132,6 +135,7 @@ pub struct Server {
     reactor: Reactor,
     console: Console,
     screen: Screen,
+    announcement: Option<Announcement>,
     stage: Stage,
     drain: Duration,
     leave_with_input: bool,
@@ -143,7 +147,12 @@ impl Server {
     /// # Errors
     /// One line for people: what could not be done, where, why, and what would help.
     pub fn start(config: &Config) -> Result<Server, String> {
+        // First of all: whatever fails, an old announcement must not outlive it.
+        let announcement = config.announce.as_deref().map(Announcement::prepare).transpose();
+        let mut announcement = announcement?;
         let limits = config.limits()?;
+        // Before signals are watched: a name server that does not answer can be given up.
+        let plan = listen::plan(config)?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
         reactor.give_up_after(config.listening.dead_after);
@@ -155,11 +164,11 @@ impl Server {
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals(&[]).map_err(setting_up)?;
-        let console = listen::open(config, &mut reactor)?;
-        reactor.watch_input(Manner::Lines).map_err(setting_up)?;
-        let (screen, stage) = (Screen::default(), Stage::Serving);
+        let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
+        reactor.watch_input(Manner::Commands).map_err(setting_up)?;
+        let (screen, stage) = (Screen::stdout(), Stage::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        Ok(Server { reactor, console, screen, stage, drain, leave_with_input })
+        Ok(Server { reactor, console, screen, announcement, stage, drain, leave_with_input })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -167,15 +176,16 @@ impl Server {
     /// # Errors
     /// If the kernel refuses to poll.
     pub fn run(mut self) -> Result<Metrics, String> {
+        // What the start has left waiting for a reader is no event.
+        self.show();
         while self.stage != Stage::Left {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
                 self.heed(&note);
             }
-            self.show();
             self.look_at_stage();
+            self.show();
         }
-        self.screen.finish();
         Ok(self.reactor.engine().metrics())
     }
 
@@ -206,12 +216,14 @@ impl Server {
         self.stage = match self.stage {
             Stage::Serving => {
                 self.reactor.stop_listening();
+                self.announcement = None;
                 let engine = self.reactor.engine();
                 log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
                 Stage::Draining(self.reactor.now().after(self.drain))
             }
-            Stage::Draining(_) | Stage::Left => Stage::Left,
+            Stage::Draining(_) => self.part(Time::ZERO),
+            Stage::Parting(_) | Stage::Left => Stage::Left,
         };
     }
 
@@ -220,26 +232,58 @@ impl Server {
         let engine = self.reactor.engine();
         let left = engine.connections();
         if left == 0 && !engine.has_touched() {
-            self.stage = Stage::Left;
+            self.stage = self.part(until);
         } else if until <= engine.now() {
             log::warn!("leaving: --drain is over; connections unfinished: {left}");
-            self.stage = Stage::Left;
+            self.stage = self.part(until);
         }
     }
 
-    /// Puts before the operator what there is, as far as the terminal takes it.
+    /// Sums up. Whoever reads it has until then to do so.
+    fn part(&mut self, until: Time) -> Stage {
+        log::info!("left: {}", self.reactor.engine().metrics());
+        Stage::Parting(until)
+    }
+
+    /// Puts before the operator, and into the log, what there is, as far as they take it.
     fn show(&mut self) {
         let engine = self.reactor.engine();
-        self.screen.push(engine.take_screen());
-        engine.metrics_mut().screen_lost += self.screen.flush();
+        let shown = engine.take_screen();
+        if !shown.is_empty() {
+            self.screen.push(shown);
+        }
+        self.screen.flush();
+        if let Some(lost) = self.screen.take_lost() {
+            engine.metrics_mut().screen_lost += lost;
+            self.screen.push(format!("{lost} lines were lost while this screen was stopped\n"));
+        }
+        let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
+        let is_announcing = self.announcement.as_mut().is_some_and(Announcement::tend);
         let now = engine.now();
-        let again = self.screen.retry().map(|wait| now.after(wait));
-        let drained = match self.stage {
-            Stage::Draining(until) => Some(until),
+        let until = match self.stage {
+            Stage::Parting(until) if !is_behind || until <= now => {
+                self.stage = Stage::Left;
+                None
+            }
+            Stage::Draining(until) | Stage::Parting(until) => Some(until),
             Stage::Serving | Stage::Left => None,
         };
-        self.reactor.wake_at(again.into_iter().chain(drained).min());
+        let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
+        self.reactor.wake_at(again.into_iter().chain(until).min());
     }
+}
+
+/// Whether log lines still wait to be taken.
+fn flush_log(metrics: &mut Metrics) -> bool {
+    let mut log = Log::outlet();
+    log.flush();
+    let lost = log.take_lost();
+    drop(log);
+    if let Some(lost) = lost {
+        metrics.log_lost += lost;
+        log::warn!("{lost} log lines were lost while standard error was stopped");
+    }
+    Log::outlet().is_behind()
 }
 
 #[allow(clippy::needless_pass_by_value)] // as `map_err` wants it

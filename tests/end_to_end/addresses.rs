@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
 
-use crate::support::{Datagrams, Server, Tcp, at, free_port, has_ipv6};
+use rustix::process::Signal;
+
+use crate::support::{Datagrams, Server, Tcp, at, free_port, has_ipv6, refused};
 
 /// Connects to `address` at `host` and asserts that it is told `ip` and its own port.
 fn is_greeted(address: SocketAddr, host: &str, ip: &str) {
@@ -101,4 +105,63 @@ fn an_ipv4_address_beside_the_ipv6_wildcard_is_no_clash() {
             Tcp::connect(at(if address.is_ipv4() { "127.0.0.1" } else { "::1" }, address));
         assert!(client.hear().starts_with("Hello!"), "{address}");
     }
+}
+
+/// A path of a test's own for `--announce`.
+fn announced_at(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("cooee-{name}-{}", std::process::id()))
+}
+
+#[test]
+fn an_announcement_is_there_only_while_somebody_listens() {
+    let path = announced_at("stale");
+    let announce = ["--announce", path.to_str().unwrap()];
+    fs::write(&path, "echo+tcp://127.0.0.1:1\n").unwrap();
+    let mut server = Server::start(&[&["echo+tcp://:0"], &announce[..]].concat());
+    let address = server.address("echo+tcp");
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("echo+tcp://{address}\n"));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().status, 0);
+    assert!(!path.exists(), "it has left");
+    fs::write(&path, "echo+tcp://127.0.0.1:1\n").unwrap();
+    refused(1, &[&["serve", "greet://203.0.113.77:0"], &announce[..]].concat());
+    assert!(!path.exists(), "it has not started");
+}
+
+#[test]
+fn a_fifo_that_nobody_reads_yet_keeps_nobody_waiting() {
+    let path = announced_at("fifo");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let words = ["echo+tcp://:0", "--announce", path.to_str().unwrap()];
+    let mut deaf = Server::start(&words);
+    Tcp::connect(deaf.address("echo+tcp")).echoes("served");
+    deaf.signal(Signal::TERM);
+    assert_eq!(deaf.ended().status, 0, "it hears signals");
+    let mut server = Server::start(&words);
+    server.log.wait_for_line("written once somebody reads it");
+    let address = server.address("echo+tcp");
+    // Reads until its end.
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("echo+tcp://{address}\n"));
+    drop(server);
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn an_open_descriptor_is_written_to_and_keeps_what_it_has() {
+    let path = announced_at("descriptor");
+    for (number, redirection) in [("/dev/stdout", ">>"), ("/dev/fd/3", "3>>")] {
+        fs::write(&path, "before\n").unwrap();
+        let script = format!("exec \"$0\" \"$@\" {redirection}\"$OUT\"");
+        let out = format!("OUT={}", path.to_str().unwrap());
+        let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve", "echo+tcp://:0", "--announce", number];
+        let words = [&[out.as_str(), "sh", "-c", &script], &cooee[..]].concat();
+        let mut server = Server::run("env", &words);
+        let address = server.address("echo+tcp");
+        server.operator("/stats");
+        server.operator("/quit");
+        assert_eq!(server.ended().status, 0);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("before\necho+tcp://{address}\n")), "{number}: {text}");
+    }
+    fs::remove_file(path).unwrap();
 }

@@ -1,6 +1,7 @@
 //! The operator's console: its commands, its mistakes and its end.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 
 use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -164,7 +165,8 @@ fn a_terminal_that_takes_nothing_more_stops_nobody() {
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap();
     let terminal = OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
-    let mut server = Server::start_before(terminal, &["echo+tcp://:0", "talk://:0"]);
+    let words = ["echo+tcp://:0", "talk://:0", "--drain", "300ms"];
+    let mut server = Server::start_before(terminal, &words);
     let echo = server.address("echo+tcp");
     let mut talker = Tcp::connect(server.address("talk+tcp"));
     let mut neighbour = Tcp::connect(echo);
@@ -176,4 +178,37 @@ fn a_terminal_that_takes_nothing_more_stops_nobody() {
     drop((talker, neighbour));
     server.signal(Signal::TERM);
     assert_eq!(server.ended().status, 0);
+}
+
+#[test]
+fn an_input_that_never_ends_takes_little_time_and_keeps_nobody_waiting() {
+    let cooee = env!("CARGO_BIN_EXE_cooee");
+    let script = "exec \"$0\" \"$@\" </dev/zero";
+    let mut zeros = Server::run("sh", &["-c", script, cooee, "serve", "echo+tcp://:0"]);
+    keeps_time(&mut zeros);
+    let mut lines = Server::start(&["echo+tcp://:0"]);
+    let mut console = lines.console();
+    // It ends with the server.
+    std::thread::spawn(move || while console.write_all(&b"yes\n".repeat(1000)).is_ok() {});
+    keeps_time(&mut lines);
+}
+
+fn keeps_time(server: &mut Server) {
+    let mut client = Tcp::connect(server.address("echo+tcp"));
+    client.echoes("served");
+    let cpu = server.cpu_ms();
+    client.hears_nothing();
+    assert!(server.cpu_ms() - cpu < 200, "it spins");
+    client.echoes("still served");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_no_command_and_no_part_of_it_is() {
+    let (mut server, _client) = echo_and_talk();
+    server.operator(&format!("{}/quit", "x".repeat(64 << 10)));
+    assert!(server.screen.next_line().contains("nothing done"));
+    server.operator(&"y".repeat(200_000));
+    assert!(server.screen.next_line().contains("nothing done"));
+    server.operator("/stats");
+    assert!(server.screen.next_line().starts_with("connections: 1 (1 open)"));
 }

@@ -8,6 +8,7 @@ mod console;
 mod datagrams;
 mod leaving;
 mod limits;
+mod log;
 mod refusals;
 mod speed;
 #[path = "../support/mod.rs"]

@@ -50,15 +50,21 @@ impl Server {
     /// `cooee serve` with these words behind it, whose operator looks at `screen`.
     pub(crate) fn start_before(screen: impl Into<Stdio>, words: &[&str]) -> Server {
         let words = [&["serve"], words].concat();
-        Server::spawn(env!("CARGO_BIN_EXE_cooee"), &words, screen.into())
+        Server::spawn(env!("CARGO_BIN_EXE_cooee"), &words, screen.into(), Stdio::piped())
+    }
+
+    /// `cooee serve` with these words behind it, whose log goes to `log`.
+    pub(crate) fn start_logging_to(log: impl Into<Stdio>, words: &[&str]) -> Server {
+        let words = [&["serve"], words].concat();
+        Server::spawn(env!("CARGO_BIN_EXE_cooee"), &words, Stdio::piped(), log.into())
     }
 
     /// Any program that is or becomes cooee.
     pub(crate) fn run(program: &str, words: &[&str]) -> Server {
-        Server::spawn(program, words, Stdio::piped())
+        Server::spawn(program, words, Stdio::piped(), Stdio::piped())
     }
 
-    fn spawn(program: &str, words: &[&str], screen: Stdio) -> Server {
+    fn spawn(program: &str, words: &[&str], screen: Stdio, log: Stdio) -> Server {
         let mut words = words.to_vec();
         let serve = words.iter().position(|word| *word == "serve");
         if let Some(at) = serve.filter(|_| is_plain() && !words.contains(&"help")) {
@@ -72,15 +78,11 @@ impl Server {
             .env("RES_OPTIONS", "timeout:1 attempts:1")
             .stdin(Stdio::piped())
             .stdout(screen)
-            .stderr(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the server starts");
-        let log = Lines::of("the log", child.stderr.take().expect("a pipe"));
-        let screen: Box<dyn Read + Send> = match child.stdout.take() {
-            Some(pipe) => Box::new(pipe),
-            None => Box::new(std::io::empty()),
-        };
-        let screen = Lines::of("the screen", screen);
+        let log = Lines::of("the log", or_nothing(child.stderr.take()));
+        let screen = Lines::of("the screen", or_nothing(child.stdout.take()));
         let input = child.stdin.take();
         Server { child, input, log, screen }
     }
@@ -98,6 +100,11 @@ impl Server {
     pub(crate) fn operator(&mut self, line: &str) {
         let input = self.input.as_mut().expect("a console");
         writeln!(input, "{line}").expect("the server reads its console");
+    }
+
+    /// Its standard input, to be written to by somebody else.
+    pub(crate) fn console(&mut self) -> ChildStdin {
+        self.input.take().expect("a console")
     }
 
     /// Leaves the console: the server's standard input ends.
@@ -131,6 +138,14 @@ impl Server {
         let status = self.child.wait().expect("a child");
         let killed_by = || -status.signal().unwrap_or(0);
         Ended { status: status.code().unwrap_or_else(killed_by), log, screen }
+    }
+}
+
+/// What a child's output can be read from, if it goes to us.
+fn or_nothing(pipe: Option<impl Read + Send + 'static>) -> Box<dyn Read + Send> {
+    match pipe {
+        Some(pipe) => Box::new(pipe),
+        None => Box::new(std::io::empty()),
     }
 }
 

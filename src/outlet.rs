@@ -1,0 +1,384 @@
+//! What somebody else reads: standard output, standard error, a FIFO. The reader may stop (Ctrl-S,
+//! a log collector that hangs), and that must never stop the server: text waits in a bounded queue
+//! and is written without waiting. Whoever shares the pipe or terminal notices nothing of it: the
+//! flag that would make it non-blocking for all of them (O_NONBLOCK) is left alone.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+/// Text that waits for longer than the reader is stopped; more is dropped and counted.
+const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Once lines have been dropped, further ones are until no more than this waits.
+const QUEUE_BYTES_AGAIN: usize = QUEUE_BYTES_MAX / 2;
+/// A pipe takes so much in one piece or not at all (PIPE_BUF); poll(2) promises room for it.
+const WRITE_BYTES: usize = 4096;
+/// A terminal that can only be polled promises room for one byte. More at once may block for as
+/// long as it is stopped, but one by one would take for ever.
+const TERMINAL_BYTES: usize = 64;
+/// Writes in one go; what is left then waits for the next.
+const WRITES_MAX: usize = 1024;
+/// When to try again with a reader that is stopped.
+pub const RETRY: Duration = Duration::from_millis(50);
+/// Last words wait for so many `RETRY`s at most: two seconds.
+const LAST_TRIES: usize = 40;
+
+/// How to write without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// It never blocks for long (a file), or it is ours and non-blocking.
+    AtOnce,
+    /// A socket: there it can be said with each call.
+    Socket,
+    /// Shared with others and not to be opened again: asked for room first, so many bytes at once.
+    Polled(usize),
+}
+
+enum Descriptor {
+    Standard(BorrowedFd<'static>),
+    Own(OwnedFd),
+}
+
+impl AsFd for Descriptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Descriptor::Standard(fd) => *fd,
+            Descriptor::Own(fd) => fd.as_fd(),
+        }
+    }
+}
+
+/// A descriptor, and what still has to be written to it.
+pub struct Outlet {
+    descriptor: Descriptor,
+    manner: Manner,
+    queue: VecDeque<u8>,
+    /// Lines that were dropped and have not been told of.
+    lost: u64,
+    /// Why the last write failed, other than for lack of room.
+    failed: Option<Errno>,
+    /// What was written last is not the end of a line.
+    torn: bool,
+}
+
+impl Outlet {
+    /// Standard output.
+    pub fn stdout() -> Outlet {
+        Outlet::new(Descriptor::Standard(rustix::stdio::stdout()))
+    }
+
+    /// Standard error.
+    pub fn stderr() -> Outlet {
+        Outlet::new(Descriptor::Standard(rustix::stdio::stderr()))
+    }
+
+    /// Something that has been opened.
+    pub fn of(descriptor: OwnedFd) -> Outlet {
+        Outlet::new(Descriptor::Own(descriptor))
+    }
+
+    fn new(shared: Descriptor) -> Outlet {
+        let (descriptor, manner) = without_waiting(shared);
+        let (queue, lost, failed, torn) = Default::default();
+        Outlet { descriptor, manner, queue, lost, failed, torn }
+    }
+
+    /// Writes lines, or queues what cannot be written now.
+    pub fn push(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let is_stopped = self.lost > 0 && self.queue.len() > QUEUE_BYTES_AGAIN;
+        if is_stopped || self.queue.len() + text.len() > QUEUE_BYTES_MAX {
+            self.lost += lines(text);
+            return;
+        }
+        if self.torn && self.queue.is_empty() {
+            self.queue.push_back(b'\n');
+        }
+        self.queue.extend(text);
+        self.flush();
+    }
+
+    /// Writes what can be written without waiting.
+    pub fn flush(&mut self) {
+        for _ in 0..WRITES_MAX {
+            let end = self.piece_end();
+            if end == 0 {
+                return;
+            }
+            let piece = &self.queue.as_slices().0[..end];
+            match write(self.descriptor.as_fd(), self.manner, piece) {
+                Ok(count) if count > 0 => {
+                    self.torn = piece.get(count - 1) != Some(&b'\n');
+                    self.failed = None;
+                    self.queue.drain(..count);
+                }
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return,
+                // Nobody reads any more, or the disk is full: that may change.
+                Err(error) => {
+                    self.failed = Some(error);
+                    self.lost += self.queue.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    self.queue.clear();
+                }
+            }
+        }
+    }
+
+    /// Whether something waits.
+    pub fn is_behind(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// How many lines have been lost, if now is the time to tell: the reader reads on. Whatever is
+    /// pushed next stands where they are missing.
+    pub fn take_lost(&mut self) -> Option<u64> {
+        let tells = self.failed.is_none() && self.queue.len() <= QUEUE_BYTES_AGAIN;
+        (self.lost > 0 && tells).then(|| std::mem::take(&mut self.lost))
+    }
+
+    /// Why nothing can be written, if that is not for lack of room.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.failed.map(io::Error::from)
+    }
+
+    /// Writes the rest, if the reader takes it within a moment.
+    pub fn finish(&mut self) {
+        for _ in 0..LAST_TRIES {
+            self.flush();
+            if self.queue.is_empty() {
+                return;
+            }
+            has_room(self.descriptor.as_fd(), RETRY);
+        }
+    }
+
+    /// How much is to be written next, in whole lines if possible: a pipe that others write to as
+    /// well takes such a piece as one.
+    fn piece_end(&mut self) -> usize {
+        let most = match self.manner {
+            Manner::Polled(most) => most,
+            Manner::AtOnce | Manner::Socket => WRITE_BYTES,
+        };
+        let all: &[u8] = self.queue.make_contiguous();
+        let piece = &all[..all.len().min(most)];
+        piece.iter().rposition(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1)
+    }
+}
+
+/// The best way to write to what others may share: a description of our own of the terminal or
+/// FIFO, which can be non-blocking without anybody else being so.
+fn without_waiting(shared: Descriptor) -> (Descriptor, Manner) {
+    use rustix::fs::{Mode, OFlags, fstat, open};
+    let fd = shared.as_fd();
+    let kind = fstat(fd).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode));
+    let most = match kind {
+        FileType::Socket => return (shared, Manner::Socket),
+        FileType::Fifo => WRITE_BYTES,
+        FileType::CharacterDevice => TERMINAL_BYTES,
+        _ => return (shared, Manner::AtOnce),
+    };
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    match open(format!("/dev/fd/{}", fd.as_raw_fd()), flags, Mode::empty()) {
+        Ok(own) => (Descriptor::Own(own), Manner::AtOnce),
+        // It belongs to another user, or there is no /dev/fd.
+        Err(_) => (shared, Manner::Polled(most)),
+    }
+}
+
+fn write(to: BorrowedFd<'_>, manner: Manner, bytes: &[u8]) -> rustix::io::Result<usize> {
+    match manner {
+        Manner::AtOnce => rustix::io::write(to, bytes),
+        Manner::Socket => rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+        Manner::Polled(_) if !has_room(to, Duration::ZERO) => Err(Errno::AGAIN),
+        Manner::Polled(_) => write_polled(to, bytes),
+    }
+}
+
+/// Writes where there was room a moment ago. Somebody who shares the pipe may have taken it since,
+/// so that it is said with the call where the kernel takes it (pipes from Linux 6.5 on).
+fn write_polled(to: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::{ReadWriteFlags, pwritev2};
+        let slices = [io::IoSlice::new(bytes)];
+        match pwritev2(to, &slices, u64::MAX, ReadWriteFlags::NOWAIT) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::SPIPE) => {}
+            done => return done,
+        }
+    }
+    rustix::io::write(to, bytes)
+}
+
+fn has_room(fd: BorrowedFd<'_>, patience: Duration) -> bool {
+    let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
+    let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
+    poll(&mut fds, Some(&patience)).is_ok_and(|count| count > 0)
+}
+
+fn lines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// The log's: standard error.
+static LOG: LazyLock<Mutex<Outlet>> = LazyLock::new(|| Mutex::new(Outlet::stderr()));
+
+/// Where log lines go: to standard error, as far as it takes them. Whoever has a loop flushes it.
+pub struct Log;
+
+impl Log {
+    /// The outlet behind it. Nothing may be logged while it is held.
+    pub fn outlet() -> MutexGuard<'static, Outlet> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a last line behind all others, and waits a moment for somebody to read it.
+    pub fn last_words(text: impl AsRef<[u8]>) {
+        let mut outlet = Log::outlet();
+        outlet.push(text);
+        outlet.finish();
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Log::outlet().push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::{PipeReader, Read, pipe};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// An outlet into a pipe.
+    fn outlet() -> (Outlet, PipeReader) {
+        let (reader, writer) = pipe().unwrap();
+        (Outlet::of(writer.into()), reader)
+    }
+
+    fn line(number: usize) -> String {
+        format!("line {number} {}\n", "x".repeat(100))
+    }
+
+    /// Pushes lines until some are lost; how many that were.
+    fn stuff(outlet: &mut Outlet) -> usize {
+        (0..)
+            .find(|number| {
+                outlet.push(line(*number));
+                outlet.lost > 0
+            })
+            .unwrap()
+    }
+
+    /// Reads and flushes until nothing waits.
+    fn drain(outlet: &mut Outlet, reader: &mut impl Read) -> String {
+        let (mut text, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+        while outlet.is_behind() {
+            let count = reader.read(&mut buffer).unwrap();
+            text.extend_from_slice(&buffer[..count]);
+            outlet.flush();
+        }
+        String::from_utf8(text).unwrap()
+    }
+
+    fn assert_stops_nobody(mut outlet: Outlet, mut reader: impl Read) {
+        let written = stuff(&mut outlet);
+        outlet.push("one more\n");
+        assert_eq!(outlet.lost, 2);
+        assert_eq!(outlet.take_lost(), None, "nobody reads yet");
+        let mut text = String::new();
+        while outlet.queue.len() > QUEUE_BYTES_AGAIN {
+            outlet.push("too early\n");
+            let mut buffer = [0; 4096];
+            let count = reader.read(&mut buffer).unwrap();
+            text.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+            outlet.flush();
+        }
+        assert!(outlet.take_lost().is_some_and(|lost| lost > 2));
+        assert_eq!(outlet.take_lost(), None, "told once");
+        outlet.push("some were lost\n");
+        text.push_str(&drain(&mut outlet, &mut reader));
+        drop(outlet);
+        reader.read_to_string(&mut text).unwrap();
+        let wanted: String = (0..written).map(line).chain(["some were lost\n".into()]).collect();
+        assert!(text == wanted, "every line, whole, in order");
+    }
+
+    #[test]
+    fn a_reader_that_stops_stops_nobody_and_finds_whole_lines_in_order() {
+        let (outlet, reader) = outlet();
+        assert_eq!(outlet.manner, Manner::AtOnce);
+        assert_stops_nobody(outlet, reader);
+        let (here, there) = UnixStream::pair().unwrap();
+        let outlet = Outlet::of(here.into());
+        assert_eq!(outlet.manner, Manner::Socket);
+        assert_stops_nobody(outlet, there);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_again_stops_nobody_either() {
+        let (reader, writer) = pipe().unwrap();
+        let descriptor = Descriptor::Own(writer.into());
+        let (manner, queue) = (Manner::Polled(WRITE_BYTES), VecDeque::new());
+        let (lost, failed, torn) = (0, None, false);
+        assert_stops_nobody(Outlet { descriptor, manner, queue, lost, failed, torn }, reader);
+    }
+
+    #[test]
+    fn the_flag_that_others_share_is_left_alone() {
+        let (_reader, writer) = pipe().unwrap();
+        let shared = writer.try_clone().unwrap();
+        let mut outlet = Outlet::of(writer.into());
+        stuff(&mut outlet);
+        let flags = rustix::fs::fcntl_getfl(&shared).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_costs_the_lines_and_nothing_else() {
+        let (mut outlet, reader) = outlet();
+        drop(reader);
+        for _ in 0..3 {
+            outlet.push("nobody\nhears\n");
+            assert!(!outlet.is_behind());
+            assert_eq!(outlet.take_lost(), None, "and nobody could be told");
+        }
+        assert_eq!(outlet.lost, 6);
+        assert_eq!(outlet.failure().unwrap().kind(), io::ErrorKind::BrokenPipe);
+        outlet.finish();
+    }
+
+    #[test]
+    fn a_full_disk_costs_lines_too() {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut outlet = Outlet::of(full.into());
+        outlet.push("no room\n");
+        assert_eq!((outlet.lost, outlet.is_behind()), (1, false));
+    }
+
+    #[test]
+    fn last_words_do_not_wait_for_ever() {
+        let (mut outlet, mut reader) = outlet();
+        stuff(&mut outlet);
+        let waiting = outlet.queue.len();
+        outlet.finish();
+        assert_eq!(outlet.queue.len(), waiting);
+        drain(&mut outlet, &mut reader);
+        outlet.finish();
+        assert!(!outlet.is_behind());
+    }
+}

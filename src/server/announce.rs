@@ -1,0 +1,333 @@
+//! `--announce FILE`: where others read what is listened on. A file of its own is written in one
+//! step and is there for as long as we listen; whatever else bears the name (a FIFO, a device, an
+//! open descriptor) is written to as its reader takes it, and waited for by nobody.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::outlet::Outlet;
+
+/// Symbolic links that are followed (as the kernel does, path_resolution(7)).
+const LINKS_MAX: usize = 40;
+
+/// Where it is announced what is listened on.
+pub(super) struct Announcement {
+    /// As it was asked for.
+    path: PathBuf,
+    state: State,
+}
+
+enum State {
+    /// To be written as a file in this place.
+    File(PathBuf),
+    /// Written there. The file is kept open, so that no other can be taken for it.
+    Written(PathBuf, File),
+    /// To be written to what has this name, when it can be opened.
+    Named(PathBuf, Vec<u8>),
+    /// Being written to.
+    Open(Outlet),
+    /// Nothing is left to be done.
+    Done,
+}
+
+impl Announcement {
+    /// Looks what `path` is. The file of a server that is gone is removed, so that nobody takes it
+    /// for ours. To be called before anything is opened: `/dev/fd/3` is the user's.
+    ///
+    /// # Errors
+    /// One line for people, if nothing can be announced there.
+    pub(super) fn prepare(path: &Path) -> Result<Announcement, String> {
+        let path = path.to_owned();
+        match prepared(&path) {
+            Ok(state) => Ok(Announcement { path, state }),
+            Err(error) => Err(failed(&path, &error)),
+        }
+    }
+
+    /// Announces `urls`; if a reader has to be waited for, `tend` does the rest.
+    ///
+    /// # Errors
+    /// One line for people.
+    pub(super) fn publish(&mut self, urls: &str) -> Result<(), String> {
+        self.begin(urls).map_err(|error| failed(&self.path, &error))?;
+        if let State::Named(..) = self.state {
+            log::info!("--announce {}: written once somebody reads it", self.path.display());
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, urls: &str) -> io::Result<()> {
+        match &mut self.state {
+            State::File(target) => {
+                let ours = write_whole(target, urls)?;
+                self.state = State::Written(std::mem::take(target), ours);
+            }
+            State::Named(_, text) => *text = urls.into(),
+            State::Open(outlet) => outlet.push(urls),
+            State::Written(..) | State::Done => {}
+        }
+        self.go_on()
+    }
+
+    /// Goes on with what could not be written yet. True: call again in a while.
+    pub(super) fn tend(&mut self) -> bool {
+        if let Err(error) = self.go_on() {
+            log::warn!("{}", failed(&self.path, &error));
+            self.state = State::Done;
+        }
+        matches!(self.state, State::Named(..) | State::Open(_))
+    }
+
+    fn go_on(&mut self) -> io::Result<()> {
+        if let State::Named(path, text) = &mut self.state
+            && let Some(mut outlet) = open(path)?
+        {
+            outlet.push(text);
+            self.state = State::Open(outlet);
+        }
+        let State::Open(outlet) = &mut self.state else { return Ok(()) };
+        outlet.flush();
+        match outlet.failure() {
+            Some(error) => Err(error),
+            None if outlet.is_behind() => Ok(()),
+            // Closed at once: who reads a FIFO waits for its end.
+            None => {
+                self.state = State::Done;
+                Ok(())
+            }
+        }
+    }
+
+    /// Nobody new is let in: the file goes, unless somebody else has put another in its place.
+    pub(super) fn withdraw(&mut self) {
+        if let State::Written(target, ours) = std::mem::replace(&mut self.state, State::Done)
+            && is_still(&target, &ours)
+        {
+            // Whoever has made it impossible knows what he does.
+            let _ = fs::remove_file(target);
+        }
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> String {
+    format!("--announce {}: {error}", path.display())
+}
+
+/// Whether that place still has our file.
+fn is_still(target: &Path, ours: &File) -> bool {
+    let identity = |file: Metadata| (file.dev(), file.ino());
+    let found = fs::symlink_metadata(target).map(identity).ok();
+    found.is_some() && found == ours.metadata().map(identity).ok()
+}
+
+fn prepared(path: &Path) -> io::Result<State> {
+    let target = match follow(path)? {
+        Target::Descriptor(number) => return Ok(State::Open(descriptor(number)?)),
+        Target::Path(target) => target,
+    };
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {
+            fs::remove_file(&target)?;
+            Ok(State::File(target))
+        }
+        Ok(found) if found.is_dir() => Err(Errno::ISDIR.into()),
+        Ok(found) if found.file_type().is_socket() => {
+            Err(io::Error::other("it is a socket, which cannot be opened; name a file or a FIFO"))
+        }
+        Ok(_) => Ok(State::Named(path.to_owned(), Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::File(target)),
+        Err(error) => Err(error),
+    }
+}
+
+enum Target {
+    /// One of our own open descriptors.
+    Descriptor(RawFd),
+    Path(PathBuf),
+}
+
+/// Where symbolic links lead: the one that was named stays what it is. `/dev/stdout` and its like
+/// are descriptors, whatever is behind them.
+fn follow(path: &Path) -> io::Result<Target> {
+    let mut path = path.to_owned();
+    let own = fs::canonicalize("/proc/self/fd").ok();
+    for _ in 0..LINKS_MAX {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        if let Some(number) = number
+            && own.is_some()
+            && fs::canonicalize(parent).ok() == own
+        {
+            return Ok(Target::Descriptor(number));
+        }
+        match fs::read_link(&path) {
+            Ok(link) => path = parent.join(link),
+            // No link, or nothing there at all.
+            Err(_) => return Ok(Target::Path(path)),
+        }
+    }
+    Err(Errno::LOOP.into())
+}
+
+/// Another handle of a descriptor that whoever started us has opened, with the same position.
+fn descriptor(number: RawFd) -> io::Result<Outlet> {
+    match number {
+        1 => Ok(Outlet::stdout()),
+        2 => Ok(Outlet::stderr()),
+        _ => Ok(Outlet::of(duplicate(number)?)),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let this = pidfd_open(getpid(), PidfdFlags::empty())?;
+    Ok(pidfd_getfd(this, number, PidfdGetfdFlags::empty())?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    Ok(File::options().append(true).open(format!("/dev/fd/{number}"))?.into())
+}
+
+/// Opens what is no file. `None`: a FIFO that nobody reads yet.
+fn open(path: &Path) -> io::Result<Option<Outlet>> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    match File::options().write(true).custom_flags(flags).open(path) {
+        Ok(opened) => Ok(Some(Outlet::of(opened.into()))),
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the file in one step, so that whoever waits for it never reads half of it.
+fn write_whole(target: &Path, text: &str) -> io::Result<File> {
+    let mut draft = target.as_os_str().to_owned();
+    draft.push(format!(".{}.part", std::process::id()));
+    let draft = PathBuf::from(draft);
+    // Left behind by a namesake that was killed.
+    let _ = fs::remove_file(&draft);
+    let written = File::create_new(&draft).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        fs::rename(&draft, target)?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A folder of its own for a test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let name = format!("cooee-announce-{}-{name}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            fs::create_dir(&folder).unwrap();
+            Folder(folder)
+        }
+
+        fn names(&self) -> Vec<String> {
+            let names = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name());
+            names.map(|name| name.into_string().unwrap()).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn an_old_file_goes_before_anything_else_and_ours_when_we_leave() {
+        let folder = Folder::new("file");
+        let path = folder.0.join("ports");
+        fs::write(&path, "old\n").unwrap();
+        let mut announcement = Announcement::prepare(&path).unwrap();
+        assert_eq!(folder.names(), [""; 0]);
+        announcement.publish("new\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
+        assert_eq!(folder.names(), ["ports"]);
+        assert!(!announcement.tend());
+        drop(announcement);
+        assert_eq!(folder.names(), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_that_somebody_else_has_put_there_stays() {
+        let folder = Folder::new("other");
+        let path = folder.0.join("ports");
+        let mut announcement = Announcement::prepare(&path).unwrap();
+        announcement.publish("ours\n").unwrap();
+        let mut other = Announcement::prepare(&path).unwrap();
+        other.publish("theirs\n").unwrap();
+        drop(announcement);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs\n");
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_the_file_behind_it_is_written() {
+        let folder = Folder::new("link");
+        let (link, target) = (folder.0.join("link"), folder.0.join("target"));
+        for is_there in [false, true] {
+            if is_there {
+                fs::write(&target, "old\n").unwrap();
+            } else {
+                symlink("target", &link).unwrap();
+            }
+            let mut announcement = Announcement::prepare(&link).unwrap();
+            assert!(!target.exists());
+            announcement.publish("new\n").unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read_to_string(&target).unwrap(), "new\n");
+        }
+        let circle = folder.0.join("circle");
+        symlink("circle", &circle).unwrap();
+        assert!(Announcement::prepare(&circle).is_err());
+        let device = folder.0.join("device");
+        symlink("/dev/null", &device).unwrap();
+        Announcement::prepare(&device).unwrap().publish("new\n").unwrap();
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn what_cannot_be_written_to_is_said() {
+        let folder = Folder::new("wrong");
+        let why = |path: &Path| match Announcement::prepare(path) {
+            Ok(mut announcement) => announcement.publish("url\n").unwrap_err(),
+            Err(why) => why,
+        };
+        assert!(why(&folder.0).contains("directory"));
+        assert!(why(Path::new("/dev/full")).contains("No space left"));
+        assert!(why(Path::new("/dev/fd/9999")).contains("Bad file descriptor"));
+        assert!(why(&folder.0.join("nosuch/ports")).contains("No such file"));
+        let socket = folder.0.join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(why(&socket).contains("socket"));
+        assert_eq!(folder.names(), ["socket"]);
+    }
+}
