@@ -34,38 +34,8 @@ pub(super) struct Vanished {
     /// How much had been sent in all at the last look, and until when that is of interest.
     sent: u64,
     until: Time,
-    asked: Asked,
-}
-
-/// Whom the kernel is asked through.
-enum Asked {
-    NotYet,
-    Open(SockDiag),
-    /// It refuses. Then it gives peers up in its own time.
-    Refused,
-}
-
-impl Asked {
-    /// Opens it the first time. Where there is no netlink, such as under a filter of system
-    /// calls, that is told once.
-    fn open(&mut self) -> Option<&SockDiag> {
-        if matches!(self, Asked::NotYet) {
-            *self = SockDiag::open().map_or_else(Asked::refused, Asked::Open);
-        }
-        match self {
-            Asked::Open(diag) => Some(diag),
-            Asked::NotYet | Asked::Refused => None,
-        }
-    }
-
-    #[allow(clippy::needless_pass_by_value)] // as `map_or_else` wants it
-    fn refused(error: io::Error) -> Asked {
-        log::warn!(
-            "the kernel cannot be asked about its connections: {error}; a peer whose machine \
-             vanishes while it is owed something may stay for a quarter of an hour"
-        );
-        Asked::Refused
-    }
+    /// `None`: the kernel lets nobody ask. Then it gives peers up in its own time.
+    diag: Option<SockDiag>,
 }
 
 impl Vanished {
@@ -80,9 +50,20 @@ impl Vanished {
         }
     }
 
-    /// Looks at everybody from now on.
+    /// Looks at everybody from now on. Where there is no netlink, such as under a filter of system
+    /// calls, that is told.
     pub(super) fn set_limit(&mut self, limit: Duration) {
         self.limit = Some(limit);
+        self.diag = SockDiag::open().map_or_else(
+            |error| {
+                log::warn!(
+                    "the kernel cannot be asked about its connections: {error}; a peer whose \
+                     machine vanishes while it is owed something may stay for a quarter of an hour"
+                );
+                None
+            },
+            Some,
+        );
     }
 
     /// When to look again.
@@ -119,7 +100,7 @@ impl Reactor {
         let part = self.vanished.slot..self.vanished.slot + LOOKED_AT;
         self.vanished.slot = if part.end < slots { part.end } else { 0 };
         let Some(limit) = self.vanished.limit else { return };
-        let Some(diag) = self.vanished.asked.open() else { return };
+        let Some(diag) = &self.vanished.diag else { return };
         let gone = self.streams.range(part).filter(|(_, stream)| {
             let signs = stream.ends().and_then(|(local, remote)| diag.ask(local, remote).ok());
             signs.is_some_and(|signs| signs.are_missing(limit))
