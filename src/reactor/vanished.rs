@@ -40,30 +40,20 @@ pub(super) struct Vanished {
 
 impl Vanished {
     pub(super) fn new() -> Vanished {
-        Vanished {
-            limit: None,
-            next: None,
-            slot: 0,
-            sent: 0,
-            until: Time::ZERO,
-            asked: Asked::NotYet,
-        }
+        Vanished { limit: None, next: None, slot: 0, sent: 0, until: Time::ZERO, diag: None }
     }
 
     /// Looks at everybody from now on. Where there is no netlink, such as under a filter of system
     /// calls, that is told.
     pub(super) fn set_limit(&mut self, limit: Duration) {
         self.limit = Some(limit);
-        self.diag = SockDiag::open().map_or_else(
-            |error| {
-                log::warn!(
-                    "the kernel cannot be asked about its connections: {error}; a peer whose \
-                     machine vanishes while it is owed something may stay for a quarter of an hour"
-                );
-                None
-            },
-            Some,
-        );
+        match SockDiag::open() {
+            Ok(diag) => self.diag = Some(diag),
+            Err(error) => log::warn!(
+                "the kernel cannot be asked about its connections: {error}; a peer whose machine \
+                 vanishes while it is owed something may stay for a quarter of an hour"
+            ),
+        }
     }
 
     /// When to look again.
