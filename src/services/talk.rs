@@ -19,7 +19,7 @@ use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 use message::{End, MESSAGE_BYTES_MAX, next_message};
 use operator::Choice;
-use waiting::Waiting;
+use waiting::Row;
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -43,7 +43,9 @@ pub const RATE: Rate = Rate { per_second: 1000.0, burst: 1000.0 };
 /// message is worth the way.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// What a message costs beside its bytes, in units of `Net::spend`.
-const MESSAGE_UNITS: usize = 256;
+const MESSAGE_UNITS: usize = 1024;
+/// Of texts whose silence has come, so many bytes are looked at in one turn.
+const QUIET_BYTES_MAX: usize = 64 * 1024;
 /// What each byte costs by which a message grows as it is made visible.
 const ESCAPE_UNITS: usize = 16;
 const KICKED: &[u8] = b"You were kicked by the operator.";
@@ -93,6 +95,8 @@ struct Session {
     unfinished: Vec<u8>,
     last_text: Time,
     meter: Meter,
+    /// Where in the row of those over the rate it is, if it is over.
+    too_fast: Option<u64>,
     /// Whether an entry in `Talk::quiet` will look at `unfinished`.
     watched: bool,
 }
@@ -109,7 +113,9 @@ pub struct Talk {
     /// Whose words are last on the operator's screen.
     on_screen: Option<Peer>,
     has_operator: bool,
-    waiting: Waiting,
+    /// Those who wait for an answer, and those who are over the rate.
+    waiting: Row,
+    too_fast: Row,
     telnet: Telnet,
     /// `None`: every message is shown at once.
     pace: Option<Pace>,
@@ -125,7 +131,8 @@ impl Talk {
             choice: Choice::LastSpeaker,
             on_screen: None,
             has_operator: true,
-            waiting: Waiting::default(),
+            waiting: Row::default(),
+            too_fast: Row::default(),
             telnet: Telnet::default(),
             pace: rate.map(Pace::new),
         }
@@ -141,6 +148,7 @@ impl Service for Talk {
             unfinished: Vec::new(),
             last_text: net.now(),
             meter: Meter::default(),
+            too_fast: None,
             watched: false,
         };
         self.sessions.insert(peer, session);
@@ -162,6 +170,9 @@ impl Service for Talk {
             }
             rest = others;
         }
+        if rest.is_empty() {
+            self.has_caught_up(peer);
+        }
         input.len() - rest.len()
     }
 
@@ -179,7 +190,7 @@ impl Service for Talk {
     }
 
     fn make_room(&mut self, net: &mut Net) -> bool {
-        self.turn_away_oldest(net)
+        self.drop_too_fast(net) || self.turn_away_oldest(net)
     }
 
     fn kicked(&mut self, peer: Peer, net: &mut Net) {
@@ -200,11 +211,16 @@ impl Service for Talk {
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        let mut bytes = 0;
         while let Some((_, peer)) =
             self.quiet.first().copied().filter(|(when, _)| *when <= net.now())
         {
+            if bytes > QUIET_BYTES_MAX {
+                break;
+            }
             self.quiet.pop_first();
             let Some(session) = self.sessions.get_mut(peer) else { continue };
+            bytes += session.unfinished.len();
             session.watched = false;
             if session.last_text.after(QUIET) <= net.now() {
                 self.take_unfinished(peer, End::Silence, net);
@@ -228,11 +244,12 @@ impl Service for Talk {
 impl Talk {
     /// Whether one more message of `peer` may be shown now. If it is over the rate, the peer is
     /// not read before it may speak again.
-    fn admits(&self, peer: Peer, net: &mut Net) -> bool {
+    fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
         if let (Some(pace), Some(session)) = (&self.pace, self.sessions.get(peer)) {
             let wait = pace.wait(session.meter, net.now());
             if !wait.is_zero() {
                 net.pause_until(peer, net.now().after(wait.max(PAUSE_MIN)));
+                self.is_too_fast(peer);
                 return false;
             }
         }
@@ -750,5 +767,25 @@ mod tests {
         assert_eq!(screen(&mut theatre), "");
         theatre.pass(Duration::from_millis(1));
         assert_eq!(screen(&mut theatre), "Client says: three\n");
+    }
+
+    #[test]
+    fn many_silences_that_end_at_once_are_no_one_turns_work() {
+        let mut theatre = theatre();
+        let text = [0x1b; 8 * 1024];
+        for _ in 0..100 {
+            let peer = theatre.join();
+            theatre.say(peer, text);
+        }
+        let engine = &mut theatre.engine;
+        engine.advance(Time::at(QUIET), 0);
+        let mut shown = Vec::new();
+        while engine.next_deadline() == Some(Time::at(QUIET)) {
+            engine.ring();
+            let text = String::from_utf8(engine.take_screen()).unwrap();
+            shown.push(text.matches("says").count());
+        }
+        assert_eq!(shown.iter().sum::<usize>(), 100);
+        assert!(shown.iter().all(|count| (1..20).contains(count)), "{shown:?}");
     }
 }

@@ -60,6 +60,19 @@ fn who_waits_for_one_service_is_not_kept_out_by_those_who_wait_for_another() {
 }
 
 #[test]
+fn what_was_left_behind_by_those_who_have_gone_keeps_nobody_out() {
+    let words = ["echo+tcp://:0", "talk://:0", "--max-connections", "3", "--talk-rate", "1/s"];
+    let mut server = Server::start(&words);
+    let (echo, talk) = (server.address("echo+tcp"), server.address("talk+tcp"));
+    for _ in 0..6 {
+        let mut flood = Tcp::connect(talk);
+        flood.say("x\n".repeat(5_000));
+    }
+    let newcomers = echoing(3, echo);
+    assert_eq!(newcomers.len(), 3);
+}
+
+#[test]
 fn with_few_descriptors_it_takes_few_connections_and_the_others_as_these_go() {
     let mut server = Server::start_with_descriptors(80, &["echo+tcp://:0"]);
     let address = server.address("echo+tcp");
