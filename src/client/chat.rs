@@ -105,11 +105,7 @@ impl Service for Chat {
     /// How long a line may be is for the server to say: a long one goes there whole, so that it is
     /// refused whole.
     fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
-        let pieces = match bytes {
-            Some(bytes) => self.piped.push(bytes),
-            None => self.piped.end().into_iter().collect(),
-        };
-        for piece in pieces {
+        for piece in self.piped.take(bytes) {
             match piece {
                 Piece::Line(line) => self.say(&line, net),
                 Piece::Part(part) => self.caller.send(&part, net),

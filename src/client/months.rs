@@ -173,11 +173,7 @@ impl Service for Months {
     }
 
     fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
-        let pieces = match bytes {
-            Some(bytes) => self.piped.push(bytes),
-            None => self.piped.end().into_iter().collect(),
-        };
-        for piece in pieces {
+        for piece in self.piped.take(bytes) {
             match piece {
                 Piece::Line(line) => self.take(&line, net),
                 Piece::Part(_) | Piece::Rest(_) if self.ended => {}

@@ -24,8 +24,16 @@ pub(super) struct Piped {
 }
 
 impl Piped {
+    /// The pieces that the next bytes complete, or the end of all (`None`).
+    pub(super) fn take(&mut self, bytes: Option<&[u8]>) -> Vec<Piece> {
+        match bytes {
+            Some(bytes) => self.push(bytes),
+            None => self.end().into_iter().collect(),
+        }
+    }
+
     /// The pieces that `bytes` complete.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Piece> {
+    fn push(&mut self, bytes: &[u8]) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for chunk in bytes.split_inclusive(|byte| *byte == b'\n') {
             match chunk.strip_suffix(b"\n") {
@@ -44,7 +52,7 @@ impl Piped {
     }
 
     /// The piece that the end of the input completes.
-    pub(super) fn end(&mut self) -> Option<Piece> {
+    fn end(&mut self) -> Option<Piece> {
         (!self.pending.is_empty() || self.is_within).then(|| self.complete())
     }
 

@@ -111,11 +111,7 @@ impl Service for Talk {
     }
 
     fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
-        let pieces = match bytes {
-            Some(bytes) => self.piped.push(bytes),
-            None => self.piped.end().into_iter().collect(),
-        };
-        for piece in pieces {
+        for piece in self.piped.take(bytes) {
             match piece {
                 Piece::Line(line) => self.say(&line, net),
                 Piece::Part(part) => self.caller.send(&part, net),

@@ -54,6 +54,8 @@ impl Engine {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
         self.net.calling = usize::from(connection.service);
         let is_heard = connection.is_heard();
+        // What waited for its turn is not idle.
+        connection.active_at = self.net.now;
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.interrupted = false;
         let inbox = buffers.take_inbox(&mut self.net.pool);
