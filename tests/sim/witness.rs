@@ -119,7 +119,9 @@ impl Service for Witness {
             assert_eq!(story.told, Told::Opened, "oracle 2: received when not open, {who}");
             let news = &pipe.said[story.used..pipe.taken];
             assert!(!input.is_empty() && input == news, "oracle 3: wrong input, {who}");
-            let kept = if story.interrupted { 0 } else { input.len() - pipe.last_read };
+            // What its service has left unused comes again without a read.
+            let kept =
+                if story.interrupted { 0 } else { input.len().saturating_sub(pipe.last_read) };
             assert!(kept <= facts.limits.inbox, "oracle 5: {kept} bytes in the inbox, {who}");
             let paused = net.queued(peer) >= facts.limits.high || story.full;
             // What was read together with others is delivered, whatever they have caused meanwhile.
@@ -127,6 +129,9 @@ impl Service for Witness {
                 !paused || pipe.calls.together,
                 "oracle 5: read while its output was backed up, {who}"
             );
+            // Nor is it idle meanwhile.
+            let now = facts.now;
+            facts.pipes[client].active_at = now;
             facts.note("received", &[client as u64, input.len() as u64]);
         }
         let used = self.inner.received(peer, input, net).min(input.len());
