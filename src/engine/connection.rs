@@ -67,8 +67,19 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     pub(crate) origin: Origin,
     pub(crate) service: u8,
-    /// Whether it is in the list of those to be flushed.
-    pub(crate) touched: bool,
+    pub(crate) flush: Flush,
+}
+
+/// Whether something is to be done for a connection at the end of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// Nothing has happened since it was flushed.
+    Idle,
+    /// It is on the list of this turn.
+    Listed,
+    /// It was on the list and has been left for a later turn. Until then it outlives the turn's
+    /// read buffer, so nothing that it is sent may lie there.
+    Deferred,
 }
 
 // It is full: one more byte here would be eight for each connection.
@@ -97,7 +108,7 @@ impl Connection {
             phase,
             origin,
             service,
-            touched: false,
+            flush: Flush::Idle,
         }
     }
 
@@ -111,7 +122,8 @@ impl Connection {
 
     /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
     pub(crate) fn touch(&mut self, peer: Peer, list: &mut Vec<Peer>) {
-        if !std::mem::replace(&mut self.touched, true) {
+        if self.flush == Flush::Idle {
+            self.flush = Flush::Listed;
             list.push(peer);
         }
     }

@@ -33,7 +33,7 @@ mod time;
 
 use std::io;
 
-use connection::{Connection, Phase};
+use connection::{Connection, Flush, Phase};
 use outbox::SLICES_MAX;
 use reading::TURN_BYTES;
 
@@ -208,7 +208,7 @@ impl Engine {
         while let Some(peer) = self.net.touched.get(self.net.flushed).copied() {
             self.net.flushed += 1;
             if let Some(connection) = self.net.connections.get_mut(peer) {
-                connection.touched = false;
+                connection.flush = Flush::Idle;
                 return Some(peer);
             }
         }
@@ -221,7 +221,7 @@ impl Engine {
     /// until `take_up` has been called for it.
     pub fn defer(&mut self, peer: Peer) {
         let Some(connection) = self.net.connections.get_mut(peer) else { return };
-        connection.touched = true;
+        connection.flush = Flush::Deferred;
         if let Some(buffers) = &mut connection.buffers {
             buffers.outbox.hold_turn(&self.turn, &mut self.net.pool);
         }
@@ -230,7 +230,7 @@ impl Engine {
     /// A deferred peer is about to be flushed.
     pub fn take_up(&mut self, peer: Peer) {
         if let Some(connection) = self.net.connections.get_mut(peer) {
-            connection.touched = false;
+            connection.flush = Flush::Idle;
         }
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::connection::{Connection, Kind, Phase};
+use super::connection::{Connection, Flush, Kind, Phase};
 use super::cost::Cost;
 use super::deadlines::Deadlines;
 use super::dialing::Call;
@@ -80,7 +80,9 @@ impl Net {
     /// Like `send`, without a copy if possible: `input` must be the slice that `received` was
     /// given, or the head of it.
     pub fn send_back(&mut self, peer: Peer, input: &[u8]) {
-        match self.input.clone() {
+        let is_deferred =
+            self.connections.get(peer).is_some_and(|one| one.flush == Flush::Deferred);
+        match self.input.clone().filter(|_| !is_deferred) {
             Some(whole) => {
                 debug_assert!(input.len() <= whole.len());
                 self.input_kept = true;

@@ -249,4 +249,33 @@ mod tests {
         let allocated = allocation_counter::measure(|| rounds(100));
         assert_eq!(allocated.count_total, 0);
     }
+
+    /// Sends back what comes.
+    struct Mirror;
+
+    impl Service for Mirror {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input);
+            input.len()
+        }
+    }
+
+    #[test]
+    fn who_is_left_for_a_later_turn_is_sent_what_it_said_and_not_what_others_say_by_then() {
+        let mut stage = Stage::new(Mirror);
+        let (late, other) = (stage.join(), stage.join());
+        stage.say_in_turn(late, "said first, ");
+        assert_eq!(stage.engine.next_touched(), Some(late));
+        stage.engine.defer(late);
+        stage.flush();
+        // It speaks again while it waits, and the turn's buffer is used again.
+        stage.say_in_turn(late, "and then");
+        stage.flush();
+        stage.say(other, "something else, and longer than that");
+        assert_eq!(stage.hear(late), "");
+        stage.engine.take_up(late);
+        stage.engine.writable(late);
+        stage.flush();
+        assert_eq!(stage.hear(late), "said first, and then");
+    }
 }
