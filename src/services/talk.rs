@@ -184,7 +184,10 @@ impl Service for Talk {
         self.take_text(peer, &text, net);
         self.take_unfinished(peer, End::Input, net);
         match self.sessions.get_mut(peer) {
-            Some(session) if session.stage == Stage::Heard => self.wait(peer, net),
+            // Whoever has just said goodbye waits for nothing.
+            Some(session) if session.stage == Stage::Heard && net.is_open(peer) => {
+                self.wait(peer, net);
+            }
             _ => net.close(peer),
         }
     }

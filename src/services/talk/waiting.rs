@@ -149,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn who_says_goodbye_with_its_last_words_takes_nobodys_place() {
+        let mut theatre = theatre(10);
+        let (asker, other) = (asker(&mut theatre), theatre.join());
+        theatre.say(other, "hello\nBYE");
+        theatre.finish(other);
+        assert!(theatre.is_over(other) && !theatre.is_over(asker));
+        assert_eq!(theatre.hear(asker), "");
+    }
+
+    #[test]
     fn the_oldest_gives_its_place_to_a_newcomer_and_nobody_else_does() {
         let mut theatre = theatre(20);
         let (one, two) = (asker(&mut theatre), asker(&mut theatre));
