@@ -10,7 +10,7 @@ pub(super) struct SockDiag;
 pub(super) struct Signs {
     pub(super) retransmits: u8,
     pub(super) probes: u8,
-    pub(super) last_ack_ms: u32,
+    pub(super) silent_ms: u32,
 }
 
 impl SockDiag {

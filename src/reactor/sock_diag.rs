@@ -31,8 +31,9 @@ pub(super) struct Signs {
     pub(super) retransmits: u8,
     /// Probes of a closed window since the last acknowledgement.
     pub(super) probes: u8,
-    /// Milliseconds since the last acknowledgement came.
-    pub(super) last_ack_ms: u32,
+    /// Milliseconds since the last acknowledgement or data came: data that acknowledge nothing new
+    /// do not count as an acknowledgement.
+    pub(super) silent_ms: u32,
 }
 
 impl SockDiag {
@@ -122,9 +123,11 @@ fn next_attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 /// See `struct tcp_info`: eight bytes, of which these are the third and fourth, then numbers of
 /// four bytes.
 fn signs(info: &[u8]) -> Option<Signs> {
+    const LAST_DATA_RECV: usize = 8 + 11 * 4;
     const LAST_ACK_RECV: usize = 8 + 12 * 4;
-    let last_ack_ms = u32::from_ne_bytes(*info.get(LAST_ACK_RECV..)?.first_chunk()?);
-    Some(Signs { retransmits: *info.get(2)?, probes: *info.get(3)?, last_ack_ms })
+    let number = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let silent_ms = number(LAST_DATA_RECV)?.min(number(LAST_ACK_RECV)?);
+    Some(Signs { retransmits: *info.get(2)?, probes: *info.get(3)?, silent_ms })
 }
 
 #[cfg(test)]
@@ -147,11 +150,23 @@ mod tests {
             let diag = SockDiag::open().expect("netlink");
             let signs = diag.ask(local, remote).expect("an answer");
             assert_eq!((signs.retransmits, signs.probes), (0, 0), "{host}");
-            assert!(signs.last_ack_ms < 60_000, "{signs:?}");
+            assert!(signs.silent_ms < 60_000, "{signs:?}");
             let other = SocketAddr::new(local.ip(), 1);
             let error = diag.ask(other, remote).expect_err("nobody is there");
             assert_eq!(error.kind(), io::ErrorKind::NotFound, "{host}");
         }
+    }
+
+    #[test]
+    fn data_are_a_sign_of_life_as_good_as_an_acknowledgement() {
+        for (data, ack) in [(7, 300_000), (300_000, 7)] {
+            let mut info = [0; 240];
+            info[2] = 1;
+            info[52..56].copy_from_slice(&u32::to_ne_bytes(data));
+            info[56..60].copy_from_slice(&u32::to_ne_bytes(ack));
+            assert_eq!(signs(&info), Some(Signs { retransmits: 1, probes: 0, silent_ms: 7 }));
+        }
+        assert_eq!(signs(&[0; 59]), None);
     }
 
     proptest! {

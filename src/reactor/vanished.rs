@@ -105,7 +105,7 @@ impl Reactor {
 impl Signs {
     fn are_missing(&self, limit: Duration) -> bool {
         let unanswered = self.retransmits > 0 || self.probes >= PROBES_LOST;
-        unanswered && Duration::from_millis(self.last_ack_ms.into()) >= limit
+        unanswered && Duration::from_millis(self.silent_ms.into()) >= limit
     }
 }
 
@@ -115,8 +115,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(120);
 
-    fn signs(retransmits: u8, probes: u8, last_ack_ms: u32) -> Signs {
-        Signs { retransmits, probes, last_ack_ms }
+    fn signs(retransmits: u8, probes: u8, silent_ms: u32) -> Signs {
+        Signs { retransmits, probes, silent_ms }
     }
 
     #[test]

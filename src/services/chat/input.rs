@@ -16,7 +16,19 @@ pub(super) enum Stop {
 impl Chat {
     /// Takes lines from among telnet's commands. Whatever is no line yet is kept with those.
     pub(super) fn take_from_telnet(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let (mut rest, mut text) = (input, self.telnet.kept(peer));
+        let mut rest = input;
+        while !rest.is_empty() && !net.has_had_its_share() {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let (line, others) = rest.split_at(end);
+            self.take_line_from_telnet(peer, line, net);
+            rest = others;
+        }
+        input.len() - rest.len()
+    }
+
+    /// A line of input, or what there is of one.
+    fn take_line_from_telnet(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
+        let (mut rest, mut text) = (line, self.telnet.kept(peer));
         loop {
             let known = text.len();
             let refusal = self.telnet.read(peer, &mut rest, &mut text);
@@ -30,7 +42,6 @@ impl Chat {
             }
         }
         self.telnet.keep(peer, text);
-        input.len()
     }
 
     /// Obeys the lines in `input`. Returns how much of it has been used.

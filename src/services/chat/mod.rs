@@ -474,6 +474,25 @@ mod tests {
     }
 
     #[test]
+    fn telnets_commands_give_nobody_a_larger_share_of_a_turn() {
+        let lines = "x\n".repeat(30_000);
+        let heard = [&b""[..], b"\xff\xf1"].map(|command| {
+            let (mut stage, members) = chat_of(2);
+            let mut input = &[command, lines.as_bytes()].concat()[..];
+            stage.engine.input(members[0], &mut input, false);
+            stage.flush();
+            let heard = stage.hear(members[1]).len();
+            stage.pass(Duration::from_secs(1));
+            while stage.engine.is_interrupted(members[0]) {
+                stage.say(members[0], "");
+            }
+            assert_eq!(stage.hear(members[1]).len() + heard, 30_000 * "<guest1> x\n".len());
+            heard
+        });
+        assert!(heard[1] <= heard[0] && heard[0] < 100_000, "{heard:?}");
+    }
+
+    #[test]
     fn a_name_is_changed_before_the_eyes_of_the_room() {
         let (mut stage, members) = chat_of(2);
         assert_eq!(ask(&mut stage, members[0], "/nick ann"), "** You are now ann.\n");
