@@ -18,10 +18,14 @@ impl Interruption {
     pub(super) fn watch() -> io::Result<Interruption> {
         let (has_come, signal) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            // First, so that none is lost that comes between these lines.
+            register_usize(number, Arc::clone(&signal), usize::try_from(number).unwrap_or(0))?;
             // In this order the first signal finds the flag down, and only raises it.
             register_conditional_default(number, Arc::clone(&has_come))?;
-            register_usize(number, Arc::clone(&signal), usize::try_from(number).unwrap_or(0))?;
             register(number, Arc::clone(&has_come))?;
+        }
+        if signal.load(Ordering::Relaxed) != 0 {
+            has_come.store(true, Ordering::Relaxed);
         }
         Ok(Interruption { has_come, signal })
     }
