@@ -64,7 +64,8 @@ fn two_at_the_same_time_in_one_room_leave_each_other_alone() {
     let words = ["chat", &room, "-c", "4", "-d", "1", "-t", "600ms", "-w", "0"];
     let (one, other) = std::thread::scope(|scope| {
         let one = scope.spawn(|| measured(&words));
-        (one.join().unwrap(), measured(&words))
+        let other = measured(&words);
+        (one.join().unwrap(), other)
     });
     for (status, result, said) in [one, other] {
         assert_eq!(status, Some(0), "{said}");
