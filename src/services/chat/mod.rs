@@ -14,7 +14,6 @@ mod replies;
 mod rooms;
 
 use command::Command;
-use input::Stop;
 use names::{Name, Names};
 use replies::{send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
@@ -91,7 +90,7 @@ impl Service for Chat {
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         match self.telnet.concerns(peer, input) {
             true => self.take_from_telnet(peer, input, net),
-            false => self.take_lines(peer, input, Stop::AfterShare, net),
+            false => self.take_lines(peer, input, net),
         }
     }
 
@@ -342,6 +341,7 @@ mod tests {
 
     use super::replies::LISTED;
     use super::*;
+    use crate::engine::Flow;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
 
     /// A chat without a rate, and so many members who have read all they were sent.
@@ -939,6 +939,22 @@ mod tests {
         assert_eq!(stage.hear(bob), "* carl left\n");
         stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
         assert!(stage.is_over(bob));
+    }
+
+    #[test]
+    fn what_telnet_sends_is_counted_into_its_share_and_none_of_it_is_lost() {
+        for (input, answered, heard) in [
+            (b"\xff\xfd\x06".repeat(5_000), 15_000, 0),
+            ([&b"\xff\xf1"[..], &b"x\n".repeat(5_000)].concat(), 0, 5_000),
+        ] {
+            let (mut stage, members) = chat_of(2);
+            let flow = stage.engine.input(members[0], &mut &input[..], false);
+            assert_eq!(flow, Flow::More);
+            assert!(stage.engine.is_interrupted(members[0]));
+            stage.say(members[0], "");
+            assert_eq!(stage.hear_bytes(members[0]).len(), answered);
+            assert_eq!(stage.hear(members[1]).lines().count(), heard);
+        }
     }
 
     /// What everybody should hear of two rooms, worked out line by line.
