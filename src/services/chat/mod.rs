@@ -341,8 +341,8 @@ mod tests {
 
     use super::replies::LISTED;
     use super::*;
-    use crate::engine::Flow;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
+    use crate::engine::{Flow, Limits, Quota};
 
     /// A chat without a rate, and so many members who have read all they were sent.
     fn chat_of(count: usize) -> (Stage, Vec<Peer>) {
@@ -939,6 +939,19 @@ mod tests {
         assert_eq!(stage.hear(bob), "* carl left\n");
         stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
         assert!(stage.is_over(bob));
+    }
+
+    #[test]
+    fn what_is_copied_for_whoever_leaves_a_room_or_is_told_something_is_counted() {
+        for command in ["/join x", "/msg guest2 hi"] {
+            let limits = Limits { share_units: 8 * 1024, ..Limits::default() };
+            let mut stage = Stage::with(limits, Quota::default(), Chat::new(None));
+            let (one, two) = (stage.join(), stage.join());
+            stage.say_in_turn(one, [&[b'x'; 1000][..], b"\n"].concat().repeat(10));
+            let input = format!("{command}\n/who\n");
+            stage.engine.input(two, &mut input.as_bytes(), false);
+            assert!(stage.engine.is_interrupted(two), "{command}");
+        }
     }
 
     #[test]
