@@ -335,6 +335,19 @@ fn repeats_ramps_and_searches_are_valid_json_and_a_page_of_plots() {
 }
 
 #[test]
+fn what_this_machine_has_not_enough_for_is_named_and_keeps_nothing_else_from_being_measured() {
+    // Enough for all but a room and a crowd.
+    let script = "ulimit -n 75; exec \"$0\" bench -t 50ms -w 0 --json -";
+    let mut command = std::process::Command::new("sh");
+    let output = command.args(["-c", script, env!("CARGO_BIN_EXE_cooee")]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let set: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(set.as_array().unwrap().len(), 7, "{said}");
+    assert!(said.contains("cooee: chat: this run needs 114 descriptors"), "{said}");
+}
+
+#[test]
 fn the_standard_set_heeds_the_flags_that_it_takes() {
     let words = ["-c", "3", "-t", "150ms", "-w", "50ms", "--repeat", "2", "--timeout", "1s"];
     let (_, set, said) = measured(&words);

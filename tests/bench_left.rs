@@ -64,7 +64,8 @@ fn two_at_the_same_time_in_one_room_leave_each_other_alone() {
     let words = ["chat", &room, "-c", "4", "-d", "1", "-t", "600ms", "-w", "0"];
     let (one, other) = std::thread::scope(|scope| {
         let one = scope.spawn(|| measured(&words));
-        (one.join().unwrap(), measured(&words))
+        let other = measured(&words);
+        (one.join().unwrap(), other)
     });
     for (status, result, said) in [one, other] {
         assert_eq!(status, Some(0), "{said}");
@@ -276,6 +277,10 @@ fn two_searches_are_compared_by_what_was_asked_and_not_by_what_was_found() {
     }
     let output = bench(&["compare", &before, &before, "--html", &before]);
     assert_eq!(output.status.code(), Some(2), "the page would take the place of a result");
+    let nowhere = folder.0.join("missing/x");
+    let words = ["compare", &before, &before, "--html", nowhere.to_str().unwrap()];
+    let said = String::from_utf8(bench(&words).stderr).unwrap();
+    assert!(said.ends_with("missing/x: No such file or directory (os error 2)\n"), "{said}");
     run.as_object_mut().unwrap().remove("search");
     let other = folder.write("d.json", &run);
     let said = String::from_utf8(bench(&["compare", &before, &other]).stderr).unwrap();

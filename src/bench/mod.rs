@@ -115,11 +115,13 @@ struct Outputs {
 impl Outputs {
     fn open(args: &BenchArgs) -> Result<Outputs, Failure> {
         let json_on_stdout = args.json_on_stdout();
+        let open = |flag, path| {
+            Output::open(flag, path)
+                .map_err(|why| Failure::Failed(format!("{why}; nothing was measured")))
+        };
         let json = args.json.as_deref().filter(|_| !json_on_stdout);
-        let json = json.map(|path| Output::open("--json", path)).transpose();
-        let json = json.map_err(Failure::Failed)?;
-        let html = args.html.as_deref().map(|path| Output::open("--html", path)).transpose();
-        let html = html.map_err(Failure::Failed)?;
+        let json = json.map(|path| open("--json", path)).transpose()?;
+        let html = args.html.as_deref().map(|path| open("--html", path)).transpose()?;
         if json.as_ref().zip(html.as_ref()).is_some_and(|(json, html)| json.is_same(html)) {
             let what = "--json and --html name the same file: each needs its own";
             return Err(Failure::Usage(what.into()));

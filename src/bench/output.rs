@@ -27,7 +27,7 @@ impl Output {
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         match opened {
             Ok(file) => Ok(Output { flag, path: path.into(), file, is_fresh: !was_there }),
-            Err(error) => Err(format!("{}; nothing was measured", failed(flag, path, &error))),
+            Err(error) => Err(failed(flag, path, &error)),
         }
     }
 

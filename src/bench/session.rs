@@ -80,11 +80,14 @@ impl Session<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let mut target =
-                Target::start(workload, &self.interrupted.has_come).map_err(Failure::Failed)?;
-            self.repeat(&mut plan, &mut target)?;
+            let done = Target::start(workload, &self.interrupted.has_come)
+                .map_err(Failure::Failed)
+                .and_then(|mut target| self.repeat(&mut plan, &mut target));
             // One that has failed keeps none of the others from being measured.
-            verdict = verdict.or(self.verdict.take());
+            let failed = done.err().map(|failure| {
+                Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
+            });
+            verdict = verdict.or(failed).or(self.verdict.take());
             if self.is_interrupted() {
                 break;
             }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::caller::{Caller, Line};
 use super::display::{Display, Look};
 use super::piped::{Piece, Piped};
-use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::services::lines::core;
 
 /// A server that does not welcome us within this time is spoken to all the same.
 const WELCOME: Duration = Duration::from_secs(1);
@@ -122,7 +122,7 @@ impl Chat {
     fn say(&mut self, line: &[u8], net: &mut Net) {
         self.caller.send(&[line, b"\n"].concat(), net);
         let is_short = line.len() <= GOODBYE_BYTES_MAX;
-        if is_short && matches!(words::core(line), b"BYE" | b"/quit") {
+        if is_short && matches!(core(line), b"BYE" | b"/quit") {
             self.caller.leave(net);
         }
     }

@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look, visible_line};
 use super::question::{Persistence, Question, Wait};
-use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::services::lines::core;
 
 /// A datagram of a filter: fits any Ethernet in one piece.
 const DATAGRAM_BYTES: usize = 1400;
@@ -95,7 +95,7 @@ impl Service for DatagramEcho {
         match line {
             Some(line) => {
                 self.enqueue(line.as_bytes(), net);
-                if words::core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
+                if core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
                     self.end(net);
                 }
             }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look};
-use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::services::lines::core;
 
 /// After our end, a server that has sent all back may take so long to close; then we leave.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -94,7 +94,7 @@ impl Service for Echo {
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         let Some(line) = line else { return self.end(net) };
         self.send(format!("{line}\n").as_bytes(), net);
-        if words::core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
+        if core(line.as_bytes()).eq_ignore_ascii_case(b"bye") {
             self.end(net);
         }
     }

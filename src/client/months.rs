@@ -13,8 +13,8 @@ use super::display::{Look, visible_line};
 use super::late::Late;
 use super::piped::{Piece, Piped};
 use super::question::{Persistence, Question, Wait};
-use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::services::lines::core;
 use crate::services::months::NAMES;
 
 /// Says so much that a server which greets knows that it is greeted.
@@ -190,7 +190,7 @@ impl Service for Months {
 impl Months {
     /// Takes a word that is to be asked.
     fn take(&mut self, line: &[u8], net: &mut Net) {
-        let word = String::from_utf8_lossy(words::core(line));
+        let word = String::from_utf8_lossy(core(line));
         if self.ended || word.is_empty() {
             return;
         }
@@ -300,7 +300,7 @@ impl Months {
 
     fn show(&self, answer: &[u8], net: &mut Net) {
         // The introduction has line ends around it.
-        let answer = words::core(answer);
+        let answer = core(answer);
         match self.look.terminal {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
             false => {
@@ -319,11 +319,11 @@ pub(super) fn is_integer(word: &str) -> bool {
 /// Whether `answer` can be one, in whatever spelling or language: a text, with a letter in it. If
 /// not, the complaint.
 fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
-    let text = words::core(answer);
+    let text = core(answer);
     let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     if text.is_empty() {
         Err("an empty answer came".into())
-    } else if text == words::core(asked) {
+    } else if text == core(asked) {
         Err("what was asked came back, as from an echo server".into())
     } else if answer.len() > ANSWER_BYTES_MAX {
         Err(format!("an answer of {} bytes came, which is too long", answer.len()))
@@ -338,7 +338,7 @@ fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
 
 /// Which month `text` is the name of, 1-12.
 pub(super) fn month(text: &[u8]) -> Option<usize> {
-    let index = NAMES.iter().position(|name| name.as_bytes() == words::core(text))?;
+    let index = NAMES.iter().position(|name| name.as_bytes() == core(text))?;
     Some(index + 1)
 }
 

@@ -7,8 +7,8 @@
 use super::caller::{Caller, Line};
 use super::display::{Display, Look, Messages, coloured, visible_line};
 use super::piped::{Piece, Piped};
-use super::words;
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::services::lines::{core, without_padding};
 
 /// Either side says this, alone, to end the conversation.
 const BYE: &str = "BYE";
@@ -70,7 +70,7 @@ impl Service for Talk {
         for message in self.messages.push(input, net) {
             self.hear(&message, net);
         }
-        if words::unpadded(input).ends_with(b"\n") {
+        if without_padding(input).ends_with(b"\n") {
             self.heard_lines(net);
         }
         input.len()
@@ -89,7 +89,7 @@ impl Service for Talk {
 
     fn alarm(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.quiet(net)
-            && !words::unpadded(&message).is_empty()
+            && !without_padding(&message).is_empty()
         {
             self.framing = Framing::Bare;
             self.owes_newline = false;
@@ -127,7 +127,7 @@ impl Service for Talk {
 impl Talk {
     fn say(&mut self, line: &[u8], net: &mut Net) {
         self.say_line(line, net);
-        if words::core(line) == BYE.as_bytes() {
+        if core(line) == BYE.as_bytes() {
             self.caller.leave(net);
         }
     }
@@ -155,7 +155,7 @@ impl Talk {
         let head = std::mem::take(&mut self.head);
         let is_whole = message.ends_with(b"\n") && head.len() <= HEAD_BYTES_MAX;
         let line = if is_whole { [&head, message].concat() } else { Vec::new() };
-        if words::core(message) == BYE.as_bytes() || words::core(&line) == BYE.as_bytes() {
+        if core(message) == BYE.as_bytes() || core(&line) == BYE.as_bytes() {
             self.caller.dismissed(net);
         }
     }
@@ -163,7 +163,7 @@ impl Talk {
     fn show(&self, message: &[u8], net: &mut Net) {
         if self.look.terminal {
             let speaker = coloured(SPEAKER, self.look);
-            let text = visible_line(words::unpadded(message));
+            let text = visible_line(without_padding(message));
             net.print(format!("{speaker} {text}\n").as_bytes());
         } else {
             net.print(message);
@@ -175,7 +175,7 @@ impl Talk {
 
     fn hear_rest(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.rest()
-            && !words::unpadded(&message).is_empty()
+            && !without_padding(&message).is_empty()
         {
             self.hear(&message, net);
         }

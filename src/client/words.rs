@@ -6,22 +6,6 @@ use std::time::Duration;
 
 use crate::engine::Reason;
 
-/// `text` without the blanks around it and without the NUL bytes that C programs send along: what
-/// is compared with a word that means something.
-pub(super) fn core(text: &[u8]) -> &[u8] {
-    let is_word = |byte: &u8| !byte.is_ascii_whitespace() && *byte != 0;
-    let start = text.iter().position(is_word).unwrap_or(text.len());
-    let end = text.iter().rposition(is_word).map_or(start, |last| last + 1);
-    &text[start..end]
-}
-
-/// `text` without the NUL bytes around it.
-pub(super) fn unpadded(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
-    &text[start..end]
-}
-
 /// An address that could not be reached.
 #[derive(Clone, Debug)]
 pub(super) struct Tried {
@@ -126,15 +110,6 @@ pub(super) fn broken(service: &str, remote: SocketAddr, reason: Reason) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blanks_and_padding_are_no_part_of_a_word() {
-        for text in ["BYE", " BYE\r\n", "BYE\0\0", "BYE\n\0\0", "\0\0BYE \0\n"] {
-            assert_eq!(core(text.as_bytes()), b"BYE", "{text:?}");
-        }
-        assert_eq!([core(b"\0 \0"), core(b""), core(b"B\0E")], [&b""[..], b"", b"B\0E"]);
-        assert_eq!([unpadded(b"\0 a \0\0"), unpadded(b"\0")], [&b" a "[..], b""]);
-    }
 
     #[test]
     fn every_address_that_was_tried_is_named_and_the_best_advice_given() {

@@ -99,8 +99,12 @@ impl Stage {
 
     /// What `peer` has been sent since the last call, as text.
     pub(crate) fn hear(&mut self, peer: Peer) -> String {
-        let bytes = std::mem::take(self.heard.get_mut(&peer).expect("a peer that joined"));
-        String::from_utf8(bytes).expect("text")
+        String::from_utf8(self.hear_bytes(peer)).expect("text")
+    }
+
+    /// What `peer` has been sent since the last call, as the bytes it is.
+    pub(crate) fn hear_bytes(&mut self, peer: Peer) -> Vec<u8> {
+        std::mem::take(self.heard.get_mut(&peer).expect("a peer that joined"))
     }
 
     /// What the services have shown and printed since the last call, as text.

@@ -35,18 +35,25 @@ impl<'a> Iterator for Lines<'a> {
 }
 
 /// `text` without the NUL bytes around it that C programs send along from their buffers.
-pub(super) fn without_padding(text: &[u8]) -> &[u8] {
-    let start = text.iter().position(|byte| *byte != 0).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| *byte != 0).map_or(start, |last| last + 1);
+pub(crate) fn without_padding(text: &[u8]) -> &[u8] {
+    trim(text, |byte| byte == 0)
+}
+
+/// `text` without the blanks and the padding around it: what is compared with a word that means
+/// something.
+pub(crate) fn core(text: &[u8]) -> &[u8] {
+    trim(text, |byte| byte == 0 || byte.is_ascii_whitespace())
+}
+
+fn trim(text: &[u8], is_around: impl Fn(u8) -> bool) -> &[u8] {
+    let start = text.iter().position(|byte| !is_around(*byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_around(*byte)).map_or(start, |last| last + 1);
     &text[start..end]
 }
 
 /// Whether `text` is a goodbye and nothing else.
 pub(super) fn is_bye(text: &[u8]) -> bool {
-    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
-    let start = text.iter().position(|byte| !is_blank(byte));
-    let end = text.iter().rposition(|byte| !is_blank(byte));
-    matches!((start, end), (Some(start), Some(end)) if &text[start..=end] == BYE)
+    core(text) == BYE
 }
 
 #[cfg(test)]
@@ -71,5 +78,6 @@ mod tests {
         for other in [&b"bye"[..], b"BYE now", b"B YE", b"", b"\0", b"GOODBYE"] {
             assert!(!is_bye(other), "{other:?}");
         }
+        assert_eq!([core(b"\0 \0"), core(b""), core(b" B\0E\n")], [&b""[..], b"", b"B\0E"]);
     }
 }

@@ -4,7 +4,7 @@
 pub mod chat;
 pub mod echo;
 pub mod greet;
-mod lines;
+pub(crate) mod lines;
 pub mod months;
 mod pace;
 pub mod talk;

@@ -163,12 +163,11 @@ impl Service for Talk {
         let mut rest = input;
         while !rest.is_empty() && self.admits(peer, net) {
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            let (line, others) = rest.split_at(end);
-            self.take_line(peer, line, net);
+            let used = self.take_line(peer, &rest[..end], net);
             if !net.is_open(peer) {
                 return input.len();
             }
-            rest = others;
+            rest = &rest[used..];
         }
         if rest.is_empty() {
             self.has_caught_up(peer);
@@ -259,21 +258,20 @@ impl Talk {
         !net.has_had_its_share()
     }
 
-    /// A line of input, or what there is of one; telnet's commands may be among it.
-    fn take_line(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
+    /// A line of input, or what there is of one. Returns how much has been used: telnet's commands
+    /// may be in it, and another kind of line end.
+    fn take_line(&mut self, peer: Peer, line: &[u8], net: &mut Net) -> usize {
         if !self.telnet.concerns(peer, line) {
-            return self.take_text(peer, line, net);
+            self.take_text(peer, line, net);
+            return line.len();
         }
         let (mut rest, mut text) = (line, Vec::new());
-        loop {
-            let refusal = self.telnet.read(peer, &mut rest, &mut text);
-            self.take_text(peer, &text, net);
-            text.clear();
-            match refusal {
-                Some(refusal) => net.send(peer, &refusal),
-                None => return,
-            }
+        let refusal = self.telnet.read(peer, &mut rest, &mut text, net);
+        self.take_text(peer, &text, net);
+        if let Some(refusal) = refusal {
+            net.send(peer, &refusal);
         }
+        line.len() - rest.len()
     }
 
     fn take_text(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
@@ -682,6 +680,20 @@ mod tests {
         theatre.finish(peer);
         let shown = "Client says: caf\u{fffd} \u{fffd}\nClient says: \u{fffd}BYE\n";
         assert_eq!(screen(&mut theatre), shown);
+    }
+
+    #[test]
+    fn each_line_of_telnet_is_a_message_within_the_rate_and_none_follows_bye() {
+        let (mut theatre, peer) = slow_theatre();
+        theatre.say(peer, b"\xff\xf1one\r\0two\r\0three\r\0BYE\r\0\xff\xfd\x01four\r\0");
+        assert_eq!(screen(&mut theatre), "Client says: one\nClient says: two\n");
+        theatre.pass(Duration::from_millis(100));
+        theatre.say(peer, "");
+        assert_eq!(screen(&mut theatre), "Client says: three\n");
+        theatre.pass(Duration::from_millis(100));
+        theatre.say(peer, "");
+        assert_eq!(screen(&mut theatre), "Client says: BYE\n");
+        assert!(theatre.is_over(peer));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::Peer;
+use crate::engine::{Net, Peer};
 
 /// Interpret as command: what each command begins with. No UTF-8 text has it.
 const IAC: u8 = 255;
@@ -23,6 +23,10 @@ const COMMAND_MIN: u8 = 236;
 const TIMING_MARK: u8 = 6;
 /// A subnegotiation longer than this is none: what it has swallowed is gone, the rest is text.
 const SUBNEGOTIATION_BYTES_MAX: usize = 256;
+/// What a byte costs that is looked at alone, in units of `Net::spend`.
+const BYTE_UNITS: usize = 16;
+/// What a refusal costs.
+const REFUSAL_UNITS: usize = 512;
 
 /// What the peer is to be told: three bytes.
 pub(super) type Refusal = [u8; 3];
@@ -80,22 +84,21 @@ impl Telnet {
             .unwrap_or_default()
     }
 
-    /// Moves what is text at the head of `input` behind `text`, up to where the peer is to be told
-    /// something; that is returned, and `input` begins behind it then.
+    /// Moves what is text at the head of `input` behind `text`, an unfinished line: up to where the
+    /// line ends, or where the peer is to be told something, which is returned. `input` begins
+    /// behind that then.
     pub(super) fn read(
         &mut self,
         peer: Peer,
         input: &mut &[u8],
         text: &mut Vec<u8>,
+        net: &mut Net,
     ) -> Option<Refusal> {
-        let filter = self.filters.entry(peer).or_default();
-        while let Some((byte, rest)) = input.split_first() {
-            *input = rest;
-            if let Some(refusal) = filter.take(*byte, text) {
-                return Some(refusal);
-            }
-        }
-        None
+        let length = input.len();
+        let refusal = self.filters.entry(peer).or_default().read_line(input, text);
+        net.spend(BYTE_UNITS * (length - input.len()));
+        net.spend(refusal.map_or(0, |_| REFUSAL_UNITS));
+        refusal
     }
 
     /// Keeps text that has not been used.
@@ -118,6 +121,18 @@ impl Telnet {
 }
 
 impl Filter {
+    /// See `Telnet::read`.
+    fn read_line(&mut self, input: &mut &[u8], text: &mut Vec<u8>) -> Option<Refusal> {
+        while let Some((byte, rest)) = input.split_first() {
+            *input = rest;
+            let refusal = self.take(*byte, text);
+            if refusal.is_some() || text.ends_with(b"\n") {
+                return refusal;
+            }
+        }
+        None
+    }
+
     fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<Refusal> {
         let state = std::mem::take(&mut self.state);
         match (state, byte) {
@@ -207,12 +222,17 @@ mod tests {
     fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Refusal>) {
         let (mut telnet, mut refusals) = (Telnet::default(), Vec::new());
         let peer = Peer::from_bits(1);
-        let mut text = Vec::new();
+        let (mut text, mut line) = (Vec::new(), Vec::new());
         for mut piece in pieces.iter().copied() {
-            while let Some(refusal) = telnet.read(peer, &mut piece, &mut text) {
-                refusals.push(refusal);
+            while !piece.is_empty() {
+                let filter = telnet.filters.entry(peer).or_default();
+                refusals.extend(filter.read_line(&mut piece, &mut line));
+                if line.ends_with(b"\n") {
+                    text.append(&mut line);
+                }
             }
         }
+        text.append(&mut line);
         text.extend_from_slice(&telnet.forget(peer));
         (text, refusals)
     }

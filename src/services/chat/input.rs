@@ -4,54 +4,27 @@ use super::{Chat, LINE_BYTES, State};
 use crate::engine::{Net, Peer};
 use crate::services::lines::Lines;
 
-/// When to stop taking lines.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// When the member has had its share of the turn: what is left comes again.
-    AfterShare,
-    /// Behind the last line: what is left would not come again.
-    AtEnd,
-}
-
 impl Chat {
     /// Takes lines from among telnet's commands. Whatever is no line yet is kept with those.
     pub(super) fn take_from_telnet(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let mut rest = input;
+        let (mut rest, mut text) = (input, self.telnet.kept(peer));
         while !rest.is_empty() && !net.has_had_its_share() {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
-            let (line, others) = rest.split_at(end);
-            self.take_line_from_telnet(peer, line, net);
-            rest = others;
-        }
-        input.len() - rest.len()
-    }
-
-    /// A line of input, or what there is of one.
-    fn take_line_from_telnet(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
-        let (mut rest, mut text) = (line, self.telnet.kept(peer));
-        loop {
             let known = text.len();
-            let refusal = self.telnet.read(peer, &mut rest, &mut text);
+            let refusal = self.telnet.read(peer, &mut rest, &mut text, net);
             if text.len() > known {
-                let used = self.take_lines(peer, &text, Stop::AtEnd, net);
+                let used = self.take_lines(peer, &text, net);
                 text.drain(..used);
             }
-            match refusal {
-                Some(refusal) => net.send(peer, &refusal),
-                None => break,
+            if let Some(refusal) = refusal {
+                net.send(peer, &refusal);
             }
         }
         self.telnet.keep(peer, text);
+        input.len() - rest.len()
     }
 
     /// Obeys the lines in `input`. Returns how much of it has been used.
-    pub(super) fn take_lines(
-        &mut self,
-        peer: Peer,
-        input: &[u8],
-        stop: Stop,
-        net: &mut Net,
-    ) -> usize {
+    pub(super) fn take_lines(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         let skipped = self.skip(peer, input);
         let mut lines = Lines::new(&input[skipped..]);
         for line in lines.by_ref() {
@@ -59,7 +32,7 @@ impl Chat {
             if self.sessions.get(peer).is_none() {
                 return input.len();
             }
-            if stop == Stop::AfterShare && net.has_had_its_share() {
+            if net.has_had_its_share() {
                 return skipped + lines.used;
             }
         }

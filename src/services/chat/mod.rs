@@ -14,7 +14,6 @@ mod replies;
 mod rooms;
 
 use command::Command;
-use input::Stop;
 use names::{Name, Names};
 use replies::{send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
@@ -91,7 +90,7 @@ impl Service for Chat {
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         match self.telnet.concerns(peer, input) {
             true => self.take_from_telnet(peer, input, net),
-            false => self.take_lines(peer, input, Stop::AfterShare, net),
+            false => self.take_lines(peer, input, net),
         }
     }
 
@@ -343,6 +342,7 @@ mod tests {
     use super::replies::LISTED;
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
+    use crate::engine::{Limits, Quota};
 
     /// A chat without a rate, and so many members who have read all they were sent.
     fn chat_of(count: usize) -> (Stage, Vec<Peer>) {
@@ -939,6 +939,29 @@ mod tests {
         assert_eq!(stage.hear(bob), "* carl left\n");
         stage.say(bob, b"\xff\xf1BYE\r\nmore\n");
         assert!(stage.is_over(bob));
+    }
+
+    #[test]
+    fn what_is_copied_for_whoever_leaves_a_room_or_is_told_something_is_counted() {
+        for command in ["/join x", "/msg guest2 hi"] {
+            let limits = Limits { share_units: 8 * 1024, ..Limits::default() };
+            let mut stage = Stage::with(limits, Quota::default(), Chat::new(None));
+            let (one, two) = (stage.join(), stage.join());
+            stage.say_in_turn(one, [&[b'x'; 1000][..], b"\n"].concat().repeat(10));
+            let input = format!("{command}\n/who\n");
+            stage.engine.input(two, &mut input.as_bytes(), false);
+            assert!(stage.engine.is_interrupted(two), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_telnet_negotiates_is_counted_into_its_share_and_none_of_it_is_lost() {
+        let (mut stage, members) = chat_of(1);
+        let input = b"\xff\xfd\x06".repeat(5_000);
+        stage.engine.input(members[0], &mut &input[..], false);
+        assert!(stage.engine.is_interrupted(members[0]));
+        stage.flush();
+        assert_eq!(stage.hear_bytes(members[0]), b"\xff\xfc\x06".repeat(5_000));
     }
 
     /// What everybody should hear of two rooms, worked out line by line.

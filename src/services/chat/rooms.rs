@@ -181,7 +181,7 @@ impl Rooms {
     pub(super) fn leave(&mut self, place: Place, who: Name, net: &mut Net) -> Option<Peer> {
         self.announce(place, who, Change::Left, net);
         let room = self.rooms.get_mut(place.room)?;
-        let moved = room.gathering.leave(place.seat, |peer, bytes| net.send(peer, bytes));
+        let moved = room.gathering.leave(place.seat, |peer, bytes| send_early(peer, bytes, net));
         if room.gathering.seats() == 0 && place.room != LOBBY {
             self.numbers.remove(&room.name.folded());
             self.rooms.remove(place.room);
@@ -223,10 +223,7 @@ impl Rooms {
     /// Sends whoever sits at `place` what its room has gathered so far.
     pub(super) fn publish_to(&mut self, place: Place, net: &mut Net) {
         if let Some(room) = self.rooms.get_mut(place.room) {
-            room.gathering.publish_to(place.seat, |peer, bytes| {
-                net.spend(bytes.len());
-                net.send(peer, bytes);
-            });
+            room.gathering.publish_to(place.seat, |peer, bytes| send_early(peer, bytes, net));
         }
     }
 
@@ -269,4 +266,10 @@ impl Rooms {
             self.gathered.push(number);
         }
     }
+}
+
+/// Sends one member what the others are sent at the end of the turn: a copy, which has its price.
+fn send_early(peer: Peer, bytes: &[u8], net: &mut Net) {
+    net.spend(bytes.len());
+    net.send(peer, bytes);
 }
