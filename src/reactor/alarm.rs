@@ -47,7 +47,7 @@ impl Reactor {
                 return Some(wait).filter(Duration::is_zero);
             }
         }
-        Some(next.since(self.engine.now()))
+        Some(next.since(self.driver.engine().now()))
     }
 }
 
@@ -64,7 +64,7 @@ mod timer {
         timerfd_settime,
     };
 
-    use super::super::source::Source;
+    use super::super::token::Source;
     use crate::engine::Time;
 
     /// A timer that makes the poll return.
@@ -108,10 +108,10 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::engine::{Arrival, Call, Kind, Limits, Net, Peer, Quota, Reason, Service};
+    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Peer, Quota, Reason, Service};
 
     /// Calls as told to and says what comes of it.
-    struct Caller(Call);
+    struct Caller(Dial);
 
     /// Sleeps so many times.
     struct Sleeper(u32);
@@ -153,7 +153,7 @@ mod tests {
         }
 
         fn told(&mut self, _: Option<&str>, net: &mut Net) {
-            net.call(self.0);
+            net.dial_with(self.0);
         }
     }
 
@@ -169,9 +169,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = listener.local_addr().unwrap();
         let from = Some([127, 0, 0, 9].into());
-        let call = Call { from, resets: true, ..Call::to(remote, Kind::Stream) };
+        let dial = Dial { from, resets: true, ..Dial::to(remote, Kind::Stream) };
         let mut reactor = Reactor::new(Limits::default()).unwrap();
-        let caller = Box::new(Caller(call));
+        let caller = Box::new(Caller(dial));
         let number = reactor.engine().add_service("caller", Quota::default(), caller);
         reactor.engine().tell(number, None);
         assert_eq!(run(&mut reactor), "from 127.0.0.9\nclosed: done\n");

@@ -257,6 +257,7 @@ impl Mix {
             reads: rng.within(1..=4),
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
             round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
+            flush_units: *rng.pick(&[8 * 1024 * 1024, 8 * 1024 * 1024, 60_000]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),
             slow: Duration::from_secs(2),

@@ -4,14 +4,14 @@
 
 mod client;
 mod cuts;
-mod driver;
 mod facts;
 mod kinds;
 mod mixes;
 mod oracles;
 mod pipe;
 mod rng;
-mod together;
+mod sockets;
+mod turn;
 mod witness;
 mod world;
 

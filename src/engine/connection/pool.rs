@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::outbox::{Chunk, OWN_CHUNK_BYTES, Outbox};
-use super::time::Time;
+use crate::engine::time::Time;
 
 /// A buffer of more than this is none to keep a few bytes in.
 const SMALL_BYTES: usize = 4 * 1024;
@@ -105,9 +105,9 @@ pub(crate) struct Pool {
     spare: usize,
     spare_max: usize,
     /// What all that is given out takes of the heap, and up to what that is no matter.
-    pub(super) held: usize,
+    pub(crate) held: usize,
     ample: usize,
-    /// Empty but within `Outbox::hold`.
+    /// Empty but within `Outbox::keep`.
     pub(super) waiting: VecDeque<Chunk>,
 }
 
@@ -226,7 +226,7 @@ mod tests {
         set.outbox.push_turn(0..100_000, &mut pool);
         set.keep(Vec::new(), b"unfinished", &mut pool);
         assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
-        set.outbox.hold(&[b'z'; 100_000], &mut pool);
+        set.outbox.keep(&[b'z'; 100_000], &mut pool);
         assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
         set.outbox.sent(OWN_CHUNK_BYTES + 1, &mut pool);
         assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));

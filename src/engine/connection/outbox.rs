@@ -2,7 +2,7 @@
 //!
 //! Three kinds of chunk: bytes of its own, a range of a buffer shared with other peers, and a
 //! range of the turn's read buffer (what was just read is what is sent: no copy at all). Chunks
-//! of the last kind live until the end of the turn; `hold` copies what the kernel did not take.
+//! of the last kind live until the end of the turn; `keep` copies what the kernel did not take.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSlice;
@@ -238,7 +238,7 @@ impl Outbox {
         }
     }
 
-    /// Queues a range of the turn's read buffer. `hold` must follow before that is used again.
+    /// Queues a range of the turn's read buffer. `keep` must follow before that is used again.
     pub(crate) fn push_turn(&mut self, range: Range<usize>, pool: &mut Pool) {
         if range.is_empty() {
             return;
@@ -283,7 +283,7 @@ impl Outbox {
 
     /// Copies what cannot wait where it is: it lies in the turn's read buffer, which is about to
     /// be used again, or is so little that it would keep alive a shared buffer for next to nothing.
-    pub(crate) fn hold(&mut self, turn: &[u8], pool: &mut Pool) {
+    pub(crate) fn keep(&mut self, turn: &[u8], pool: &mut Pool) {
         let Some(kept) = self.chunks.iter().position(|chunk| !chunk.is_kept()) else { return };
         let mut waiting = std::mem::take(&mut pool.waiting);
         waiting.extend(self.chunks.drain(kept..));
@@ -305,11 +305,11 @@ impl Outbox {
         pool.waiting = waiting;
     }
 
-    /// Like `hold`, for what will go out in one of the next turns: shared ranges stay as they are
+    /// Like `keep`, for what will go out in one of the next turns: shared ranges stay as they are
     /// unless something lies in the turn's buffer.
-    pub(crate) fn hold_turn(&mut self, turn: &[u8], pool: &mut Pool) {
+    pub(crate) fn keep_turn(&mut self, turn: &[u8], pool: &mut Pool) {
         if self.chunks.iter().any(|chunk| matches!(chunk, Chunk::Turn(_))) {
-            self.hold(turn, pool);
+            self.keep(turn, pool);
         }
     }
 
@@ -377,7 +377,7 @@ mod tests {
         let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
         outbox.push_turn(0..6, &mut pool);
         outbox.sent(2, &mut pool);
-        outbox.hold(&turn, &mut pool);
+        outbox.keep(&turn, &mut pool);
         turn.fill(b'x');
         assert_eq!(contents(&outbox, &turn), b"cdef");
         assert_eq!(outbox.len(), 4);
@@ -392,7 +392,7 @@ mod tests {
         outbox.push_shared(&shared, 0..5, &mut pool);
         assert_eq!(Rc::strong_count(&shared), 2);
         outbox.sent(2, &mut pool);
-        outbox.hold(&[], &mut pool);
+        outbox.keep(&[], &mut pool);
         assert_eq!(Rc::strong_count(&shared), 1);
         outbox.push_shared(&shared, 5..10, &mut pool);
         assert_eq!((outbox.chunks.len(), contents(&outbox, &[])), (1, b"ort, and".to_vec()));
@@ -406,7 +406,7 @@ mod tests {
         for outbox in &mut outboxes {
             outbox.push_shared(&shared, 0..8 * SHARE_MIN_BYTES, &mut pool);
             assert_eq!((outbox.kept(), pool.held % shared.len()), (0, 0));
-            outbox.hold(&[], &mut pool);
+            outbox.keep(&[], &mut pool);
             assert_eq!(pool.held, shared.len());
         }
         assert!(outboxes.iter().all(|outbox| outbox.kept() == 2 * SHARE_MIN_BYTES));

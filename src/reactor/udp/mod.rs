@@ -1,6 +1,9 @@
 //! Datagram sockets: batches in, one answer at most for each, and as many answers as may share a
 //! call out in one, always from the address that was asked.
 
+mod answers;
+mod sendmmsg;
+
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +13,11 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
-use super::answers::{Answers, Envelope, Message, alike, segments};
 use super::listeners::{canonical, is_exhaustion};
-use super::{sendmmsg, sockets};
+use super::sockets;
 use crate::engine::{Engine, Metrics, Reply, Responder};
 use crate::guards::{Letterbox, Unheard};
+use answers::{Answers, Envelope, Message, alike, segments};
 
 /// Datagrams (or trains of them, with GRO) taken in one call.
 const BATCH: usize = 32;
@@ -26,7 +29,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 const BACKLOG_MAX: usize = 1024;
 
 /// Who watches over a socket while it is served, and who counts.
-pub(super) struct Watch<'a> {
+pub(super) struct Screening<'a> {
     pub(super) letterbox: &'a mut Letterbox,
     pub(super) engine: &'a mut Engine,
 }
@@ -42,7 +45,7 @@ pub(super) enum Left {
     Refused,
 }
 
-impl Watch<'_> {
+impl Screening<'_> {
     fn metrics(&mut self) -> &mut Metrics {
         self.engine.metrics_mut()
     }
@@ -141,28 +144,28 @@ impl Datagrams {
         &mut self,
         responder: &mut dyn Responder,
         tray: &mut Tray,
-        watch: &mut Watch<'_>,
+        screening: &mut Screening<'_>,
     ) -> Left {
-        self.send_backlog(watch.engine);
+        self.send_backlog(screening.engine);
         let mut refusals = 0;
         for _ in 0..BATCHES_MAX {
             let count = match self.receive(tray) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
-                Err(error) if is_exhaustion(&error) => return self.refused(&error, watch),
+                Err(error) if is_exhaustion(&error) => return self.refused(&error, screening),
                 Err(error) => {
                     // An error of one datagram (ICMP and the like), unless all calls end so.
                     refusals += 1;
                     if refusals == BATCHES_MAX {
-                        return self.refused(&error, watch);
+                        return self.refused(&error, screening);
                     }
                     let line = format_args!("receiving a datagram: {error}");
-                    watch.engine.remark(Level::Debug, line);
+                    screening.engine.remark(Level::Debug, line);
                     continue;
                 }
             };
             self.refusal_told = false;
-            self.answer(count, responder, tray, watch);
+            self.answer(count, responder, tray, screening);
             // Where there is no recvmmsg they come one by one, and none is known to be the last.
             if count < BATCH.min(quinn_udp::BATCH_SIZE) {
                 return Left::Nothing;
@@ -172,10 +175,10 @@ impl Datagrams {
     }
 
     /// Nothing can be received for now, which is told once.
-    fn refused(&mut self, error: &io::Error, watch: &mut Watch<'_>) -> Left {
+    fn refused(&mut self, error: &io::Error, screening: &mut Screening<'_>) -> Left {
         if !std::mem::replace(&mut self.refusal_told, true) {
             let line = format_args!("receiving on {}: {error}; tried again later", self.local);
-            watch.engine.remark(Level::Warn, line);
+            screening.engine.remark(Level::Warn, line);
         }
         Left::Refused
     }
@@ -192,7 +195,7 @@ impl Datagrams {
         count: usize,
         responder: &mut dyn Responder,
         tray: &mut Tray,
-        watch: &mut Watch<'_>,
+        screening: &mut Screening<'_>,
     ) {
         let Tray { bytes, metas, answers } = tray;
         for (room, meta) in bytes.chunks_exact(DATAGRAM_BYTES_MAX).zip(&metas[..count]) {
@@ -202,23 +205,23 @@ impl Datagrams {
             let envelope = Envelope { to: meta.addr, from };
             let trains = segments(meta.len, meta.stride);
             let to = meta.dst_ip.unwrap_or(self.local.ip());
-            if let Err(why) = watch.letterbox.screen(asker, Some(to)) {
-                watch.refuse(why, trains.count());
+            if let Err(why) = screening.letterbox.screen(asker, Some(to)) {
+                screening.refuse(why, trains.count());
                 continue;
             }
             for range in trains {
-                watch.metrics().datagrams_in += 1;
+                screening.metrics().datagrams_in += 1;
                 let Some(reply) = responder.answer(asker, &room[range]) else {
-                    watch.metrics().datagrams_unanswered += 1;
+                    screening.metrics().datagrams_unanswered += 1;
                     continue;
                 };
-                match watch.charge(asker.ip(), reply) {
-                    Ok(()) => self.post(answers, envelope, reply.bytes, watch.engine),
-                    Err(why) => *why.counter(watch.metrics()) += 1,
+                match screening.charge(asker.ip(), reply) {
+                    Ok(()) => self.post(answers, envelope, reply.bytes, screening.engine),
+                    Err(why) => *why.counter(screening.metrics()) += 1,
                 }
             }
         }
-        self.send_answers(answers, watch.engine);
+        self.send_answers(answers, screening.engine);
     }
 
     fn post(&mut self, to: &mut Answers, envelope: Envelope, answer: &[u8], engine: &mut Engine) {

@@ -49,7 +49,7 @@ mod linux {
     use nix::libc::{in_addr, in_pktinfo, in6_addr, in6_pktinfo};
     use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrLike, sendmmsg};
 
-    use crate::reactor::answers::Message;
+    use super::super::answers::Message;
 
     pub(super) fn send<S: SockaddrLike + Copy>(
         socket: &UdpSocket,

@@ -1,13 +1,15 @@
-//! In the place of `ring` where there is no io_uring, or it is not wanted.
+//! In the place of the io_uring where there is none, or it is not wanted.
 
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use crate::engine::Outcome;
+
+pub(super) const BATCH_MAX: usize = 0;
+
 /// There is none.
 pub(super) struct Ring(Infallible);
-
-pub(super) type Outcome = Option<io::Result<usize>>;
 
 impl Ring {
     pub(super) fn new() -> io::Result<Ring> {
@@ -18,7 +20,7 @@ impl Ring {
         match self.0 {}
     }
 
-    pub(super) fn outcome(&self, _: usize) -> Outcome {
+    pub(super) fn outcomes(&self) -> std::iter::Empty<Outcome> {
         match self.0 {}
     }
 
@@ -30,10 +32,6 @@ impl Ring {
 pub(super) struct Batch(Infallible);
 
 impl Batch {
-    pub(super) fn is_full(&self) -> bool {
-        match self.0 {}
-    }
-
     pub(super) fn send(&mut self, _: BorrowedFd<'_>, _: &[u8], _: bool) {
         match self.0 {}
     }

@@ -15,6 +15,8 @@ use std::time::Duration;
 use io_uring::{IoUring, opcode, squeue, types};
 use nix::libc;
 
+use crate::engine::Outcome;
+
 /// The most operations in one batch.
 pub(super) const BATCH_MAX: usize = ENTRIES as usize;
 const ENTRIES: u32 = 256;
@@ -35,10 +37,6 @@ pub(super) struct Ring {
     outcomes: Vec<Option<i32>>,
     spent: bool,
 }
-
-/// What became of one operation: bytes, or the error as recv(2) and send(2) would have put it.
-/// `None`: it was not attempted.
-pub(super) type Outcome = Option<io::Result<usize>>;
 
 impl Ring {
     /// A ring, if this kernel has what it takes (Linux 6.1 and no policy against it).
@@ -62,7 +60,7 @@ impl Ring {
                 _ => batch.receive(there.as_fd(), &mut byte),
             }
             batch.run();
-            match self.outcome(0) {
+            match self.outcomes().next().flatten() {
                 Some(Ok(1)) => {}
                 Some(Err(error)) => return Err(error),
                 _ => return Err(unusable()),
@@ -83,10 +81,12 @@ impl Ring {
         Some(Batch { ring: self, bytes: PhantomData })
     }
 
-    /// What became of the operation with that number in the last batch.
-    pub(super) fn outcome(&self, number: usize) -> Outcome {
-        let code = (*self.outcomes.get(number)?)?;
-        Some(usize::try_from(code).map_err(|_| io::Error::from_raw_os_error(-code)))
+    /// What became of the operations of the last batch, in order: bytes, or the error as recv(2)
+    /// and send(2) would have put it.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+        let outcome =
+            |code: i32| usize::try_from(code).map_err(|_| io::Error::from_raw_os_error(-code));
+        self.outcomes.iter().map(move |code| code.map(outcome))
     }
 
     /// Whether the kernel has refused to go on.
@@ -156,7 +156,7 @@ impl<'bytes> Batch<'_, 'bytes> {
         self.queue(receive.flags(libc::MSG_DONTWAIT).build());
     }
 
-    /// Does them all. What became of each, `Ring::outcome` tells.
+    /// Does them all. What became of each, `Ring::outcomes` tells.
     pub(super) fn run(self) {
         self.ring.run();
     }
@@ -221,14 +221,13 @@ mod tests {
         batch.send(waiting.as_fd(), b"you there", false);
         batch.run();
         let outcomes: Vec<_> =
-            (0..6).map(|n| ring.outcome(n).map(|o| o.map_err(|e| e.kind()))).collect();
+            ring.outcomes().map(|o| o.map(|o| o.map_err(|e| e.kind()))).collect();
         let expected = [
             Some(Ok(5)),
             Some(Err(io::ErrorKind::WouldBlock)),
             Some(Ok(0)),
             Some(Err(io::ErrorKind::BrokenPipe)),
             Some(Ok(9)),
-            None,
         ];
         assert_eq!(outcomes, expected);
         assert_eq!(&heard, b"hello\0\0\0");
@@ -247,7 +246,7 @@ mod tests {
                 batch.send(there.as_fd(), b"ab", false);
             }
             batch.run();
-            assert!((0..BATCH_MAX).all(|n| matches!(ring.outcome(n), Some(Ok(2)))));
+            assert_eq!(ring.outcomes().filter(|o| matches!(o, Some(Ok(2)))).count(), BATCH_MAX);
             let mut came = [0; 2 * BATCH_MAX];
             here.read_exact(&mut came).unwrap();
         }

@@ -1,38 +1,22 @@
 //! One connection as the engine keeps it: who, which phase, how much, how long. No socket.
 
+pub(crate) mod outbox;
+pub(crate) mod pool;
+
+mod address;
+mod phase;
+
 use std::io;
 use std::net::SocketAddr;
 
-use super::address::Address;
 use super::limits::{Limits, Quota};
-use super::pool::{Buffers, Pool};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;
+use address::Address;
+use pool::{Buffers, Pool};
 
-/// How far a connection is on its way. Phases only ever go forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// We have called; the peer has not answered yet.
-    Dialing,
-    /// Both sides may speak.
-    Open,
-    /// The peer has sent its FIN and may still listen.
-    HalfClosed,
-    /// We have said all: what is queued goes out, then our FIN. The peer is still listened to.
-    Ending,
-    /// Our FIN is out and the peer is still listened to.
-    Listening,
-    /// We are done: what is queued goes out, then our FIN. What still comes is discarded.
-    Closing(Reason),
-    /// We are done and so is the peer: what is queued goes out, then the socket is dropped.
-    Finishing(Reason),
-    /// Our FIN is out. Dropping the socket now, with input unread or on its way, would answer it
-    /// with a RST and could destroy what the peer has not read yet: discard until it is done too.
-    Lingering(Reason),
-    /// To be dropped now; nothing more is sent.
-    Gone(Reason),
-}
+pub(crate) use phase::{Phase, Step};
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,28 +124,25 @@ impl Connection {
         self.buffers.as_ref().map_or(0, |buffers| buffers.outbox.len())
     }
 
-    /// Whether a service may still speak to it.
-    pub(crate) fn may_be_told(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::HalfClosed)
+    /// What is to be done for it next.
+    pub(crate) fn step(&self) -> Step {
+        self.phase.step(self.queued())
     }
 
-    /// Whether its service still listens to it.
-    pub(crate) fn is_heard(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Ending | Phase::Listening)
+    /// Takes it to `phase`. Returns whether that is another one.
+    pub(crate) fn enter(&mut self, phase: Phase) -> bool {
+        std::mem::replace(&mut self.phase, phase) != phase
     }
 
     /// Whether reading from it makes sense now.
     pub(crate) fn wants_input(&self) -> bool {
-        match self.phase {
-            Phase::Open | Phase::Ending | Phase::Listening => {
-                // Whom we have called may read no more until we do: both would wait for ever.
-                let Some(buffers) = &self.buffers else { return true };
-                let backed_up = buffers.backed_up && self.origin == Origin::Accepted;
-                !backed_up && buffers.paused_until == Time::ZERO
-            }
-            Phase::Closing(_) | Phase::Lingering(_) => true,
-            Phase::Dialing | Phase::HalfClosed | Phase::Finishing(_) | Phase::Gone(_) => false,
+        if !self.phase.is_heard() {
+            return self.phase.is_discarded();
         }
+        // Whom we have called may read no more until we do: both would wait for ever.
+        let Some(buffers) = &self.buffers else { return true };
+        let backed_up = buffers.backed_up && self.origin == Origin::Accepted;
+        !backed_up && buffers.paused_until == Time::ZERO
     }
 
     /// Since when its output has been above its service's soft limit; `NEVER`: it is not.
@@ -193,13 +174,13 @@ impl Connection {
     pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Option<Time> {
         match self.phase {
             Phase::Dialing => Some(self.opened_at.after(limits.dial)),
-            Phase::Open | Phase::HalfClosed | Phase::Listening => {
+            Phase::Open | Phase::HalfClosedRemote | Phase::HalfClosedLocal => {
                 let idle = quota.idle.map(|idle| self.active_at.after(idle));
                 let slow = self.slow_since().after(limits.slow);
                 let next = idle.map_or(slow, |idle| idle.min(slow)).min(self.paused_until());
                 (next < Time::NEVER).then_some(next)
             }
-            Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => {
+            Phase::HalfClosingLocal | Phase::Closing(_) | Phase::Finishing(_) => {
                 Some(self.active_at.after(limits.stall).min(self.paused_until()))
             }
             Phase::Lingering(_) => Some(self.active_at.after(limits.linger)),
@@ -211,13 +192,13 @@ impl Connection {
     pub(crate) fn overdue(&self, limits: &Limits, now: Time) -> Reason {
         match self.phase {
             Phase::Dialing => Reason::Failed(io::ErrorKind::TimedOut),
-            Phase::Open | Phase::HalfClosed | Phase::Listening => {
+            Phase::Open | Phase::HalfClosedRemote | Phase::HalfClosedLocal => {
                 match self.slow_since().after(limits.slow) <= now {
                     true => Reason::Slow,
                     false => Reason::Idle,
                 }
             }
-            Phase::Ending | Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,
+            Phase::HalfClosingLocal | Phase::Closing(_) | Phase::Finishing(_) => Reason::Slow,
             // It had everything; that it never closed its side is no reason of its own.
             Phase::Lingering(reason) | Phase::Gone(reason) => reason,
         }
