@@ -122,6 +122,27 @@ pub(crate) fn nanos(time: Time) -> u64 {
 }
 
 impl Facts {
+    /// Of a world with these pipes, in which nothing has happened yet.
+    pub(crate) fn of(limits: Limits, pipes: Vec<Pipe>) -> Facts {
+        Facts {
+            rng: Rng::new(0),
+            trace: Trace::new(false),
+            now: Time::ZERO,
+            turn: 0,
+            limits,
+            rows: Vec::new(),
+            stories: pipes.iter().map(|_| Story::default()).collect(),
+            pipes,
+            lines: Vec::new(),
+            tags: BTreeMap::new(),
+            opened: 0,
+            closed: 0,
+            settlings: 0,
+            dead: Vec::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
     pub(crate) fn note(&mut self, what: &str, numbers: &[u64]) {
         self.trace.note(what, numbers);
     }

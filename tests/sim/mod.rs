@@ -15,6 +15,12 @@ mod turn;
 mod witness;
 mod world;
 
+#[allow(unused_imports)] // for tests/parity
+pub(crate) use self::{
+    facts::{Facts, Shared, arrival},
+    pipe::{Pipe, event_of},
+    sockets::Pipes,
+};
 pub(crate) use cuts::{assert_cuts_change_nothing, rings_after};
 pub(crate) use mixes::{MIXES, Mix};
 pub(crate) use world::World;

@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice};
 
-use cooee::engine::Time;
+use cooee::engine::{Readiness, Time};
 
 use super::rng::Rng;
 
@@ -78,6 +78,14 @@ pub(crate) struct Pipe {
     pub(crate) last_read: usize,
     /// Whether `heard` must mirror `said` (echo): then it is checked at once.
     pub(crate) mirrors: bool,
+}
+
+/// What the poll tells of a socket since it was asked last; `None`: nothing.
+pub(crate) fn event_of(pipe: &mut Pipe) -> Option<Readiness> {
+    let Edge { readable, writable } = std::mem::take(&mut pipe.edge);
+    let is_told = pipe.watched && (readable || writable);
+    let (read_on, error) = (pipe.ends(), pipe.broken.is_some());
+    is_told.then_some(Readiness { readable, writable, read_on, error })
 }
 
 /// The server's end.

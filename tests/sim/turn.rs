@@ -3,7 +3,7 @@
 use cooee::engine::{Peer, Readiness};
 
 use super::facts::arrival;
-use super::pipe::Edge;
+use super::pipe::{Edge, event_of};
 use super::world::World;
 
 impl World {
@@ -47,13 +47,10 @@ impl World {
             }
             let spurious = facts.rng.chance(5);
             let pipe = &mut facts.pipes[client];
-            let edge = std::mem::take(&mut pipe.edge);
-            if edge != Edge::default() || spurious {
-                let Edge { readable, writable } = edge;
-                let (read_on, error) = (pipe.ends(), pipe.broken.is_some());
-                let (readable, writable) = (readable || spurious, writable || spurious);
-                events.push((peer, Readiness { readable, writable, read_on, error }));
+            if spurious {
+                pipe.edge = Edge { readable: true, writable: true };
             }
+            events.extend(event_of(pipe).map(|event| (peer, event)));
         }
         if !facts.dead.is_empty() && facts.rng.chance(200) {
             let count = facts.dead.len();

@@ -1,7 +1,7 @@
 //! The world: an engine with its services under oath, pipes, clients, and a clock that jumps.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -63,23 +63,9 @@ impl World {
         let count = clients.len();
         let laziness = *rng.pick(&[0, 100, 2000]);
         let batch_max = *rng.pick(&[0, 4, 40]);
-        let facts = Rc::new(RefCell::new(Facts {
-            rng,
-            trace: Trace::new(told),
-            now: Time::ZERO,
-            turn: 0,
-            limits,
-            rows,
-            pipes,
-            stories,
-            lines: Vec::new(),
-            tags: BTreeMap::new(),
-            opened: 0,
-            closed: 0,
-            settlings: 0,
-            dead: Vec::new(),
-            seen: BTreeSet::new(),
-        }));
+        let trace = Trace::new(told);
+        let facts = Facts { rng, trace, rows, stories, ..Facts::of(limits, pipes) };
+        let facts = Rc::new(RefCell::new(facts));
         let pipes = Pipes { facts: Rc::clone(&facts), batch_max };
         let mut driver = Driver::new(limits, pipes);
         populate(driver.engine_mut(), limits, &facts);
