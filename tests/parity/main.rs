@@ -1,7 +1,7 @@
 //! The simulator under test: the same conversations on the kernel's sockets and on the simulator's
 //! must tell the same facts to the service, in the same order, and the same bytes to the clients.
 //! Otherwise what the simulator tortures is not what the kernel drives.
-#![allow(clippy::unwrap_used)] // tests
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests
 
 mod arms;
 #[allow(dead_code, unused_imports)] // it uses its part

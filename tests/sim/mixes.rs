@@ -229,8 +229,23 @@ pub(crate) const MIXES: &[Mix] = &[
         buffered: usize::MAX,
     },
     Mix {
+        name: "rivals who close each other",
+        kinds: &[Kind::Rivals],
+        offered: false,
+        characters: &[Character::Polite, Character::Flood, Character::Sits, Character::Closes],
+        clients: 6..=16,
+        arrive_within: 2000,
+        volume: 1500,
+        rooms: &[5000, 70_000],
+        faults: SMOOTH,
+        meddles: false,
+        crowded: false,
+        idle: None,
+        buffered: usize::MAX,
+    },
+    Mix {
         name: "a kernel that takes everything",
-        kinds: &[Kind::Crowd, Kind::Answer],
+        kinds: &[Kind::Crowd, Kind::Answer, Kind::Download, Kind::Download],
         offered: true,
         characters: &[Character::Polite, Character::Flood, Character::Sits],
         clients: 4..=16,
@@ -244,6 +259,26 @@ pub(crate) const MIXES: &[Mix] = &[
         buffered: usize::MAX,
     },
 ];
+
+/// The row of the greeting.
+const GREET: Kind = Kind::Offer(1);
+
+/// A world that is too large for the ordinary run to have many of.
+pub(crate) const RUSH: Mix = Mix {
+    name: "a rush of guests",
+    kinds: &[GREET],
+    offered: false,
+    characters: &[Character::Guest, Character::Guest, Character::Sits],
+    clients: 90..=120,
+    arrive_within: 500,
+    volume: 40,
+    rooms: &[5000],
+    faults: SMOOTH,
+    meddles: false,
+    crowded: false,
+    idle: None,
+    buffered: usize::MAX,
+};
 
 impl Mix {
     pub(crate) fn limits(&self, rng: &mut Rng) -> Limits {

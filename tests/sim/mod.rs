@@ -22,5 +22,5 @@ pub(crate) use self::{
     sockets::Pipes,
 };
 pub(crate) use cuts::{assert_cuts_change_nothing, rings_after};
-pub(crate) use mixes::{MIXES, Mix};
+pub(crate) use mixes::{MIXES, Mix, RUSH};
 pub(crate) use world::World;

@@ -30,6 +30,8 @@ pub(crate) struct Calls {
     pub(crate) writes: usize,
     /// Writes since everybody's last visit began.
     pub(crate) visit_writes: usize,
+    /// The most that there were at a visit.
+    pub(crate) most_writes: usize,
     /// Why there may be more writes than one.
     pub(crate) excuses: usize,
     /// Whether what is being delivered was read together with others.
@@ -53,6 +55,7 @@ pub(crate) struct Pipe {
     pub(crate) fin_taken: bool,
     /// When the server's FIN was sent.
     pub(crate) ended_at: Option<Time>,
+    pub(crate) ended_turn: u64,
     /// The error that the engine meets; whether that destroyed what was still to be read.
     pub(crate) broken: Option<io::ErrorKind>,
     pub(crate) purged: bool,
@@ -153,6 +156,7 @@ impl Pipe {
         assert!(total > 0, "an empty write");
         self.calls.writes += 1;
         self.calls.visit_writes += 1;
+        self.calls.most_writes = self.calls.most_writes.max(self.calls.visit_writes);
         self.calls.excuses += usize::from(slices.len() >= 16);
         if let Some(kind) = self.broken {
             return Err(kind.into());

@@ -62,6 +62,7 @@ impl Sockets for Pipes {
         facts.note("fin", &[*client as u64]);
         // Fails only if the connection is broken, which reading will tell.
         let _ = facts.pipes[*client].shut_down(now);
+        facts.pipes[*client].ended_turn = facts.turn;
     }
 
     fn close(&mut self, client: usize, _: SocketAddr) {
