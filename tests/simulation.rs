@@ -8,7 +8,7 @@ mod sim;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use sim::{MIXES, Mix, RUSH, World, assert_cuts_change_nothing, rings_after};
+use sim::{MIXES, Mix, RUSH, World, assert_cuts_change_nothing, turns_after};
 
 /// Worlds in the ordinary run.
 const SEEDS: u64 = 350;
@@ -138,6 +138,6 @@ fn wherever_the_input_is_cut_everybody_hears_the_same_from_every_service() {
 
 #[test]
 fn a_flood_of_short_connections_leaves_no_trail_of_deadlines() {
-    let rings = rings_after(5000);
-    assert!(rings <= 1100, "oracle 5: woken {rings} times for connections of the past");
+    let turns = turns_after(5000);
+    assert!(turns <= 1100, "oracle 5: woken {turns} times for connections of the past");
 }

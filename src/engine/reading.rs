@@ -43,7 +43,7 @@ impl Engine {
         connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads && !goes_on
     }
 
-    /// Whether there is room to read, or the turn has to be flushed first.
+    /// Whether more may be read, or the turn has to be flushed first.
     pub(super) fn can_read(&self) -> bool {
         self.turn_used < ENOUGH_BYTES
     }
@@ -65,10 +65,10 @@ impl Engine {
             if !self.can_read() {
                 return Flow::More;
             }
-            let room = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
-            let outcome = socket.read(&mut self.turn[room.clone()]);
+            let slot = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
+            let outcome = socket.read(&mut self.turn[slot.clone()]);
             share = share.saturating_sub(*outcome.as_ref().unwrap_or(&0));
-            if self.take(peer, kind, room, outcome, read_on) {
+            if self.take(peer, kind, slot, outcome, read_on) {
                 return Flow::Drained;
             }
         }
@@ -99,13 +99,13 @@ impl Engine {
         }
     }
 
-    /// Delivers what one read into `room` of the turn's buffer has brought. True: that was all
+    /// Delivers what one read into `slot` of the turn's buffer has brought. True: that was all
     /// for now.
     fn take(
         &mut self,
         peer: Peer,
         kind: Kind,
-        room: Range<usize>,
+        slot: Range<usize>,
         outcome: io::Result<usize>,
         read_on: bool,
     ) -> bool {
@@ -115,8 +115,8 @@ impl Engine {
                 true
             }
             Ok(count) => {
-                self.deliver(peer, room.start..room.start + count);
-                let is_short = count < room.len() && !read_on && kind == Kind::Stream;
+                self.deliver(peer, slot.start..slot.start + count);
+                let is_short = count < slot.len() && !read_on && kind == Kind::Stream;
                 is_short && !self.is_interrupted(peer)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,

@@ -91,7 +91,7 @@ pub struct Reactor {
     left: usize,
     accepting: Accepting,
     /// Whether somebody may wait at a listener although all places are taken.
-    knocking: bool,
+    newcomers_wait: bool,
     /// The listener that took the last free place.
     accepted_last: usize,
     pause_told: Option<Time>,
@@ -131,7 +131,7 @@ impl Reactor {
             unfinished: VecDeque::new(),
             left: 0,
             accepting: Accepting::Yes,
-            knocking: false,
+            newcomers_wait: false,
             accepted_last: 0,
             pause_told: None,
             vanished: Vanished::new(),

@@ -63,7 +63,7 @@ impl Reactor {
         let (letterbox, engine) = (&mut self.letterbox, self.driver.engine_mut());
         let mut screening = Screening { letterbox, engine };
         let left = datagrams.serve(responder, tray, &mut screening);
-        datagrams.await_room(self.poll.registry(), screening.engine);
+        datagrams.await_writable(self.poll.registry(), screening.engine);
         let source = Source::Datagrams(slot);
         match left {
             Left::Nothing => {}
@@ -94,7 +94,7 @@ impl Reactor {
             }
             if !self.driver.engine().has_room() {
                 self.accepted_last = slot;
-                self.knocking = true;
+                self.newcomers_wait = true;
                 let count = self.driver.engine().connections();
                 let why = format_args!("{count} connections are as many as are allowed");
                 return self.pause_accepting(Accepting::Full, why);
@@ -130,11 +130,14 @@ impl Reactor {
     /// All places are taken: if somebody waits at a listener, a peer with less claim to its place
     /// may have to go. Its place is free for the next turn.
     pub(super) fn make_room(&mut self) {
-        if !self.knocking || self.accepting != Accepting::Full || self.driver.engine().has_room() {
+        if !self.newcomers_wait
+            || self.accepting != Accepting::Full
+            || self.driver.engine().has_room()
+        {
             return;
         }
-        self.knocking = self.listeners.iter().any(|(_, listener)| listener.is_called());
-        if self.knocking {
+        self.newcomers_wait = self.listeners.iter().any(|(_, listener)| listener.has_waiting());
+        if self.newcomers_wait {
             self.driver.engine_mut().make_room();
         }
     }

@@ -75,7 +75,7 @@ impl Reactor {
             }
             Source::Alarm => {}
             Source::Listener(slot) => {
-                self.knocking = true;
+                self.newcomers_wait = true;
                 if let Some(listener) = self.listeners.get_mut(slot) {
                     enqueue(&mut self.ready, source, &mut listener.queued);
                 }

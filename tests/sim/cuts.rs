@@ -72,7 +72,7 @@ pub(crate) fn assert_cuts_change_nothing(seeds: u64) {
 
 /// Oracle 5: so many short connections leave no trail of deadlines. Returns how often the engine
 /// still wanted to be woken once they were all gone.
-pub(crate) fn rings_after(connections: usize) -> usize {
+pub(crate) fn turns_after(connections: usize) -> usize {
     let quota = Quota { idle: Some(Duration::from_secs(600)), ..Quota::default() };
     let mut stage = Stage::empty(Limits::default());
     stage.engine().add_service("test", quota, Kind::Answer.make(0));
@@ -82,5 +82,5 @@ pub(crate) fn rings_after(connections: usize) -> usize {
         stage.reset(peer);
         assert_eq!(stage.standing(peer), None);
     }
-    stage.rings()
+    stage.run_out()
 }

@@ -21,6 +21,6 @@ pub(crate) use self::{
     pipe::{Pipe, event_of},
     sockets::Pipes,
 };
-pub(crate) use cuts::{assert_cuts_change_nothing, rings_after};
+pub(crate) use cuts::{assert_cuts_change_nothing, turns_after};
 pub(crate) use mixes::{MIXES, Mix, RUSH};
 pub(crate) use world::World;

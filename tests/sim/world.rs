@@ -21,7 +21,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// A world that takes more steps than this does not settle.
 const STEPS_MAX: usize = 400_000;
 /// Once everybody is gone the engine may ask to be woken this often; then it must sleep for ever.
-const LAST_RINGS_MAX: usize = 200;
+const LAST_TURNS_MAX: usize = 200;
 /// A client that was passed over in so many turns acts before the next one.
 const OVERDUE_MAX: usize = 2;
 
@@ -97,7 +97,7 @@ impl World {
                 break;
             }
         }
-        self.last_rings();
+        self.last_turns();
         self.judge_clients();
         let facts = self.facts.borrow();
         (facts.trace.hash(), facts.seen.clone())
@@ -249,16 +249,16 @@ impl World {
         !open.is_empty()
     }
 
-    /// Everybody is gone: what is still in the heap rings into the void, and then all is quiet.
-    fn last_rings(&mut self) {
+    /// Everybody is gone: what is still in the heap fires without effect, and then all is quiet.
+    fn last_turns(&mut self) {
         assert_eq!(self.driver.engine().connections(), 0, "oracle 1: somebody is left");
-        let mut rings = 0;
+        let mut turns = 0;
         while let Some(due) = self.driver.next_deadline() {
             let now = self.facts.borrow().now.max(due);
             self.facts.borrow_mut().now = now;
             self.turn();
-            rings += 1;
-            assert!(rings < LAST_RINGS_MAX, "oracle 6: it rings for nobody");
+            turns += 1;
+            assert!(turns < LAST_TURNS_MAX, "oracle 6: it rings for nobody");
         }
         assert!(!self.driver.has_work());
         let facts = self.facts.borrow();

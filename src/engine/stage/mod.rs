@@ -79,15 +79,15 @@ impl Stage {
     /// A new peer: 192.0.2.1, on ports 1001, 1002 ...
     ///
     /// # Panics
-    /// If there is no room for it.
+    /// If all places are taken.
     pub fn join(&mut self) -> Peer {
-        let peer = self.join_in_turn(0).expect("room");
+        let peer = self.join_in_turn(0).expect("a free place");
         self.flush();
         peer
     }
 
     /// Like `join`, at the service with that number and with the turn going on; `None`: there is
-    /// no room.
+    /// no free place.
     pub fn join_in_turn(&mut self, service: usize) -> Option<Peer> {
         self.joined += 1;
         let remote = ([192, 0, 2, 1], 1000 + self.joined).into();
@@ -135,14 +135,14 @@ impl Stage {
     }
 
     /// From here on the socket of `peer` takes so many bytes.
-    pub fn take(&mut self, peer: Peer, room: usize) {
-        self.wire(peer).room = room;
+    pub fn take(&mut self, peer: Peer, bytes: usize) {
+        self.wire(peer).capacity = bytes;
         self.driver.sockets_mut().notice(peer, WRITABLE);
     }
 
     /// The same, without `peer` being told if that is more than before.
-    pub fn take_no_more_than(&mut self, peer: Peer, room: usize) {
-        self.wire(peer).room = room;
+    pub fn take_no_more_than(&mut self, peer: Peer, bytes: usize) {
+        self.wire(peer).capacity = bytes;
     }
 
     /// Answers the call to `peer`, at our address `local`.
@@ -215,7 +215,7 @@ impl Stage {
     }
 
     /// Lets time pass until nothing is due any more. Returns how many turns that took.
-    pub fn rings(&mut self) -> usize {
+    pub fn run_out(&mut self) -> usize {
         let mut turns = 0;
         while let Some(due) = self.driver.next_deadline() {
             self.now = due.max(self.now);

@@ -27,7 +27,7 @@ pub(super) struct Wire {
     pub(super) end: Option<Result<(), io::ErrorKind>>,
     pub(super) heard: Vec<u8>,
     /// Bytes that are taken from here on.
-    pub(super) room: usize,
+    pub(super) capacity: usize,
     pub(super) is_watched: bool,
     /// Our FIN is out, or the socket closed.
     pub(super) is_over: bool,
@@ -42,7 +42,7 @@ impl Wire {
             read: 0,
             end: None,
             heard: Vec::new(),
-            room: usize::MAX,
+            capacity: usize::MAX,
             is_watched: false,
             is_over: false,
             local: None,
@@ -52,7 +52,7 @@ impl Wire {
     fn readiness(&self) -> Readiness {
         Readiness {
             readable: self.read < self.said.len() || self.end.is_some(),
-            writable: self.room > 0,
+            writable: self.capacity > 0,
             read_on: self.end.is_some(),
             error: matches!(self.end, Some(Err(_))),
         }
@@ -117,7 +117,7 @@ impl Sockets for Wires {
 
     fn write(&mut self, place: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         let wire = &mut self.wires[*place];
-        let count = outgoing.bytes().min(wire.room);
+        let count = outgoing.bytes().min(wire.capacity);
         if count == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -127,8 +127,8 @@ impl Sockets for Wires {
             wire.heard.extend_from_slice(&slice[..some]);
             left -= some;
         }
-        if wire.room < usize::MAX {
-            wire.room -= count;
+        if wire.capacity < usize::MAX {
+            wire.capacity -= count;
         }
         Ok(count)
     }

@@ -84,7 +84,7 @@ pub(super) struct Datagrams {
     token: Token,
     backlog: VecDeque<(Envelope, usize, Vec<u8>)>,
     /// Whether the poll tells of room to send.
-    awaits_room: bool,
+    awaits_writable: bool,
     /// Whether it is in the queue of the ready, or rests.
     pub(super) queued: bool,
     /// Whether it has been told that nothing can be received.
@@ -111,7 +111,7 @@ impl Datagrams {
             responder,
             token,
             backlog: VecDeque::new(),
-            awaits_room: false,
+            awaits_writable: false,
             queued: false,
             refusal_told: false,
         })
@@ -123,15 +123,15 @@ impl Datagrams {
 
     /// To be called after serving: has the poll tell of room to send while answers wait for it,
     /// and only then, for otherwise every datagram that leaves would end a wait.
-    pub(super) fn await_room(&mut self, registry: &Registry, engine: &mut Engine) {
-        let awaits_room = !self.backlog.is_empty();
-        if awaits_room == self.awaits_room {
+    pub(super) fn await_writable(&mut self, registry: &Registry, engine: &mut Engine) {
+        let awaits_writable = !self.backlog.is_empty();
+        if awaits_writable == self.awaits_writable {
             return;
         }
         let both = Interest::READABLE | Interest::WRITABLE;
-        let interest = if awaits_room { both } else { Interest::READABLE };
+        let interest = if awaits_writable { both } else { Interest::READABLE };
         match registry.reregister(&mut self.udp, self.token, interest) {
-            Ok(()) => self.awaits_room = awaits_room,
+            Ok(()) => self.awaits_writable = awaits_writable,
             // The next datagram brings another try.
             Err(error) => {
                 engine.remark(Level::Debug, format_args!("polling {}: {error}", self.local));
@@ -369,7 +369,7 @@ mod tests {
         let mut events = Events::with_capacity(4);
         let envelope = Envelope { to: peer.local_addr().unwrap(), from: None };
         let mut is_told = |datagrams: &mut Datagrams, engine: &mut Engine| {
-            datagrams.await_room(poll.registry(), engine);
+            datagrams.await_writable(poll.registry(), engine);
             poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
             events.iter().any(mio::event::Event::is_writable)
         };
