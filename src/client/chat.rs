@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, Line};
-use super::display::{Display, Look};
+use super::connect::caller::{Caller, Line};
 use super::piped::{Piece, Piped};
+use super::tty::display::{Display, Look};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
@@ -130,8 +130,8 @@ impl Chat {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage as Theatre;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line, counted};
-use super::display::{Display, Look, visible_line};
+use super::connect::caller::{Caller, End, Line, counted};
+use super::tty::display::{Display, Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
@@ -160,8 +160,8 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 

@@ -5,23 +5,14 @@
 //! passes on what is typed or piped, writes what they print, and ends as they say.
 
 mod args;
-mod caller;
 mod chat;
-mod clusters;
-mod datagram_echo;
-mod display;
+mod connect;
 mod echo;
-mod editor;
 mod greet;
-mod keys;
-mod late;
 mod months;
 mod piped;
-mod question;
 mod talk;
-mod target;
-mod terminal;
-mod words;
+mod tty;
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -33,15 +24,15 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
 use crate::reactor::{Manner, Note, Reactor};
-use caller::Line;
-use display::Look;
-use editor::Wish;
-use terminal::Terminal;
+use connect::caller::Line;
+use tty::display::Look;
+use tty::editor::Wish;
+use tty::terminal::{self, Terminal};
 
 pub use args::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
-pub use question::Persistence;
-pub use target::Target;
-pub use terminal::AboveTheLine;
+pub use connect::question::Persistence;
+pub use connect::target::Target;
+pub use tty::terminal::AboveTheLine;
 
 /// What a person types behind.
 const PROMPT: &str = "> ";
@@ -126,8 +117,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
 fn front_end(task: &Task, line: Line, look: Look) -> Box<dyn Service> {
     match task {
         Task::Echo(persistence) => match line.kind {
-            Kind::Stream => Box::new(echo::Echo::new(line, look)),
-            Kind::Datagram => Box::new(datagram_echo::DatagramEcho::new(line, look, *persistence)),
+            Kind::Stream => Box::new(echo::stream::Echo::new(line, look)),
+            Kind::Datagram => Box::new(echo::datagram::DatagramEcho::new(line, look, *persistence)),
         },
         Task::Greet { read_size, timeout } => {
             Box::new(greet::Greet::new(line, look, *read_size, *timeout))

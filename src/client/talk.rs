@@ -4,9 +4,9 @@
 //! socket programs do: such a server would not know `BYE` with a newline behind it. A line that
 //! the network has held up in its midst looks the same for a while; then its end tells better.
 
-use super::caller::{Caller, Line};
-use super::display::{Display, Look, Messages, coloured, visible_line};
+use super::connect::caller::{Caller, Line};
 use super::piped::{Piece, Piped};
+use super::tty::display::{Display, Look, Messages, coloured, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 use crate::services::lines::{core, without_padding};
 
@@ -186,8 +186,8 @@ impl Talk {
 mod tests {
     use std::time::Duration;
 
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 

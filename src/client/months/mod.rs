@@ -5,17 +5,19 @@
 //! to the next question. A copy that is owed, because its question was asked again, is passed over;
 //! an answer that is only suspicious of being one is held back for a moment.
 
+mod late;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Look, visible_line};
-use super::late::Late;
-use super::piped::{Piece, Piped};
-use super::question::{Persistence, Question, Wait};
+use crate::client::connect::caller::{Caller, End, Line};
+use crate::client::connect::question::{Persistence, Question, Wait};
+use crate::client::piped::{Piece, Piped};
+use crate::client::tty::display::{Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use crate::services::months::NAMES;
+use late::Late;
 
 /// Says so much that a server which greets knows that it is greeted.
 const HELLO: &[u8] = b"Hello I just want to use your Service";
@@ -48,7 +50,7 @@ struct Suspect {
 }
 
 /// The months client.
-pub(super) struct Months {
+pub(crate) struct Months {
     caller: Caller,
     question: Question,
     look: Look,
@@ -72,7 +74,7 @@ pub(super) struct Months {
 
 impl Months {
     /// `numbers`: what to ask for, unless it is to be typed.
-    pub(super) fn new(
+    pub(crate) fn new(
         line: Line,
         look: Look,
         persistence: Persistence,
@@ -312,7 +314,7 @@ impl Months {
 }
 
 /// Whether `word` can be asked. One of hundreds of digits would be a month in some servers' eyes.
-pub(super) fn is_integer(word: &str) -> bool {
+pub(crate) fn is_integer(word: &str) -> bool {
     word.len() <= INTEGER_BYTES_MAX && word.parse::<i64>().is_ok()
 }
 
@@ -337,13 +339,13 @@ fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
 }
 
 /// Which month `text` is the name of, 1-12.
-pub(super) fn month(text: &[u8]) -> Option<usize> {
+pub(crate) fn month(text: &[u8]) -> Option<usize> {
     let index = NAMES.iter().position(|name| name.as_bytes() == core(text))?;
     Some(index + 1)
 }
 
 /// Whether `answer` is the name of the month that was asked for.
-pub(super) fn is_right_month(asked: &[u8], answer: &[u8]) -> bool {
+pub(crate) fn is_right_month(asked: &[u8], answer: &[u8]) -> bool {
     let asked = std::str::from_utf8(asked).ok().and_then(|word| word.parse().ok());
     asked.is_some() && month(answer) == asked
 }
@@ -355,8 +357,8 @@ fn is_wrong_month(asked: &[u8], answer: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 

@@ -1,7 +1,7 @@
 //! Answers over UDP that may still come, though nobody waits for them: a question that was asked
 //! three times is answered up to three times.
 
-use super::months::is_right_month;
+use super::is_right_month;
 
 /// So many questions are remembered; the oldest is forgotten.
 const QUESTIONS_MAX: usize = 16;
@@ -16,16 +16,16 @@ struct Debt {
 
 /// The answers that earlier questions are owed.
 #[derive(Default)]
-pub(super) struct Late(Vec<Debt>);
+pub(crate) struct Late(Vec<Debt>);
 
 impl Late {
     /// `question` was answered, and so many more answers may come.
-    pub(super) fn answered(&mut self, question: &[u8], answer: &[u8], owed: u32) {
+    pub(crate) fn answered(&mut self, question: &[u8], answer: &[u8], owed: u32) {
         self.remember(Debt { question: question.to_vec(), answer: Some(answer.to_vec()), owed });
     }
 
     /// `question` was given up after so many tries.
-    pub(super) fn lost(&mut self, question: &[u8], tries: u32) {
+    pub(crate) fn lost(&mut self, question: &[u8], tries: u32) {
         self.remember(Debt { question: question.to_vec(), answer: None, owed: tries });
     }
 
@@ -40,7 +40,7 @@ impl Late {
 
     /// Whether `input`, which came while `asked` was being asked, is owed to an earlier question.
     /// If so it is owed no longer.
-    pub(super) fn takes(&mut self, asked: &[u8], input: &[u8]) -> bool {
+    pub(crate) fn takes(&mut self, asked: &[u8], input: &[u8]) -> bool {
         if is_right_month(asked, input) {
             return false;
         }
@@ -58,7 +58,7 @@ impl Late {
     }
 
     /// Whether there is a question whose answer nobody has seen.
-    pub(super) fn has_lost(&self) -> bool {
+    pub(crate) fn has_lost(&self) -> bool {
         self.0.iter().any(|debt| debt.answer.is_none())
     }
 }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Display, Look};
+use crate::client::connect::caller::{Caller, End, Line};
+use crate::client::tty::display::{Display, Look};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
@@ -27,7 +27,7 @@ enum Likeness {
 }
 
 /// The echo client.
-pub(super) struct Echo {
+pub(crate) struct Echo {
     caller: Caller,
     display: Display,
     /// The head of what was sent.
@@ -38,7 +38,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    pub(super) fn new(line: Line, look: Look) -> Echo {
+    pub(crate) fn new(line: Line, look: Look) -> Echo {
         let (caller, display) = (Caller::new(line, look), Display::new(look));
         let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
         let is_interactive = look.interactive;
@@ -196,8 +196,8 @@ impl Echo {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 

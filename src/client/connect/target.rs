@@ -12,8 +12,8 @@ const HOST: &str = "localhost";
 /// A server as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    pub(super) service: &'static str,
-    pub(super) transport: Transport,
+    pub(crate) service: &'static str,
+    pub(crate) transport: Transport,
     host: String,
     port: u16,
 }
@@ -24,7 +24,7 @@ impl Target {
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         offer: &'static Offer,
         word: Option<&str>,
         wanted: Option<Transport>,
@@ -57,7 +57,7 @@ impl Target {
     ///
     /// # Errors
     /// If the name is not known, in one line for people.
-    pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         log::debug!("resolving {}", self.host);
         let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| {
             let why = error.to_string();

@@ -4,9 +4,9 @@
 
 use std::collections::VecDeque;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Display, Look, visible_line};
-use super::question::{Persistence, Question, Wait};
+use crate::client::connect::caller::{Caller, End, Line};
+use crate::client::connect::question::{Persistence, Question, Wait};
+use crate::client::tty::display::{Display, Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service};
 use crate::services::lines::core;
 
@@ -16,7 +16,7 @@ const DATAGRAM_BYTES: usize = 1400;
 const QUEUE_MAX: usize = 64;
 
 /// The echo client for datagrams.
-pub(super) struct DatagramEcho {
+pub(crate) struct DatagramEcho {
     caller: Caller,
     question: Question,
     look: Look,
@@ -31,7 +31,7 @@ pub(super) struct DatagramEcho {
 }
 
 impl DatagramEcho {
-    pub(super) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
+    pub(crate) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
         let (caller, question) = (Caller::new(line, look), Question::new(persistence));
         let (display, queue) = (Display::new(look), VecDeque::new());
         let (before, echoes, ended) = (None, false, false);
@@ -157,8 +157,8 @@ impl DatagramEcho {
 mod tests {
     use std::time::Duration;
 
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::caller::tests::{connected, line};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::display::{Display, Look};
-use super::words::{self, Tried};
+use super::diagnosis::{self, Tried};
+use crate::client::tty::display::{Display, Look};
 use crate::engine::{Kind, Net, Peer, Reason, Time};
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
@@ -15,13 +15,13 @@ const REST_OF_INPUT: Duration = Duration::from_millis(200);
 
 /// Where a server can be called, and how.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) service: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Line {
+    pub(crate) service: &'static str,
+    pub(crate) kind: Kind,
     /// In the order in which they are tried. Not empty.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// How long each of them may take to answer.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 }
 
 /// How far the call is.
@@ -37,7 +37,7 @@ enum Stage {
 
 /// How a connection ended, for a front end to judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// It did not end: the next address is being called, or none was left and we stop.
     None,
     /// In order.
@@ -47,7 +47,7 @@ pub(super) enum End {
 }
 
 /// The connection to the server.
-pub(super) struct Caller {
+pub(crate) struct Caller {
     line: Line,
     look: Look,
     stage: Stage,
@@ -62,12 +62,12 @@ pub(super) struct Caller {
     has_answered: bool,
     /// Whether the kernel had not even taken all that was to be sent when the connection ended.
     is_unsaid: bool,
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
 }
 
 impl Caller {
-    pub(super) fn new(line: Line, look: Look) -> Caller {
+    pub(crate) fn new(line: Line, look: Look) -> Caller {
         Caller {
             line,
             look,
@@ -84,18 +84,18 @@ impl Caller {
     }
 
     /// Whom we talk to, for messages.
-    pub(super) fn remote(&self) -> SocketAddr {
+    pub(crate) fn remote(&self) -> SocketAddr {
         let last = self.line.addresses.len() - 1;
         self.line.addresses[self.at.min(last)]
     }
 
     /// A failure, with the name of the service and the address before it.
-    pub(super) fn complaint(&self, what: &str) -> String {
+    pub(crate) fn complaint(&self, what: &str) -> String {
         format!("{}: {}: {what}", self.line.service, self.remote())
     }
 
     /// Calls the address whose turn it is.
-    pub(super) fn call(&mut self, net: &mut Net) {
+    pub(crate) fn call(&mut self, net: &mut Net) {
         let remote = self.remote();
         let socket = match self.line.kind {
             Kind::Stream => "TCP",
@@ -109,12 +109,12 @@ impl Caller {
     }
 
     /// The call has been answered.
-    pub(super) fn opened(&mut self) {
+    pub(crate) fn opened(&mut self) {
         self.stage = Stage::Connected;
     }
 
     /// Sends, and tells it.
-    pub(super) fn send(&mut self, bytes: &[u8], net: &mut Net) {
+    pub(crate) fn send(&mut self, bytes: &[u8], net: &mut Net) {
         if matches!(self.stage, Stage::Over(_)) && !bytes.is_empty() {
             let what = "the server closed the connection before all of the input was sent";
             return net.stop(Err(self.complaint(&format!("{what}: {} bytes were", self.sent))));
@@ -128,14 +128,14 @@ impl Caller {
     }
 
     /// Takes note of what has been received.
-    pub(super) fn note(&mut self, input: &[u8]) {
+    pub(crate) fn note(&mut self, input: &[u8]) {
         self.received += input.len() as u64;
         self.has_answered = self.has_said_goodbye();
         log::debug!("received {}", counted(input.len()));
     }
 
     /// Says that nothing more will be said, and goes on listening until the server closes.
-    pub(super) fn finish(&mut self, net: &mut Net) {
+    pub(crate) fn finish(&mut self, net: &mut Net) {
         match (self.peer, self.stage) {
             (Some(peer), Stage::Connected) => {
                 log::debug!("closing our side");
@@ -148,7 +148,7 @@ impl Caller {
     }
 
     /// Like `finish`, but leaves in a moment even if the server does not close.
-    pub(super) fn leave(&mut self, net: &mut Net) {
+    pub(crate) fn leave(&mut self, net: &mut Net) {
         self.finish(net);
         if let Stage::Leaving(deadline) = &mut self.stage {
             deadline.get_or_insert(net.now().after(FAREWELL));
@@ -157,13 +157,13 @@ impl Caller {
     }
 
     /// Like `leave`, because the server has said goodbye.
-    pub(super) fn dismissed(&mut self, net: &mut Net) {
+    pub(crate) fn dismissed(&mut self, net: &mut Net) {
         self.leave(net);
         self.has_answered = true;
     }
 
     /// Gives up an address that never answers, for the next one or, if there is none, for good.
-    pub(super) fn give_up(&mut self, why: String, net: &mut Net) {
+    pub(crate) fn give_up(&mut self, why: String, net: &mut Net) {
         if let Some(peer) = self.peer {
             self.given_up = Some(why);
             net.leave(peer);
@@ -171,22 +171,22 @@ impl Caller {
     }
 
     /// Whether another address is left for a server that has not answered at this one.
-    pub(super) fn has_another(&self) -> bool {
+    pub(crate) fn has_another(&self) -> bool {
         self.received == 0 && self.at + 1 < self.line.addresses.len()
     }
 
     /// Whether somebody is there and may still be told something.
-    pub(super) fn is_connected(&self) -> bool {
+    pub(crate) fn is_connected(&self) -> bool {
         self.stage == Stage::Connected
     }
 
     /// Whether we have said all.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(crate) fn is_leaving(&self) -> bool {
         matches!(self.stage, Stage::Leaving(_))
     }
 
     /// Leaves if the server has been waited for long enough. To be called from `alarm`.
-    pub(super) fn alarm(&mut self, net: &mut Net) {
+    pub(crate) fn alarm(&mut self, net: &mut Net) {
         match self.stage {
             Stage::Leaving(Some(deadline)) if deadline <= net.now() => {
                 log::debug!("the server does not close; leaving");
@@ -199,13 +199,13 @@ impl Caller {
     }
 
     /// The server has closed its side.
-    pub(super) fn finished(&mut self, peer: Peer, net: &mut Net) {
+    pub(crate) fn finished(&mut self, peer: Peer, net: &mut Net) {
         log::debug!("closed by the server");
         net.close(peer);
     }
 
     /// The connection is over, or was never made: then the next address is called.
-    pub(super) fn closed(&mut self, reason: Reason, net: &mut Net) -> End {
+    pub(crate) fn closed(&mut self, reason: Reason, net: &mut Net) -> End {
         let remote = self.remote();
         self.peer = None;
         self.is_unsaid = net.went_out() < self.sent;
@@ -230,7 +230,7 @@ impl Caller {
     }
 
     /// Ends the program after a conversation that either side may end, as `end` says.
-    pub(super) fn conversation_over(&mut self, end: End, display: &Display, net: &mut Net) {
+    pub(crate) fn conversation_over(&mut self, end: End, display: &Display, net: &mut Net) {
         match end {
             End::None => {}
             End::Broken(reason) if !self.is_forgiving() => net.stop(Err(self.broken(reason))),
@@ -241,7 +241,7 @@ impl Caller {
 
     /// The server has closed in order before we had said all. To a person that is told; a filter
     /// has failed if there is more input.
-    pub(super) fn hung_up(&mut self, display: &Display, net: &mut Net) {
+    pub(crate) fn hung_up(&mut self, display: &Display, net: &mut Net) {
         if self.look.interactive {
             display.remark("the server has closed the connection", net);
             return net.stop(Ok(()));
@@ -273,17 +273,17 @@ impl Caller {
         if self.at < self.line.addresses.len() {
             return self.call(net);
         }
-        net.stop(Err(words::unreachable(self.line.service, &self.tried)));
+        net.stop(Err(diagnosis::unreachable(self.line.service, &self.tried)));
     }
 
     /// The line for a connection that broke.
-    pub(super) fn broken(&self, reason: Reason) -> String {
-        words::broken(self.line.service, self.remote(), reason)
+    pub(crate) fn broken(&self, reason: Reason) -> String {
+        diagnosis::broken(self.line.service, self.remote(), reason)
     }
 }
 
 /// So many bytes, in words.
-pub(super) fn counted(bytes: usize) -> String {
+pub(crate) fn counted(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".into(),
         many => format!("{many} bytes"),
@@ -291,7 +291,7 @@ pub(super) fn counted(bytes: usize) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::io::ErrorKind;
 
     use super::*;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::caller::Caller;
-use super::words;
+use super::diagnosis;
 use crate::engine::{Net, Time};
 
 /// How long an answer is waited for, and how often a question is asked again.
@@ -18,7 +18,7 @@ pub struct Persistence {
 
 /// What has become of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     /// There is none, or it still has time.
     On,
     /// It was asked for the last time, and the time is up.
@@ -26,7 +26,7 @@ pub(super) enum Wait {
 }
 
 /// The question that waits for its answer.
-pub(super) struct Question {
+pub(crate) struct Question {
     persistence: Persistence,
     pending: Option<Vec<u8>>,
     tries: u32,
@@ -34,35 +34,35 @@ pub(super) struct Question {
 }
 
 impl Question {
-    pub(super) fn new(persistence: Persistence) -> Question {
+    pub(crate) fn new(persistence: Persistence) -> Question {
         Question { persistence, pending: None, tries: 0, due: Time::NEVER }
     }
 
     /// What has been asked and not been answered yet.
-    pub(super) fn pending(&self) -> Option<&[u8]> {
+    pub(crate) fn pending(&self) -> Option<&[u8]> {
         self.pending.as_deref()
     }
 
     /// Asks.
-    pub(super) fn ask(&mut self, bytes: &[u8], caller: &mut Caller, net: &mut Net) {
+    pub(crate) fn ask(&mut self, bytes: &[u8], caller: &mut Caller, net: &mut Net) {
         self.pending = Some(bytes.to_vec());
         self.tries = 0;
         self.ask_again(caller, net);
     }
 
     /// Asks what has not been answered as if for the first time: at another address.
-    pub(super) fn ask_anew(&mut self, caller: &mut Caller, net: &mut Net) {
+    pub(crate) fn ask_anew(&mut self, caller: &mut Caller, net: &mut Net) {
         self.tries = 0;
         self.ask_again(caller, net);
     }
 
     /// How often it has been asked.
-    pub(super) fn tries(&self) -> u32 {
+    pub(crate) fn tries(&self) -> u32 {
         self.tries
     }
 
     /// Asks once more.
-    pub(super) fn ask_again(&mut self, caller: &mut Caller, net: &mut Net) {
+    pub(crate) fn ask_again(&mut self, caller: &mut Caller, net: &mut Net) {
         let Some(bytes) = &self.pending else { return };
         self.tries += 1;
         self.due = net.now().after(self.persistence.timeout);
@@ -71,12 +71,12 @@ impl Question {
     }
 
     /// The answer has come.
-    pub(super) fn answered(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn answered(&mut self) -> Option<Vec<u8>> {
         self.pending.take()
     }
 
     /// To be called from `alarm`.
-    pub(super) fn alarm(&mut self, caller: &mut Caller, net: &mut Net) -> Wait {
+    pub(crate) fn alarm(&mut self, caller: &mut Caller, net: &mut Net) -> Wait {
         if self.pending.is_none() {
             return Wait::On;
         }
@@ -92,7 +92,7 @@ impl Question {
     }
 
     /// Why a question was given up.
-    pub(super) fn silence(&self) -> String {
+    pub(crate) fn silence(&self) -> String {
         let Persistence { timeout, .. } = self.persistence;
         let often = match self.tries {
             1 => "asked once".into(),
@@ -102,7 +102,7 @@ impl Question {
     }
 
     /// The line for a question that was given up.
-    pub(super) fn given_up(&self, caller: &Caller) -> String {
-        caller.complaint(&format!("{}: {}", self.silence(), words::SILENT))
+    pub(crate) fn given_up(&self, caller: &Caller) -> String {
+        caller.complaint(&format!("{}: {}", self.silence(), diagnosis::SILENT))
     }
 }

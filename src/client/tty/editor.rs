@@ -14,7 +14,7 @@ const LINE_CHARS_MAX: usize = 16 * 1024;
 
 /// What the user wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(crate) enum Wish {
     /// This line is finished.
     Line(String),
     /// There is no more to say (Ctrl-D on an empty line).
@@ -28,7 +28,7 @@ pub(super) enum Wish {
 }
 
 /// The line being typed, and those before it.
-pub(super) struct Editor {
+pub(crate) struct Editor {
     prompt: &'static str,
     keys: Keys,
     text: Vec<char>,
@@ -42,7 +42,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub(super) fn new(prompt: &'static str) -> Editor {
+    pub(crate) fn new(prompt: &'static str) -> Editor {
         Editor {
             prompt,
             keys: Keys::default(),
@@ -55,12 +55,12 @@ impl Editor {
     }
 
     /// Takes what was typed. `is_late`: some time after what came before it.
-    pub(super) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
+    pub(crate) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
         self.keys.feed(bytes, is_late);
     }
 
     /// What was typed next that is more than text.
-    pub(super) fn next_wish(&mut self) -> Option<Wish> {
+    pub(crate) fn next_wish(&mut self) -> Option<Wish> {
         while let Some(key) = self.keys.next_key() {
             if let Some(wish) = self.press(key) {
                 return Some(wish);
@@ -203,7 +203,7 @@ impl Editor {
     ///
     /// The last column stays free, lest the row wrap. Terminals do not agree how wide some
     /// characters are, so the cursor goes back to where the terminal itself had it.
-    pub(super) fn drawn(&self, columns: usize) -> String {
+    pub(crate) fn drawn(&self, columns: usize) -> String {
         let prompt = if columns > self.prompt.len() + 2 { self.prompt } else { "" };
         let room = columns.saturating_sub(prompt.len() + 1);
         let (start, mut used) = self.seen_from(room);
@@ -238,7 +238,7 @@ impl Editor {
     }
 
     /// The bytes that draw a line that is finished, whole.
-    pub(super) fn finished(&self, line: &str) -> String {
+    pub(crate) fn finished(&self, line: &str) -> String {
         let shown: String = line.chars().map(shown).collect();
         // Cleared first: on a row that is full the cursor still stands on its last character.
         format!("\r\x1b[K{}{shown}\n", self.prompt)

@@ -11,7 +11,7 @@ const CTRL_C: u8 = 0x03;
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Char(char),
     /// With the Ctrl key, as a small letter.
     Control(char),
@@ -45,7 +45,7 @@ enum Found {
 
 /// Keys out of bytes, however these were cut.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// What was typed; up to `read` it has become keys.
     typed: Vec<u8>,
     read: usize,
@@ -55,7 +55,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Takes what was typed. `is_late`: some time after what came before it.
-    pub(super) fn feed(&mut self, bytes: &[u8], is_late: bool) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], is_late: bool) {
         self.typed.drain(..self.read);
         self.read = 0;
         // The key Escape and, later, another one. A sequence that was cut goes on with these.
@@ -67,7 +67,7 @@ impl Keys {
     }
 
     /// The next key; `None`: more has to be typed for it.
-    pub(super) fn next_key(&mut self) -> Option<Key> {
+    pub(crate) fn next_key(&mut self) -> Option<Key> {
         let Found::Key(length, key) = found(&self.typed[self.read..]) else {
             self.forget_excess();
             return None;

@@ -13,26 +13,26 @@ const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// What standard input and output are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Standard output is a terminal: nothing that a peer says may drive it.
-    pub(super) terminal: bool,
+    pub(crate) terminal: bool,
     /// There is a person at both ends of the terminal.
-    pub(super) interactive: bool,
+    pub(crate) interactive: bool,
     /// Who speaks may be coloured.
-    pub(super) colour: bool,
+    pub(crate) colour: bool,
 }
 
 /// Messages out of a stream: lines, or text after which nothing came for `QUIET`, as classic
 /// socket programs send it.
 #[derive(Default)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     unfinished: Vec<u8>,
     last_text: Time,
 }
 
 impl Messages {
     /// The messages that `input` completes, with their line ends.
-    pub(super) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
+    pub(crate) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
         self.unfinished.extend_from_slice(input);
         self.last_text = net.now();
         let lines = self.unfinished.split_inclusive(|byte| *byte == b'\n');
@@ -47,7 +47,7 @@ impl Messages {
     }
 
     /// The message that silence has completed. To be called from `alarm`.
-    pub(super) fn quiet(&mut self, net: &mut Net) -> Option<Vec<u8>> {
+    pub(crate) fn quiet(&mut self, net: &mut Net) -> Option<Vec<u8>> {
         let over = self.last_text.after(QUIET);
         if !self.unfinished.is_empty() && over > net.now() {
             net.wake_at(over);
@@ -57,24 +57,24 @@ impl Messages {
     }
 
     /// The message that the end of the stream has completed.
-    pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         (!self.unfinished.is_empty()).then(|| std::mem::take(&mut self.unfinished))
     }
 }
 
 /// Standard output, as the look of it allows.
-pub(super) struct Display {
+pub(crate) struct Display {
     look: Look,
     messages: Messages,
 }
 
 impl Display {
-    pub(super) fn new(look: Look) -> Display {
+    pub(crate) fn new(look: Look) -> Display {
         Display { look, messages: Messages::default() }
     }
 
     /// Shows what has come.
-    pub(super) fn take(&mut self, input: &[u8], net: &mut Net) {
+    pub(crate) fn take(&mut self, input: &[u8], net: &mut Net) {
         if !self.look.terminal {
             return net.print(input);
         }
@@ -84,21 +84,21 @@ impl Display {
     }
 
     /// Shows text that no newline has ended. To be called from `alarm`.
-    pub(super) fn alarm(&mut self, net: &mut Net) {
+    pub(crate) fn alarm(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.quiet(net) {
             self.show(&message, net);
         }
     }
 
     /// Shows what is left: nothing more will come.
-    pub(super) fn finish(&mut self, net: &mut Net) {
+    pub(crate) fn finish(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.rest() {
             self.show(&message, net);
         }
     }
 
     /// A remark of our own, for a person at a terminal only.
-    pub(super) fn remark(&self, text: &str, net: &mut Net) {
+    pub(crate) fn remark(&self, text: &str, net: &mut Net) {
         if self.look.interactive {
             net.print(format!("* {text}\n").as_bytes());
         }
@@ -117,7 +117,7 @@ impl Display {
 }
 
 /// `message` without its line end, made visible.
-pub(super) fn visible_line(message: &[u8]) -> String {
+pub(crate) fn visible_line(message: &[u8]) -> String {
     let text = message.strip_suffix(b"\n").unwrap_or(message);
     let mut line = String::new();
     push_visible(&mut line, text.strip_suffix(b"\r").unwrap_or(text));
@@ -128,7 +128,7 @@ const PLAIN: &str = "\x1b[0m";
 const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[31m"];
 
 /// `name` in the colour that it always has.
-pub(super) fn coloured(name: &str, look: Look) -> String {
+pub(crate) fn coloured(name: &str, look: Look) -> String {
     match look.colour {
         true => format!("{}{name}{PLAIN}", colour_of(name)),
         false => name.into(),
