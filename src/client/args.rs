@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Persistence, Request, Target, Task, months as months_client};
+use super::{Persistence, Request, Target, Task, months::answer::is_integer};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
 use crate::units::{parse_duration, parse_size};
@@ -200,7 +200,7 @@ impl MonthsArgs {
             Some((first, rest)) if !looks_like_number(first) => (Some(first.as_str()), rest),
             _ => (None, self.words.as_slice()),
         };
-        if let Some(word) = numbers.iter().find(|word| !months_client::is_integer(word)) {
+        if let Some(word) = numbers.iter().find(|word| !is_integer(word)) {
             return Err(format!("{word:?} is not an integer; the host comes before the integers"));
         }
         let target = Target::parse(&months::OFFER, target, None)?;

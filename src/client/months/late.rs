@@ -1,7 +1,7 @@
 //! Answers over UDP that may still come, though nobody waits for them: a question that was asked
 //! three times is answered up to three times.
 
-use super::is_right_month;
+use super::answer::is_right_month;
 
 /// So many questions are remembered; the oldest is forgotten.
 const QUESTIONS_MAX: usize = 16;

@@ -5,6 +5,7 @@
 //! to the next question. A copy that is owed, because its question was asked again, is passed over;
 //! an answer that is only suspicious of being one is held back for a moment.
 
+pub(crate) mod answer;
 mod late;
 
 use std::collections::VecDeque;
@@ -16,7 +17,7 @@ use crate::client::piped::{Piece, Piped};
 use crate::client::tty::display::{Look, visible_line};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::lines::core;
-use crate::services::months::NAMES;
+use answer::{is_integer, is_right_month, is_wrong_month, may_be_answer};
 use late::Late;
 
 /// Says so much that a server which greets knows that it is greeted.
@@ -25,10 +26,6 @@ const HELLO: &[u8] = b"Hello I just want to use your Service";
 const INTRODUCTION_BYTES: usize = 32;
 /// How long a suspicious answer waits for a better one.
 const SUSPICION: Duration = Duration::from_millis(300);
-/// More is no answer, from whatever server.
-const ANSWER_BYTES_MAX: usize = 512;
-/// A longer integer than this is none.
-const INTEGER_BYTES_MAX: usize = 32;
 /// So much of a word that is no integer is shown.
 const WORD_CHARS_SHOWN: usize = 40;
 /// So many questions wait before no more input is read.
@@ -311,48 +308,6 @@ impl Months {
             }
         }
     }
-}
-
-/// Whether `word` can be asked. One of hundreds of digits would be a month in some servers' eyes.
-pub(crate) fn is_integer(word: &str) -> bool {
-    word.len() <= INTEGER_BYTES_MAX && word.parse::<i64>().is_ok()
-}
-
-/// Whether `answer` can be one, in whatever spelling or language: a text, with a letter in it. If
-/// not, the complaint.
-fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
-    let text = core(answer);
-    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
-    if text.is_empty() {
-        Err("an empty answer came".into())
-    } else if text == core(asked) {
-        Err("what was asked came back, as from an echo server".into())
-    } else if answer.len() > ANSWER_BYTES_MAX {
-        Err(format!("an answer of {} bytes came, which is too long", answer.len()))
-    } else if text.iter().any(is_control) {
-        Err("an answer came that is no text".into())
-    } else if !text.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) {
-        Err("an answer came without a letter in it".into())
-    } else {
-        Ok(())
-    }
-}
-
-/// Which month `text` is the name of, 1-12.
-pub(crate) fn month(text: &[u8]) -> Option<usize> {
-    let index = NAMES.iter().position(|name| name.as_bytes() == core(text))?;
-    Some(index + 1)
-}
-
-/// Whether `answer` is the name of the month that was asked for.
-pub(crate) fn is_right_month(asked: &[u8], answer: &[u8]) -> bool {
-    let asked = std::str::from_utf8(asked).ok().and_then(|word| word.parse().ok());
-    asked.is_some() && month(answer) == asked
-}
-
-/// Whether `answer` is the name of a month, but not of the one that was asked for.
-fn is_wrong_month(asked: &[u8], answer: &[u8]) -> bool {
-    month(answer).is_some() && !is_right_month(asked, answer)
 }
 
 #[cfg(test)]
