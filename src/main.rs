@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, ServeArgs, mistake};
-use cooee::client::{self, AboveTheLine, Ending, Request};
+use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::outlet::Log;
 use cooee::server::Server;
 
@@ -95,7 +95,7 @@ fn start_logging(cli: &Cli) {
         .format_target(false)
         .format_timestamp_millis();
     if cli.command.is_client() {
-        builder.target(env_logger::Target::Pipe(Box::new(AboveTheLine)));
+        builder.target(env_logger::Target::Pipe(Box::new(TerminalLog)));
     } else if matches!(cli.command, Command::Serve(_)) {
         builder.target(env_logger::Target::Pipe(Box::new(Log)));
         // env_logger itself cannot see that this is standard error.

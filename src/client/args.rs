@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Persistence, Request, Target, Task, months::answer::is_integer};
+use super::connect::question::RetryPolicy;
+use super::connect::target::ConnectTarget;
+use super::months::answer::is_integer;
+use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
 use crate::units::{parse_duration, parse_size};
@@ -30,7 +33,7 @@ struct PatienceArgs {
 
 /// How persistently to ask over UDP.
 #[derive(Args, Debug)]
-struct PersistenceArgs {
+struct RetryArgs {
     /// How long an answer over UDP may take
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive)]
     timeout: Duration,
@@ -54,9 +57,9 @@ fn piece(text: &str) -> Result<usize, String> {
     }
 }
 
-impl PersistenceArgs {
-    fn persistence(&self) -> Persistence {
-        Persistence { timeout: self.timeout, retries: self.retries }
+impl RetryArgs {
+    fn policy(&self) -> RetryPolicy {
+        RetryPolicy { timeout: self.timeout, retries: self.retries }
     }
 }
 
@@ -67,7 +70,7 @@ impl CallArgs {
         over: Option<Transport>,
         task: Task,
     ) -> Result<Request, String> {
-        let target = Target::parse(offer, self.target.as_deref(), over)?;
+        let target = ConnectTarget::parse(offer, self.target.as_deref(), over)?;
         Ok(Request { target, connect_timeout: self.patience.connect_timeout, task })
     }
 }
@@ -83,7 +86,7 @@ pub struct EchoArgs {
     udp: bool,
 
     #[command(flatten)]
-    persistence: PersistenceArgs,
+    retry: RetryArgs,
 }
 
 impl EchoArgs {
@@ -93,7 +96,7 @@ impl EchoArgs {
     /// One line for people: which word is wrong, why, and what to write instead.
     pub fn request(&self) -> Result<Request, String> {
         let over = self.udp.then_some(Transport::Udp);
-        self.call.request(&echo::OFFER, over, Task::Echo(self.persistence.persistence()))
+        self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))
     }
 }
 
@@ -184,7 +187,7 @@ pub struct MonthsArgs {
     words: Vec<String>,
 
     #[command(flatten)]
-    persistence: PersistenceArgs,
+    retry: RetryArgs,
 }
 
 impl MonthsArgs {
@@ -203,9 +206,9 @@ impl MonthsArgs {
         if let Some(word) = numbers.iter().find(|word| !is_integer(word)) {
             return Err(format!("{word:?} is not an integer; the host comes before the integers"));
         }
-        let target = Target::parse(&months::OFFER, target, None)?;
-        let task = Task::Months(self.persistence.persistence(), numbers.to_vec());
+        let target = ConnectTarget::parse(&months::OFFER, target, None)?;
+        let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
-        Ok(Request { target, connect_timeout: self.persistence.timeout, task })
+        Ok(Request { target, connect_timeout: self.retry.timeout, task })
     }
 }

@@ -11,14 +11,14 @@ const HOST: &str = "localhost";
 
 /// A server as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct ConnectTarget {
     pub(crate) service: &'static str,
     pub(crate) transport: Transport,
     host: String,
     port: u16,
 }
 
-impl Target {
+impl ConnectTarget {
     /// Reads what the user wrote; `None` is this machine. `wanted` is a transport that was asked
     /// for besides.
     ///
@@ -28,7 +28,7 @@ impl Target {
         offer: &'static Offer,
         word: Option<&str>,
         wanted: Option<Transport>,
-    ) -> Result<Target, String> {
+    ) -> Result<ConnectTarget, String> {
         let (endpoint, host, port) = match word {
             None => (None, None, None),
             Some(word) if word.contains("://") || word.contains('+') => {
@@ -50,7 +50,7 @@ impl Target {
         if looks_like_address(&host) && host.parse::<Ipv4Addr>().is_err() {
             return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
         }
-        Ok(Target { service: offer.name, transport: over, host, port })
+        Ok(ConnectTarget { service: offer.name, transport: over, host, port })
     }
 
     /// All addresses behind the name, in the order in which they are worth trying.
@@ -80,7 +80,7 @@ impl Target {
     }
 }
 
-impl Target {
+impl ConnectTarget {
     fn lookup_advice(&self) -> &'static str {
         if self.host.contains('%') {
             "check the name of the network interface behind the %"
@@ -92,7 +92,7 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for ConnectTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
             true => write!(f, "[{}]:{}", self.host, self.port),
@@ -146,7 +146,7 @@ mod tests {
     use crate::services::find;
 
     fn target(service: &str, word: &str) -> Result<String, String> {
-        let target = Target::parse(find(service).unwrap(), Some(word), None)?;
+        let target = ConnectTarget::parse(find(service).unwrap(), Some(word), None)?;
         Ok(format!("{} {target}", target.transport))
     }
 
@@ -166,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(target(service, word).as_deref(), Ok(wanted), "{word}");
         }
-        let bare = Target::parse(find("greet").unwrap(), None, None).unwrap();
+        let bare = ConnectTarget::parse(find("greet").unwrap(), None, None).unwrap();
         assert_eq!(bare.to_string(), "localhost:1025");
     }
 
@@ -187,7 +187,8 @@ mod tests {
             assert!(error.contains(part), "{word}: {error}");
         }
         let echo = find("echo").unwrap();
-        let error = Target::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
+        let error =
+            ConnectTarget::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
         assert!(error.contains("leave one out"), "{error}");
     }
 }

@@ -11,14 +11,15 @@ mod late;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::client::connect::caller::{Caller, End, Line};
-use crate::client::connect::question::{Persistence, Question, Wait};
+use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use crate::client::connect::question::{Question, RetryPolicy, Wait};
 use crate::client::piped::{Piece, Piped};
-use crate::client::tty::display::{Look, visible_line};
+use crate::client::tty::display::visible_line;
+use crate::client::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use answer::{is_integer, is_right_month, is_wrong_month, may_be_answer};
-use late::Late;
+use late::LateAnswers;
 
 /// Says so much that a server which greets knows that it is greeted.
 const HELLO: &[u8] = b"Hello I just want to use your Service";
@@ -47,17 +48,17 @@ struct Suspect {
 }
 
 /// The months client.
-pub(crate) struct Months {
-    caller: Caller,
+pub(crate) struct MonthsClient {
+    connection: ServerConnection,
     question: Question,
-    look: Look,
+    stdio: Stdio,
     asking: Asking,
     queue: VecDeque<String>,
     /// The question before, and its answer.
     before: Option<(Vec<u8>, Vec<u8>)>,
     suspect: Option<Suspect>,
     /// What may still come in answer to earlier questions.
-    late: Late,
+    late: LateAnswers,
     /// What the server said of itself before it answered.
     introduction: Option<Vec<u8>>,
     /// What has come in the place of an answer.
@@ -69,27 +70,27 @@ pub(crate) struct Months {
     refused: Option<String>,
 }
 
-impl Months {
+impl MonthsClient {
     /// `numbers`: what to ask for, unless it is to be typed.
     pub(crate) fn new(
-        line: Line,
-        look: Look,
-        persistence: Persistence,
+        route: Route,
+        stdio: Stdio,
+        retry: RetryPolicy,
         numbers: &[String],
-    ) -> Months {
-        let asking = match look.interactive && numbers.is_empty() {
+    ) -> MonthsClient {
+        let asking = match stdio.is_interactive && numbers.is_empty() {
             true => Asking::Hello,
             false => Asking::Number,
         };
-        Months {
-            caller: Caller::new(line, look),
-            question: Question::new(persistence),
-            look,
+        MonthsClient {
+            connection: ServerConnection::new(route, stdio),
+            question: Question::new(retry),
+            stdio,
             asking,
             queue: numbers.iter().cloned().collect(),
             before: None,
             suspect: None,
-            late: Late::default(),
+            late: LateAnswers::default(),
             introduction: None,
             nonsense: None,
             piped: Piped::default(),
@@ -99,25 +100,25 @@ impl Months {
     }
 }
 
-impl Service for Months {
+impl Service for MonthsClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         if self.question.pending().is_some() {
             // The address before did not take it.
-            self.question.ask_anew(&mut self.caller, net);
+            self.question.ask_anew(&mut self.connection, net);
         } else if self.asking == Asking::Hello {
-            self.question.ask(HELLO, &mut self.caller, net);
+            self.question.ask(HELLO, &mut self.connection, net);
         } else {
             self.ask_next(net);
         }
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         let asked = self.question.pending().unwrap_or_default();
         if self.late.takes(asked, input) || self.question.pending().is_none() {
             log::debug!("that is an answer to an earlier question");
@@ -138,9 +139,9 @@ impl Service for Months {
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        if let End::Broken(reason) = self.caller.closed(reason, net) {
+        if let ConnectionEnd::Broken(reason) = self.connection.closed(reason, net) {
             let nonsense = self.nonsense.take().map(|why| self.no_months(&why));
-            net.stop(Err(nonsense.unwrap_or_else(|| self.caller.broken(reason))));
+            net.stop(Err(nonsense.unwrap_or_else(|| self.connection.broken(reason))));
         }
     }
 
@@ -155,7 +156,7 @@ impl Service for Months {
                 }
             }
         }
-        if self.question.alarm(&mut self.caller, net) == Wait::Over {
+        if self.question.alarm(&mut self.connection, net) == Wait::Over {
             match self.suspect.take() {
                 Some(suspect) => self.accept(&suspect.answer, net),
                 None => self.give_up(net),
@@ -186,7 +187,7 @@ impl Service for Months {
     }
 }
 
-impl Months {
+impl MonthsClient {
     /// Takes a word that is to be asked.
     fn take(&mut self, line: &[u8], net: &mut Net) {
         let word = String::from_utf8_lossy(core(line));
@@ -219,13 +220,13 @@ impl Months {
         if self.introduction.is_none() {
             self.introduction = Some(input.to_vec());
             self.asking = Asking::NumberAgain;
-            self.question.ask_again(&mut self.caller, net);
+            self.question.ask_again(&mut self.connection, net);
         }
     }
 
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
-            Some(word) => self.question.ask(word.as_bytes(), &mut self.caller, net),
+            Some(word) => self.question.ask(word.as_bytes(), &mut self.connection, net),
             None if self.ended => net.stop(self.refused.take().map_or(Ok(()), Err)),
             None => {}
         }
@@ -252,7 +253,7 @@ impl Months {
         self.late.answered(&asked, answer, owed);
         (self.suspect, self.nonsense) = (None, None);
         self.show(answer, net);
-        if self.asking == Asking::Hello && self.look.interactive {
+        if self.asking == Asking::Hello && self.stdio.is_interactive {
             net.print(b"* 1-12, or 0 to end\n");
         }
         self.asking = Asking::Number;
@@ -261,14 +262,14 @@ impl Months {
     }
 
     fn give_up(&mut self, net: &mut Net) {
-        if self.caller.received == 0 && self.nonsense.is_none() {
-            return self.caller.give_up(self.question.silence(), net);
+        if self.connection.received == 0 && self.nonsense.is_none() {
+            return self.connection.give_up(self.question.silence(), net);
         }
         let line = match self.nonsense.take() {
             Some(why) => self.no_months(&why),
-            None => self.question.given_up(&self.caller),
+            None => self.question.given_up(&self.connection),
         };
-        if !self.look.interactive || self.ended || self.before.is_none() {
+        if !self.stdio.is_interactive || self.ended || self.before.is_none() {
             return net.stop(Err(line));
         }
         net.print(format!("* {line}\n").as_bytes());
@@ -279,7 +280,7 @@ impl Months {
     }
 
     fn no_months(&self, why: &str) -> String {
-        self.caller.complaint(&format!("{why}: is that a months server?"))
+        self.connection.complaint(&format!("{why}: is that a months server?"))
     }
 
     fn refuse(&mut self, word: &str, net: &mut Net) {
@@ -288,7 +289,7 @@ impl Months {
             shown.push_str("...");
         }
         let line = format!("{shown:?} is not an integer; write 1-12, or 0 to end");
-        match self.look.interactive {
+        match self.stdio.is_interactive {
             true => net.print(format!("* {line}\n").as_bytes()),
             false => {
                 self.refused = Some(format!("months: {line}"));
@@ -300,7 +301,7 @@ impl Months {
     fn show(&self, answer: &[u8], net: &mut Net) {
         // The introduction has line ends around it.
         let answer = core(answer);
-        match self.look.terminal {
+        match self.stdio.is_terminal {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
             false => {
                 net.print(answer);
@@ -313,21 +314,21 @@ impl Months {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::connect::caller::tests::{connected, line};
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
-    const PATIENCE: Persistence = Persistence { timeout: Duration::from_secs(2), retries: 2 };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
+    const PATIENCE: RetryPolicy = RetryPolicy { timeout: Duration::from_secs(2), retries: 2 };
 
-    fn months(look: Look, numbers: &[&str]) -> (Stage, Peer) {
+    fn months(stdio: Stdio, numbers: &[&str]) -> (Stage, Peer) {
         let numbers: Vec<String> = numbers.iter().map(|word| (*word).to_owned()).collect();
-        connected(Months::new(line("months", Kind::Datagram), look, PATIENCE, &numbers))
+        connected(MonthsClient::new(route("months", Kind::Datagram), stdio, PATIENCE, &numbers))
     }
 
     #[test]
     fn what_is_on_the_command_line_is_asked_one_by_one() {
-        let (mut stage, peer) = months(Look::default(), &["1", "2"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1", "2"]);
         assert_eq!(stage.hear(peer), "1");
         stage.say(peer, "January");
         assert_eq!(stage.hear(peer), "2");
@@ -338,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_filter_answers_what_came_before_a_word_that_is_none() {
-        let (mut stage, peer) = months(Look::default(), &[]);
+        let (mut stage, peer) = months(Stdio::default(), &[]);
         stage.tell(Some("1"));
         stage.tell(Some("two"));
         stage.tell(Some("3"));
@@ -351,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_late_copy_is_not_the_answer_to_the_next_question() {
-        let (mut stage, peer) = months(Look::default(), &["1", "2"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1", "2"]);
         stage.say(peer, "January");
         stage.say(peer, "January");
         stage.pass(Duration::from_millis(500));
@@ -363,7 +364,7 @@ mod tests {
     #[test]
     fn the_same_answer_to_two_questions_is_believed_after_a_moment() {
         let hint = "1-12, or 0 to end";
-        let (mut stage, peer) = months(Look::default(), &["13", "14"]);
+        let (mut stage, peer) = months(Stdio::default(), &["13", "14"]);
         stage.say(peer, hint);
         stage.say(peer, hint);
         assert_eq!(stage.screen(), format!("{hint}\n"));
@@ -374,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_wrong_is_shown_when_nothing_better_comes() {
-        let (mut stage, peer) = months(Look::default(), &["1"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1"]);
         stage.say(peer, "February");
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.screen(), "February\n");
@@ -382,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_server_that_introduces_itself_first_is_asked_again() {
-        let (mut stage, peer) = months(Look::default(), &["3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["3"]);
         stage.say(peer, "\nHey there I am going to provide you the month, if ...\n");
         assert_eq!(stage.hear(peer), "33");
         stage.say(peer, "March");
@@ -391,7 +392,7 @@ mod tests {
 
     #[test]
     fn an_introduction_that_comes_twice_is_not_an_answer_the_second_time() {
-        let (mut stage, peer) = months(Look::default(), &["3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["3"]);
         let introduction = "Hey there I am going to provide you the month, if ...";
         stage.pass(Duration::from_secs(2));
         stage.say(peer, introduction);
@@ -402,7 +403,7 @@ mod tests {
 
     #[test]
     fn the_answer_to_each_try_is_known_however_it_is_spelt_and_however_late_it_comes() {
-        let (mut stage, peer) = months(Look::default(), &["2", "13", "3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["2", "13", "3"]);
         stage.pass(Duration::from_secs(4));
         assert_eq!(stage.hear(peer), "222");
         stage.say(peer, "Febuary");
@@ -442,11 +443,11 @@ mod tests {
             ("42", "without a letter"),
             (&long, "too long"),
         ] {
-            let (mut stage, peer) = months(Look::default(), &["2"]);
+            let (mut stage, peer) = months(Stdio::default(), &["2"]);
             stage.say(peer, nonsense);
             stage.say(peer, "Febuary\0\0");
             assert_eq!(stage.screen(), "Febuary\n", "{nonsense:?}");
-            let (mut stage, peer) = months(Look::default(), &["2"]);
+            let (mut stage, peer) = months(Stdio::default(), &["2"]);
             stage.say(peer, nonsense);
             stage.pass(Duration::from_secs(6));
             let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
@@ -457,7 +458,7 @@ mod tests {
     #[test]
     fn no_piece_of_a_long_line_is_asked() {
         for head in ["x", "0", " "] {
-            let (mut stage, peer) = months(Look::default(), &[]);
+            let (mut stage, peer) = months(Stdio::default(), &[]);
             stage.engine().feed(0, Some(head.repeat(70_000).as_bytes()));
             stage.engine().feed(0, Some(b"5\n6\n"));
             stage.flush();
@@ -469,7 +470,7 @@ mod tests {
 
     #[test]
     fn the_second_address_is_asked_what_the_first_was_silent_to() {
-        let (mut stage, _) = months(Look::default(), &["1"]);
+        let (mut stage, _) = months(Stdio::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         let second = stage.dialed()[1];
         stage.answer(second, ([192, 0, 2, 99], 4001).into());
@@ -482,7 +483,7 @@ mod tests {
 
     #[test]
     fn a_silent_server_is_asked_three_times_and_given_up() {
-        let (mut stage, peer) = months(Look::default(), &["1"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.hear(peer), "111");
         let other = stage.dialed()[1];

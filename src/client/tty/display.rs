@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::stdio::Stdio;
 use crate::engine::{Net, Time};
 use crate::services::text::push_visible;
 
@@ -10,17 +11,6 @@ use crate::services::text::push_visible;
 const QUIET: Duration = Duration::from_millis(100);
 /// Unfinished text longer than this is shown without waiting any longer.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
-
-/// What standard input and output are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Look {
-    /// Standard output is a terminal: nothing that a peer says may drive it.
-    pub(crate) terminal: bool,
-    /// There is a person at both ends of the terminal.
-    pub(crate) interactive: bool,
-    /// Who speaks may be coloured.
-    pub(crate) colour: bool,
-}
 
 /// Messages out of a stream: lines, or text after which nothing came for `QUIET`, as classic
 /// socket programs send it.
@@ -62,20 +52,20 @@ impl Messages {
     }
 }
 
-/// Standard output, as the look of it allows.
+/// Shows what a server says, as standard output allows it.
 pub(crate) struct Display {
-    look: Look,
+    stdio: Stdio,
     messages: Messages,
 }
 
 impl Display {
-    pub(crate) fn new(look: Look) -> Display {
-        Display { look, messages: Messages::default() }
+    pub(crate) fn new(stdio: Stdio) -> Display {
+        Display { stdio, messages: Messages::default() }
     }
 
     /// Shows what has come.
     pub(crate) fn take(&mut self, input: &[u8], net: &mut Net) {
-        if !self.look.terminal {
+        if !self.stdio.is_terminal {
             return net.print(input);
         }
         for message in self.messages.push(input, net) {
@@ -99,7 +89,7 @@ impl Display {
 
     /// A remark of our own, for a person at a terminal only.
     pub(crate) fn remark(&self, text: &str, net: &mut Net) {
-        if self.look.interactive {
+        if self.stdio.is_interactive {
             net.print(format!("* {text}\n").as_bytes());
         }
     }
@@ -107,7 +97,7 @@ impl Display {
     /// One message as a line, with whoever it names as its speaker in colour.
     fn show(&self, message: &[u8], net: &mut Net) {
         let mut line = visible_line(message);
-        if let Some(end) = speaker(&line).filter(|_| self.look.colour) {
+        if let Some(end) = speaker(&line).filter(|_| self.stdio.is_coloured) {
             line.insert_str(end, PLAIN);
             line.insert_str(0, colour_of(&line[..end]));
         }
@@ -128,8 +118,8 @@ const PLAIN: &str = "\x1b[0m";
 const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[31m"];
 
 /// `name` in the colour that it always has.
-pub(crate) fn coloured(name: &str, look: Look) -> String {
-    match look.colour {
+pub(crate) fn coloured(name: &str, stdio: Stdio) -> String {
+    match stdio.is_coloured {
         true => format!("{}{name}{PLAIN}", colour_of(name)),
         false => name.into(),
     }
@@ -174,17 +164,17 @@ mod tests {
         }
     }
 
-    fn viewer(look: Look) -> (Stage, Peer) {
-        let mut stage = Stage::new(Viewer(Display::new(look)));
+    fn viewer(stdio: Stdio) -> (Stage, Peer) {
+        let mut stage = Stage::new(Viewer(Display::new(stdio)));
         let peer = stage.join();
         (stage, peer)
     }
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
     #[test]
     fn a_filter_passes_on_what_came_as_it_came() {
-        let (mut stage, peer) = viewer(Look::default());
+        let (mut stage, peer) = viewer(Stdio::default());
         stage.say(peer, "\x1b[31mred\r\nrest");
         assert_eq!(stage.screen(), "\x1b[31mred\r\nrest");
     }
@@ -233,7 +223,7 @@ mod tests {
 
     #[test]
     fn only_who_speaks_is_coloured() {
-        let (mut stage, peer) = viewer(Look { colour: true, ..TERMINAL });
+        let (mut stage, peer) = viewer(Stdio { is_coloured: true, ..TERMINAL });
         stage.say(peer, "<ann> hi <b>\n* bob joined\n<unclosed\n");
         let shown = stage.screen();
         let (line, rest) = shown.split_once('\n').unwrap();

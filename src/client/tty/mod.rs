@@ -5,4 +5,5 @@ mod clusters;
 pub(crate) mod display;
 pub(crate) mod editor;
 mod keys;
+pub(crate) mod stdio;
 pub(crate) mod terminal;

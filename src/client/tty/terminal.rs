@@ -19,7 +19,7 @@ use rustix::termios::{
     tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 
-use super::editor::{Editor, Wish};
+use super::editor::{Editor, EditorEvent};
 use crate::engine::Time;
 use crate::reactor::hold_back_stop;
 
@@ -91,27 +91,27 @@ impl Terminal {
     }
 
     /// Takes what was typed, and says what the user wants; the last of that may be to leave.
-    pub(crate) fn type_in(&mut self, bytes: &[u8], now: Time) -> io::Result<Vec<Wish>> {
+    pub(crate) fn type_in(&mut self, bytes: &[u8], now: Time) -> io::Result<Vec<EditorEvent>> {
         let is_late = now.since(self.typed_at) >= ESCAPE;
         self.typed_at = now;
         self.editor.type_in(bytes, is_late);
-        let mut wishes = Vec::new();
-        while let Some(wish) = self.editor.next_wish() {
-            match wish {
-                Wish::Suspend => self.suspend(as_the_driver)?,
-                Wish::Clear => self.draw("\x1b[H\x1b[2J")?,
-                Wish::Line(line) => {
+        let mut events = Vec::new();
+        while let Some(event) = self.editor.next_event() {
+            match event {
+                EditorEvent::Suspend => self.suspend(as_the_driver)?,
+                EditorEvent::Clear => self.draw("\x1b[H\x1b[2J")?,
+                EditorEvent::Line(line) => {
                     write_all(screen(0), self.editor.finished(&line).as_bytes())?;
-                    wishes.push(Wish::Line(line));
+                    events.push(EditorEvent::Line(line));
                 }
-                Wish::End | Wish::Interrupt => {
-                    wishes.push(wish);
-                    return Ok(wishes);
+                EditorEvent::End | EditorEvent::Interrupt => {
+                    events.push(event);
+                    return Ok(events);
                 }
             }
         }
         self.draw("")?;
-        Ok(wishes)
+        Ok(events)
     }
 
     /// Draws the line again if a log line has disturbed it.
@@ -263,9 +263,9 @@ pub(crate) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> 
 }
 
 /// Where log lines go: to standard error, and not into the line being typed.
-pub struct AboveTheLine;
+pub struct TerminalLog;
 
-impl io::Write for AboveTheLine {
+impl io::Write for TerminalLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let is_torn = TYPING.load(Ordering::Relaxed) && isatty(stderr());
         if is_torn && !DISTURBED.swap(true, Ordering::Relaxed) {
