@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cooee::cli::{Cli, Command, ServeArgs, mistake};
+use cooee::cli::{Cli, Command, mistake};
 use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::outlet::Log;
-use cooee::server::Server;
+use cooee::server::{ServeArgs, Server};
 
 /// Why a command ends without having done its work.
 enum Failure {

@@ -22,7 +22,7 @@ const USES: &[(&str, &[&str])] = &[
     ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
     ("server", &["endpoint", "engine", "guards", "outlet", "reactor", "services", "units"]),
     ("client", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("cli", &["bench", "client", "endpoint", "guards", "server", "services", "units"]),
+    ("cli", &["bench", "client", "server", "services"]),
 ];
 
 /// Where something may be logged past the governor, how often in the file, and why no stranger can

@@ -1,4 +1,4 @@
-//! The clients' part of the command line.
+//! The flags of the clients: their defaults, their help, and the `Request` that they ask for.
 
 use std::time::Duration;
 
@@ -75,8 +75,18 @@ impl CallArgs {
     }
 }
 
+const ECHO_EXAMPLES: &str = "
+Examples:
+  cooee echo example.org              type lines; bye, Ctrl-D or Ctrl-C ends it
+  printf 'hi\\n' | cooee echo [::1]:7  prints what comes back, to the last byte
+  cooee echo --udp :7                 a datagram for each line, asked again if lost
+  cooee echo -v                       and every step on the way
+
+Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
 /// The flags of `cooee echo`.
 #[derive(Args, Debug)]
+#[command(after_long_help = ECHO_EXAMPLES)]
 pub struct EchoArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -100,8 +110,14 @@ impl EchoArgs {
     }
 }
 
+const GREET_EXAMPLES: &str = "
+Examples:
+  cooee greet                  the greeting of the server on this machine
+  cooee greet --read-size 6    in pieces of six bytes, then the whole";
+
 /// The flags of `cooee greet`.
 #[derive(Args, Debug)]
+#[command(after_long_help = GREET_EXAMPLES)]
 pub struct GreetArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -126,8 +142,14 @@ impl GreetArgs {
     }
 }
 
+const TALK_EXAMPLES: &str = "
+Examples:
+  cooee talk example.org       type lines; BYE or Ctrl-D ends it
+  printf 'hi\\nBYE\\n' | cooee talk";
+
 /// The flags of `cooee talk`.
 #[derive(Args, Debug)]
+#[command(after_long_help = TALK_EXAMPLES)]
 pub struct TalkArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -143,8 +165,16 @@ impl TalkArgs {
     }
 }
 
+const CHAT_EXAMPLES: &str = "
+Examples:
+  cooee chat example.org --nick ann --room den
+  printf 'hi all\\n' | cooee chat    says one thing and leaves
+
+In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.";
+
 /// The flags of `cooee chat`.
 #[derive(Args, Debug)]
+#[command(after_long_help = CHAT_EXAMPLES)]
 pub struct ChatArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -179,8 +209,16 @@ impl ChatArgs {
     }
 }
 
+const MONTHS_EXAMPLES: &str = "
+Examples:
+  cooee months 2               February, from the server on this machine
+  cooee months example.org 1 2 3
+  cooee months example.org     asks you for integers, until 0
+  seq 12 | cooee months        a filter";
+
 /// The flags of `cooee months`.
 #[derive(Args, Debug)]
+#[command(after_long_help = MONTHS_EXAMPLES)]
 pub struct MonthsArgs {
     /// HOST[:PORT] or an ENDPOINT, and the integers to ask for [default: localhost, and asks you]
     #[arg(value_name = "HOST[:PORT] | N", allow_negative_numbers = true)]

@@ -1,6 +1,7 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
 mod announce;
+mod args;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
@@ -17,8 +18,9 @@ pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
 use crate::services::{self, Offer, Settings};
 use announce::Announcement;
+pub use args::ServeArgs;
 use console::Console;
-pub(crate) use memory::BUFFERED_MIN;
+use memory::BUFFERED_MIN;
 
 /// Descriptors that are not connections: standard streams, epoll, signals, listeners.
 const SPARE_DESCRIPTORS: usize = 64;
