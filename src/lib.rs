@@ -26,6 +26,7 @@ pub mod engine;
 pub mod guards;
 pub mod outlet;
 pub mod reactor;
+pub mod resolve;
 pub mod server;
 pub mod services;
 pub mod units;

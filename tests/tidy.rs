@@ -19,9 +19,13 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
-    ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("server", &["endpoint", "engine", "guards", "outlet", "reactor", "services", "units"]),
-    ("client", &["endpoint", "engine", "reactor", "services", "units"]),
+    ("resolve", &["services"]),
+    ("bench", &["endpoint", "engine", "reactor", "resolve", "services", "units"]),
+    (
+        "server",
+        &["endpoint", "engine", "guards", "outlet", "reactor", "resolve", "services", "units"],
+    ),
+    ("client", &["endpoint", "engine", "reactor", "resolve", "services", "units"]),
     ("cli", &["bench", "client", "server", "services"]),
 ];
 

@@ -1,10 +1,11 @@
 //! Whom to call: `HOST[:PORT]` or an endpoint of the right service, and the addresses behind it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::endpoint::{Endpoint, Transport, at};
-use crate::services::{Offer, find};
+use crate::resolve::resolve;
+use crate::services::Offer;
 
 /// The host that is called unless another is named.
 const HOST: &str = "localhost";
@@ -59,36 +60,12 @@ impl ConnectTarget {
     /// If the name is not known, in one line for people.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         log::debug!("resolving {}", self.host);
-        let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| {
-            let why = error.to_string();
-            let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
-            let (service, host) = (self.service, &self.host);
-            let advice = self.lookup_advice();
-            format!("{service}: no address is known for {host} ({why}); {advice}")
-        })?;
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found {
-            if !addresses.contains(&address) {
-                log::debug!("{} is {}", self.host, address.ip());
-                addresses.push(address);
-            }
+        let found = resolve(&self.host, self.port);
+        let addresses = found.map_err(|why| format!("{}: {why}", self.service))?;
+        for address in &addresses {
+            log::debug!("{} is {}", self.host, address.ip());
         }
-        match addresses.is_empty() {
-            true => Err(format!("{}: {} has no address; give one", self.service, self.host)),
-            false => Ok(addresses),
-        }
-    }
-}
-
-impl ConnectTarget {
-    fn lookup_advice(&self) -> &'static str {
-        if self.host.contains('%') {
-            "check the name of the network interface behind the %"
-        } else if find(&self.host).is_some() {
-            "that is a service; a server on this machine needs no host"
-        } else {
-            "check the name, or give an address"
-        }
+        Ok(addresses)
     }
 }
 
