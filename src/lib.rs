@@ -21,8 +21,10 @@
 pub mod bench;
 pub mod cli;
 pub mod client;
+pub mod descriptors;
 pub mod endpoint;
 pub mod engine;
+pub mod failure;
 pub mod guards;
 pub mod outlet;
 pub mod reactor;

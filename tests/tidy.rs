@@ -10,6 +10,33 @@ const COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 60;
 
+/// What the parts that do a command use.
+const SERVER: &[&str] = &[
+    "descriptors",
+    "endpoint",
+    "engine",
+    "failure",
+    "guards",
+    "outlet",
+    "reactor",
+    "resolve",
+    "services",
+    "units",
+];
+const CLIENT: &[&str] =
+    &["endpoint", "engine", "failure", "reactor", "resolve", "services", "units"];
+const BENCH: &[&str] = &[
+    "descriptors",
+    "endpoint",
+    "engine",
+    "failure",
+    "outlet",
+    "reactor",
+    "resolve",
+    "services",
+    "units",
+];
+
 /// Which parts of `src` each part may use: strictly one way.
 const USES: &[(&str, &[&str])] = &[
     ("engine", &[]),
@@ -19,13 +46,12 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
+    ("failure", &[]),
     ("resolve", &["services"]),
-    ("bench", &["endpoint", "engine", "reactor", "resolve", "services", "units"]),
-    (
-        "server",
-        &["endpoint", "engine", "guards", "outlet", "reactor", "resolve", "services", "units"],
-    ),
-    ("client", &["endpoint", "engine", "reactor", "resolve", "services", "units"]),
+    ("descriptors", &["reactor"]),
+    ("bench", BENCH),
+    ("server", SERVER),
+    ("client", CLIENT),
     ("cli", &["bench", "client", "server", "services"]),
 ];
 

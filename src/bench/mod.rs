@@ -42,6 +42,7 @@ mod workload;
 
 use std::path::Path;
 
+use crate::failure::Failure;
 use compare::compare;
 use output::{Output, print};
 use report::Report;
@@ -49,29 +50,6 @@ use session::Session;
 use target::Target;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
-
-/// Why nothing came of it.
-#[derive(Debug)]
-pub enum Failure {
-    /// It was asked wrongly.
-    Usage(String),
-    /// It could not be done.
-    Failed(String),
-    /// It was measured, or compared, and is not good enough.
-    NotGoodEnough(String),
-    /// That signal came; what was measured until then has been told.
-    Signal(i32),
-}
-
-impl Failure {
-    /// In words.
-    fn into_words(self) -> String {
-        match self {
-            Failure::Usage(what) | Failure::Failed(what) | Failure::NotGoodEnough(what) => what,
-            Failure::Signal(signal) => format!("ended by signal {signal}"),
-        }
-    }
-}
 
 /// Does what `args` ask for, and prints it.
 ///

@@ -19,6 +19,7 @@ use super::usage::{Usage, resident_bytes};
 use super::visit::Visits;
 use super::workload::Workload;
 use crate::engine::{Arrival, Limits, Net, Peer, Quota, Reason, Service};
+use crate::failure::setting_up;
 use crate::reactor::{Reactor, Watch};
 
 /// News of a slice of the timeline, from one of the threads.
@@ -167,7 +168,6 @@ struct Lent(Rc<RefCell<dyn Asker>>);
 
 impl Job {
     fn run(self) -> Result<Tally, String> {
-        let setting_up = |error| format!("setting up the poll loop: {error}");
         let limits =
             Limits { connections: usize::MAX, dial: self.plan.timeout, ..Limits::default() };
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;

@@ -21,6 +21,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
+use crate::failure::setting_up;
 use crate::reactor::{Manner, Note, Reactor};
 use connect::connection::Route;
 use tty::editor::EditorEvent;
@@ -52,13 +53,13 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let (service, patience) = (request.target.service, request.connect_timeout);
     let route = Route { service, kind, addresses, patience };
     let limits = Limits { dial: patience, ..Limits::default() };
-    let mut reactor = Reactor::new(limits).map_err(|error| setting_up(&error))?;
+    let mut reactor = Reactor::new(limits).map_err(setting_up)?;
     if stdio.is_interactive {
         // Each of these would end or stop us at once and leave the terminal raw.
         let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
-        reactor.watch_signals(&others).map_err(|error| setting_up(&error))?;
+        reactor.watch_signals(&others).map_err(setting_up)?;
         let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
-        terminal::heed(&ending).map_err(|error| setting_up(&error))?;
+        terminal::heed(&ending).map_err(setting_up)?;
     }
     let front_end = front_end(&request.task, route, stdio);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
@@ -243,10 +244,6 @@ impl Client {
         }
         Ok(())
     }
-}
-
-fn setting_up(error: &std::io::Error) -> String {
-    format!("setting up the poll loop: {error}")
 }
 
 /// A terminal that has hung up ends us as SIGHUP does, whichever comes first.

@@ -10,20 +10,19 @@ mod memory;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::descriptors;
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
+use crate::failure::setting_up;
 use crate::guards::{Guards, Policy};
 use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
-use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
+use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use announce::Announcement;
 pub use args::ServeArgs;
 use console::Console;
 use memory::BUFFERED_MIN;
-
-/// Descriptors that are not connections: standard streams, epoll, signals, listeners.
-const SPARE_DESCRIPTORS: usize = 64;
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -107,8 +106,8 @@ impl Config {
     }
 
     fn limits(&self) -> Result<Limits, String> {
-        let descriptors = raise_descriptor_limit();
-        let possible = descriptors.saturating_sub(SPARE_DESCRIPTORS).clamp(1, SLOTS_MAX);
+        let descriptors = descriptors::raise_limit();
+        let possible = descriptors.saturating_sub(descriptors::SPARE).clamp(1, SLOTS_MAX);
         let connections = self.connections.unwrap_or(possible);
         if connections > possible {
             return Err(format!(
@@ -286,9 +285,4 @@ fn flush_log(metrics: &mut Metrics) -> bool {
         log::warn!("{lost} log lines were lost while standard error was stopped");
     }
     Log::outlet().is_behind()
-}
-
-#[allow(clippy::needless_pass_by_value)] // as `map_err` wants it
-fn setting_up(error: std::io::Error) -> String {
-    format!("setting up the poll loop: {error}")
 }
