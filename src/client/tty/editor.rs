@@ -247,6 +247,9 @@ impl Editor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn events(editor: &mut Editor, typed: &str) -> Vec<EditorEvent> {
@@ -339,25 +342,28 @@ mod tests {
         );
     }
 
-    #[test]
-    fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row() {
-        let keys = "a|b| |\u{301}|世|é|\x7f|\x1b[D|\x1b[C|\x1b[3~|\x01|\x05|\x17|\x15|\x0b|\x19|\
-                    \x1b[A|\x1b[B|\x12|\r|\x1bb|\x1bf|\x1bd|\x1b[|\u{9b}|\t";
-        let keys: Vec<&str> = keys.split('|').collect();
-        let (mut editor, mut seed) = (Editor::new("> "), 1_u64);
-        for _ in 0..20_000 {
-            let mut next = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                usize::try_from(seed >> 33).unwrap()
-            };
-            events(&mut editor, keys[next() % keys.len()]);
-            assert!(editor.cursor <= editor.text.len());
-            let columns = next() % 30;
-            let drawn = editor.drawn(columns);
-            let (row, _) = drawn.split_once("\x1b[K").unwrap();
-            let row: Vec<char> =
-                row.replace(['\r', '\x1b'], "").replacen('7', "", 1).chars().collect();
-            assert!(width(&row) < columns.max(1), "{drawn:?} on {columns}");
+    /// Keys, each of which does something.
+    const KEYS: &[&str] = &[
+        "a", "b", " ", "\u{301}", "世", "é", "\x7f", "\x1b[D", "\x1b[C", "\x1b[3~", "\x01", "\x05",
+        "\x17", "\x15", "\x0b", "\x19", "\x1b[A", "\x1b[B", "\x12", "\r", "\x1bb", "\x1bf",
+        "\x1bd", "\x1b[", "\u{9b}", "\t",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row(
+            typed in prop::collection::vec((select(KEYS), 0_usize..30), 1..200),
+        ) {
+            let mut editor = Editor::new("> ");
+            for (key, columns) in typed {
+                events(&mut editor, key);
+                prop_assert!(editor.cursor <= editor.text.len());
+                let drawn = editor.drawn(columns);
+                let (row, _) = drawn.split_once("\x1b[K").unwrap();
+                let row: Vec<char> =
+                    row.replace(['\r', '\x1b'], "").replacen('7', "", 1).chars().collect();
+                prop_assert!(width(&row) < columns.max(1), "{:?} on {}", drawn, columns);
+            }
         }
     }
 
