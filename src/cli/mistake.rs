@@ -72,7 +72,7 @@ mod tests {
             (&["serve", "-v", "-q"], "cannot be used with '--quiet...'; see cooee serve --help"),
             (&["echo", "a", "b"], "unexpected argument 'b' found; see cooee echo --help"),
             (&["echo", "--udpp"], "found; a similar argument exists: '--udp'; see cooee echo"),
-            (&["greet", "--read-size", "0"], "a piece has at least one byte; see cooee greet"),
+            (&["greet", "--read-size", "0"], "it must be at least one byte; see cooee greet"),
             (&["months", "--retries", "x"], "see cooee months --help"),
             (&["chat", "--nick"], "but none was supplied; see cooee chat --help"),
             (&["talk", "--connect-timeout", "5"], "add a unit"),

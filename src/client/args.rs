@@ -10,7 +10,7 @@ use super::months::answer::is_integer;
 use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
-use crate::units::{parse_duration, parse_size};
+use crate::units::{parse_positive_duration, parse_positive_size};
 
 /// Whom to call, for every client.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ struct CallArgs {
 #[derive(Args, Debug)]
 struct PatienceArgs {
     /// How long each address of the host may take to answer the call
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_positive_duration)]
     connect_timeout: Duration,
 }
 
@@ -35,26 +35,12 @@ struct PatienceArgs {
 #[derive(Args, Debug)]
 struct RetryArgs {
     /// How long an answer over UDP may take
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
     timeout: Duration,
 
     /// How often a question over UDP that was not answered is asked again
     #[arg(long, value_name = "N", default_value_t = 2)]
     retries: u32,
-}
-
-fn positive(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("nothing could ever happen in no time".into()),
-        time => Ok(time),
-    }
-}
-
-fn piece(text: &str) -> Result<usize, String> {
-    match parse_size(text)? {
-        0 => Err("a piece has at least one byte".into()),
-        size => Ok(size),
-    }
 }
 
 impl RetryArgs {
@@ -123,11 +109,11 @@ pub struct GreetArgs {
     call: CallArgs,
 
     /// Show it in pieces of so many bytes, and then the whole
-    #[arg(long, value_name = "SIZE", value_parser = piece)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
     read_size: Option<usize>,
 
     /// How long the server may be silent
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_positive_duration)]
     timeout: Duration,
 }
 

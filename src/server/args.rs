@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::{BUFFERED_MIN, Config, Listening};
 use crate::endpoint::{Endpoint, Transport};
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
 use crate::services::{OFFERS, Rate, Settings, talk};
-use crate::units::{or_off, parse_duration, parse_rate, parse_size};
+use crate::units::{
+    or_off, parse_duration, parse_from, parse_positive_duration, parse_positive_size, parse_rate,
+    parse_size,
+};
 use guards::GuardArgs;
 
 const EXAMPLES: &str = "
@@ -46,7 +50,8 @@ pub struct ServeArgs {
     endpoints: Vec<String>,
 
     /// Where to listen, unless the endpoint says it: an address or a name (repeatable)
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1",
+          value_parser = NonEmptyStringValueParser::new())]
     host: Vec<String>,
 
     /// Write the endpoints, with their real ports, to FILE once all listen
@@ -78,7 +83,8 @@ pub struct ServeArgs {
     talk_rate: Option<OrOff<f64>>,
 
     /// How far a chat member may be behind for 10 s; longer ends it [default: 256k]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size,
+          help_heading = "Services")]
     chat_queue: Option<usize>,
 
     /// How far a chat member may be behind at all [default: four times --chat-queue]
@@ -86,7 +92,7 @@ pub struct ServeArgs {
     chat_queue_hard: Option<usize>,
 
     /// Connections at once [default: what the descriptor limit allows]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = parse_from::<1>, help_heading = "Limits")]
     max_connections: Option<usize>,
 
     /// Bytes that may wait for all peers together, unread by them or unfinished. Near it, those who
@@ -107,7 +113,8 @@ pub struct ServeArgs {
     dead_after: Duration,
 
     /// Connections that may wait to be accepted (the kernel caps it: net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = backlog,
+          help_heading = "Limits")]
     backlog: u32,
 
     /// How long leaving may take
@@ -131,7 +138,8 @@ pub struct ServeArgs {
     reuse_port: bool,
 
     /// The congestion control of TCP connections, such as reno or cubic [default: the machine's]
-    #[arg(long, value_name = "NAME", help_heading = "Speed")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(),
+          help_heading = "Speed")]
     congestion: Option<String>,
 
     #[command(flatten)]
@@ -147,10 +155,7 @@ fn rate(text: &str) -> Result<OrOff<f64>, String> {
 }
 
 fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {
-    match or_off(text, parse_duration)? {
-        Some(Duration::ZERO) => Err("nothing could ever happen in no time; or off".into()),
-        limit => Ok(OrOff(limit)),
-    }
+    or_off(text, parse_positive_duration).map(OrOff)
 }
 
 /// What the kernel can count its questions by, in whole seconds (tcp(7)).
@@ -164,11 +169,8 @@ fn dead_after(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("write a number from 1 on".into()),
-        Ok(count) => Ok(count),
-    }
+fn backlog(text: &str) -> Result<u32, String> {
+    parse_from::<1>(text).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn buffered(text: &str) -> Result<usize, String> {
@@ -356,7 +358,11 @@ mod tests {
         for (words, named) in [
             (&["ehco"][..], "did you mean echo"),
             (&["--greeting", "hi {nmae}"], "{nmae}"),
-            (&["--idle-timeout", "0s"], "no time"),
+            (&["--idle-timeout", "0s"], "no time, or off"),
+            (&["--backlog", "0"], "from 1 on"),
+            (&["--chat-queue", "0"], "at least one byte"),
+            (&["--host", ""], "a value is required for '--host <HOST>'"),
+            (&["--congestion", ""], "a value is required for '--congestion <NAME>'"),
             (&["--idle-timeout", "10"], "unit"),
             (&["--max-connections", "0"], "from 1 on"),
             (&["--max-buffered", "1023k"], "1M or more"),
