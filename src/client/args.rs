@@ -34,18 +34,33 @@ struct PatienceArgs {
 /// How persistently to ask over UDP.
 #[derive(Args, Debug)]
 struct RetryArgs {
-    /// How long an answer over UDP may take
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
-    timeout: Duration,
+    /// How long an answer over UDP may take [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    timeout: Option<Duration>,
 
-    /// How often a question over UDP that was not answered is asked again
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
+    /// How often a question over UDP that was not answered is asked again [default: 2]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
 }
 
 impl RetryArgs {
     fn policy(&self) -> RetryPolicy {
-        RetryPolicy { timeout: self.timeout, retries: self.retries }
+        let default = RetryPolicy::default();
+        RetryPolicy {
+            timeout: self.timeout.unwrap_or(default.timeout),
+            retries: self.retries.unwrap_or(default.retries),
+        }
+    }
+
+    /// Over TCP nothing is asked again: a flag that would do nothing is a mistake.
+    fn refuse_over_tcp(&self) -> Result<(), String> {
+        let given = [("--timeout", self.timeout.is_some()), ("--retries", self.retries.is_some())];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => {
+                Err(format!("{flag} does nothing over TCP: add --udp, or leave it out"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -92,7 +107,11 @@ impl EchoArgs {
     /// One line for people: which word is wrong, why, and what to write instead.
     pub fn request(&self) -> Result<Request, String> {
         let over = self.udp.then_some(Transport::Udp);
-        self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))
+        let request = self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))?;
+        if request.target.transport == Transport::Tcp {
+            self.retry.refuse_over_tcp()?;
+        }
+        Ok(request)
     }
 }
 
@@ -233,6 +252,43 @@ impl MonthsArgs {
         let target = ConnectTarget::parse(&months::OFFER, target, None)?;
         let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
-        Ok(Request { target, connect_timeout: self.retry.timeout, task })
+        Ok(Request { target, connect_timeout: self.retry.policy().timeout, task })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The words behind `cooee echo`, alone.
+    #[derive(Parser)]
+    struct EchoLine {
+        #[command(flatten)]
+        args: EchoArgs,
+    }
+
+    fn echo(words: &[&str]) -> Result<Request, String> {
+        let words = [&["echo"], words].concat();
+        let line = EchoLine::try_parse_from(words).map_err(|error| error.to_string())?;
+        line.args.request()
+    }
+
+    #[test]
+    fn flags_for_udp_are_refused_over_tcp() {
+        for flag in ["--timeout=1s", "--retries=3"] {
+            for over_tcp in [&[flag][..], &[flag, ":7"], &[flag, "echo+tcp://:7"]] {
+                let error = echo(over_tcp).unwrap_err();
+                let name = &flag[..9];
+                let wanted = format!("{name} does nothing over TCP: add --udp, or leave it out");
+                assert_eq!(error, wanted);
+            }
+            for over_udp in [&[flag, "--udp"][..], &[flag, "echo+udp://:7"]] {
+                assert!(echo(over_udp).is_ok(), "{over_udp:?}");
+            }
+        }
+        let Ok(Request { task: Task::Echo(retry), .. }) = echo(&["--udp"]) else { panic!() };
+        assert_eq!((retry.timeout, retry.retries), (Duration::from_secs(2), 2));
     }
 }

@@ -93,6 +93,17 @@ impl Config {
             .collect()
     }
 
+    /// The services that stay in one process even if others may share their ports.
+    fn unshared(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = Vec::new();
+        for Endpoint { service, .. } in self.endpoints() {
+            if self.listening.reuse_port && service.meets && !names.contains(&service.name) {
+                names.push(service.name);
+            }
+        }
+        names
+    }
+
     fn quota(&self, offer: &Offer) -> Quota {
         let idle = self.idle.unwrap_or(offer.idle);
         match offer.fans_out {
@@ -166,6 +177,9 @@ impl Server {
         // Before anybody is told that we listen: whoever is told may send a signal.
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
+        for name in config.unshared() {
+            log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
+        }
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
         let (screen, stage) = (Screen::stdout(), Stage::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);

@@ -16,6 +16,12 @@ pub struct RetryPolicy {
     pub retries: u32,
 }
 
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        RetryPolicy { timeout: Duration::from_secs(2), retries: 2 }
+    }
+}
+
 /// What has become of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
