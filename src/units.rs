@@ -7,6 +7,10 @@ use std::time::Duration;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
+/// How a flag's value is read. Each function has a type of its own, for which clap's code would be
+/// compiled once more; written `parse_size as Parse<_>` those with the same result share it.
+pub type Parse<T> = fn(&str) -> Result<T, String>;
+
 /// Reads a duration: a number, perhaps with decimals, and one of `us ms s m h`; or `0` alone.
 /// Parts of a nanosecond are cut off.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -47,6 +51,11 @@ pub fn parse_from<const LEAST: usize>(text: &str) -> Result<usize, String> {
         Ok(count) if count >= LEAST => Ok(count),
         _ => Err(format!("write a number from {LEAST} on")),
     }
+}
+
+/// Reads any text but an empty one.
+pub fn parse_nonempty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it must not be empty".into()) } else { Ok(text.into()) }
 }
 
 /// Reads `off` as `None`, and anything else with `parse`.

@@ -18,8 +18,9 @@ pub fn is_help(error: &Error) -> bool {
 /// One line: what is wrong with `words`, what may be meant, where all of it is explained.
 pub fn in_one_line(error: &Error, words: impl Iterator<Item = OsString>) -> String {
     let words: Vec<String> = words.filter_map(|word| word.into_string().ok()).collect();
-    let (command, name) = command(&words);
-    let tip_for_value = tip_for_value(error, &words, &command);
+    let root = Cli::command();
+    let (command, name) = command(&root, &words);
+    let tip_for_value = tip_for_value(error, &words, command);
     let told = error.to_string();
     let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
     let behind = ["Usage:", "For more information"];
@@ -59,13 +60,12 @@ fn tip_for_value(error: &Error, words: &[String], command: &Command) -> Option<S
 }
 
 /// The command that `words` are about, as far as they name one.
-fn command(words: &[String]) -> (Command, String) {
-    let mut command = Cli::command();
-    let mut name = command.get_name().to_owned();
+fn command<'a>(root: &'a Command, words: &[String]) -> (&'a Command, String) {
+    let (mut command, mut name) = (root, root.get_name().to_owned());
     for word in words {
-        if let Some(found) = command.find_subcommand(word).cloned() {
-            name = format!("{name} {}", found.get_name());
+        if let Some(found) = command.find_subcommand(word) {
             command = found;
+            name = format!("{name} {}", found.get_name());
         }
     }
     (command, name)

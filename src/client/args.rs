@@ -10,7 +10,7 @@ use super::months::answer::is_integer;
 use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
-use crate::units::{parse_positive_duration, parse_positive_size};
+use crate::units::{Parse, parse_from, parse_positive_duration, parse_positive_size};
 
 /// Whom to call, for every client.
 #[derive(Args, Debug)]
@@ -27,7 +27,8 @@ struct CallArgs {
 #[derive(Args, Debug)]
 struct PatienceArgs {
     /// How long each address of the host may take to answer the call
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_positive_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = parse_positive_duration as Parse<_>)]
     connect_timeout: Duration,
 }
 
@@ -35,12 +36,12 @@ struct PatienceArgs {
 #[derive(Args, Debug)]
 struct RetryArgs {
     /// How long an answer over UDP may take [default: 2s]
-    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration as Parse<_>)]
     timeout: Option<Duration>,
 
     /// How often a question over UDP that was not answered is asked again [default: 2]
-    #[arg(long, value_name = "N")]
-    retries: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = parse_from::<0> as Parse<_>)]
+    retries: Option<usize>,
 }
 
 impl RetryArgs {
@@ -48,7 +49,9 @@ impl RetryArgs {
         let default = RetryPolicy::default();
         RetryPolicy {
             timeout: self.timeout.unwrap_or(default.timeout),
-            retries: self.retries.unwrap_or(default.retries),
+            retries: self
+                .retries
+                .map_or(default.retries, |count| u32::try_from(count).unwrap_or(u32::MAX)),
         }
     }
 
@@ -128,11 +131,12 @@ pub struct GreetArgs {
     call: CallArgs,
 
     /// Show it in pieces of so many bytes, and then the whole
-    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size as Parse<_>)]
     read_size: Option<usize>,
 
     /// How long the server may be silent
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_positive_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = parse_positive_duration as Parse<_>)]
     timeout: Duration,
 }
 
@@ -185,11 +189,11 @@ pub struct ChatArgs {
     call: CallArgs,
 
     /// Be called NAME: 1-20 letters, digits, - and _
-    #[arg(long, value_name = "NAME", value_parser = word)]
+    #[arg(long, value_name = "NAME", value_parser = word as Parse<_>)]
     nick: Option<String>,
 
     /// Join ROOM instead of the lobby
-    #[arg(long, value_name = "ROOM", value_parser = word)]
+    #[arg(long, value_name = "ROOM", value_parser = word as Parse<_>)]
     room: Option<String>,
 }
 

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
 use super::{BUFFERED_MIN, Config, Listening};
 use crate::endpoint::{Endpoint, Transport};
@@ -15,8 +14,8 @@ use crate::services::echo::Mode;
 use crate::services::greet::Template;
 use crate::services::{OFFERS, Rate, Settings, talk};
 use crate::units::{
-    or_off, parse_duration, parse_from, parse_positive_duration, parse_positive_size, parse_rate,
-    parse_size,
+    Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
+    parse_positive_size, parse_rate, parse_size,
 };
 use guards::GuardArgs;
 
@@ -51,7 +50,7 @@ pub struct ServeArgs {
 
     /// Where to listen, unless the endpoint says it: an address or a name (repeatable)
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1",
-          value_parser = NonEmptyStringValueParser::new())]
+          value_parser = parse_nonempty as Parse<_>)]
     host: Vec<String>,
 
     /// Write the endpoints, with their real ports, to FILE once all listen
@@ -83,22 +82,24 @@ pub struct ServeArgs {
     talk_rate: Option<OrOff<f64>>,
 
     /// How far a chat member may be behind for 10 s; longer ends it [default: 256k]
-    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size,
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size as Parse<_>,
           help_heading = "Services")]
     chat_queue: Option<usize>,
 
     /// How far a chat member may be behind at all [default: four times --chat-queue]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
+    #[arg(long, value_name = "SIZE",
+          value_parser = parse_size as Parse<_>, help_heading = "Services")]
     chat_queue_hard: Option<usize>,
 
     /// Connections at once [default: what the descriptor limit allows]
-    #[arg(long, value_name = "N", value_parser = parse_from::<1>, help_heading = "Limits")]
+    #[arg(long, value_name = "N",
+          value_parser = parse_from::<1> as Parse<_>, help_heading = "Limits")]
     max_connections: Option<usize>,
 
     /// Bytes that may wait for all peers together, unread by them or unfinished. Near it, those who
     /// hold most are not read for a while; at it they are closed
     /// [default: a quarter of the memory there is; cgroups and ulimit -v count]
-    #[arg(long, value_name = "SIZE", value_parser = buffered, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = buffered as Parse<_>, help_heading = "Limits")]
     max_buffered: Option<usize>,
 
     /// Close a connection on which nothing went either way for so long; or off
@@ -108,23 +109,23 @@ pub struct ServeArgs {
 
     /// Drop a peer whose machine has vanished after this long without a sign of life, at least 8s.
     /// One that is there and only does not read is no such peer
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = dead_after,
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = dead_after as Parse<_>,
           help_heading = "Limits")]
     dead_after: Duration,
 
     /// Connections that may wait to be accepted (the kernel caps it: net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 4096, value_parser = backlog,
-          help_heading = "Limits")]
-    backlog: u32,
+    #[arg(long, value_name = "N", default_value = "4096",
+          value_parser = parse_from::<1> as Parse<_>, help_heading = "Limits")]
+    backlog: usize,
 
     /// How long leaving may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
-          help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", default_value = "5s",
+          value_parser = parse_duration as Parse<_>, help_heading = "Limits")]
     drain: Duration,
 
     /// Do not sleep for so long after each event: answers come sooner, but a processor is busy
     /// meanwhile, all the time if something happens that often (try 100us)
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration,
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration as Parse<_>,
           hide_default_value = true, help_heading = "Speed")]
     spin: Duration,
 
@@ -138,7 +139,7 @@ pub struct ServeArgs {
     reuse_port: bool,
 
     /// The congestion control of TCP connections, such as reno or cubic [default: the machine's]
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new(),
+    #[arg(long, value_name = "NAME", value_parser = parse_nonempty as Parse<_>,
           help_heading = "Speed")]
     congestion: Option<String>,
 
@@ -167,10 +168,6 @@ fn dead_after(text: &str) -> Result<Duration, String> {
         true => Ok(time),
         false => Err("write a time from 8s to 720m".into()),
     }
-}
-
-fn backlog(text: &str) -> Result<u32, String> {
-    parse_from::<1>(text).map(|count| u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 fn buffered(text: &str) -> Result<usize, String> {
@@ -206,7 +203,7 @@ impl ServeArgs {
             buffered: self.max_buffered,
             idle: self.idle_timeout.map(|limit| limit.0),
             listening: Listening {
-                backlog: self.backlog,
+                backlog: u32::try_from(self.backlog).unwrap_or(u32::MAX),
                 congestion: self.congestion.clone(),
                 dead_after: self.dead_after,
                 reuse_port: self.reuse_port,
@@ -361,8 +358,8 @@ mod tests {
             (&["--idle-timeout", "0s"], "no time, or off"),
             (&["--backlog", "0"], "from 1 on"),
             (&["--chat-queue", "0"], "at least one byte"),
-            (&["--host", ""], "a value is required for '--host <HOST>'"),
-            (&["--congestion", ""], "a value is required for '--congestion <NAME>'"),
+            (&["--host", ""], "it must not be empty"),
+            (&["--congestion", ""], "it must not be empty"),
             (&["--idle-timeout", "10"], "unit"),
             (&["--max-connections", "0"], "from 1 on"),
             (&["--max-buffered", "1023k"], "1M or more"),
