@@ -9,12 +9,15 @@ mod client;
 mod filter;
 mod lines;
 mod process;
+mod rng;
 mod server;
 pub(crate) mod terminal;
 
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
+
+use rng::Rng;
 
 pub(crate) use client::{Datagrams, Member, Tcp};
 pub(crate) use filter::{Left, cooee, end, start};
@@ -26,15 +29,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long nothing must happen where a test asserts that nothing happens.
 pub(crate) const QUIET: Duration = Duration::from_millis(400);
 
-/// Bytes in which every place looks different, so that a lost or doubled piece shows.
+/// Bytes in which a lost, doubled or displaced piece shows.
 pub(crate) fn pattern(seed: usize, length: usize) -> Vec<u8> {
-    let mut state = seed as u64 + 1;
-    let next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(length).collect()
+    Rng::new(seed as u64).bytes(length)
 }
 
 /// Whether `bytes` are `piece` again and again, the last time perhaps only its head.
