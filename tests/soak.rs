@@ -5,7 +5,7 @@
 //! run takes a few seconds.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, in real time
 
-mod served;
+#[allow(dead_code, unused_imports)] // only a part of it is needed here
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
+use support::served::Served;
 use support::{PATIENCE, pattern};
 
 /// The ordinary run.

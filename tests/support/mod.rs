@@ -2,14 +2,13 @@
 //! them, and the words to say loudly that a case cannot occur here. Deadlines are bounds of
 //! failure only: nothing here sleeps to wait for something.
 
-#![allow(dead_code, unused_imports)] // each test file uses its own part
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
 mod client;
 mod filter;
 mod lines;
+pub(crate) mod network;
 mod process;
 mod rng;
+pub(crate) mod served;
 mod server;
 pub(crate) mod terminal;
 
@@ -20,7 +19,7 @@ use std::time::Duration;
 use rng::Rng;
 
 pub(crate) use client::{Datagrams, Member, Tcp};
-pub(crate) use filter::{Left, cooee, end, start};
+pub(crate) use filter::{cooee, end, start};
 pub(crate) use process::{free_port, raise_descriptor_limit, refused};
 pub(crate) use server::Server;
 

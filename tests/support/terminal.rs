@@ -62,11 +62,7 @@ impl Terminal {
         let is_there =
             |rows: &[String]| rows.len() >= last.len() && rows[rows.len() - last.len()..] == *last;
         while !is_there(&self.rows()) {
-            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{last:#?} does not come; the screen is {:#?}", self.rows());
-            };
-            self.screen.process(&piece);
-            self.raw.extend_from_slice(&piece);
+            self.look_for(last);
         }
     }
 
@@ -86,9 +82,11 @@ impl Terminal {
         assert!(is_cooked(&self.line), "the terminal is left raw");
     }
 
-    /// Waits for more on the screen.
-    pub(crate) fn look(&mut self) {
-        let piece = self.output.recv_timeout(PATIENCE).unwrap();
+    /// Waits for more on the screen, where `what` is to come.
+    pub(crate) fn look_for(&mut self, what: impl std::fmt::Debug) {
+        let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
+            panic!("{what:#?} does not come; the screen is {:#?}", self.rows());
+        };
         self.screen.process(&piece);
         self.raw.extend_from_slice(&piece);
     }
@@ -111,11 +109,7 @@ impl Terminal {
             heard.split_once(text).is_some_and(|(_, behind)| behind.contains("\x1b8"))
         };
         while !is_there(&self.raw) {
-            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{text:?} does not come; the screen is {:#?}", self.rows());
-            };
-            self.screen.process(&piece);
-            self.raw.extend_from_slice(&piece);
+            self.look_for(text);
         }
     }
 

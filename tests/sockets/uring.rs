@@ -1,17 +1,16 @@
 //! Many at once: what io_uring does in one call, that it is used at all, and that nobody notices
 //! when the kernel will not have it.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, which wait for real sockets
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, which wait for real sockets
 
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use rustix::process::Signal;
-use served::Served;
-use support::{Member, PATIENCE, Tcp, loudly};
+
+use crate::support::served::Served;
+use crate::support::{Member, PATIENCE, Tcp, loudly};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 5;

@@ -1,17 +1,14 @@
 //! The clients as filters: against our server, and against small servers that behave as the
 //! classic exercises do: no newline, one answer and then close, answers in pieces, none at all.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::channel;
 use std::thread;
 
 use socket2::SockRef;
-use support::{Server, cooee, end, pattern, start};
+
+use crate::support::{Server, cooee, end, pattern, start};
 
 /// A server for one connection that does what `script` says.
 fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {

@@ -1,11 +1,7 @@
 //! The classic exercises byte for byte, each with a client as its lab sheet writes it: blocking,
 //! one read per turn, no newlines.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
-use support::{Datagrams, Member, Server, Tcp};
+use crate::support::{Datagrams, Member, Server, Tcp};
 
 #[test]
 fn hello_tells_each_of_four_clients_its_own_address_and_the_log_names_it() {

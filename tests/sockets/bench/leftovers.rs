@@ -1,19 +1,15 @@
 //! `cooee bench` beside what others, or it itself a moment ago, have left behind: rooms that
 //! remember, late datagrams, files, processes.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use liars::{
-    Folder, PATIENCE, assert_valid, bench, command, count, echo, end, measured, month, tcp, udp,
-};
 use rustix::process::Signal;
+
+use super::run::{Folder, PATIENCE, assert_valid, bench, command, count, end, measured};
+use super::scripted::{echo, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "200ms", "-w", "50ms"];
 

@@ -1,9 +1,5 @@
-//! For the tests of the bench: running it, servers that do as a test says, a folder.
+//! Running `cooee bench`, and what it leaves: a status, JSON that keeps to its schema, files.
 
-#![allow(dead_code)] // each test file uses its own part
-
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
@@ -55,7 +51,7 @@ pub(crate) fn count(result: &Value, kind: &str) -> u64 {
 }
 
 pub(crate) fn assert_valid(result: &Value) {
-    let text = include_str!("../../schema/bench.schema.json");
+    let text = include_str!("../../../schema/bench.schema.json");
     let mut compiler = boon::Compiler::new();
     compiler.add_resource("schema.json", serde_json::from_str(text).unwrap()).unwrap();
     let mut schemas = boon::Schemas::new();
@@ -63,70 +59,6 @@ pub(crate) fn assert_valid(result: &Value) {
     if let Err(error) = schemas.validate(result, schema) {
         panic!("{error:#}\n{result:#}");
     }
-}
-
-/// A server that gives each connection to `serve`, until the process ends.
-pub(crate) fn tcp(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let serve = serve.clone();
-            let stream = stream.unwrap();
-            stream.set_nodelay(true).unwrap();
-            thread::spawn(move || serve(stream));
-        }
-    });
-    address.to_string()
-}
-
-/// A server that hands each datagram to `serve`, until the process ends.
-pub(crate) fn udp(mut serve: impl FnMut(&UdpSocket, SocketAddr, &[u8]) + Send + 'static) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let address = socket.local_addr().unwrap();
-    thread::spawn(move || {
-        let mut bytes = [0; 2000];
-        while let Ok((count, from)) = socket.recv_from(&mut bytes) {
-            serve(&socket, from, &bytes[..count]);
-        }
-    });
-    address.to_string()
-}
-
-/// Echoes messages of 64 bytes; `lie` may change each, by its number.
-pub(crate) fn echo(
-    mut stream: TcpStream,
-    mut lie: impl FnMut(usize, &mut TcpStream, &mut [u8; 64]),
-) {
-    let mut message = [0; 64];
-    for number in 0.. {
-        if stream.read_exact(&mut message).is_err() {
-            return;
-        }
-        lie(number, &mut stream, &mut message);
-        if stream.write_all(&message).is_err() {
-            return;
-        }
-    }
-}
-
-pub(crate) fn month(question: &[u8]) -> &'static [u8] {
-    const NAMES: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    let number: usize = std::str::from_utf8(question).unwrap().parse().unwrap();
-    NAMES[number - 1].as_bytes()
 }
 
 /// A folder of its own for a test, removed with the value.

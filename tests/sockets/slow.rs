@@ -1,17 +1,16 @@
 //! Slow and silent peers over real sockets: they cost themselves, not the others.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, in real time
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, in real time
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use cooee::reactor::{Families, Listening, listen};
-use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
-use support::{PATIENCE, Tcp};
+
+use crate::support::served::Served;
+use crate::support::{PATIENCE, Tcp};
 
 /// A member of the chat that has read its welcome, with a receive buffer of that size.
 fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {

@@ -1,16 +1,13 @@
 //! The clients on a terminal: a real pseudo-terminal, and an emulator that says what a person
 //! would see on it.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::Signal;
-use support::terminal::{Terminal, is_cooked};
-use support::{Server, Tcp};
+
+use crate::support::terminal::{Terminal, is_cooked};
+use crate::support::{Server, Tcp};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";

@@ -1,8 +1,4 @@
 //! Every wait of `cooee bench` ends, whatever the server does not do.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,7 +6,8 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use liars::{bench, count, measured, tcp, udp};
+use super::run::{bench, count, measured};
+use super::scripted::{tcp, udp};
 
 const SHORT: [&str; 10] =
     ["-c", "4", "-t", "300ms", "-w", "50ms", "--timeout", "300ms", "--json", "-"];

@@ -1,19 +1,15 @@
 //! How clients find their server: every address of a name, nobody there, themselves, names that
 //! are wrong or that nobody knows.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod served;
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use served::{in_own_network, ip};
-use support::{Server, cooee, end, has_ipv6, loudly};
+
+use crate::support::network::{ip, passes_in_own_network};
+use crate::support::{Server, cooee, end, has_ipv6, loudly};
 
 /// A port on which nobody listens: it is bound, and nothing more.
 fn deaf() -> (socket2::Socket, String) {
@@ -56,17 +52,9 @@ fn every_address_of_a_name_is_tried() {
     }
 }
 
-/// Asserts that the test with that name passes in a network of its own.
-fn passes_in_own_network(name: &str) {
-    let Some(output) = in_own_network(name) else { return };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
-}
-
 #[test]
 fn a_client_that_calls_itself_says_so_and_fails() {
-    passes_in_own_network("in_own_network_a_client_calls_itself");
+    passes_in_own_network("client::reaching::in_own_network_a_client_calls_itself");
 }
 
 #[test]
@@ -155,7 +143,7 @@ fn every_address_of_a_name_is_tried_over_udp_too() {
 
 #[test]
 fn looking_up_a_name_can_be_interrupted() {
-    passes_in_own_network("in_own_network_looking_up_a_name_is_interrupted");
+    passes_in_own_network("client::reaching::in_own_network_looking_up_a_name_is_interrupted");
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! What the kernel may refuse, refused: strace answers system calls of a running server with
 //! errors. The server goes on, and nobody loses anything but the one whose call failed for good.
 //! Also: descriptors and memory after many connections have come and gone.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, which wait for real sockets
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, which wait for real sockets
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -13,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use served::Served;
-use support::loudly;
+use crate::support::loudly;
+use crate::support::served::Served;
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 20;

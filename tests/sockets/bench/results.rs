@@ -1,9 +1,4 @@
-//! `cooee bench` from outside: against servers of our own, and against scripted ones that lie,
-//! stall, refuse and vanish.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
+//! Results: from servers of our own, and from scripted ones that lie, stall, refuse and vanish.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use liars::{Folder, assert_valid, bench, count, echo, measured, month, tcp, udp};
+use super::run::{Folder, assert_valid, bench, count, measured};
+use super::scripted::{echo, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "300ms", "-w", "50ms"];
 

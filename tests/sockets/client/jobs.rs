@@ -1,17 +1,14 @@
 //! The clients among the jobs of a shell: stopped, continued, ended by signals, and the terminal
 //! in order all the while.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::terminal::{COOEE, Terminal, is_cooked, open_terminal, spawn_on};
-use support::{QUIET, Server};
+
+use crate::support::terminal::{COOEE, Terminal, is_cooked, open_terminal, spawn_on};
+use crate::support::{QUIET, Server};
 
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
@@ -170,12 +167,12 @@ fn a_bench_tells_what_it_has_measured_and_dies_of_the_signal() {
     let mut terminal = Terminal::run(&command, &[]);
     // It shows how far it is.
     while !String::from_utf8_lossy(&terminal.raw).contains(" s left") {
-        terminal.look();
+        terminal.look_for(" s left");
     }
     terminal.press(CTRL_C);
     let ended = terminal.child.wait().unwrap();
     assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
     while !terminal.rows().iter().any(|row| row.ends_with("PARTIAL      interrupted")) {
-        terminal.look();
+        terminal.look_for("interrupted");
     }
 }
