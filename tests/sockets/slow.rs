@@ -10,7 +10,7 @@ use cooee::reactor::{Families, Listening, listen};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::support::served::Served;
-use crate::support::{PATIENCE, Tcp};
+use crate::support::{PATIENCE, Tcp, raise_descriptor_limit};
 
 /// A member of the chat that has read its welcome, with a receive buffer of that size.
 fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {
@@ -120,6 +120,7 @@ const CROWD: usize = 700;
 
 #[test]
 fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order() {
+    raise_descriptor_limit(5_000);
     let server = Served::start(&["chat+tcp://:0", "echo+tcp://:0"], &["--chat-rate", "off"]);
     let mut members: Vec<_> = (0..CROWD).map(|_| join(server.addresses[0], None)).collect();
     // Whole turns full of lines, private ones among them, and a leave in the midst.
@@ -150,6 +151,7 @@ fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order
 /// So many peers send to an echo as long as they can and read nothing, while a bystander is
 /// answered all the time.
 fn flood(served: &Served, count: usize) -> Vec<TcpStream> {
+    raise_descriptor_limit(5_000);
     let address = served.addresses[0];
     let mut bystander = Tcp::connect(address);
     let mut floods: Vec<TcpStream> = (0..count).map(|_| stalled(address)).collect();

@@ -46,7 +46,7 @@ impl Server {
     }
 }
 
-/// Sees to it that this process may have `count` descriptors open.
+/// Sees to it that this process, with all the tests in it, may have `count` descriptors open.
 pub(crate) fn raise_descriptor_limit(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {

@@ -20,9 +20,13 @@ fn deaf() -> (socket2::Socket, String) {
     (socket, address.to_string())
 }
 
-/// The same for datagrams: it was bound a moment ago.
-fn deaf_to_datagrams() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+/// The same for datagrams: a connected socket takes them from its peer only, which is itself, and
+/// for all others the kernel says that nobody is there.
+fn deaf_to_datagrams() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    socket.connect(address).unwrap();
+    (socket, address.to_string())
 }
 
 #[test]
@@ -32,7 +36,7 @@ fn nobody_there_is_told_in_one_line_that_helps() {
         let left = cooee(&[client, &address], "hi\n");
         left.failed(&[client, &address, "connection refused", "nothing listens there"]);
     }
-    let address = deaf_to_datagrams();
+    let (_socket, address) = deaf_to_datagrams();
     cooee(&["months", &address, "1"], "").failed(&["months", &address, "connection refused"]);
     cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
     let unknown = cooee(&["echo", "no-such-host.invalid"], "");
