@@ -19,8 +19,8 @@ const CLIENTS: usize = 8;
 const ROUNDS: usize = 20;
 /// Sockets that ask at once over UDP, so that answers to several peers share a call.
 const ASKERS: usize = 4;
-/// A client that has heard nothing for so long speaks again. An error that the kernel would never
-/// give for that reason (EAGAIN on a socket that is ready) may cost it an edge.
+/// A client that has heard nothing for so long speaks again. An injected EAGAIN, on a socket that
+/// is ready, makes the server wait for an edge that does not come by itself.
 const NUDGE: Duration = Duration::from_millis(50);
 
 /// Which system calls fail, with what, how often, and how many clients may lose something.
@@ -161,10 +161,9 @@ fn asker(to: SocketAddr) -> UdpSocket {
     socket
 }
 
-/// Connects again and again until told to stop: after an EAGAIN that the kernel would never give
-/// while somebody waits, only the next arrival makes it tell of those who wait. Each time with
-/// another number of calls: if one listener always took two calls of `accept`, every third, which
-/// fails, could for ever be the other's first.
+/// Connects again and again until told to stop: after an injected EAGAIN, only the next arrival
+/// makes the kernel report those who still wait. How many connect varies: were it always the same,
+/// the call that fails, every third, might always be the first `accept` of the same listener.
 fn call_again(to: &[SocketAddr], stop: &Receiver<()>) {
     for extra in [0, 1, 2].into_iter().cycle() {
         if stop.recv_timeout(Duration::from_millis(20)) != Err(RecvTimeoutError::Timeout) {
@@ -222,8 +221,8 @@ fn greeting(to: SocketAddr) -> io::Result<()> {
     let (mut text, mut nudges) = (Vec::new(), 0);
     while let Err(error) = stream.read_to_end(&mut text) {
         nudges += 1;
-        // Without its FIN (shutdown fails here) a nudge may meet a socket that is gone: a reset
-        // then takes the place of the end, but nothing of the greeting.
+        // Where shutdown fails there is no FIN, and a nudge may meet a socket that is gone: then a
+        // reset takes the place of the end, but nothing of the greeting is lost.
         if error.kind() == ErrorKind::ConnectionReset || nudges > 100 {
             break;
         }
@@ -260,7 +259,7 @@ fn assert_survives(fault: &Fault, error: &str) {
     assert!(lost <= fault.losses, "{} {error}: {lost} lost something", fault.call);
 }
 
-/// A server of whose calls one is answered so by strace, each time; and the record of those calls.
+/// A server for which strace always answers `call` in this way, and the record of those calls.
 fn start_refusing(call: &str, answer: &str) -> (Served, PathBuf) {
     let inject = format!("inject={call}:{answer}");
     let trace = format!("trace={call}");

@@ -148,7 +148,7 @@ fn inside_forged_datagrams_die_out() {
                 forge(from, to, payload.as_bytes());
             }
         }
-        // A datagram of ours behind them all: when it is back, they have all arrived.
+        // A datagram of ours after them all: when it comes back, they have all arrived.
         let probe = UdpSocket::bind("192.0.2.1:0").unwrap();
         probe.set_read_timeout(Some(PATIENCE)).unwrap();
         let answered = if there == moved {

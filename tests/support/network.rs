@@ -15,6 +15,8 @@ pub(crate) fn passes_in_own_network(path: &str) {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{path}: {said}{errors}");
+    // What it could not test in there is not to be lost.
+    errors.lines().filter(|line| line.starts_with("*** ")).for_each(loudly);
 }
 
 /// `None`: this machine does not allow that, which has been said.

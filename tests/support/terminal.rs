@@ -101,7 +101,7 @@ impl Terminal {
         tcgetpgrp(&self.keyboard).unwrap()
     }
 
-    /// Waits for that in what is written from now on, and for the line being typed after it.
+    /// Waits until `text` is written, and the line that is typed drawn again below it.
     pub(crate) fn hears(&mut self, text: &str) {
         let start = self.raw.len();
         let is_there = |raw: &[u8]| {
@@ -113,7 +113,7 @@ impl Terminal {
         }
     }
 
-    /// Gives the terminal another size; zero is for one that does not say it.
+    /// Gives the terminal another size; zero stands for one that does not know its own.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // The emulator fails where a line wraps on a screen of one row.
@@ -130,7 +130,7 @@ impl Drop for Terminal {
     }
 }
 
-/// A terminal of 80 columns and 24 rows: what a person has in hand, and what a program sees.
+/// A terminal of 80 columns and 24 rows: the end where a person types, and that of a program.
 pub(crate) fn open_terminal() -> (File, File) {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&keyboard).unwrap();
@@ -142,7 +142,8 @@ pub(crate) fn open_terminal() -> (File, File) {
     (keyboard.into(), line)
 }
 
-/// Of a session of its own, so that Ctrl-C there is a signal for it alone (setsid(1)).
+/// Starts a command on a terminal, in a session of its own, so that Ctrl-C there is a signal for it
+/// alone (setsid(1)).
 pub(crate) fn spawn_on(line: &File, command: &[&str], environment: &[(&str, &str)]) -> Child {
     Command::new("setsid")
         .arg("--ctty")
@@ -158,7 +159,7 @@ pub(crate) fn spawn_on(line: &File, command: &[&str], environment: &[(&str, &str
         .expect("setsid, of util-linux")
 }
 
-/// Whether a line is edited by the terminal's driver, and shown.
+/// Whether the terminal's driver edits lines and shows what is typed.
 pub(crate) fn is_cooked(line: &File) -> bool {
     tcgetattr(line).unwrap().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
 }

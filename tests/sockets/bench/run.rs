@@ -1,12 +1,12 @@
 //! Running `cooee bench`, and what it leaves: a status, JSON that keeps to its schema, files.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::support::filter::output_within;
 
 /// How long anything may take before its test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,19 +21,8 @@ pub(crate) fn command(words: &[&str]) -> Command {
 
 /// Runs it, but not for ever.
 pub(crate) fn bench(words: &[&str]) -> Output {
-    end(command(words).spawn().unwrap()).unwrap_or_else(|| panic!("{words:?} does not end"))
-}
-
-/// Waits for its end; `None`: there is none.
-pub(crate) fn end(child: Child) -> Option<Output> {
-    let pid = rustix::process::Pid::from_child(&child);
-    let (sender, receiver) = channel();
-    thread::spawn(move || sender.send(child.wait_with_output()));
-    let ended = receiver.recv_timeout(PATIENCE);
-    if ended.is_err() {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
-    ended.ok().map(|output| output.unwrap())
+    let output = output_within(PATIENCE, command(words).spawn().unwrap());
+    output.unwrap_or_else(|| panic!("{words:?} does not end"))
 }
 
 /// Runs it with `--json -`; the exit status, the JSON, what was said on standard error.

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 
+use crate::support::MONTHS;
+
 /// A server that gives each connection to `serve`, until the process ends.
 pub(crate) fn tcp(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -50,20 +52,6 @@ pub(crate) fn echo(
 }
 
 pub(crate) fn month(question: &[u8]) -> &'static [u8] {
-    const NAMES: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
     let number: usize = std::str::from_utf8(question).unwrap().parse().unwrap();
-    NAMES[number - 1].as_bytes()
+    MONTHS[number - 1].as_bytes()
 }

@@ -32,7 +32,7 @@ fn ctrl_z_stops_all_who_are_in_front_and_fg_goes_on() {
         terminal.press("x");
         terminal.press(CTRL_Z);
         terminal.sees(&["PROMPT$"]);
-        // In the background it stops again: the terminal is not its own there.
+        // In the background it stops again, because the terminal is not its own there.
         terminal.press("clear; bg\r");
         terminal.sees(&["PROMPT$"]);
         terminal.press("clear; wait -f; fg\r");
@@ -102,7 +102,7 @@ fn a_client_dies_of_the_signal_that_ends_it_and_so_does_the_loop_of_a_script() {
         }
     }
     let script = format!("for i in 1 2 3; do {COOEE} echo {address}; echo then $i; done");
-    // A shell that another has started in the background ignores it.
+    // A shell that was started in the background ignores these signals, and so do its children.
     let words = ["env", "--default-signal=INT,QUIT", "bash", "-c", &script];
     let mut terminal = Terminal::run(&words, &[]);
     terminal.sees(&[">"]);
@@ -135,7 +135,7 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_a_signal() {
         let mut child = spawn_on(&line, &[COOEE, "chat", &address], &[("TERM", kind)]);
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_write_timeout(Some(QUIET)).unwrap();
-        // Until all is full, from here to the screen.
+        // Until every buffer between here and the screen is full.
         while stream.write_all(&[b'x'; 1000]).and_then(|()| stream.write_all(b"\n")).is_ok() {}
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));

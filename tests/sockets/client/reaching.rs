@@ -1,5 +1,5 @@
-//! How clients find their server: every address of a name, nobody there, themselves, names that
-//! are wrong or that nobody knows.
+//! How clients find their server: every address of a name, ports where nobody is or that lead back
+//! to the client, names that are wrong or unknown.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
@@ -65,8 +65,8 @@ fn a_client_that_calls_itself_says_so_and_fails() {
 #[ignore = "run by another test, in a network of its own"]
 fn in_own_network_a_client_calls_itself() {
     ip("link set lo up");
-    // The only port there is for a client's own end is the one that is called. Each has its own:
-    // TCP keeps them busy for a minute.
+    // The only port that a client can have for its own end is the one that it calls. Each client
+    // has another: TCP keeps a port busy for a minute.
     let only = |port: u16| {
         std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", format!("{port} {port}")).unwrap();
     };
@@ -98,8 +98,8 @@ fn in_own_network_a_client_calls_itself() {
     }
 }
 
-/// A program run where `hosts` and `resolver` are the files in /etc that names are looked up in:
-/// in mounts of its own. `None`: this machine does not allow that, which is said.
+/// A program that finds `hosts` and `resolver` as /etc/hosts and /etc/resolv.conf, in a mount
+/// namespace of its own. `None`: this machine does not allow that, which is said loudly.
 fn with_names(hosts: &str, resolver: &str, words: &[&str]) -> Option<Command> {
     const SCRIPT: &str = "mount -t tmpfs names /mnt && printf %s \"$1\" > /mnt/hosts \
         && printf %s \"$2\" > /mnt/resolver && mount --bind /mnt/hosts /etc/hosts \
