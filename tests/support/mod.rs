@@ -20,7 +20,7 @@ use rng::Rng;
 
 pub(crate) use client::{Datagrams, Member, Tcp};
 pub(crate) use filter::{cooee, end, start};
-pub(crate) use process::{free_port, raise_descriptor_limit, refused};
+pub(crate) use process::{free_port, let_children_heed_signals, raise_descriptor_limit, refused};
 pub(crate) use server::Server;
 
 /// How long anything may take before its test fails.

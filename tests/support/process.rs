@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+use signal_hook::flag::register_conditional_default;
 
 use super::Server;
 
@@ -44,6 +48,18 @@ impl Server {
         let limits = Rlimit { current: Some(last), maximum: Some(last) };
         prlimit(Some(self.pid()), Resource::Nofile, limits).expect("our own child");
     }
+}
+
+/// Has children heed the signals that end a program, even if these tests are a job in the
+/// background, which ignores them: exec(2) hands down what is ignored, but not what is handled.
+pub(crate) fn let_children_heed_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGHUP, SIGINT, SIGQUIT] {
+            let always = Arc::new(AtomicBool::new(true));
+            register_conditional_default(signal, always).expect("a handler");
+        }
+    });
 }
 
 /// Sees to it that this process, with all the tests in it, may have `count` descriptors open.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
 
-use super::PATIENCE;
+use super::{PATIENCE, let_children_heed_signals};
 
 /// The program that is tested.
 pub(crate) const COOEE: &str = env!("CARGO_BIN_EXE_cooee");
@@ -145,6 +145,7 @@ pub(crate) fn open_terminal() -> (File, File) {
 /// Starts a command on a terminal, in a session of its own, so that Ctrl-C there is a signal for it
 /// alone (setsid(1)).
 pub(crate) fn spawn_on(line: &File, command: &[&str], environment: &[(&str, &str)]) -> Child {
+    let_children_heed_signals();
     Command::new("setsid")
         .arg("--ctty")
         .args(command)

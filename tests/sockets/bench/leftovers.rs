@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::process::Signal;
 
 use crate::support::filter::output_within;
-use crate::support::loudly;
+use crate::support::{let_children_heed_signals, loudly};
 
 use super::run::{Folder, PATIENCE, assert_valid, bench, command, count, measured};
 use super::scripted::{echo, month, tcp, udp};
@@ -160,6 +160,7 @@ fn all_have_ended(errors: impl Read + Send + 'static) -> bool {
 
 #[test]
 fn our_own_server_does_not_outlive_the_bench_however_that_ends() {
+    let_children_heed_signals();
     for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::ABORT] {
         let mut child = command(&["tcp_rr", "-c", "1", "-t", "10m"]).spawn().unwrap();
         // Our own server may not be there yet, or may just be starting; it must go in any case.

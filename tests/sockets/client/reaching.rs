@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::network::{ip, passes_in_own_network};
-use crate::support::{Server, cooee, end, has_ipv6, loudly};
+use crate::support::{Server, cooee, end, has_ipv6, let_children_heed_signals, loudly};
 
 /// A port on which nobody listens: it is bound, and nothing more.
 fn deaf() -> (socket2::Socket, String) {
@@ -104,6 +104,7 @@ fn with_names(hosts: &str, resolver: &str, words: &[&str]) -> Option<Command> {
     const SCRIPT: &str = "mount -t tmpfs names /mnt && printf %s \"$1\" > /mnt/hosts \
         && printf %s \"$2\" > /mnt/resolver && mount --bind /mnt/hosts /etc/hosts \
         && mount --bind /mnt/resolver /etc/resolv.conf && shift 2 && exec \"$@\"";
+    let_children_heed_signals();
     let unshare = |words: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "--", "sh", "-c", SCRIPT, "sh"]);
