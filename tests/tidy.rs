@@ -162,7 +162,7 @@ fn uses_go_one_way() {
 #[test]
 fn only_the_ring_is_unsafe_and_says_why() {
     let mut places = 0;
-    // The lint knows of the rest; this file has the word in strings.
+    // Only in `src`: the lint covers all, and this file has the words in strings.
     for (path, text) in rust_files("src") {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
             // Nothing unsafe gets past the lint without this.

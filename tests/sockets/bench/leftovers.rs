@@ -1,19 +1,18 @@
-//! `cooee bench` beside what others, or it itself a moment ago, have left behind: rooms that
+//! What others, or a bench a moment ago, have left behind, and what it leaves itself: rooms that
 //! remember, late datagrams, files, processes.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use liars::{
-    Folder, PATIENCE, assert_valid, bench, command, count, echo, end, measured, month, tcp, udp,
-};
 use rustix::process::Signal;
+
+use crate::support::filter::output_within;
+use crate::support::{let_children_heed_signals, loudly};
+
+use super::run::{Folder, PATIENCE, assert_valid, bench, command, count, measured};
+use super::scripted::{echo, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "200ms", "-w", "50ms"];
 
@@ -151,7 +150,7 @@ fn a_month_that_nobody_asked_for_is_wrong_only_in_the_place_of_the_right_one() {
     }
 }
 
-/// Whether everybody has ended who has this as their standard error.
+/// Whether all processes end whose standard error this is.
 fn all_have_ended(errors: impl Read + Send + 'static) -> bool {
     let (sender, receiver) = channel();
     let mut errors = errors;
@@ -161,9 +160,10 @@ fn all_have_ended(errors: impl Read + Send + 'static) -> bool {
 
 #[test]
 fn our_own_server_does_not_outlive_the_bench_however_that_ends() {
+    let_children_heed_signals();
     for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::ABORT] {
         let mut child = command(&["tcp_rr", "-c", "1", "-t", "10m"]).spawn().unwrap();
-        // The server listens once the bench measures; before that it must go as well.
+        // Our own server may not be there yet, or may just be starting; it must go in any case.
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, signal).unwrap();
         let errors = child.stderr.take().unwrap();
@@ -192,7 +192,7 @@ fn a_server_that_is_killed_with_its_bench_in_the_midst_of_it_leaves_as_well() {
 fn no_folder_for_temporary_files_is_needed() {
     let mut command = command(&[&["tcp_rr", "-c", "1"][..], &SHORT].concat());
     let child = command.env("TMPDIR", "/nonexistent").spawn().unwrap();
-    let output = end(child).unwrap();
+    let output = output_within(PATIENCE, child).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -226,7 +226,7 @@ fn a_file_that_cannot_be_written_is_told_before_anything_is_measured() {
 #[test]
 fn a_disk_that_is_full_costs_nothing_but_what_was_to_go_there() {
     if !std::path::Path::new("/dev/full").exists() {
-        return eprintln!("NOT TESTED: there is no /dev/full");
+        return loudly("NOT TESTED: there is no /dev/full");
     }
     let folder = Folder::new("full");
     let page = folder.write("page.html", &serde_json::json!("x".repeat(1_000_000)));
@@ -326,6 +326,6 @@ fn a_rate_that_this_machine_has_no_ports_for_does_not_end_a_search() {
     assert!(probes.len() > 1, "{probes:?}");
     let warnings = result["warnings"].to_string();
     assert!(warnings.contains(" a second were not tried: this run needs "), "{warnings}");
-    // Whether one is found in so few steps is for the machine to say.
+    // Whether so few steps find a rate that holds depends on the machine.
     assert!([Some(0), Some(3)].contains(&status), "{said}");
 }

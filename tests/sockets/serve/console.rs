@@ -1,11 +1,10 @@
 //! The operator's console: its commands, its mistakes and its end.
 
-use std::fs::OpenOptions;
 use std::io::Write;
 
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::support::terminal::open_terminal;
 use crate::support::{Member, Server, Tcp};
 
 fn echo_and_talk() -> (Server, Tcp) {
@@ -162,11 +161,7 @@ fn what_a_client_says_cannot_drive_the_operators_terminal() {
 
 #[test]
 fn a_terminal_that_takes_nothing_more_stops_nobody() {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let terminal = OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
+    let (_nobody, terminal) = open_terminal();
     let words = ["echo+tcp://:0", "talk://:0", "--drain", "300ms"];
     let mut server = Server::start_before(terminal, &words);
     let echo = server.address("echo+tcp");

@@ -1,17 +1,14 @@
 //! The clients as filters: against our server, and against small servers that behave as the
 //! classic exercises do: no newline, one answer and then close, answers in pieces, none at all.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::channel;
 use std::thread;
 
 use socket2::SockRef;
-use support::{Server, cooee, end, pattern, start};
+
+use crate::support::{Server, cooee, end, pattern, start};
 
 /// A server for one connection that does what `script` says.
 fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
@@ -188,7 +185,7 @@ fn a_filter_whose_server_breaks_off_before_all_was_said_has_failed() {
         let mut answer = [0; 3];
         input.stdout.as_mut().unwrap().read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"hi\n");
-        // The server has closed by now, or does so at once; whoever goes on has not been heard.
+        // The server has closed, or is about to: what is fed from now on is not echoed.
         let feeder = thread::spawn(move || while pipe.write_all(&[b'x'; 4096]).is_ok() {});
         end(input).failed(&[client, &address, "closed the connection"]);
         feeder.join().unwrap();
@@ -217,7 +214,7 @@ fn talk_follows_a_classic_server_turn_by_turn() {
     let address = server(|mut stream| {
         assert_eq!(read(&mut stream, 6), b"hello\n");
         stream.write_all(b"Yes?").unwrap();
-        // Without a newline, once the server has been heard to do without.
+        // Without a newline, because the server uses none either.
         assert_eq!(read(&mut stream, 99), b"BYE");
     });
     let mut client = start(&["talk", &address]);
@@ -244,7 +241,7 @@ fn talk_learns_from_the_end_of_a_line_that_came_in_two_segments() {
     let mut client = start(&["talk", &address]);
     let (mut input, mut out) = (client.stdin.take().unwrap(), client.stdout.take().unwrap());
     let mut shown = [0; 4];
-    // It is shown once silence has ended it.
+    // Silence ends the piece, and it is shown.
     out.read_exact(&mut shown).unwrap();
     assert_eq!(&shown, b"Hel\n");
     go_on.send(()).unwrap();

@@ -1,17 +1,14 @@
 //! The clients among the jobs of a shell: stopped, continued, ended by signals, and the terminal
 //! in order all the while.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::terminal::{COOEE, Terminal, is_cooked, open_terminal, spawn_on};
-use support::{QUIET, Server};
+
+use crate::support::terminal::{COOEE, Terminal, is_cooked, open_terminal, spawn_on};
+use crate::support::{QUIET, Server};
 
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
@@ -35,7 +32,7 @@ fn ctrl_z_stops_all_who_are_in_front_and_fg_goes_on() {
         terminal.press("x");
         terminal.press(CTRL_Z);
         terminal.sees(&["PROMPT$"]);
-        // In the background it stops again: the terminal is not its own there.
+        // In the background it stops again, because the terminal is not its own there.
         terminal.press("clear; bg\r");
         terminal.sees(&["PROMPT$"]);
         terminal.press("clear; wait -f; fg\r");
@@ -105,9 +102,7 @@ fn a_client_dies_of_the_signal_that_ends_it_and_so_does_the_loop_of_a_script() {
         }
     }
     let script = format!("for i in 1 2 3; do {COOEE} echo {address}; echo then $i; done");
-    // A shell that another has started in the background ignores it.
-    let words = ["env", "--default-signal=INT,QUIT", "bash", "-c", &script];
-    let mut terminal = Terminal::run(&words, &[]);
+    let mut terminal = Terminal::run(&["bash", "-c", &script], &[]);
     terminal.sees(&[">"]);
     terminal.press(CTRL_C);
     terminal.dies(Signal::INT, &[]);
@@ -138,7 +133,7 @@ fn a_terminal_that_takes_nothing_does_not_keep_it_from_a_signal() {
         let mut child = spawn_on(&line, &[COOEE, "chat", &address], &[("TERM", kind)]);
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_write_timeout(Some(QUIET)).unwrap();
-        // Until all is full, from here to the screen.
+        // Until every buffer between here and the screen is full.
         while stream.write_all(&[b'x'; 1000]).and_then(|()| stream.write_all(b"\n")).is_ok() {}
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
@@ -170,12 +165,12 @@ fn a_bench_tells_what_it_has_measured_and_dies_of_the_signal() {
     let mut terminal = Terminal::run(&command, &[]);
     // It shows how far it is.
     while !String::from_utf8_lossy(&terminal.raw).contains(" s left") {
-        terminal.look();
+        terminal.look_for(" s left");
     }
     terminal.press(CTRL_C);
     let ended = terminal.child.wait().unwrap();
     assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
     while !terminal.rows().iter().any(|row| row.ends_with("PARTIAL      interrupted")) {
-        terminal.look();
+        terminal.look_for("interrupted");
     }
 }

@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::support::terminal::open_terminal;
 use crate::support::{Server, Tcp};
 
 /// A pipe that takes nothing more, and how much is in it.
@@ -24,7 +24,7 @@ fn full_pipe() -> (PipeReader, PipeWriter, usize) {
     (reader, writer, filled)
 }
 
-/// A server that logs to `log`, and where it echoes. Where that is, its screen says.
+/// A server that logs to `log`, and where it echoes, which is announced on its screen.
 fn echo(log: impl Into<Stdio>, flags: &[&str]) -> (Server, SocketAddr) {
     let words = ["echo+tcp://:0", "--announce", "/dev/stdout"];
     let mut server = Server::start_logging_to(log, &[&words, flags].concat());
@@ -81,19 +81,14 @@ fn last_words_that_nobody_reads_take_no_longer_than_drain_and_a_second_signal_en
 
 #[test]
 fn a_terminal_that_is_stopped_stops_nobody() {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap();
-    let terminal = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-    let mut master = File::from(master);
-    master.write_all(b"\x13").unwrap(); // Ctrl-S
+    let (mut keyboard, terminal) = open_terminal();
+    keyboard.write_all(b"\x13").unwrap(); // Ctrl-S
     let (mut server, address) = echo(terminal.try_clone().unwrap(), &["--drain", "60s"]);
     visit(address);
     server.signal(Signal::TERM);
     // It waits for somebody to read its last words.
-    master.write_all(b"\x11").unwrap(); // Ctrl-Q
-    let mut log = BufReader::new(master);
+    keyboard.write_all(b"\x11").unwrap(); // Ctrl-Q
+    let mut log = BufReader::new(keyboard);
     let mut last = String::new();
     while !last.contains("left: connections: 1 (0 open)") {
         last.clear();

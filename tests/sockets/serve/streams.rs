@@ -1,18 +1,4 @@
-//! `cooee serve` as a whole over real sockets: streams, floods and what must survive them. The
-//! other parts stand beside it; the classic exercises in `dialogues.rs`.
-
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod addresses;
-mod console;
-mod datagrams;
-mod leaving;
-mod limits;
-mod log;
-mod refusals;
-mod speed;
-#[path = "../support/mod.rs"]
-mod support;
+//! Streams: long ones, many of them, broken ones, and floods.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -20,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::SockRef;
-use support::{Server, Tcp, is_repeated, pattern, raise_descriptor_limit};
+
+use crate::support::{Server, Tcp, is_repeated, pattern, raise_descriptor_limit};
 
 fn echo(words: &[&str]) -> (Server, SocketAddr) {
     let mut server = Server::start(&[&["echo+tcp://:0"], words].concat());

@@ -11,7 +11,7 @@ fn processes_share_a_port_if_all_of_them_want_to_and_talk_stays_in_one() {
     let mut clients: Vec<Tcp> = (0..64).map(|_| Tcp::connect(address)).collect();
     clients.iter_mut().for_each(|client| client.echoes("hello"));
     for server in &mut servers {
-        // Of 64 that are spread by chance, none would come to one of two once in 2^63 times.
+        // Of 64 connections spread by chance, all go to the same one once in 2^63 runs.
         server.log.wait_for_line("echo connection established");
     }
     let line = refused(1, &["serve", &endpoint]);

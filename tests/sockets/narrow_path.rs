@@ -1,13 +1,9 @@
 //! What lies between two hosts: a path that takes only small packets, in a network namespace of
 //! the test's own.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod served;
-mod support;
-
-use served::{Served, in_own_network, ip};
-use support::{Datagrams, pattern};
+use crate::support::network::{ip, passes_in_own_network};
+use crate::support::served::Served;
+use crate::support::{Datagrams, pattern};
 
 #[test]
 #[ignore = "run by the test below, in a network namespace"]
@@ -37,8 +33,5 @@ fn inside_large_and_many_datagrams_cross_a_narrow_path() {
 
 #[test]
 fn large_and_many_datagrams_cross_a_narrow_path() {
-    let name = "inside_large_and_many_datagrams_cross_a_narrow_path";
-    let Some(output) = in_own_network(name) else { return };
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    passes_in_own_network("narrow_path::inside_large_and_many_datagrams_cross_a_narrow_path");
 }

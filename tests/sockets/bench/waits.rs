@@ -1,8 +1,4 @@
 //! Every wait of `cooee bench` ends, whatever the server does not do.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,11 +6,12 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use liars::{bench, count, measured, tcp, udp};
+use super::run::{bench, count, measured};
+use super::scripted::{tcp, udp};
 
 const SHORT: [&str; 10] =
     ["-c", "4", "-t", "300ms", "-w", "50ms", "--timeout", "300ms", "--json", "-"];
-/// Those that want to hear something, and one that does not.
+/// Workloads over TCP, of which only `idle` wants no answer.
 const OVER_TCP: [&str; 6] = ["tcp_rr", "tcp_crr", "greet", "tcp_stream", "chat", "idle"];
 
 type Lie = fn(TcpStream);
@@ -23,16 +20,17 @@ fn waits(mut stream: TcpStream) {
     while stream.read(&mut [0; 65536]).is_ok_and(|count| count > 0) {}
 }
 
-/// Servers that take a connection and then are no help, and which workloads do not mind.
-const LIES: [(&str, Lie, &[&str]); 6] = [
-    ("never says anything", waits, &["idle"]),
-    ("closes at once", drop, &[]),
+/// Servers that take a connection and then are no help, and whether they leave it open, which is
+/// all that `idle` asks for.
+const LIES: [(&str, Lie, bool); 6] = [
+    ("never says anything", waits, true),
+    ("closes at once", drop, false),
     (
         "resets at once",
         |stream| {
             socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
         },
-        &[],
+        false,
     ),
     (
         "answers half",
@@ -41,7 +39,7 @@ const LIES: [(&str, Lie, &[&str]); 6] = [
             let _ = stream.read_exact(&mut half).and_then(|()| stream.write_all(&half));
             waits(stream);
         },
-        &["idle"],
+        true,
     ),
     (
         "says a piece of a line and no more",
@@ -49,41 +47,38 @@ const LIES: [(&str, Lie, &[&str]); 6] = [
             let _ = stream.write_all(b"Hello");
             waits(stream);
         },
-        &["idle"],
+        true,
     ),
-    (
-        "never stops talking",
-        |mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {},
-        &["idle"],
-    ),
+    ("never stops talking", |mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {}, true),
 ];
 
 #[test]
 fn a_server_that_takes_connections_and_is_no_help_is_given_up() {
     thread::scope(|scope| {
-        for (what, lie, content) in LIES {
-            scope.spawn(move || {
-                for workload in OVER_TCP {
-                    call_in_vain(what, lie, workload, content.contains(&workload));
-                }
-            });
+        for lie in LIES {
+            scope.spawn(move || OVER_TCP.iter().for_each(|workload| call_in_vain(lie, workload)));
         }
     });
 }
 
-fn call_in_vain(what: &str, lie: Lie, workload: &str, is_content: bool) {
+fn call_in_vain((what, lie, stays_open): (&str, Lie, bool), workload: &str) {
     let output = bench(&[&[workload, tcp(lie).as_str()], &SHORT[..]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
     let told = format!("{workload} of a server that {what}: {said}");
-    assert_eq!(output.status.success(), is_content, "{told}");
-    assert_eq!(said.lines().count(), usize::from(!is_content), "{told}");
+    let is_fine = output.status.success();
+    assert_eq!(said.lines().count(), usize::from(!is_fine), "{told}");
+    // Connections that are about to be closed may all be there for a moment, on a busy machine.
+    if workload != "idle" || stays_open {
+        assert_eq!(is_fine, workload == "idle", "{told}");
+    }
 }
 
-/// A port whose waiting line is full, so that calls are not answered. The line ends with it.
-fn full_backlog(room: i32) -> (Socket, String) {
+/// A listener that accepts nobody, with a backlog that is soon full: most connections are not
+/// answered. It lasts as long as the socket.
+fn full_backlog() -> (Socket, String) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    listener.listen(room).unwrap();
+    listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap().as_socket().unwrap().to_string();
     (listener, address)
 }
@@ -91,7 +86,7 @@ fn full_backlog(room: i32) -> (Socket, String) {
 #[test]
 fn calls_that_nobody_answers_are_given_up_and_told_with_how_many_were_made() {
     for workload in ["tcp_rr", "chat", "idle", "tcp_crr", "tcp_cc", "greet"] {
-        let (_listener, address) = full_backlog(0);
+        let (_listener, address) = full_backlog();
         let words = [workload, &address, "-c", "9", "-t", "300ms", "--timeout", "300ms"];
         let output = bench(&words);
         let said = String::from_utf8(output.stderr).unwrap();
@@ -104,7 +99,7 @@ fn calls_that_nobody_answers_are_given_up_and_told_with_how_many_were_made() {
 
 #[test]
 fn a_crowd_that_is_sent_away_again_and_again_comes_to_an_end() {
-    // Two may stay; who else comes is let in and sent away at once.
+    // Two may stay; whoever else comes is accepted and closed at once.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -116,7 +111,7 @@ fn a_crowd_that_is_sent_away_again_and_again_comes_to_an_end() {
         }
     });
     let words = ["idle", &address, "-c", "5", "-t", "300ms", "--timeout", "300ms"];
-    // All five may be there for a moment; that is for the machine to say.
+    // All five may be there for a moment, and then the run succeeds: the status is left open.
     let (_, result, said) = measured(&words);
     assert!(count(&result, "closed_early") > 0, "{said} {}", result["errors"]);
 }

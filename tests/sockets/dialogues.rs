@@ -1,11 +1,7 @@
 //! The classic exercises byte for byte, each with a client as its lab sheet writes it: blocking,
 //! one read per turn, no newlines.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
-use support::{Datagrams, Member, Server, Tcp};
+use crate::support::{Datagrams, MONTHS, Member, Server, Tcp};
 
 #[test]
 fn hello_tells_each_of_four_clients_its_own_address_and_the_log_names_it() {
@@ -123,20 +119,6 @@ fn a_talk_client_with_newlines_is_answered_with_newlines() {
     }
 }
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const HINT: &str = "1-12, or 0 to end";
 const HELLO: &str = "Hello I just want to use your Service";
 const INTRODUCTION: &str =

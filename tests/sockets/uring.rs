@@ -1,23 +1,22 @@
-//! Many at once: what io_uring does in one call, that it is used at all, and that nobody notices
-//! when the kernel will not have it.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, which wait for real sockets
+//! io_uring: many reads or writes share a call, it is used at all, and nobody notices when the
+//! kernel refuses it.
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, which wait for real sockets
 
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Instant;
 
 use rustix::process::Signal;
-use served::Served;
-use support::{Member, PATIENCE, Tcp, loudly};
+
+use crate::support::served::Served;
+use crate::support::{Member, PATIENCE, Tcp, loudly};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 5;
 const ENDPOINTS: [&str; 2] = ["echo+tcp://127.0.0.1:0", "chat+tcp://127.0.0.1:0"];
 
-/// Why this cannot be tested here, if it cannot; said loudly.
+/// Whether io_uring cannot be watched here; the reason is said loudly.
 fn cannot_be_tested() -> bool {
     let probe = ["-qq", "-o", "/dev/null", "-e", "trace=io_uring_setup", "true"];
     let why = match Command::new("strace").args(probe).output() {
@@ -121,7 +120,7 @@ fn those_who_speak_at_once_are_read_and_answered_in_one_call() {
     }
     let calls = converse("together", &[], &[]);
     // Each round needs one for the reads, one for the echoes; the first may be cut in two if the
-    // server was on its way when it was stopped.
+    // server was at work when it was stopped.
     let whole = batches(&calls).filter(|count| *count >= CLIENTS).count();
     assert!(whole > ROUNDS, "{whole} of {CLIENTS} or more in {ROUNDS} rounds: {calls}");
 }

@@ -1,9 +1,4 @@
-//! `cooee bench` from outside: against servers of our own, and against scripted ones that lie,
-//! stall, refuse and vanish.
-#![cfg(feature = "bench")]
-#![allow(clippy::unwrap_used)] // whatever fails here is a failed test
-
-mod liars;
+//! Results: from servers of our own, and from scripted ones that lie, stall, refuse and vanish.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use liars::{Folder, assert_valid, bench, count, echo, measured, month, tcp, udp};
+use super::run::{Folder, assert_valid, bench, count, measured};
+use super::scripted::{echo, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "300ms", "-w", "50ms"];
 
@@ -336,7 +332,7 @@ fn repeats_ramps_and_searches_are_valid_json_and_a_page_of_plots() {
 
 #[test]
 fn what_this_machine_has_not_enough_for_is_named_and_keeps_nothing_else_from_being_measured() {
-    // Enough for all but a room and a crowd.
+    // Enough for all workloads but chat and idle.
     let script = "ulimit -n 75; exec \"$0\" bench -t 50ms -w 0 --json -";
     let mut command = std::process::Command::new("sh");
     let output = command.args(["-c", script, env!("CARGO_BIN_EXE_cooee")]).output().unwrap();
@@ -354,7 +350,7 @@ fn the_standard_set_heeds_the_flags_that_it_takes() {
     assert_valid(&set);
     let set = set.as_array().unwrap();
     assert_eq!(set.len(), 9, "{said}");
-    // On a busy machine a time so short may pass without one operation, and ends the repeats.
+    // On a busy machine so short a time may pass without one operation, which ends the repeats.
     assert!(set.iter().any(|result| result["operations"] != 0), "{said}");
     for result in set {
         let name = &result["workload"];

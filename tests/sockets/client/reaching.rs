@@ -1,10 +1,5 @@
-//! How clients find their server: every address of a name, nobody there, themselves, names that
-//! are wrong or that nobody knows.
-
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod served;
-mod support;
+//! How clients find their server: every address of a name, ports where nobody is or that lead back
+//! to the client, names that are wrong or unknown.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
@@ -12,8 +7,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use served::{in_own_network, ip};
-use support::{Server, cooee, end, has_ipv6, loudly};
+
+use crate::support::network::{ip, passes_in_own_network};
+use crate::support::{Server, cooee, end, has_ipv6, let_children_heed_signals, loudly};
 
 /// A port on which nobody listens: it is bound, and nothing more.
 fn deaf() -> (socket2::Socket, String) {
@@ -24,9 +20,13 @@ fn deaf() -> (socket2::Socket, String) {
     (socket, address.to_string())
 }
 
-/// The same for datagrams: it was bound a moment ago.
-fn deaf_to_datagrams() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+/// The same for datagrams: a connected socket takes them from its peer only, which is itself, and
+/// for all others the kernel says that nobody is there.
+fn deaf_to_datagrams() -> (UdpSocket, String) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    socket.connect(address).unwrap();
+    (socket, address.to_string())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn nobody_there_is_told_in_one_line_that_helps() {
         let left = cooee(&[client, &address], "hi\n");
         left.failed(&[client, &address, "connection refused", "nothing listens there"]);
     }
-    let address = deaf_to_datagrams();
+    let (_socket, address) = deaf_to_datagrams();
     cooee(&["months", &address, "1"], "").failed(&["months", &address, "connection refused"]);
     cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
     let unknown = cooee(&["echo", "no-such-host.invalid"], "");
@@ -56,25 +56,17 @@ fn every_address_of_a_name_is_tried() {
     }
 }
 
-/// Asserts that the test with that name passes in a network of its own.
-fn passes_in_own_network(name: &str) {
-    let Some(output) = in_own_network(name) else { return };
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
-}
-
 #[test]
 fn a_client_that_calls_itself_says_so_and_fails() {
-    passes_in_own_network("in_own_network_a_client_calls_itself");
+    passes_in_own_network("client::reaching::in_own_network_a_client_calls_itself");
 }
 
 #[test]
 #[ignore = "run by another test, in a network of its own"]
 fn in_own_network_a_client_calls_itself() {
     ip("link set lo up");
-    // The only port there is for a client's own end is the one that is called. Each has its own:
-    // TCP keeps them busy for a minute.
+    // The only port that a client can have for its own end is the one that it calls. Each client
+    // has another: TCP keeps a port busy for a minute.
     let only = |port: u16| {
         std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", format!("{port} {port}")).unwrap();
     };
@@ -106,12 +98,13 @@ fn in_own_network_a_client_calls_itself() {
     }
 }
 
-/// A program run where `hosts` and `resolver` are the files in /etc that names are looked up in:
-/// in mounts of its own. `None`: this machine does not allow that, which is said.
+/// A program that finds `hosts` and `resolver` as /etc/hosts and /etc/resolv.conf, in a mount
+/// namespace of its own. `None`: this machine does not allow that, which is said loudly.
 fn with_names(hosts: &str, resolver: &str, words: &[&str]) -> Option<Command> {
     const SCRIPT: &str = "mount -t tmpfs names /mnt && printf %s \"$1\" > /mnt/hosts \
         && printf %s \"$2\" > /mnt/resolver && mount --bind /mnt/hosts /etc/hosts \
         && mount --bind /mnt/resolver /etc/resolv.conf && shift 2 && exec \"$@\"";
+    let_children_heed_signals();
     let unshare = |words: &[&str]| {
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "--", "sh", "-c", SCRIPT, "sh"]);
@@ -155,7 +148,7 @@ fn every_address_of_a_name_is_tried_over_udp_too() {
 
 #[test]
 fn looking_up_a_name_can_be_interrupted() {
-    passes_in_own_network("in_own_network_looking_up_a_name_is_interrupted");
+    passes_in_own_network("client::reaching::in_own_network_looking_up_a_name_is_interrupted");
 }
 
 #[test]

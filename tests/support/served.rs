@@ -1,16 +1,11 @@
-//! A server as the tests of the guards see it: its counters, its descriptors, and a network of
-//! its own if need be. Not a test itself; stands on `support`.
-#![allow(dead_code, clippy::disallowed_methods)] // each test uses its part; real time passes here
+//! A server with what can be counted of it: what `/stats` says, and its descriptors.
 
-use std::ffi::OsStr;
+#![allow(clippy::disallowed_methods)] // real time passes here
+
 use std::net::SocketAddr;
-use std::process::{Command, Output};
 use std::time::Instant;
 
-use crate::support::{PATIENCE, Server, loudly};
-
-/// Says that a test runs in a network namespace of its own.
-const OWN_NETWORK: &str = "COOEE_TEST_OWN_NETWORK=1";
+use super::{PATIENCE, Server};
 
 /// A server, and where it listens, in the order of the endpoints.
 pub(crate) struct Served {
@@ -66,34 +61,4 @@ impl Served {
         let path = format!("/proc/{}/fd", self.server.pid().as_raw_nonzero());
         std::fs::read_dir(path).expect("a running process").count()
     }
-}
-
-/// Runs the test called `name` of this file, which is ignored otherwise, as root of a network
-/// namespace of its own. `None`: this machine does not allow that, which is said loudly.
-pub(crate) fn in_own_network(name: &str) -> Option<Output> {
-    let unshare = |words: &[&OsStr]| {
-        Command::new("unshare").args(["--map-root-user", "--net", "--"]).args(words).output()
-    };
-    let why = match unshare(&["ip", "link", "set", "lo", "up"].map(OsStr::new)) {
-        Ok(probe) if probe.status.success() => None,
-        Ok(probe) => Some(String::from_utf8_lossy(&probe.stderr).into_owned()),
-        Err(error) => Some(format!("unshare: {error}")),
-    };
-    if let Some(why) = why {
-        loudly(&format!("NOT TESTED, because there is no network namespace to be had: {why}"));
-        return None;
-    }
-    let this = std::env::current_exe().expect("a path");
-    let test = [this.as_os_str(), OsStr::new("--exact"), OsStr::new(name)];
-    let flags = ["--ignored", "--nocapture"].map(OsStr::new);
-    let mark = ["env", OWN_NETWORK].map(OsStr::new);
-    Some(unshare(&[&mark[..], &test[..], &flags[..]].concat()).expect("it has just run"))
-}
-
-/// Runs `ip` with these words; only in a network of the test's own, never on this machine's.
-pub(crate) fn ip(words: &str) {
-    let (name, _) = OWN_NETWORK.split_once('=').expect("a mark");
-    assert!(std::env::var_os(name).is_some(), "run by another test, in a network of its own");
-    let done = Command::new("ip").args(words.split(' ')).status().expect("iproute2");
-    assert!(done.success(), "ip {words}");
 }

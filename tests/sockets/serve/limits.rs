@@ -131,7 +131,8 @@ fn whoever_has_hung_up_and_waits_for_the_operator_gives_way_to_a_newcomer() {
     }
     assert_eq!(askers[0].hear(), told, "a tenth of 20 may wait");
     let mut others = Vec::new();
-    // 2 wait; the 19th and 20th of the others take their places, the last waits in vain.
+    // Two of the 20 places belong to those who wait. The 19th and 20th of the others take them;
+    // whoever comes after that waits in vain.
     for number in 0..20 {
         let mut other = Tcp::connect(address);
         other.say(format!("hello {number}\n"));

@@ -1,8 +1,6 @@
 //! The guards against loops, floods and crowds: pure where time matters, and over real sockets.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, which wait for real sockets
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, which wait for real sockets
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -12,9 +10,11 @@ use std::time::Duration;
 use cooee::engine::{Responder, Time};
 use cooee::guards::{Guards, Letterbox, Policy};
 use cooee::services::{Settings, find};
-use served::{Served, in_own_network, ip};
 use socket2::{Domain, Protocol, Socket, Type};
-use support::{PATIENCE, loudly};
+
+use crate::support::network::{ip, passes_in_own_network};
+use crate::support::served::Served;
+use crate::support::{PATIENCE, loudly};
 
 /// A server on one host: its responders by port, behind one letterbox.
 struct Host {
@@ -148,7 +148,7 @@ fn inside_forged_datagrams_die_out() {
                 forge(from, to, payload.as_bytes());
             }
         }
-        // A datagram of ours behind them all: when it is back, they have all arrived.
+        // A datagram of ours after them all: when it comes back, they have all arrived.
         let probe = UdpSocket::bind("192.0.2.1:0").unwrap();
         probe.set_read_timeout(Some(PATIENCE)).unwrap();
         let answered = if there == moved {
@@ -176,9 +176,7 @@ fn inside_forged_datagrams_die_out() {
 
 #[test]
 fn forged_datagrams_between_servers_die_out_over_real_sockets() {
-    let Some(output) = in_own_network("inside_forged_datagrams_die_out") else { return };
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}{told}", String::from_utf8_lossy(&output.stdout));
+    passes_in_own_network("guards::inside_forged_datagrams_die_out");
 }
 
 #[test]

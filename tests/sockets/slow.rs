@@ -1,17 +1,16 @@
-//! Slow and silent peers over real sockets: they cost themselves, not the others.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, in real time
+//! Slow and silent peers over real sockets: the cost is theirs, not that of the others.
 
-mod served;
-mod support;
+#![allow(clippy::disallowed_methods)] // tests, in real time
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use cooee::reactor::{Families, Listening, listen};
-use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
-use support::{PATIENCE, Tcp};
+
+use crate::support::served::Served;
+use crate::support::{PATIENCE, Tcp, raise_descriptor_limit};
 
 /// A member of the chat that has read its welcome, with a receive buffer of that size.
 fn join(address: SocketAddr, buffer: Option<usize>) -> BufReader<TcpStream> {
@@ -93,7 +92,7 @@ fn a_crowd_of_stalled_readers_costs_no_more_than_their_limit() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_member_whose_machine_vanished_is_given_up_and_one_that_only_does_not_read_is_not() {
-    // Ten seconds at most: eight, and the time until the next look.
+    // Ten seconds at most: these eight, and the time until the next check.
     let flags = ["--chat-rate", "off", "--dead-after", "8s"];
     let mut server = Served::start(&["chat+tcp://:0"], &flags);
     let mut speaker = join(server.addresses[0], None);
@@ -121,6 +120,7 @@ const CROWD: usize = 700;
 
 #[test]
 fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order() {
+    raise_descriptor_limit(5_000);
     let server = Served::start(&["chat+tcp://:0", "echo+tcp://:0"], &["--chat-rate", "off"]);
     let mut members: Vec<_> = (0..CROWD).map(|_| join(server.addresses[0], None)).collect();
     // Whole turns full of lines, private ones among them, and a leave in the midst.
@@ -148,9 +148,10 @@ fn in_a_room_larger_than_a_turn_everybody_hears_everything_once_and_in_one_order
     assert!(heard.all(|other| other == first), "somebody heard another order");
 }
 
-/// So many peers send to an echo as long as they can and read nothing, while a bystander is
-/// answered all the time.
+/// `count` peers send to an echo for as long as it takes anything, and read nothing; a bystander
+/// is answered all the while.
 fn flood(served: &Served, count: usize) -> Vec<TcpStream> {
+    raise_descriptor_limit(5_000);
     let address = served.addresses[0];
     let mut bystander = Tcp::connect(address);
     let mut floods: Vec<TcpStream> = (0..count).map(|_| stalled(address)).collect();
@@ -159,7 +160,7 @@ fn flood(served: &Served, count: usize) -> Vec<TcpStream> {
     while in_vain < 3 {
         let mut sent = 0;
         for (number, flood) in floods.iter_mut().enumerate() {
-            // Who has been closed cannot be written to either.
+            // Writing to one that has been closed fails as well.
             sent += flood.write(&bytes).unwrap_or(0);
             if number.is_multiple_of(50) {
                 bystander.echoes("still here");
@@ -194,7 +195,7 @@ fn a_crowd_that_never_reads_leaves_memory_for_the_others() {
 
 #[test]
 fn what_waits_for_all_stays_within_the_limit_and_who_holds_most_is_closed_for_it() {
-    // Lines that never end are more than a pause can help.
+    // Not to read on is no help against lines that never end.
     let endpoints = ["echo+tcp://:0", "chat+tcp://:0"];
     let mut served = Served::start(&endpoints, &["--max-buffered", "1M", "--chat-rate", "off"]);
     let before = served.server.memory_kib();

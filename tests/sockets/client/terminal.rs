@@ -1,16 +1,13 @@
 //! The clients on a terminal: a real pseudo-terminal, and an emulator that says what a person
 //! would see on it.
 
-#![allow(clippy::unwrap_used)] // a test fails by panicking
-
-mod support;
-
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 
 use rustix::process::Signal;
-use support::terminal::{Terminal, is_cooked};
-use support::{Server, Tcp};
+
+use crate::support::terminal::{Terminal, is_cooked};
+use crate::support::{Server, Tcp};
 
 const CTRL_C: &str = "\x03";
 const CTRL_D: &str = "\x04";
@@ -192,7 +189,7 @@ fn a_broken_character_does_not_swallow_enter() {
     let (_, address) = address_of(&mut server, "echo+tcp");
     let mut terminal = Terminal::start(&["echo", &address], &[]);
     terminal.sees(&[">"]);
-    // The emulator has no sign for what is broken.
+    // The emulator shows nothing in place of the broken byte.
     terminal.press(b"caf\xe9\r");
     terminal.sees(&["> caf", "caf", ">"]);
     terminal.press(b"\xe4\xb8");
@@ -242,7 +239,7 @@ fn the_line_is_drawn_again_when_the_terminal_has_another_size() {
         other.say(format!("{number}\n"));
         terminal.hears(&format!("{number}\r\n"));
     }
-    // Whatever was drawn for the size before has come before this.
+    // Whatever was still drawn for an earlier size has come once this is seen.
     other.say("more\n");
     terminal.sees(&["<guest1> 5", "<guest1> more", &format!("> {line}")]);
     terminal.resize(24, 30);
