@@ -14,7 +14,11 @@ mod dialogues;
 mod faults;
 mod guards;
 mod narrow_path;
+mod parity;
 mod serve;
+#[allow(dead_code, unused_imports)] // what `parity` needs of it
+#[path = "../sim/mod.rs"]
+mod sim;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,12 +1,9 @@
 //! The simulator under test: the same conversations on the kernel's sockets and on the simulator's
 //! must tell the same facts to the service, in the same order, and the same bytes to the clients.
 //! Otherwise what the simulator tortures is not what the kernel drives.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests
+#![allow(clippy::disallowed_methods)] // patience is measured by a clock
 
 mod arms;
-#[allow(dead_code, unused_imports)] // it uses its part
-#[path = "../sim/mod.rs"]
-mod sim;
 mod story;
 
 use std::rc::Rc;

@@ -10,8 +10,8 @@ use cooee::engine::Driver;
 use cooee::reactor::{Families, Listening, Reactor, listen};
 
 use super::Scenario;
-use super::sim::{Facts, Pipe, Pipes, Shared, arrival, event_of};
 use super::story::{Heard, Story};
+use crate::sim::{Facts, Pipe, Pipes, Shared, arrival, event_of};
 
 /// What clients can do, and a server that does as it is told.
 pub(crate) trait Arm {
