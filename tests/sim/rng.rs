@@ -1,5 +1,6 @@
 //! Chance and its record: the generator of all tests, and a running hash of all that happens.
 
+#[allow(clippy::duplicate_mod)] // `sockets` has it in its own support as well
 #[path = "../support/rng.rs"]
 mod generator;
 
