@@ -5,17 +5,17 @@
 //! off: what one source does costs that source alone. They do not look at what is said; limits of
 //! a connection that has been let in are the engine's and its service's.
 
-mod buckets;
-mod door;
-mod letterbox;
-mod networks;
-mod source;
+mod cidr;
+mod connections;
+mod datagrams;
+mod prefix;
+mod rate;
 
-pub use buckets::Buckets;
-pub use door::{Door, Turned};
-pub use letterbox::{Letterbox, Unheard};
-pub use networks::{Networks, parse_network};
-pub use source::Source;
+pub use cidr::{Networks, parse_network};
+pub use connections::{Door, Turned};
+pub use datagrams::{Letterbox, Unheard};
+pub use prefix::Source;
+pub use rate::Buckets;
 
 /// What is guarded, and how strictly.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::source::Source;
+use super::prefix::Source;
 use crate::engine::Time;
 
 /// Places that a source may have; the table has `SETS` times as many.

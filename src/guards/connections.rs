@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::buckets::Buckets;
-use super::networks::Networks;
-use super::source::Source;
+use super::cidr::Networks;
+use super::prefix::Source;
+use super::rate::Buckets;
 use super::{PerSource, Policy};
 use crate::engine::{Metrics, Time};
 

@@ -5,9 +5,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::Policy;
-use super::buckets::Buckets;
-use super::networks::Networks;
-use super::source::Source;
+use super::cidr::Networks;
+use super::prefix::Source;
+use super::rate::Buckets;
 use crate::engine::{Metrics, Time};
 
 /// Answers up to this size cost one unit of a network's rate, twice as large ones two, and so on:
