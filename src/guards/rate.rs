@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::prefix::Source;
+use super::prefix::Prefix;
 use crate::engine::Time;
 
 /// Places that a source may have; the table has `SETS` times as many.
@@ -20,12 +20,12 @@ const PER_SECOND_MAX: f64 = 1e9;
 
 #[derive(Clone, Copy)]
 struct Bucket {
-    source: Source,
+    source: Prefix,
     paid_until: Time,
 }
 
 /// The buckets of all sources.
-pub struct Buckets {
+pub struct RateTable {
     /// What one unit costs.
     cost: Duration,
     /// How far ahead of time a source may have spent: a second, or one unit if that is more.
@@ -35,18 +35,18 @@ pub struct Buckets {
     table: Vec<Bucket>,
 }
 
-impl Buckets {
-    /// Buckets that earn `per_second` units a second, and hold a second's worth, at least one.
-    pub fn new(per_second: f64, seed: u64) -> Buckets {
+impl RateTable {
+    /// RateTable that earn `per_second` units a second, and hold a second's worth, at least one.
+    pub fn new(per_second: f64, seed: u64) -> RateTable {
         let rate = per_second.clamp(PER_SECOND_MIN, PER_SECOND_MAX);
         let cost = Duration::from_secs_f64(1.0 / rate);
         let credit = cost.max(Duration::from_secs(1));
-        Buckets { cost, credit, seed, table: Vec::new() }
+        RateTable { cost, credit, seed, table: Vec::new() }
     }
 
     /// Takes `units` out of the bucket of `source` if there is one in it. So what costs more than
     /// the bucket holds is possible too, and then has to be paid off.
-    pub fn spend(&mut self, source: Source, units: u32, now: Time) -> bool {
+    pub fn spend(&mut self, source: Prefix, units: u32, now: Time) -> bool {
         let bucket = self.bucket(source);
         let paid_until = bucket.paid_until.max(now);
         let (cost, credit) = (self.cost, self.credit);
@@ -59,9 +59,9 @@ impl Buckets {
 
     /// Where `source` is, or where it would be put.
     #[allow(clippy::cast_possible_truncation)] // the remainder is small
-    fn bucket(&mut self, source: Source) -> &mut Bucket {
+    fn bucket(&mut self, source: Prefix) -> &mut Bucket {
         if self.table.is_empty() {
-            let empty = Bucket { source: Source::NONE, paid_until: Time::ZERO };
+            let empty = Bucket { source: Prefix::NONE, paid_until: Time::ZERO };
             self.table = vec![empty; SETS * WAYS];
         }
         let start = (source.hash(self.seed) % SETS as u64) as usize * WAYS;
@@ -79,21 +79,21 @@ mod tests {
 
     use super::*;
 
-    fn source(number: u32) -> Source {
-        Source::host(IpAddr::V4(Ipv4Addr::from_bits(number)))
+    fn source(number: u32) -> Prefix {
+        Prefix::host(IpAddr::V4(Ipv4Addr::from_bits(number)))
     }
 
     fn at(millis: u64) -> Time {
         Time::at(Duration::from_millis(millis))
     }
 
-    fn spent(buckets: &mut Buckets, number: u32, tries: usize, now: Time) -> usize {
+    fn spent(buckets: &mut RateTable, number: u32, tries: usize, now: Time) -> usize {
         (0..tries).filter(|_| buckets.spend(source(number), 1, now)).count()
     }
 
     #[test]
     fn a_second_s_worth_passes_at_once_and_then_as_much_as_time_has_earned() {
-        let mut buckets = Buckets::new(10.0, 1);
+        let mut buckets = RateTable::new(10.0, 1);
         assert_eq!(spent(&mut buckets, 1, 100, at(0)), 10);
         assert_eq!(spent(&mut buckets, 2, 100, at(0)), 10, "another source has its own");
         assert_eq!(spent(&mut buckets, 1, 100, at(500)), 5);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn what_is_dear_is_possible_and_has_to_be_paid_off() {
-        let mut buckets = Buckets::new(10.0, 1);
+        let mut buckets = RateTable::new(10.0, 1);
         assert!(buckets.spend(source(1), 40, at(0)));
         assert!(!buckets.spend(source(1), 1, at(3000)));
         assert!(buckets.spend(source(1), 1, at(3100)));
@@ -111,14 +111,14 @@ mod tests {
     #[test]
     fn senseless_rates_are_taken_for_sensible_ones() {
         for rate in [0.0, -1.0, 1e-300, 1e300, f64::INFINITY] {
-            let mut buckets = Buckets::new(rate, 1);
+            let mut buckets = RateTable::new(rate, 1);
             assert!(buckets.spend(source(1), u32::MAX, at(0)), "{rate}");
         }
     }
 
     #[test]
     fn a_million_forged_sources_neither_grow_the_table_nor_clear_a_debt() {
-        let mut buckets = Buckets::new(10.0, 7);
+        let mut buckets = RateTable::new(10.0, 7);
         assert!(buckets.spend(source(0), 100_000, at(0)));
         for number in 1..1_000_000 {
             buckets.spend(source(number), 1, at(1));
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_forged_sources_is_limited_as_a_whole() {
-        let mut buckets = Buckets::new(10.0, 7);
+        let mut buckets = RateTable::new(10.0, 7);
         let passed =
             (0..2_000_000).filter(|number| buckets.spend(source(*number), 1, at(0))).count();
         // Every place has a second's worth; whoever takes a place takes over its debt.

@@ -136,7 +136,7 @@ impl Reactor {
         // Closing the descriptor takes it out of epoll as well (epoll(7)).
         self.streams.remove(peer);
         if let Some(remote) = self.engine.remote(peer) {
-            self.guards.door.left(remote.ip());
+            self.guards.connections.left(remote.ip());
         }
         self.engine.reap(peer);
         if let Accepting::Exhausted(when) = &mut self.accepting {

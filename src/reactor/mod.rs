@@ -222,7 +222,7 @@ impl Reactor {
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
-        self.guards.letterbox.opened(datagrams.port());
+        self.guards.datagrams.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }

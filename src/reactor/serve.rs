@@ -13,7 +13,7 @@ use super::source::Source;
 use super::stream::{Reading, Stream};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Flow, Peer};
-use crate::guards::Turned;
+use crate::guards::ConnectionRefusal;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -91,7 +91,7 @@ impl Reactor {
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        let mut watch = Watch { letterbox: &mut self.guards.letterbox, engine: &mut self.engine };
+        let mut watch = Watch { guard: &mut self.guards.datagrams, engine: &mut self.engine };
         let left = datagrams.serve(responder, tray, &mut watch);
         datagrams.await_room(self.poll.registry(), watch.engine);
         let source = Source::Datagrams(slot);
@@ -110,7 +110,7 @@ impl Reactor {
         let now = self.engine.now();
         if self.networks_known.is_none_or(|known| now.since(known) >= NETWORKS_AGE_MAX) {
             self.networks_known = Some(now);
-            self.guards.letterbox.know_broadcasts(sockets::broadcasts());
+            self.guards.datagrams.know_broadcasts(sockets::broadcasts());
         }
     }
 
@@ -131,9 +131,10 @@ impl Reactor {
             }
             match self.listeners[slot].accept() {
                 Accepted::One(tcp, arrival) => {
-                    if let Err(why) = self.guards.door.admit(arrival.remote.ip(), self.engine.now())
+                    if let Err(why) =
+                        self.guards.connections.admit(arrival.remote.ip(), self.engine.now())
                     {
-                        self.turn_away(&tcp, arrival, why);
+                        self.refuse(&tcp, arrival, why);
                         continue;
                     }
                     let service = self.listeners[slot].service;
@@ -171,7 +172,7 @@ impl Reactor {
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
-    fn turn_away(&mut self, tcp: &TcpStream, arrival: Arrival, why: Turned) {
+    fn refuse(&mut self, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
         *why.counter(self.engine.metrics_mut()) += 1;
         // Fails only if the peer is gone already.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
