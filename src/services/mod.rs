@@ -6,7 +6,6 @@ pub mod echo;
 pub mod greet;
 pub(crate) mod lines;
 pub mod months;
-mod pace;
 pub mod talk;
 mod telnet;
 pub(crate) mod text;
@@ -14,8 +13,7 @@ pub(crate) mod text;
 use std::time::Duration;
 
 use crate::engine::{Responder, Service};
-
-pub use pace::Rate;
+use crate::rate::Rate;
 
 /// All services, in the order in which they are announced. A new one is a file with an `OFFER`,
 /// its `mod` line above and its row here.
@@ -75,7 +73,7 @@ impl Default for Settings {
             echo: echo::Mode::Stream,
             greeting: greet::Template::default(),
             host_name: "localhost".into(),
-            chat_rate: Some(Rate::default()),
+            chat_rate: Some(chat::RATE),
             talk_rate: Some(talk::RATE),
         }
     }

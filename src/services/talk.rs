@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::Offer;
 use super::lines::{is_bye, without_padding};
-use super::pace::{Meter, Pace, Rate};
 use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::rate::{Bucket, Rate, RateLimit};
 use message::{End, MESSAGE_BYTES_MAX, next_message};
 use operator::Choice;
 use waiting::Row;
@@ -94,7 +94,7 @@ struct Session {
     /// Text that no newline has ended yet, and when the last of it came.
     unfinished: Vec<u8>,
     last_text: Time,
-    meter: Meter,
+    bucket: Bucket,
     /// Where in the row of those over the rate it is, if it is over.
     too_fast: Option<u64>,
     /// Whether an entry in `Talk::quiet` will look at `unfinished`.
@@ -118,7 +118,7 @@ pub struct Talk {
     too_fast: Row,
     telnet: Telnet,
     /// `None`: every message is shown at once.
-    pace: Option<Pace>,
+    limit: Option<RateLimit>,
 }
 
 impl Talk {
@@ -134,7 +134,7 @@ impl Talk {
             waiting: Row::default(),
             too_fast: Row::default(),
             telnet: Telnet::default(),
-            pace: rate.map(Pace::new),
+            limit: rate.map(RateLimit::new),
         }
     }
 }
@@ -147,7 +147,7 @@ impl Service for Talk {
             before: End::Line(Framing::Bare),
             unfinished: Vec::new(),
             last_text: net.now(),
-            meter: Meter::default(),
+            bucket: Bucket::default(),
             too_fast: None,
             watched: false,
         };
@@ -247,8 +247,8 @@ impl Talk {
     /// Whether one more message of `peer` may be shown now. If it is over the rate, the peer is
     /// not read before it may speak again.
     fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
-        if let (Some(pace), Some(session)) = (&self.pace, self.sessions.get(peer)) {
-            let wait = pace.wait(session.meter, net.now());
+        if let (Some(limit), Some(session)) = (&self.limit, self.sessions.get(peer)) {
+            let wait = limit.wait(session.bucket, net.now());
             if !wait.is_zero() {
                 net.pause_until(peer, net.now().after(wait.max(PAUSE_MIN)));
                 self.is_too_fast(peer);
@@ -332,8 +332,8 @@ impl Talk {
     /// One message, or a piece of a long one. False: it was the last one.
     fn message(&mut self, peer: Peer, text: &[u8], end: End, net: &mut Net) -> bool {
         let Some(session) = self.sessions.get_mut(peer) else { return false };
-        if let Some(pace) = &self.pace {
-            pace.charge(&mut session.meter, net.now());
+        if let Some(limit) = &self.limit {
+            limit.charge(&mut session.bucket, 1, net.now());
         }
         let before = std::mem::replace(&mut session.before, end);
         session.framing = match end {

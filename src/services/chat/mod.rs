@@ -10,19 +10,21 @@ mod gathering;
 mod input;
 mod names;
 mod news;
+mod pace;
 mod replies;
 mod rooms;
 
 use command::Command;
 use names::{Name, Names};
+use pace::{Pace, Verdict};
 use replies::{send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
 use super::Offer;
-use super::pace::{Meter, Pace, Rate, Verdict};
 use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};
+use crate::rate::{Rate, RateLimit};
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -36,6 +38,8 @@ pub const OFFER: Offer = Offer {
     datagram: None,
 };
 
+/// Lines that a member may send; further ones are dropped, and it is told so.
+pub const RATE: Rate = Rate { per_second: 10.0, burst: 30.0 };
 /// The longest line, without its line end. The member is told of a longer one, which is dropped.
 const LINE_BYTES: usize = 1024;
 const OVERLONG: &str = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
@@ -56,7 +60,7 @@ enum State {
 struct Session {
     name: Name,
     place: Place,
-    meter: Meter,
+    pace: Pace,
     state: State,
 }
 
@@ -71,7 +75,7 @@ pub struct Chat {
     rooms: Rooms,
     telnet: Telnet,
     /// `None`: everybody may send as many lines as it likes.
-    pace: Option<Pace>,
+    limit: Option<RateLimit>,
     /// The line being put together; here only so that it need not be allocated each time.
     line: String,
 }
@@ -83,8 +87,8 @@ impl Service for Chat {
         let welcome = format!("Welcome! You are {name}, in lobby ({here} here).");
         tell(net, peer, format_args!("{welcome} Type /help for help, BYE to leave."));
         let place = self.rooms.enter(LOBBY, peer, name, net);
-        let (meter, state) = (Meter::default(), State::Chatting);
-        self.sessions.insert(peer, Session { name, place, meter, state });
+        let (pace, state) = (Pace::default(), State::Chatting);
+        self.sessions.insert(peer, Session { name, place, pace, state });
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
@@ -146,7 +150,7 @@ impl Chat {
             names: Names::default(),
             rooms: Rooms::new(),
             telnet: Telnet::default(),
-            pace: rate.map(Pace::new),
+            limit: rate.map(RateLimit::new),
             line: String::new(),
         }
     }
@@ -196,8 +200,8 @@ impl Chat {
     /// Whether one more line of `peer` is within its rate. Tells it when it no longer is.
     fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
         let Some(session) = self.sessions.get_mut(peer) else { return false };
-        let Some(pace) = &self.pace else { return true };
-        let verdict = pace.judge(&mut session.meter, net.now());
+        let Some(limit) = &self.limit else { return true };
+        let verdict = session.pace.judge(limit, net.now());
         if verdict == Verdict::Warn {
             tell(net, peer, "Too fast: what you send is dropped until you slow down.");
         }
@@ -865,7 +869,7 @@ mod tests {
 
     #[test]
     fn too_many_lines_are_dropped_and_told_once_until_one_passes_again() {
-        let mut stage = Stage::new(Chat::new(Some(Rate::default())));
+        let mut stage = Stage::new(Chat::new(Some(RATE)));
         let members = [stage.join(), stage.join()];
         forget(&mut stage, &members);
         stage.say(members[0], "/me spams\n".repeat(20) + &"spam\n".repeat(80));
@@ -920,7 +924,7 @@ mod tests {
             (2, b"\r\n"),
             (3, b"unfinished"),
         ];
-        assert_cuts_change_nothing(|| Chat::new(Some(Rate::default())), script, 5);
+        assert_cuts_change_nothing(|| Chat::new(Some(RATE)), script, 5);
     }
 
     #[test]

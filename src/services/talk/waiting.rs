@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::engine::stage::Stage as Theatre;
     use crate::engine::{Limits, Quota};
-    use crate::services::Rate;
+    use crate::rate::Rate;
 
     const TOLD: &str = "Too many others wait for an answer; please call again.\n";
 
