@@ -32,7 +32,7 @@ const LAST_TRIES: usize = 40;
 
 /// How to write without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
+enum WriteMode {
     /// It never blocks for long (a file), or it is ours and non-blocking.
     AtOnce,
     /// A socket: there it can be said with each call.
@@ -58,7 +58,7 @@ impl AsFd for Descriptor {
 /// A descriptor, and what still has to be written to it.
 pub struct Outlet {
     descriptor: Descriptor,
-    manner: Manner,
+    mode: WriteMode,
     queue: VecDeque<u8>,
     /// Lines that were dropped and have not been told of.
     lost: u64,
@@ -85,9 +85,9 @@ impl Outlet {
     }
 
     fn new(shared: Descriptor) -> Outlet {
-        let (descriptor, manner) = without_waiting(shared);
+        let (descriptor, mode) = without_waiting(shared);
         let (queue, lost, failed, torn) = Default::default();
-        Outlet { descriptor, manner, queue, lost, failed, torn }
+        Outlet { descriptor, mode, queue, lost, failed, torn }
     }
 
     /// Writes lines, or queues what cannot be written now.
@@ -113,7 +113,7 @@ impl Outlet {
                 return;
             }
             let piece = &self.queue.as_slices().0[..end];
-            match write(self.descriptor.as_fd(), self.manner, piece) {
+            match write(self.descriptor.as_fd(), self.mode, piece) {
                 Ok(count) if count > 0 => {
                     self.torn = piece.get(count - 1) != Some(&b'\n');
                     self.failed = None;
@@ -161,9 +161,9 @@ impl Outlet {
     /// How much is to be written next, in whole lines if possible: a pipe that others write to as
     /// well takes such a piece as one.
     fn piece_end(&mut self) -> usize {
-        let most = match self.manner {
-            Manner::Polled(most) => most,
-            Manner::AtOnce | Manner::Socket => WRITE_BYTES,
+        let most = match self.mode {
+            WriteMode::Polled(most) => most,
+            WriteMode::AtOnce | WriteMode::Socket => WRITE_BYTES,
         };
         let all: &[u8] = self.queue.make_contiguous();
         let piece = &all[..all.len().min(most)];
@@ -173,30 +173,32 @@ impl Outlet {
 
 /// The best way to write to what others may share: a description of our own of the terminal or
 /// FIFO, which can be non-blocking without anybody else being so.
-fn without_waiting(shared: Descriptor) -> (Descriptor, Manner) {
+fn without_waiting(shared: Descriptor) -> (Descriptor, WriteMode) {
     use rustix::fs::{Mode, OFlags, fstat, open};
     let fd = shared.as_fd();
     let kind = fstat(fd).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode));
     let most = match kind {
-        FileType::Socket => return (shared, Manner::Socket),
+        FileType::Socket => return (shared, WriteMode::Socket),
         FileType::Fifo => WRITE_BYTES,
         FileType::CharacterDevice => TERMINAL_BYTES,
-        _ => return (shared, Manner::AtOnce),
+        _ => return (shared, WriteMode::AtOnce),
     };
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     match open(format!("/dev/fd/{}", fd.as_raw_fd()), flags, Mode::empty()) {
-        Ok(own) => (Descriptor::Own(own), Manner::AtOnce),
+        Ok(own) => (Descriptor::Own(own), WriteMode::AtOnce),
         // It belongs to another user, or there is no /dev/fd.
-        Err(_) => (shared, Manner::Polled(most)),
+        Err(_) => (shared, WriteMode::Polled(most)),
     }
 }
 
-fn write(to: BorrowedFd<'_>, manner: Manner, bytes: &[u8]) -> rustix::io::Result<usize> {
-    match manner {
-        Manner::AtOnce => rustix::io::write(to, bytes),
-        Manner::Socket => rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-        Manner::Polled(_) if !has_room(to, Duration::ZERO) => Err(Errno::AGAIN),
-        Manner::Polled(_) => write_polled(to, bytes),
+fn write(to: BorrowedFd<'_>, mode: WriteMode, bytes: &[u8]) -> rustix::io::Result<usize> {
+    match mode {
+        WriteMode::AtOnce => rustix::io::write(to, bytes),
+        WriteMode::Socket => {
+            rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+        }
+        WriteMode::Polled(_) if !has_room(to, Duration::ZERO) => Err(Errno::AGAIN),
+        WriteMode::Polled(_) => write_polled(to, bytes),
     }
 }
 
@@ -321,11 +323,11 @@ mod tests {
     #[test]
     fn a_reader_that_stops_stops_nobody_and_finds_whole_lines_in_order() {
         let (outlet, reader) = outlet();
-        assert_eq!(outlet.manner, Manner::AtOnce);
+        assert_eq!(outlet.mode, WriteMode::AtOnce);
         assert_stops_nobody(outlet, reader);
         let (here, there) = UnixStream::pair().unwrap();
         let outlet = Outlet::of(here.into());
-        assert_eq!(outlet.manner, Manner::Socket);
+        assert_eq!(outlet.mode, WriteMode::Socket);
         assert_stops_nobody(outlet, there);
     }
 
@@ -333,9 +335,9 @@ mod tests {
     fn what_cannot_be_opened_again_stops_nobody_either() {
         let (reader, writer) = pipe().unwrap();
         let descriptor = Descriptor::Own(writer.into());
-        let (manner, queue) = (Manner::Polled(WRITE_BYTES), VecDeque::new());
+        let (mode, queue) = (WriteMode::Polled(WRITE_BYTES), VecDeque::new());
         let (lost, failed, torn) = (0, None, false);
-        assert_stops_nobody(Outlet { descriptor, manner, queue, lost, failed, torn }, reader);
+        assert_stops_nobody(Outlet { descriptor, mode, queue, lost, failed, torn }, reader);
     }
 
     #[test]

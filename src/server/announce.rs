@@ -19,10 +19,10 @@ const LINKS_MAX: usize = 40;
 pub(super) struct Announcement {
     /// As it was asked for.
     path: PathBuf,
-    state: State,
+    progress: Progress,
 }
 
-enum State {
+enum Progress {
     /// To be written as a file in this place.
     File(PathBuf),
     /// Written there. The file is kept open, so that no other can be taken for it.
@@ -44,7 +44,7 @@ impl Announcement {
     pub(super) fn prepare(path: &Path) -> Result<Announcement, String> {
         let path = path.to_owned();
         match prepared(&path) {
-            Ok(state) => Ok(Announcement { path, state }),
+            Ok(progress) => Ok(Announcement { path, progress }),
             Err(error) => Err(failed(&path, &error)),
         }
     }
@@ -55,21 +55,21 @@ impl Announcement {
     /// One line for people.
     pub(super) fn publish(&mut self, urls: &str) -> Result<(), String> {
         self.begin(urls).map_err(|error| failed(&self.path, &error))?;
-        if let State::Named(..) = self.state {
+        if let Progress::Named(..) = self.progress {
             log::info!("--announce {}: written once somebody reads it", self.path.display());
         }
         Ok(())
     }
 
     fn begin(&mut self, urls: &str) -> io::Result<()> {
-        match &mut self.state {
-            State::File(target) => {
+        match &mut self.progress {
+            Progress::File(target) => {
                 let ours = write_whole(target, urls)?;
-                self.state = State::Written(std::mem::take(target), ours);
+                self.progress = Progress::Written(std::mem::take(target), ours);
             }
-            State::Named(_, text) => *text = urls.into(),
-            State::Open(outlet) => outlet.push(urls),
-            State::Written(..) | State::Done => {}
+            Progress::Named(_, text) => *text = urls.into(),
+            Progress::Open(outlet) => outlet.push(urls),
+            Progress::Written(..) | Progress::Done => {}
         }
         self.go_on()
     }
@@ -78,26 +78,26 @@ impl Announcement {
     pub(super) fn tend(&mut self) -> bool {
         if let Err(error) = self.go_on() {
             log::warn!("{}", failed(&self.path, &error));
-            self.state = State::Done;
+            self.progress = Progress::Done;
         }
-        matches!(self.state, State::Named(..) | State::Open(_))
+        matches!(self.progress, Progress::Named(..) | Progress::Open(_))
     }
 
     fn go_on(&mut self) -> io::Result<()> {
-        if let State::Named(path, text) = &mut self.state
+        if let Progress::Named(path, text) = &mut self.progress
             && let Some(mut outlet) = open(path)?
         {
             outlet.push(text);
-            self.state = State::Open(outlet);
+            self.progress = Progress::Open(outlet);
         }
-        let State::Open(outlet) = &mut self.state else { return Ok(()) };
+        let Progress::Open(outlet) = &mut self.progress else { return Ok(()) };
         outlet.flush();
         match outlet.failure() {
             Some(error) => Err(error),
             None if outlet.is_behind() => Ok(()),
             // Closed at once: who reads a FIFO waits for its end.
             None => {
-                self.state = State::Done;
+                self.progress = Progress::Done;
                 Ok(())
             }
         }
@@ -105,7 +105,8 @@ impl Announcement {
 
     /// Nobody new is let in: the file goes, unless somebody else has put another in its place.
     pub(super) fn withdraw(&mut self) {
-        if let State::Written(target, ours) = std::mem::replace(&mut self.state, State::Done)
+        if let Progress::Written(target, ours) =
+            std::mem::replace(&mut self.progress, Progress::Done)
             && is_still(&target, &ours)
         {
             // Whoever has made it impossible knows what he does.
@@ -131,27 +132,27 @@ fn is_still(target: &Path, ours: &File) -> bool {
     found.is_some() && found == ours.metadata().map(identity).ok()
 }
 
-fn prepared(path: &Path) -> io::Result<State> {
+fn prepared(path: &Path) -> io::Result<Progress> {
     let target = match follow(path)? {
-        Target::Descriptor(number) => return Ok(State::Open(descriptor(number)?)),
-        Target::Path(target) => target,
+        Destination::Descriptor(number) => return Ok(Progress::Open(descriptor(number)?)),
+        Destination::Path(target) => target,
     };
     match fs::metadata(path) {
         Ok(found) if found.is_file() => {
             fs::remove_file(&target)?;
-            Ok(State::File(target))
+            Ok(Progress::File(target))
         }
         Ok(found) if found.is_dir() => Err(Errno::ISDIR.into()),
         Ok(found) if found.file_type().is_socket() => {
             Err(io::Error::other("it is a socket, which cannot be opened; name a file or a FIFO"))
         }
-        Ok(_) => Ok(State::Named(path.to_owned(), Vec::new())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::File(target)),
+        Ok(_) => Ok(Progress::Named(path.to_owned(), Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::File(target)),
         Err(error) => Err(error),
     }
 }
 
-enum Target {
+enum Destination {
     /// One of our own open descriptors.
     Descriptor(RawFd),
     Path(PathBuf),
@@ -159,7 +160,7 @@ enum Target {
 
 /// Where symbolic links lead: the one that was named stays what it is. `/dev/stdout` and its like
 /// are descriptors, whatever is behind them.
-fn follow(path: &Path) -> io::Result<Target> {
+fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     let own = fs::canonicalize("/proc/self/fd").ok();
     for _ in 0..LINKS_MAX {
@@ -172,12 +173,12 @@ fn follow(path: &Path) -> io::Result<Target> {
             && own.is_some()
             && fs::canonicalize(parent).ok() == own
         {
-            return Ok(Target::Descriptor(number));
+            return Ok(Destination::Descriptor(number));
         }
         match fs::read_link(&path) {
             Ok(link) => path = parent.join(link),
             // No link, or nothing there at all.
-            Err(_) => return Ok(Target::Path(path)),
+            Err(_) => return Ok(Destination::Path(path)),
         }
     }
     Err(Errno::LOOP.into())

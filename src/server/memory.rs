@@ -19,7 +19,7 @@ pub(crate) const BUFFERED_MIN: usize = 1024 * 1024;
 const UNKNOWN: usize = 4 * 1024 * 1024 * 1024;
 
 /// A bound of memory: how many bytes, and what sets it.
-type Bound = (usize, &'static str);
+type MemoryLimit = (usize, &'static str);
 
 /// How many bytes may wait for all peers: as many as are `asked` for, or a share of what is there.
 pub(super) fn buffered(asked: Option<usize>) -> usize {
@@ -36,7 +36,7 @@ pub(super) fn buffered(asked: Option<usize>) -> usize {
     }
 }
 
-fn warning(asked: usize, (there, who): Bound) -> Option<String> {
+fn warning(asked: usize, (there, who): MemoryLimit) -> Option<String> {
     (asked > there / 2).then(|| {
         let (asked, there) = (Bytes(asked as u64), Bytes(there as u64));
         format!(
@@ -47,7 +47,7 @@ fn warning(asked: usize, (there, who): Bound) -> Option<String> {
 }
 
 /// The tightest bound.
-fn there() -> Bound {
+fn there() -> MemoryLimit {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let limits = [
         (Resource::As, "VmSize", "address space, ulimit -v"),

@@ -121,7 +121,7 @@ impl Config {
 
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Lifecycle {
     Serving,
     /// Nobody new; until then, those who are here get what is queued for them.
     Draining(Time),
@@ -136,7 +136,7 @@ pub struct Server {
     console: Console,
     screen: Screen,
     announcement: Option<Announcement>,
-    stage: Stage,
+    lifecycle: Lifecycle,
     drain: Duration,
     leave_with_input: bool,
 }
@@ -166,9 +166,9 @@ impl Server {
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
-        let (screen, stage) = (Screen::stdout(), Stage::Serving);
+        let (screen, lifecycle) = (Screen::stdout(), Lifecycle::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        Ok(Server { reactor, console, screen, announcement, stage, drain, leave_with_input })
+        Ok(Server { reactor, console, screen, announcement, lifecycle, drain, leave_with_input })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -178,12 +178,12 @@ impl Server {
     pub fn run(mut self) -> Result<Metrics, String> {
         // What the start has left waiting for a reader is no event.
         self.show();
-        while self.stage != Stage::Left {
+        while self.lifecycle != Lifecycle::Left {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
                 self.heed(&note);
             }
-            self.look_at_stage();
+            self.end_drain();
             self.show();
         }
         Ok(self.reactor.engine().metrics())
@@ -200,7 +200,7 @@ impl Server {
                 self.screen.push("that line was longer than 64 KiB: nothing done\n");
             }
             Note::Bytes(_) => {}
-            Note::InputEnded if self.leave_with_input => self.stage = Stage::Left,
+            Note::InputEnded if self.leave_with_input => self.lifecycle = Lifecycle::Left,
             Note::InputEnded => {
                 if let Some(error) = self.reactor.input_failure() {
                     log::warn!("standard input: {error}; taken for its end");
@@ -213,36 +213,36 @@ impl Server {
 
     /// Leaves in order the first time, at once the second.
     fn stop(&mut self) {
-        self.stage = match self.stage {
-            Stage::Serving => {
+        self.lifecycle = match self.lifecycle {
+            Lifecycle::Serving => {
                 self.reactor.stop_listening();
                 self.announcement = None;
                 let engine = self.reactor.engine();
                 log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
-                Stage::Draining(self.reactor.now().after(self.drain))
+                Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
-            Stage::Draining(_) => self.part(Time::ZERO),
-            Stage::Parting(_) | Stage::Left => Stage::Left,
+            Lifecycle::Draining(_) => self.part(Time::ZERO),
+            Lifecycle::Parting(_) | Lifecycle::Left => Lifecycle::Left,
         };
     }
 
-    fn look_at_stage(&mut self) {
-        let Stage::Draining(until) = self.stage else { return };
+    fn end_drain(&mut self) {
+        let Lifecycle::Draining(until) = self.lifecycle else { return };
         let engine = self.reactor.engine();
         let left = engine.connections();
         if left == 0 && !engine.has_touched() {
-            self.stage = self.part(until);
+            self.lifecycle = self.part(until);
         } else if until <= engine.now() {
             log::warn!("leaving: --drain is over; connections unfinished: {left}");
-            self.stage = self.part(until);
+            self.lifecycle = self.part(until);
         }
     }
 
     /// Sums up. Whoever reads it has until then to do so.
-    fn part(&mut self, until: Time) -> Stage {
+    fn part(&mut self, until: Time) -> Lifecycle {
         log::info!("left: {}", self.reactor.engine().metrics());
-        Stage::Parting(until)
+        Lifecycle::Parting(until)
     }
 
     /// Puts before the operator, and into the log, what there is, as far as they take it.
@@ -260,13 +260,13 @@ impl Server {
         let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
         let is_announcing = self.announcement.as_mut().is_some_and(Announcement::tend);
         let now = engine.now();
-        let until = match self.stage {
-            Stage::Parting(until) if !is_behind || until <= now => {
-                self.stage = Stage::Left;
+        let until = match self.lifecycle {
+            Lifecycle::Parting(until) if !is_behind || until <= now => {
+                self.lifecycle = Lifecycle::Left;
                 None
             }
-            Stage::Draining(until) | Stage::Parting(until) => Some(until),
-            Stage::Serving | Stage::Left => None,
+            Lifecycle::Draining(until) | Lifecycle::Parting(until) => Some(until),
+            Lifecycle::Serving | Lifecycle::Left => None,
         };
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
         self.reactor.wake_at(again.into_iter().chain(until).min());

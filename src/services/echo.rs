@@ -13,7 +13,7 @@ pub const OFFER: Offer = Offer {
     about: "returns every byte, every datagram (RFC 862)",
     idle: Some(Duration::from_secs(600)),
     fans_out: false,
-    meets: false,
+    single_process: false,
     stream: Some(|settings| Box::new(Echo { mode: settings.echo.clone() })),
     datagram: Some(|_| Box::new(EchoDatagram)),
 };

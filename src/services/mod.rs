@@ -40,7 +40,7 @@ pub struct Offer {
     /// not itself cause what it is sent.
     pub fans_out: bool,
     /// Whether peers meet each other or the operator, so that all must be in one process.
-    pub meets: bool,
+    pub single_process: bool,
     /// Makes the service for TCP, if it is offered there.
     pub stream: Option<MakeService>,
     /// Makes the responder for UDP, if it is offered there.

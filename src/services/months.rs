@@ -17,7 +17,7 @@ pub const OFFER: Offer = Offer {
     about: "an integer 1-12 in, the English month name out",
     idle: None,
     fans_out: false,
-    meets: false,
+    single_process: false,
     stream: None,
     datagram: Some(|_| Box::new(Months)),
 };

@@ -17,9 +17,9 @@ use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 use crate::rate::{Bucket, Rate, RateLimit};
-use message::{End, MESSAGE_BYTES_MAX, next_message};
+use message::{MESSAGE_BYTES_MAX, MessageEnd, next_message};
 use operator::Choice;
-use waiting::Row;
+use waiting::Queue;
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -28,7 +28,7 @@ pub const OFFER: Offer = Offer {
     about: "one client and the operator at the console, until BYE",
     idle: Some(Duration::from_secs(600)),
     fans_out: false,
-    meets: true,
+    single_process: true,
     stream: Some(|settings| Box::new(Talk::new(settings.talk_rate))),
     datagram: None,
 };
@@ -53,26 +53,26 @@ const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
 /// How a client ends its messages, and so how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+enum LineEnding {
     /// Not at all; or it has not said anything yet.
     Bare,
     Lf,
     CrLf,
 }
 
-impl Framing {
-    fn ending(self) -> &'static [u8] {
+impl LineEnding {
+    fn bytes(self) -> &'static [u8] {
         match self {
-            Framing::Bare => b"",
-            Framing::Lf => b"\n",
-            Framing::CrLf => b"\r\n",
+            LineEnding::Bare => b"",
+            LineEnding::Lf => b"\n",
+            LineEnding::CrLf => b"\r\n",
         }
     }
 }
 
 /// How a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Status {
     /// The client has not said anything yet.
     Silent,
     /// It has been heard.
@@ -81,16 +81,16 @@ enum Stage {
     /// of those who wait it is.
     Waiting(u64),
     /// It has been told that there is no operator.
-    Forsaken,
+    Dismissed,
 }
 
 /// One conversation.
-struct Session {
-    stage: Stage,
+struct Conversation {
+    status: Status,
     /// As its latest message was; a guess as long as no newline has come.
-    framing: Framing,
+    line_ending: LineEnding,
     /// How the message before `unfinished` came to its end.
-    before: End,
+    before: MessageEnd,
     /// Text that no newline has ended yet, and when the last of it came.
     unfinished: Vec<u8>,
     last_text: Time,
@@ -103,7 +103,7 @@ struct Session {
 
 /// All conversations, and which one the operator is in.
 pub struct Talk {
-    sessions: Table<Session>,
+    conversations: Table<Conversation>,
     /// Whose unfinished text to look at when.
     quiet: BTreeSet<(Time, Peer)>,
     /// Who has spoken last.
@@ -114,8 +114,8 @@ pub struct Talk {
     on_screen: Option<Peer>,
     has_operator: bool,
     /// Those who wait for an answer, and those who are over the rate.
-    waiting: Row,
-    too_fast: Row,
+    waiting: Queue,
+    too_fast: Queue,
     telnet: Telnet,
     /// `None`: every message is shown at once.
     limit: Option<RateLimit>,
@@ -125,14 +125,14 @@ impl Talk {
     /// A talk that shows the messages of each client at `rate`.
     pub fn new(rate: Option<Rate>) -> Talk {
         Talk {
-            sessions: Table::default(),
+            conversations: Table::default(),
             quiet: BTreeSet::new(),
             last_speaker: None,
             choice: Choice::LastSpeaker,
             on_screen: None,
             has_operator: true,
-            waiting: Row::default(),
-            too_fast: Row::default(),
+            waiting: Queue::default(),
+            too_fast: Queue::default(),
             telnet: Telnet::default(),
             limit: rate.map(RateLimit::new),
         }
@@ -141,17 +141,17 @@ impl Talk {
 
 impl Service for Talk {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
-        let session = Session {
-            stage: Stage::Silent,
-            framing: Framing::Bare,
-            before: End::Line(Framing::Bare),
+        let conversation = Conversation {
+            status: Status::Silent,
+            line_ending: LineEnding::Bare,
+            before: MessageEnd::Line(LineEnding::Bare),
             unfinished: Vec::new(),
             last_text: net.now(),
             bucket: Bucket::default(),
             too_fast: None,
             watched: false,
         };
-        self.sessions.insert(peer, session);
+        self.conversations.insert(peer, conversation);
     }
 
     /// What is over the rate stays with the engine.
@@ -181,10 +181,10 @@ impl Service for Talk {
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
-        self.take_unfinished(peer, End::Input, net);
-        match self.sessions.get_mut(peer) {
+        self.take_unfinished(peer, MessageEnd::Input, net);
+        match self.conversations.get_mut(peer) {
             // Whoever has just said goodbye waits for nothing.
-            Some(session) if session.stage == Stage::Heard && net.is_open(peer) => {
+            Some(conversation) if conversation.status == Status::Heard && net.is_open(peer) => {
                 self.wait(peer, net);
             }
             _ => net.close(peer),
@@ -196,16 +196,16 @@ impl Service for Talk {
     }
 
     fn kicked(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer) else { return };
+        let Some(conversation) = self.conversations.get(peer) else { return };
         net.send(peer, KICKED);
-        net.send(peer, session.framing.ending());
+        net.send(peer, conversation.line_ending.bytes());
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         // What it said before the connection broke was said.
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
-        self.take_unfinished(peer, End::Input, net);
+        self.take_unfinished(peer, MessageEnd::Input, net);
         self.forget(peer);
         if self.partner() == Some(peer) && reason != Reason::Done {
             net.show(&format!("{peer} has left: {reason}"));
@@ -221,11 +221,11 @@ impl Service for Talk {
                 break;
             }
             self.quiet.pop_first();
-            let Some(session) = self.sessions.get_mut(peer) else { continue };
-            bytes += session.unfinished.len();
-            session.watched = false;
-            if session.last_text.after(QUIET) <= net.now() {
-                self.take_unfinished(peer, End::Silence, net);
+            let Some(conversation) = self.conversations.get_mut(peer) else { continue };
+            bytes += conversation.unfinished.len();
+            conversation.watched = false;
+            if conversation.last_text.after(QUIET) <= net.now() {
+                self.take_unfinished(peer, MessageEnd::Silence, net);
             }
             self.watch(peer, net);
         }
@@ -247,8 +247,8 @@ impl Talk {
     /// Whether one more message of `peer` may be shown now. If it is over the rate, the peer is
     /// not read before it may speak again.
     fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
-        if let (Some(limit), Some(session)) = (&self.limit, self.sessions.get(peer)) {
-            let wait = limit.wait(session.bucket, net.now());
+        if let (Some(limit), Some(conversation)) = (&self.limit, self.conversations.get(peer)) {
+            let wait = limit.wait(conversation.bucket, net.now());
             if !wait.is_zero() {
                 net.pause_until(peer, net.now().after(wait.max(PAUSE_MIN)));
                 self.is_too_fast(peer);
@@ -275,15 +275,16 @@ impl Talk {
     }
 
     fn take_text(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer).filter(|_| !text.is_empty()) else {
+        let Some(conversation) = self.conversations.get_mut(peer).filter(|_| !text.is_empty())
+        else {
             return;
         };
-        if session.unfinished.is_empty() && session.last_text.after(QUIET) <= net.now() {
-            session.before.is_long_ago();
+        if conversation.unfinished.is_empty() && conversation.last_text.after(QUIET) <= net.now() {
+            conversation.before.is_long_ago();
         }
-        session.unfinished.extend_from_slice(text);
-        session.last_text = net.now();
-        if text.contains(&b'\n') || session.unfinished.len() > MESSAGE_BYTES_MAX {
+        conversation.unfinished.extend_from_slice(text);
+        conversation.last_text = net.now();
+        if text.contains(&b'\n') || conversation.unfinished.len() > MESSAGE_BYTES_MAX {
             self.take_messages(peer, net);
         }
         self.watch(peer, net);
@@ -291,8 +292,8 @@ impl Talk {
 
     /// What has come to its end of the text so far.
     fn take_messages(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        let text = std::mem::take(&mut session.unfinished);
+        let Some(conversation) = self.conversations.get_mut(peer) else { return };
+        let text = std::mem::take(&mut conversation.unfinished);
         let mut rest = &text[..];
         while let Some((message, end, used)) = next_message(rest) {
             rest = &rest[used..];
@@ -300,15 +301,15 @@ impl Talk {
                 return;
             }
         }
-        if let Some(session) = self.sessions.get_mut(peer) {
-            session.unfinished.extend_from_slice(rest);
+        if let Some(conversation) = self.conversations.get_mut(peer) {
+            conversation.unfinished.extend_from_slice(rest);
         }
     }
 
     /// The text that no newline has ended is a message after all.
-    fn take_unfinished(&mut self, peer: Peer, end: End, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        let text = std::mem::take(&mut session.unfinished);
+    fn take_unfinished(&mut self, peer: Peer, end: MessageEnd, net: &mut Net) {
+        let Some(conversation) = self.conversations.get_mut(peer) else { return };
+        let text = std::mem::take(&mut conversation.unfinished);
         if !without_padding(&text).is_empty() {
             let text = text.strip_suffix(b"\r").unwrap_or(&text);
             self.message(peer, text, end, net);
@@ -317,29 +318,29 @@ impl Talk {
 
     /// Sees to it that unfinished text is looked at when it has been quiet for long enough.
     fn watch(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        if !session.watched && self.quiet.len() >= UNFINISHED_MAX {
-            return self.take_unfinished(peer, End::Silence, net);
+        let Some(conversation) = self.conversations.get_mut(peer) else { return };
+        if !conversation.watched && self.quiet.len() >= UNFINISHED_MAX {
+            return self.take_unfinished(peer, MessageEnd::Silence, net);
         }
-        if !session.unfinished.is_empty() && !session.watched {
-            session.watched = true;
-            let when = session.last_text.after(QUIET);
+        if !conversation.unfinished.is_empty() && !conversation.watched {
+            conversation.watched = true;
+            let when = conversation.last_text.after(QUIET);
             self.quiet.insert((when, peer));
             net.wake_at(when);
         }
     }
 
     /// One message, or a piece of a long one. False: it was the last one.
-    fn message(&mut self, peer: Peer, text: &[u8], end: End, net: &mut Net) -> bool {
-        let Some(session) = self.sessions.get_mut(peer) else { return false };
+    fn message(&mut self, peer: Peer, text: &[u8], end: MessageEnd, net: &mut Net) -> bool {
+        let Some(conversation) = self.conversations.get_mut(peer) else { return false };
         if let Some(limit) = &self.limit {
-            limit.charge(&mut session.bucket, 1, net.now());
+            limit.charge(&mut conversation.bucket, 1, net.now());
         }
-        let before = std::mem::replace(&mut session.before, end);
-        session.framing = match end {
-            End::Line(framing) => framing,
-            End::Silence => Framing::Bare,
-            End::Input | End::Length => session.framing,
+        let before = std::mem::replace(&mut conversation.before, end);
+        conversation.line_ending = match end {
+            MessageEnd::Line(line_ending) => line_ending,
+            MessageEnd::Silence => LineEnding::Bare,
+            MessageEnd::Input | MessageEnd::Length => conversation.line_ending,
         };
         let text = without_padding(text);
         if text.is_empty() && before.was_a_guess() {
@@ -348,22 +349,22 @@ impl Talk {
         }
         self.show(peer, text, net);
         // A piece of a long text that happens to read so is no goodbye.
-        if is_bye(text) && before != End::Length && end != End::Length {
+        if is_bye(text) && before != MessageEnd::Length && end != MessageEnd::Length {
             net.close(peer);
             return false;
         }
-        let Some(session) = self.sessions.get_mut(peer) else { return false };
-        if session.stage == Stage::Silent {
-            session.stage = Stage::Heard;
+        let Some(conversation) = self.conversations.get_mut(peer) else { return false };
+        if conversation.status == Status::Silent {
+            conversation.status = Status::Heard;
         }
         if !self.has_operator {
-            self.forsake(peer, net);
+            self.dismiss(peer, net);
         }
         true
     }
 
     fn show(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
-        let others = || self.sessions.iter().nth(1).is_some();
+        let others = || self.conversations.iter().nth(1).is_some();
         if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
             let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
             net.show(&format!("--- {peer} {remote}"));

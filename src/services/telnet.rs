@@ -29,14 +29,14 @@ const BYTE_UNITS: usize = 16;
 const REFUSAL_UNITS: usize = 512;
 
 /// What the peer is to be told: three bytes.
-pub(super) type Refusal = [u8; 3];
+pub(super) type OptionRefusal = [u8; 3];
 
 /// Which options have been refused, one bit each.
 type Options = [u128; 2];
 
 /// How far a command is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum CommandState {
     #[default]
     Text,
     /// A CR may be half of a line's end.
@@ -53,7 +53,7 @@ enum State {
 /// One peer's commands.
 #[derive(Default)]
 struct Filter {
-    state: State,
+    state: CommandState,
     /// Whether it has asked for an option: then newlines within commands are parts of them.
     negotiates: bool,
     will_refused: Options,
@@ -93,7 +93,7 @@ impl Telnet {
         input: &mut &[u8],
         text: &mut Vec<u8>,
         net: &mut Net,
-    ) -> Option<Refusal> {
+    ) -> Option<OptionRefusal> {
         let length = input.len();
         let refusal = self.filters.entry(peer).or_default().read_line(input, text);
         net.spend(BYTE_UNITS * (length - input.len()));
@@ -122,7 +122,7 @@ impl Telnet {
 
 impl Filter {
     /// See `Telnet::read`.
-    fn read_line(&mut self, input: &mut &[u8], text: &mut Vec<u8>) -> Option<Refusal> {
+    fn read_line(&mut self, input: &mut &[u8], text: &mut Vec<u8>) -> Option<OptionRefusal> {
         while let Some((byte, rest)) = input.split_first() {
             *input = rest;
             let refusal = self.take(*byte, text);
@@ -133,29 +133,33 @@ impl Filter {
         None
     }
 
-    fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<Refusal> {
+    fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<OptionRefusal> {
         let state = std::mem::take(&mut self.state);
         match (state, byte) {
-            (State::Text | State::Return, IAC) => self.state = State::Command,
+            (CommandState::Text | CommandState::Return, IAC) => self.state = CommandState::Command,
             // A line's end as telnet sends it when the Return key is no newline (RFC 1123).
-            (State::Return, 0) => text.push(b'\n'),
-            (State::Text | State::Return, _) => self.push(byte, text),
-            (State::Command, IAC) => text.push(IAC),
-            (State::Command, WILL | WONT | DO | DONT) => self.state = State::Option(byte),
-            (State::Command, SB) => self.state = State::Inside,
-            (State::Command, COMMAND_MIN..) => {}
-            (State::Command, _) => {
+            (CommandState::Return, 0) => text.push(b'\n'),
+            (CommandState::Text | CommandState::Return, _) => self.push(byte, text),
+            (CommandState::Command, IAC) => text.push(IAC),
+            (CommandState::Command, WILL | WONT | DO | DONT) => {
+                self.state = CommandState::Option(byte)
+            }
+            (CommandState::Command, SB) => self.state = CommandState::Inside,
+            (CommandState::Command, COMMAND_MIN..) => {}
+            (CommandState::Command, _) => {
                 text.push(IAC);
                 self.push(byte, text);
             }
             // A stray 0xff in front of other text: that must not lose its line.
-            (State::Option(verb), b'\n') if !self.negotiates => {
+            (CommandState::Option(verb), b'\n') if !self.negotiates => {
                 text.extend_from_slice(&[IAC, verb, byte]);
             }
-            (State::Option(verb), option) => return self.refuse(verb, option),
-            (State::InsideCommand, SE) => self.inside = Vec::new(),
-            (State::Inside, IAC) => self.state = State::InsideCommand,
-            (State::Inside | State::InsideCommand, _) => self.go_inside(state, byte, text),
+            (CommandState::Option(verb), option) => return self.refuse(verb, option),
+            (CommandState::InsideCommand, SE) => self.inside = Vec::new(),
+            (CommandState::Inside, IAC) => self.state = CommandState::InsideCommand,
+            (CommandState::Inside | CommandState::InsideCommand, _) => {
+                self.go_inside(state, byte, text)
+            }
         }
         None
     }
@@ -163,23 +167,23 @@ impl Filter {
     fn push(&mut self, byte: u8, text: &mut Vec<u8>) {
         text.push(byte);
         if byte == b'\r' {
-            self.state = State::Return;
+            self.state = CommandState::Return;
         }
     }
 
     /// One more byte of a subnegotiation, if that is what it is.
-    fn go_inside(&mut self, state: State, byte: u8, text: &mut Vec<u8>) {
-        if state == State::InsideCommand {
+    fn go_inside(&mut self, state: CommandState, byte: u8, text: &mut Vec<u8>) {
+        if state == CommandState::InsideCommand {
             self.inside.push(IAC);
         }
         self.inside.push(byte);
-        self.state = State::Inside;
+        self.state = CommandState::Inside;
         if byte == b'\n' && !self.negotiates {
             return self.give_up(text);
         }
         if self.inside.len() > SUBNEGOTIATION_BYTES_MAX {
             match self.negotiates {
-                true => (self.state, self.inside) = (State::Text, Vec::new()),
+                true => (self.state, self.inside) = (CommandState::Text, Vec::new()),
                 false => self.give_up(text),
             }
         }
@@ -188,17 +192,17 @@ impl Filter {
     /// What looked like a command was none.
     fn give_up(&mut self, text: &mut Vec<u8>) {
         match std::mem::take(&mut self.state) {
-            State::Text | State::Return => {}
-            State::Command => text.push(IAC),
-            State::Option(verb) => text.extend_from_slice(&[IAC, verb]),
-            State::Inside => text.extend_from_slice(&[IAC, SB]),
-            State::InsideCommand => text.extend_from_slice(&[IAC, SB, IAC]),
+            CommandState::Text | CommandState::Return => {}
+            CommandState::Command => text.push(IAC),
+            CommandState::Option(verb) => text.extend_from_slice(&[IAC, verb]),
+            CommandState::Inside => text.extend_from_slice(&[IAC, SB]),
+            CommandState::InsideCommand => text.extend_from_slice(&[IAC, SB, IAC]),
         }
         text.append(&mut self.inside);
     }
 
     /// Whoever asks or offers is told no, once. A refusal is not answered: that would have no end.
-    fn refuse(&mut self, verb: u8, option: u8) -> Option<Refusal> {
+    fn refuse(&mut self, verb: u8, option: u8) -> Option<OptionRefusal> {
         self.negotiates = true;
         let (answer, refused) = match verb {
             DO => (WONT, &mut self.do_refused),
@@ -219,7 +223,7 @@ mod tests {
     use super::*;
 
     /// The text and the refusals that come of `pieces`.
-    fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Refusal>) {
+    fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<OptionRefusal>) {
         let (mut telnet, mut refusals) = (Telnet::default(), Vec::new());
         let peer = Peer::from_bits(1);
         let (mut text, mut line) = (Vec::new(), Vec::new());

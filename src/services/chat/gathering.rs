@@ -16,7 +16,7 @@ const GATHERED_BYTES: usize = 32 * 1024;
 
 /// Somebody in the room.
 #[derive(Clone, Copy)]
-struct Member {
+struct Occupant {
     peer: Peer,
     /// The last of the ranges that it skips, counted from 1; 0: it skips nothing.
     last_skip: usize,
@@ -27,14 +27,14 @@ struct Member {
 struct Skip {
     start: usize,
     end: usize,
-    /// The range before it that the same member skips, as in `Member`.
+    /// The range before it that the same member skips, as in `Occupant`.
     before: usize,
 }
 
 /// The members of a room, and the lines of the turn. A seat is a position in the list of members.
 #[derive(Default)]
 pub(super) struct Gathering {
-    members: Vec<Member>,
+    members: Vec<Occupant>,
     buffer: Rc<Vec<u8>>,
     skips: Vec<Skip>,
     /// Whether the buffer holds what is out already: outboxes may still refer to it.
@@ -57,7 +57,7 @@ impl Gathering {
     /// Takes `peer` in, which is sent what is said from now on. Returns its seat.
     pub(super) fn enter(&mut self, peer: Peer) -> usize {
         let seat = self.members.len();
-        self.members.push(Member { peer, last_skip: 0 });
+        self.members.push(Occupant { peer, last_skip: 0 });
         if !self.is_empty() {
             self.skip_all(seat);
         }

@@ -1,6 +1,6 @@
 //! From bytes to lines: where one ends, which are too long, and what in between is no text.
 
-use super::{Chat, LINE_BYTES, State};
+use super::{Chat, LINE_BYTES};
 use crate::engine::{Net, Peer};
 use crate::services::lines::Lines;
 
@@ -29,7 +29,7 @@ impl Chat {
         let mut lines = Lines::new(&input[skipped..]);
         for line in lines.by_ref() {
             self.obey(peer, line, net);
-            if self.sessions.get(peer).is_none() {
+            if self.members.get(peer).is_none() {
                 return input.len();
             }
             if net.has_had_its_share() {
@@ -40,25 +40,21 @@ impl Chat {
             return skipped + lines.used;
         }
         self.refuse_overlong(peer, net);
-        if let Some(session) = self.sessions.get_mut(peer) {
-            session.state = State::Skipping;
+        if let Some(member) = self.members.get_mut(peer) {
+            member.is_skipping = true;
         }
         input.len()
     }
 
     /// How much at the head of `input` belongs to a line that was too long.
     pub(super) fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        match session.state {
-            State::Chatting => 0,
-            State::Skipping => match memchr::memchr(b'\n', input) {
-                Some(end) => {
-                    session.state = State::Chatting;
-                    end + 1
-                }
-                None => input.len(),
-            },
+        let Some(member) = self.members.get_mut(peer) else { return input.len() };
+        if !member.is_skipping {
+            return 0;
         }
+        let end = memchr::memchr(b'\n', input);
+        member.is_skipping = end.is_none();
+        end.map_or(input.len(), |end| end + 1)
     }
 }
 

@@ -14,7 +14,7 @@ mod pace;
 mod replies;
 mod rooms;
 
-use command::Command;
+use command::ChatCommand;
 use names::{Name, Names};
 use pace::{Pace, Verdict};
 use replies::{send_line, tell};
@@ -33,7 +33,7 @@ pub const OFFER: Offer = Offer {
     about: "everybody in a room, line by line, until BYE",
     idle: None,
     fans_out: true,
-    meets: true,
+    single_process: true,
     stream: Some(|settings| Box::new(Chat::new(settings.chat_rate))),
     datagram: None,
 };
@@ -48,20 +48,14 @@ const LINE_UNITS: usize = 64;
 /// What a byte costs that is looked at one by one.
 const VISIBLE_UNITS: usize = 4;
 
-#[derive(Clone, Copy)]
-enum State {
-    Chatting,
-    /// A line that was too long is being dropped, up to its end.
-    Skipping,
-}
-
 /// What a member is, from the welcome to the goodbye. Whoever has none is leaving.
 #[derive(Clone, Copy)]
-struct Session {
+struct Membership {
     name: Name,
     place: Place,
     pace: Pace,
-    state: State,
+    /// Whether a line that was too long is being dropped, up to its end.
+    is_skipping: bool,
 }
 
 /// For those who do not keep up. Whatever they have read so far may stop within a line.
@@ -70,7 +64,7 @@ const TOO_SLOW: &[u8] =
 
 /// The chat, with all its rooms.
 pub struct Chat {
-    sessions: Table<Session>,
+    members: Table<Membership>,
     names: Names,
     rooms: Rooms,
     telnet: Telnet,
@@ -87,8 +81,8 @@ impl Service for Chat {
         let welcome = format!("Welcome! You are {name}, in lobby ({here} here).");
         tell(net, peer, format_args!("{welcome} Type /help for help, BYE to leave."));
         let place = self.rooms.enter(LOBBY, peer, name, net);
-        let (pace, state) = (Pace::default(), State::Chatting);
-        self.sessions.insert(peer, Session { name, place, pace, state });
+        let (pace, is_skipping) = (Pace::default(), false);
+        self.members.insert(peer, Membership { name, place, pace, is_skipping });
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
@@ -146,7 +140,7 @@ impl Chat {
     /// A chat whose members may each send lines at `rate`.
     pub fn new(rate: Option<Rate>) -> Chat {
         Chat {
-            sessions: Table::default(),
+            members: Table::default(),
             names: Names::default(),
             rooms: Rooms::new(),
             telnet: Telnet::default(),
@@ -162,9 +156,9 @@ impl Chat {
             return self.refuse_overlong(peer, net);
         }
         match command::parse(line) {
-            Command::Nothing => {}
+            ChatCommand::Nothing => {}
             // Who wants to leave is not held back.
-            Command::Leave => self.say_goodbye(peer, net),
+            ChatCommand::Leave => self.say_goodbye(peer, net),
             // Nothing is done for a line before it is known to be within the rate.
             _ if !self.admits(peer, net) => {}
             _ if self.grows_overlong(line, net) => tell(net, peer, OVERLONG),
@@ -199,46 +193,46 @@ impl Chat {
 
     /// Whether one more line of `peer` is within its rate. Tells it when it no longer is.
     fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
-        let Some(session) = self.sessions.get_mut(peer) else { return false };
+        let Some(member) = self.members.get_mut(peer) else { return false };
         let Some(limit) = &self.limit else { return true };
-        let verdict = session.pace.judge(limit, net.now());
+        let verdict = member.pace.judge(limit, net.now());
         if verdict == Verdict::Warn {
             tell(net, peer, "Too fast: what you send is dropped until you slow down.");
         }
         verdict == Verdict::Pass
     }
 
-    fn act(&mut self, peer: Peer, command: &Command, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer).copied() else { return };
+    fn act(&mut self, peer: Peer, command: &ChatCommand, net: &mut Net) {
+        let Some(member) = self.members.get(peer).copied() else { return };
         match *command {
-            Command::Say(text) => self.say(session, ["<", "> "], text, net),
-            Command::Act(text) if self.reads_like_news(text) => {
+            ChatCommand::Say(text) => self.say(member, ["<", "> "], text, net),
+            ChatCommand::Act(text) if self.reads_like_news(text) => {
                 tell(net, peer, "That would look as if the server said it; find other words.");
             }
-            Command::Act(text) => self.say(session, ["* ", " "], text, net),
-            Command::Nick(wish) => self.rename(peer, session, wish, net),
-            Command::Join(wish) => self.change_room(peer, session, wish, net),
-            Command::Message { to, text } => self.send_message(peer, session, to, text, net),
-            Command::Who => self.list_members(peer, session.place.room, net),
-            Command::Rooms => self.list_rooms(peer, net),
-            Command::Help => command::HELP.iter().for_each(|line| tell(net, peer, line)),
-            Command::Misused(usage) => tell(net, peer, format_args!("Usage: {usage}")),
-            Command::Unknown(word) => {
+            ChatCommand::Act(text) => self.say(member, ["* ", " "], text, net),
+            ChatCommand::Nick(wish) => self.rename(peer, member, wish, net),
+            ChatCommand::Join(wish) => self.change_room(peer, member, wish, net),
+            ChatCommand::Message { to, text } => self.send_message(peer, member, to, text, net),
+            ChatCommand::Who => self.list_members(peer, member.place.room, net),
+            ChatCommand::Rooms => self.list_rooms(peer, net),
+            ChatCommand::Help => command::HELP.iter().for_each(|line| tell(net, peer, line)),
+            ChatCommand::Misused(usage) => tell(net, peer, format_args!("Usage: {usage}")),
+            ChatCommand::Unknown(word) => {
                 let word = visible(word);
                 tell(net, peer, format_args!("There is no command /{word}; see /help."));
             }
-            Command::Nothing | Command::Leave => {}
+            ChatCommand::Nothing | ChatCommand::Leave => {}
         }
     }
 }
 
 /// What the commands do.
 impl Chat {
-    fn say(&mut self, session: Session, around: [&str; 2], text: &[u8], net: &mut Net) {
-        let Place { room, seat } = session.place;
+    fn say(&mut self, member: Membership, around: [&str; 2], text: &[u8], net: &mut Net) {
+        let Place { room, seat } = member.place;
         let [before, behind] = around;
         self.line.clear();
-        for part in [before, session.name.as_str(), behind] {
+        for part in [before, member.name.as_str(), behind] {
             self.line.push_str(part);
         }
         push_visible(&mut self.line, text);
@@ -246,60 +240,60 @@ impl Chat {
         self.rooms.say(room, Some(seat), &self.line, net);
     }
 
-    fn rename(&mut self, peer: Peer, mut session: Session, wish: &[u8], net: &mut Net) {
-        let old = session.name;
+    fn rename(&mut self, peer: Peer, mut member: Membership, wish: &[u8], net: &mut Net) {
+        let old = member.name;
         match self.names.rename(peer, old, wish) {
             Ok(name) => {
-                session.name = name;
-                self.sessions.insert(peer, session);
+                member.name = name;
+                self.members.insert(peer, member);
                 tell(net, peer, format_args!("You are now {name}."));
-                self.rooms.announce(session.place, old, Change::Renamed(name), net);
+                self.rooms.announce(member.place, old, Change::Renamed(name), net);
             }
             Err(refusal) => tell(net, peer, refusal),
         }
     }
 
-    fn change_room(&mut self, peer: Peer, mut session: Session, wish: &[u8], net: &mut Net) {
+    fn change_room(&mut self, peer: Peer, mut member: Membership, wish: &[u8], net: &mut Net) {
         let Some(name) = Name::parse(wish) else {
             return tell(net, peer, format_args!("The name of a room is {}.", names::RULE));
         };
-        if self.rooms.find(name) == Some(session.place.room) {
+        if self.rooms.find(name) == Some(member.place.room) {
             return tell(net, peer, "You are in that room already.");
         }
         let Some(room) = self.rooms.open(name) else {
             return tell(net, peer, "There are too many rooms; see /rooms for those to join.");
         };
-        self.give_up_place(session, net);
+        self.give_up_place(member, net);
         let here = self.rooms.count(room) + 1;
         let name = self.rooms.name(room).unwrap_or(name);
         tell(net, peer, format_args!("You are now in {name} ({here} here)."));
-        session.place = self.rooms.enter(room, peer, session.name, net);
-        self.sessions.insert(peer, session);
+        member.place = self.rooms.enter(room, peer, member.name, net);
+        self.members.insert(peer, member);
     }
 
     fn send_message(
         &mut self,
         peer: Peer,
-        session: Session,
+        member: Membership,
         to: &[u8],
         text: &[u8],
         net: &mut Net,
     ) {
         let addressee = self.names.find(to);
-        let known = addressee.and_then(|other| Some((other, self.sessions.get(other)?)));
+        let known = addressee.and_then(|other| Some((other, self.members.get(other)?)));
         let Some((other, found)) = known else {
             return tell(net, peer, format_args!("There is nobody called {}.", visible(to)));
         };
         let text = visible(text);
         // What was said before comes first.
         self.rooms.publish_to(found.place, net);
-        send_line(net, other, format_args!("[from {}] {text}", session.name));
+        send_line(net, other, format_args!("[from {}] {text}", member.name));
         send_line(net, peer, format_args!("[to {}] {text}", found.name));
     }
 
     fn say_goodbye(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer) else { return };
-        let goodbye = format!("Goodbye, {}!", session.name);
+        let Some(member) = self.members.get(peer) else { return };
+        let goodbye = format!("Goodbye, {}!", member.name);
         self.depart(peer, net);
         tell(net, peer, goodbye);
         net.close(peer);
@@ -307,16 +301,16 @@ impl Chat {
 
     /// Forgets `peer`, which may be gone already.
     fn depart(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.remove(peer) else { return };
-        self.names.release(session.name);
-        self.give_up_place(session, net);
+        let Some(member) = self.members.remove(peer) else { return };
+        self.names.release(member.name);
+        self.give_up_place(member, net);
     }
 
     /// Whoever is moved to the free seat has to know.
-    fn give_up_place(&mut self, session: Session, net: &mut Net) {
-        let moved = self.rooms.leave(session.place, session.name, net);
-        if let Some(other) = moved.and_then(|peer| self.sessions.get_mut(peer)) {
-            other.place.seat = session.place.seat;
+    fn give_up_place(&mut self, member: Membership, net: &mut Net) {
+        let moved = self.rooms.leave(member.place, member.name, net);
+        if let Some(other) = moved.and_then(|peer| self.members.get_mut(peer)) {
+            other.place.seat = member.place.seat;
         }
     }
 

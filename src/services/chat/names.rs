@@ -75,7 +75,7 @@ impl fmt::Display for Name {
 
 /// Why somebody may not be called so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum NameRefusal {
     Malformed,
     Reserved,
     Guest,
@@ -83,14 +83,14 @@ pub(super) enum Refusal {
     Unchanged,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NameRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Malformed => write!(f, "A name is {RULE}."),
-            Refusal::Reserved => f.write_str("That name is reserved."),
-            Refusal::Guest => f.write_str("Only guests are called guest and a number."),
-            Refusal::Taken => f.write_str("That name is taken."),
-            Refusal::Unchanged => f.write_str("That is your name already."),
+            NameRefusal::Malformed => write!(f, "A name is {RULE}."),
+            NameRefusal::Reserved => f.write_str("That name is reserved."),
+            NameRefusal::Guest => f.write_str("Only guests are called guest and a number."),
+            NameRefusal::Taken => f.write_str("That name is taken."),
+            NameRefusal::Unchanged => f.write_str("That is your name already."),
         }
     }
 }
@@ -121,20 +121,25 @@ impl Names {
     }
 
     /// Names `peer`, until now called `old`, as it wishes.
-    pub(super) fn rename(&mut self, peer: Peer, old: Name, wish: &[u8]) -> Result<Name, Refusal> {
-        let name = Name::parse(wish).ok_or(Refusal::Malformed)?;
+    pub(super) fn rename(
+        &mut self,
+        peer: Peer,
+        old: Name,
+        wish: &[u8],
+    ) -> Result<Name, NameRefusal> {
+        let name = Name::parse(wish).ok_or(NameRefusal::Malformed)?;
         let folded = name.folded();
         if name == old {
-            return Err(Refusal::Unchanged);
+            return Err(NameRefusal::Unchanged);
         }
         if RESERVED.contains(&folded.as_str()) {
-            return Err(Refusal::Reserved);
+            return Err(NameRefusal::Reserved);
         }
         if name.guest_digits().is_some() {
-            return Err(if folded == old { Refusal::Unchanged } else { Refusal::Guest });
+            return Err(if folded == old { NameRefusal::Unchanged } else { NameRefusal::Guest });
         }
         if self.bearers.get(&folded).is_some_and(|bearer| *bearer != peer) {
-            return Err(Refusal::Taken);
+            return Err(NameRefusal::Taken);
         }
         self.release(old);
         self.bearers.insert(folded, peer);
@@ -194,16 +199,16 @@ mod tests {
         let (one, two) = (names.name_guest(peer(1)), names.name_guest(peer(2)));
         let ann = names.rename(peer(1), one, b"Ann").unwrap();
         let mut refused = |wish: &[u8]| names.rename(peer(2), two, wish).err();
-        assert_eq!(refused(b"aNN"), Some(Refusal::Taken));
+        assert_eq!(refused(b"aNN"), Some(NameRefusal::Taken));
         for wish in [&b"Server"[..], b"SERVER", b"operator", b"Operator"] {
-            assert_eq!(refused(wish), Some(Refusal::Reserved));
+            assert_eq!(refused(wish), Some(NameRefusal::Reserved));
         }
         for wish in [&b"guest1"[..], b"GUEST77", b"guest02", b"guest99999999999"] {
-            assert_eq!(refused(wish), Some(Refusal::Guest));
+            assert_eq!(refused(wish), Some(NameRefusal::Guest));
         }
-        assert_eq!(refused(b"guest2"), Some(Refusal::Unchanged));
-        assert_eq!(refused(b"Guest2"), Some(Refusal::Unchanged));
-        assert_eq!(refused(b"no spaces"), Some(Refusal::Malformed));
+        assert_eq!(refused(b"guest2"), Some(NameRefusal::Unchanged));
+        assert_eq!(refused(b"Guest2"), Some(NameRefusal::Unchanged));
+        assert_eq!(refused(b"no spaces"), Some(NameRefusal::Malformed));
         assert_eq!(refused(b"guest"), None);
         assert_eq!(names.find(b"ANN"), Some(peer(1)));
         assert_eq!(names.rename(peer(1), ann, b"ANN").unwrap().as_str(), "ANN");

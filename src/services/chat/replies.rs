@@ -17,8 +17,8 @@ impl Chat {
     pub(super) fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
         // Sorting thousands on demand would let one member slow down all others.
         let listed = self.rooms.members(room).take(LISTED);
-        let sessions = listed.filter_map(|member| self.sessions.get(member));
-        let mut names: Vec<Name> = sessions.map(|session| session.name).collect();
+        let members = listed.filter_map(|member| self.members.get(member));
+        let mut names: Vec<Name> = members.map(|member| member.name).collect();
         names.sort_unstable_by_key(|name| name.folded());
         let count = self.rooms.count(room);
         net.spend(LISTED_UNITS * count.min(LISTED));

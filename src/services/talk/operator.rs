@@ -1,6 +1,6 @@
 //! What the operator says, and to whom: to whoever spoke last, or to the one that was chosen.
 
-use super::{NO_OPERATOR, Stage, Talk};
+use super::{NO_OPERATOR, Status, Talk};
 use crate::engine::{Net, Peer};
 use crate::services::lines::is_bye;
 
@@ -59,7 +59,7 @@ impl Talk {
         let digits = number.strip_prefix('#').unwrap_or(number);
         let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
         let wanted = digits.parse::<u64>().ok().filter(|_| is_number)?;
-        let mut peers = self.sessions.iter().map(|(peer, _)| peer);
+        let mut peers = self.conversations.iter().map(|(peer, _)| peer);
         peers.find(|peer| peer.number() == wanted).filter(|peer| net.is_open(*peer))
     }
 
@@ -84,9 +84,9 @@ impl Talk {
     }
 
     fn say(&mut self, peer: Peer, text: &str, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer) else { return };
+        let Some(conversation) = self.conversations.get(peer) else { return };
         net.send(peer, text.as_bytes());
-        net.send(peer, session.framing.ending());
+        net.send(peer, conversation.line_ending.bytes());
         if is_bye(text.as_bytes()) {
             net.close(peer);
         }
@@ -95,23 +95,25 @@ impl Talk {
     /// Those who have spoken wait for an answer that will not come.
     pub(super) fn operator_left(&mut self, net: &mut Net) {
         self.has_operator = false;
-        let waiting: Vec<Peer> = (self.sessions.iter())
-            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting(_)))
+        let waiting: Vec<Peer> = (self.conversations.iter())
+            .filter(|(_, conversation)| {
+                matches!(conversation.status, Status::Heard | Status::Waiting(_))
+            })
             .map(|(peer, _)| peer)
             .collect();
         for peer in waiting {
-            self.forsake(peer, net);
+            self.dismiss(peer, net);
         }
     }
 
-    pub(super) fn forsake(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        let before = std::mem::replace(&mut session.stage, Stage::Forsaken);
-        if before != Stage::Forsaken {
+    pub(super) fn dismiss(&mut self, peer: Peer, net: &mut Net) {
+        let Some(conversation) = self.conversations.get_mut(peer) else { return };
+        let before = std::mem::replace(&mut conversation.status, Status::Dismissed);
+        if before != Status::Dismissed {
             net.send(peer, NO_OPERATOR);
-            net.send(peer, session.framing.ending());
+            net.send(peer, conversation.line_ending.bytes());
         }
-        if let Stage::Waiting(ticket) = before {
+        if let Status::Waiting(ticket) = before {
             self.waiting.leave(ticket);
             net.close(peer);
         }

@@ -257,7 +257,7 @@ fn a_steady_flow_of_lines_allocates_nothing() {
 
 #[test]
 fn a_member_costs_little_memory() {
-    let per_seat = size_of::<Option<(Peer, Session)>>() + 2 * size_of::<Peer>();
+    let per_seat = size_of::<Option<(Peer, Membership)>>() + 2 * size_of::<Peer>();
     let registry = 2 * size_of::<(Name, Peer)>() + size_of::<u32>();
     assert!(per_seat + registry < 200, "{}", per_seat + registry);
 }
