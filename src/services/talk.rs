@@ -17,7 +17,7 @@ use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 use crate::rate::{Bucket, Rate, RateLimit};
-use message::{MESSAGE_BYTES_MAX, MessageEnd, next_message};
+use message::{LineEnding, MESSAGE_BYTES_MAX, MessageEnd, next_message};
 use operator::Choice;
 use waiting::Queue;
 
@@ -39,9 +39,12 @@ const QUIET: Duration = Duration::from_millis(100);
 const UNFINISHED_MAX: usize = 256;
 /// Messages of one client; those beyond wait with it, and nothing is lost.
 pub const RATE: Rate = Rate { per_second: 1000.0, burst: 1000.0 };
-/// Whoever is over the rate is read again after this long at the soonest, so that more than one
-/// message is worth the way.
+/// A client over the rate is read again after this long at the soonest, so that it is worth it for
+/// more than one message.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// It is looked at again after this long at the latest, however slow the rate: whoever waits for us
+/// is not idle.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// What a message costs beside its bytes, in units of `Net::spend`.
 const MESSAGE_UNITS: usize = 1024;
 /// Of texts whose silence has come, so many bytes are looked at in one turn.
@@ -50,25 +53,6 @@ const QUIET_BYTES_MAX: usize = 64 * 1024;
 const ESCAPE_UNITS: usize = 16;
 const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
-
-/// How a client ends its messages, and so how it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LineEnding {
-    /// Not at all; or it has not said anything yet.
-    Bare,
-    Lf,
-    CrLf,
-}
-
-impl LineEnding {
-    fn bytes(self) -> &'static [u8] {
-        match self {
-            LineEnding::Bare => b"",
-            LineEnding::Lf => b"\n",
-            LineEnding::CrLf => b"\r\n",
-        }
-    }
-}
 
 /// How a conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,9 +75,12 @@ struct Conversation {
     line_ending: LineEnding,
     /// How the message before `unfinished` came to its end.
     before: MessageEnd,
-    /// Text that no newline has ended yet, and when the last of it came.
+    /// Text that no newline has ended yet.
     unfinished: Vec<u8>,
+    /// When the latest text came, or more of it waited with the engine.
     last_text: Time,
+    /// Whether more text waits with the engine.
+    has_more: bool,
     bucket: Bucket,
     /// Where in the row of those over the rate it is, if it is over.
     too_fast: Option<u64>,
@@ -147,6 +134,7 @@ impl Service for Talk {
             before: MessageEnd::Line(LineEnding::Bare),
             unfinished: Vec::new(),
             last_text: net.now(),
+            has_more: false,
             bucket: Bucket::default(),
             too_fast: None,
             watched: false,
@@ -160,6 +148,7 @@ impl Service for Talk {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        self.note_waiting_text(peer, net);
         let mut rest = input;
         while !rest.is_empty() && self.admits(peer, net) {
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
@@ -171,6 +160,9 @@ impl Service for Talk {
         }
         if rest.is_empty() {
             self.has_caught_up(peer);
+        }
+        if let Some(conversation) = self.conversations.get_mut(peer) {
+            conversation.has_more = !rest.is_empty();
         }
         input.len() - rest.len()
     }
@@ -192,7 +184,7 @@ impl Service for Talk {
     }
 
     fn make_room(&mut self, net: &mut Net) -> bool {
-        self.drop_too_fast(net) || self.turn_away_oldest(net)
+        self.drop_too_fast(net) || self.close_longest_waiting(net)
     }
 
     fn kicked(&mut self, peer: Peer, net: &mut Net) {
@@ -221,6 +213,7 @@ impl Service for Talk {
                 break;
             }
             self.quiet.pop_first();
+            self.note_waiting_text(peer, net);
             let Some(conversation) = self.conversations.get_mut(peer) else { continue };
             bytes += conversation.unfinished.len();
             conversation.watched = false;
@@ -250,12 +243,19 @@ impl Talk {
         if let (Some(limit), Some(conversation)) = (&self.limit, self.conversations.get(peer)) {
             let wait = limit.wait(conversation.bucket, net.now());
             if !wait.is_zero() {
-                net.pause_until(peer, net.now().after(wait.max(PAUSE_MIN)));
+                net.pause_until(peer, net.now().after(wait.clamp(PAUSE_MIN, PAUSE_MAX)));
                 self.is_too_fast(peer);
                 return false;
             }
         }
         !net.has_had_its_share()
+    }
+
+    /// While text of `peer` waits with the engine, the client is not silent.
+    fn note_waiting_text(&mut self, peer: Peer, net: &Net) {
+        if let Some(conversation) = self.conversations.get_mut(peer).filter(|c| c.has_more) {
+            conversation.last_text = net.now();
+        }
     }
 
     /// A line of input, or what there is of one. Returns how much has been used: telnet's commands

@@ -142,7 +142,7 @@ impl Filter {
             (CommandState::Text | CommandState::Return, _) => self.push(byte, text),
             (CommandState::Command, IAC) => text.push(IAC),
             (CommandState::Command, WILL | WONT | DO | DONT) => {
-                self.state = CommandState::Option(byte)
+                self.state = CommandState::Option(byte);
             }
             (CommandState::Command, SB) => self.state = CommandState::Inside,
             (CommandState::Command, COMMAND_MIN..) => {}
@@ -158,7 +158,7 @@ impl Filter {
             (CommandState::InsideCommand, SE) => self.inside = Vec::new(),
             (CommandState::Inside, IAC) => self.state = CommandState::InsideCommand,
             (CommandState::Inside | CommandState::InsideCommand, _) => {
-                self.go_inside(state, byte, text)
+                self.go_inside(state, byte, text);
             }
         }
         None

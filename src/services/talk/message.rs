@@ -1,11 +1,28 @@
 //! Where one message of a talk client ends and the next begins, and what in it is not text.
 
-use super::LineEnding;
-
 /// Text longer than this is shown in pieces, be it a line or not.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// The longest end of a line.
 const LINE_END_BYTES: usize = 2;
+
+/// How a client ends its messages, and so how it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnding {
+    /// Not at all; or it has not said anything yet.
+    Bare,
+    Lf,
+    CrLf,
+}
+
+impl LineEnding {
+    pub(super) fn bytes(self) -> &'static [u8] {
+        match self {
+            LineEnding::Bare => b"",
+            LineEnding::Lf => b"\n",
+            LineEnding::CrLf => b"\r\n",
+        }
+    }
+}
 
 /// How a message came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -34,6 +34,12 @@ impl Queue {
     pub(super) fn leave(&mut self, ticket: u64) {
         self.peers.remove(&ticket);
     }
+
+    /// Takes the oldest out, past those that are closing: they have no place to give.
+    fn take_oldest(&mut self, net: &Net) -> Option<Peer> {
+        let peers = std::iter::from_fn(|| self.peers.pop_first());
+        peers.map(|(_, peer)| peer).find(|peer| net.is_open(*peer))
+    }
 }
 
 impl Talk {
@@ -44,13 +50,13 @@ impl Talk {
             conversation.status = Status::Waiting(ticket);
         }
         if self.waiting.peers.len() > (net.places() / PLACES_PER_WAITING).max(1) {
-            self.turn_away_oldest(net);
+            self.close_longest_waiting(net);
         }
     }
 
-    /// Closes whoever has waited longest. False: nobody waits.
-    pub(super) fn turn_away_oldest(&mut self, net: &mut Net) -> bool {
-        let Some((_, peer)) = self.waiting.peers.pop_first() else { return false };
+    /// Closes the client that has waited longest. False: nobody waits.
+    pub(super) fn close_longest_waiting(&mut self, net: &mut Net) -> bool {
+        let Some(peer) = self.waiting.take_oldest(net) else { return false };
         if let Some(conversation) = self.conversations.get_mut(peer) {
             conversation.status = Status::Dismissed;
             net.send(peer, TOO_MANY_WAIT);
@@ -77,15 +83,18 @@ impl Talk {
         }
     }
 
-    /// Closes whoever has been over the rate for longest, at once: in leaving politely it could
-    /// take its time. False: nobody is.
+    /// Drops the client that has been over the rate for longest, without waiting for its FIN: that
+    /// may be far behind. False: nobody is over the rate.
     pub(super) fn drop_too_fast(&mut self, net: &mut Net) -> bool {
-        let Some((_, peer)) = self.too_fast.peers.pop_first() else { return false };
+        let Some(peer) = self.too_fast.take_oldest(net) else { return false };
         if let Some(conversation) = self.conversations.get(peer) {
             net.send(peer, TOO_FAST);
             net.send(peer, conversation.line_ending.bytes());
         }
         net.leave(peer);
+        if self.partner() == Some(peer) {
+            net.show(&format!("{peer} has left: over the rate, and others wait for its place"));
+        }
         true
     }
 
@@ -191,5 +200,34 @@ mod tests {
             assert_eq!(stage.is_over(peer), gives_way);
         }
         assert_eq!(stage.hear(two), "You are too fast to keep a place that others wait for.\n");
+    }
+    #[test]
+    fn who_is_leaving_already_has_no_place_to_give() {
+        let rate = Rate { per_second: 10.0, burst: 1.0 };
+        let limits = Limits { connections: 20, ..Limits::default() };
+        let mut stage = Stage::with(limits, Quota::default(), Talk::new(Some(rate)));
+        let (fast, asker, next) = (stage.join(), asker(&mut stage), stage.join());
+        stage.say(fast, "1\n2\n3\n");
+        stage.stalled.extend([fast, asker]);
+        // Both are closing, and read nothing of what that takes.
+        stage.tell(Some(&format!("/to {} BYE", fast.number())));
+        stage.tell(Some(&format!("/to {} BYE", asker.number())));
+        assert!(!stage.engine.make_room());
+        stage.say(next, "1\n2\n3\n");
+        assert!(stage.engine.make_room());
+        stage.flush();
+        assert!(stage.is_over(next) && !stage.is_over(fast) && !stage.is_over(asker));
+    }
+
+    #[test]
+    fn the_operator_is_told_that_its_partner_was_dropped() {
+        let rate = Rate { per_second: 10.0, burst: 1.0 };
+        let mut stage = Stage::new(Talk::new(Some(rate)));
+        let peer = stage.join();
+        stage.say(peer, "1\n2\n3\n");
+        drop(stage.screen());
+        assert!(stage.engine.make_room());
+        stage.flush();
+        assert_eq!(stage.screen(), "#1 has left: over the rate, and others wait for its place\n");
     }
 }

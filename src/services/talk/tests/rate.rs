@@ -1,9 +1,11 @@
 //! Messages above the rate, which wait, and the work of a turn.
 
 use super::*;
+use crate::engine::{Limits, Quota};
 
-fn slow_stage() -> (Stage, Peer) {
-    let rate = Rate { per_second: 10.0, burst: 2.0 };
+/// A talk that shows so many messages a second, in bursts of a fifth of that, and a client.
+fn slow_stage(per_second: f64) -> (Stage, Peer) {
+    let rate = Rate { per_second, burst: (per_second / 5.0).max(1.0) };
     let mut stage = Stage::new(Talk::new(Some(rate)));
     let peer = stage.join();
     (stage, peer)
@@ -11,7 +13,7 @@ fn slow_stage() -> (Stage, Peer) {
 
 #[test]
 fn each_line_of_telnet_is_a_message_within_the_rate_and_none_follows_bye() {
-    let (mut stage, peer) = slow_stage();
+    let (mut stage, peer) = slow_stage(10.0);
     stage.say(peer, b"\xff\xf1one\r\0two\r\0three\r\0BYE\r\0\xff\xfd\x01four\r\0");
     assert_eq!(stage.screen(), "Client says: one\nClient says: two\n");
     stage.pass(Duration::from_millis(100));
@@ -25,7 +27,7 @@ fn each_line_of_telnet_is_a_message_within_the_rate_and_none_follows_bye() {
 
 #[test]
 fn messages_above_the_rate_wait_in_order_and_none_is_lost() {
-    let (mut stage, peer) = slow_stage();
+    let (mut stage, peer) = slow_stage(10.0);
     let lines: Vec<String> = (0..100).map(|number| format!("Client says: {number}")).collect();
     let said: String = (0..100).map(|number| format!("{number}\n")).collect();
     stage.say(peer, said);
@@ -44,7 +46,7 @@ fn messages_above_the_rate_wait_in_order_and_none_is_lost() {
 
 #[test]
 fn goodbye_behind_a_flood_is_heard_when_its_turn_has_come() {
-    let (mut stage, peer) = slow_stage();
+    let (mut stage, peer) = slow_stage(10.0);
     stage.say(peer, format!("{}BYE\nmore\n", "x\n".repeat(20)));
     stage.pass(Duration::from_millis(1_700));
     assert!(!stage.is_over(peer));
@@ -55,7 +57,7 @@ fn goodbye_behind_a_flood_is_heard_when_its_turn_has_come() {
 
 #[test]
 fn the_end_of_the_input_behind_a_flood_comes_behind_all_of_it() {
-    let (mut stage, peer) = slow_stage();
+    let (mut stage, peer) = slow_stage(10.0);
     stage.say(peer, format!("{}the end", "x\n".repeat(20)));
     stage.finish(peer);
     while !stage.engine.wants_input(peer) {
@@ -105,4 +107,35 @@ fn many_silences_that_end_at_once_are_no_one_turns_work() {
     }
     assert_eq!(shown.iter().sum::<usize>(), 100);
     assert!(shown.iter().all(|count| (1..20).contains(count)), "{shown:?}");
+}
+
+#[test]
+fn what_waits_for_the_rate_is_not_silent_and_stays_part_of_its_line() {
+    let (mut stage, peer) = slow_stage(1.0);
+    let mut long = vec![b'x'; MESSAGE_BYTES_MAX];
+    long.extend_from_slice(b"  ");
+    stage.say(peer, long);
+    // The first piece has used up the rate, so this waits.
+    stage.say(peer, "BYE\nnext\n");
+    stage.pass(Duration::from_millis(900));
+    assert_eq!(stage.screen().lines().count(), 1);
+    stage.pass(Duration::from_millis(1200));
+    assert_eq!(stage.screen(), "Client says:   BYE\nClient says: next\n");
+    assert!(!stage.is_over(peer), "the end of a long line is no goodbye");
+}
+
+#[test]
+fn who_waits_for_the_rate_is_not_idle() {
+    let rate = Rate { per_second: 0.001, burst: 1.0 };
+    let quota = Quota { idle: OFFER.idle, ..Quota::default() };
+    let mut stage = Stage::with(Limits::default(), quota, Talk::new(Some(rate)));
+    let peer = stage.join();
+    stage.say(peer, "one\ntwo\n");
+    stage.pass(Duration::from_secs(999));
+    assert_eq!(stage.screen(), "Client says: one\n");
+    stage.pass(Duration::from_secs(1));
+    assert_eq!(stage.screen(), "Client says: two\n");
+    assert!(!stage.is_over(peer));
+    stage.pass(Duration::from_secs(601));
+    assert!(stage.is_over(peer), "nothing waits any more");
 }
