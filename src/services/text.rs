@@ -86,7 +86,7 @@ fn is_key(character: char) -> bool {
 }
 
 /// Symbols that have a look as an emoji, roughly.
-fn is_pictograph(character: char) -> bool {
+pub(crate) fn is_pictograph(character: char) -> bool {
     matches!(character,
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
         | '\u{2194}'..='\u{2199}' | '\u{21a9}'..='\u{21aa}' | '\u{231a}'..='\u{231b}'

@@ -15,6 +15,7 @@ mod replies;
 mod rooms;
 
 use command::ChatCommand;
+pub(crate) use names::is_name;
 use names::{Name, Names};
 use pace::{Pace, Verdict};
 use replies::{send_line, tell};

@@ -25,11 +25,16 @@ pub(super) struct Name {
     length: u8,
 }
 
+/// Whether `text` is a well-formed name, as `RULE` has it.
+pub(crate) fn is_name(text: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=NAME_BYTES).contains(&text.len()) && text.iter().all(is_allowed)
+}
+
 impl Name {
     /// `text` as a name, if it is well-formed.
     pub(super) fn parse(text: &[u8]) -> Option<Name> {
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if text.is_empty() || text.len() > NAME_BYTES || !text.iter().all(allowed) {
+        if !is_name(text) {
             return None;
         }
         let mut bytes = [0; NAME_BYTES];
