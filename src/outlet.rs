@@ -123,7 +123,7 @@ impl Outlet {
                 // Nobody reads any more, or the disk is full: that may change.
                 Err(error) => {
                     self.failed = Some(error);
-                    self.lost += self.queue.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    self.lost += lines(self.queue.make_contiguous());
                     self.queue.clear();
                 }
             }

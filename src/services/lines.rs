@@ -22,14 +22,19 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// How many bytes the first line of `text` has, with its LF; `None`: it has not ended yet.
+pub(super) fn line_length(text: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', text).map(|end| end + 1)
+}
+
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end = memchr::memchr(b'\n', rest)?;
-        self.used += end + 1;
-        let line = &rest[..end];
+        let length = line_length(rest)?;
+        self.used += length;
+        let line = &rest[..length - 1];
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }

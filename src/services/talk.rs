@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Offer;
-use super::lines::{is_bye, without_padding};
+use super::lines::{is_bye, line_length, without_padding};
 use super::telnet::Telnet;
 use super::text::visible;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
@@ -151,7 +151,7 @@ impl Service for Talk {
         self.note_waiting_text(peer, net);
         let mut rest = input;
         while !rest.is_empty() && self.admits(peer, net) {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+            let end = line_length(rest).unwrap_or(rest.len());
             let used = self.take_line(peer, &rest[..end], net);
             if !net.is_open(peer) {
                 return input.len();

@@ -2,7 +2,7 @@
 
 use super::{Chat, LINE_BYTES};
 use crate::engine::{Net, Peer};
-use crate::services::lines::Lines;
+use crate::services::lines::{Lines, line_length};
 
 impl Chat {
     /// Takes lines from among telnet's commands. Whatever is no line yet is kept with those.
@@ -52,9 +52,9 @@ impl Chat {
         if !member.is_skipping {
             return 0;
         }
-        let end = memchr::memchr(b'\n', input);
-        member.is_skipping = end.is_none();
-        end.map_or(input.len(), |end| end + 1)
+        let length = line_length(input);
+        member.is_skipping = length.is_none();
+        length.unwrap_or(input.len())
     }
 }
 

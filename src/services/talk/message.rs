@@ -1,5 +1,7 @@
 //! Where one message of a talk client ends and the next begins, and what in it is not text.
 
+use crate::services::lines::line_length;
+
 /// Text longer than this is shown in pieces, be it a line or not.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// The longest end of a line.
@@ -56,14 +58,14 @@ impl MessageEnd {
 pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], MessageEnd, usize)> {
     let most = MESSAGE_BYTES_MAX + LINE_END_BYTES;
     let head = &text[..text.len().min(most)];
-    match head.iter().position(|byte| *byte == b'\n') {
-        Some(end) => {
-            let line = &head[..end];
+    match line_length(head) {
+        Some(length) => {
+            let line = &head[..length - 1];
             let (line, line_ending) = match line.strip_suffix(b"\r") {
                 Some(line) => (line, LineEnding::CrLf),
                 None => (line, LineEnding::Lf),
             };
-            Some((line, MessageEnd::Line(line_ending), end + 1))
+            Some((line, MessageEnd::Line(line_ending), length))
         }
         None if head.len() < most => None,
         None => {
