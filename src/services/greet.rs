@@ -1,7 +1,7 @@
 //! Greet: says hello, tells the client its own address as this side sees it, and closes.
 //!
-//! A connection has no state: everything happens when it opens. That no client loses the greeting,
-//! not even one that sends before it reads, is the engine's work (flush, FIN, drain, close).
+//! A connection has no state: everything happens when it opens. The engine sees to it that no
+//! client loses the greeting, not even one that sends before it reads (flush, FIN, drain, close).
 
 use std::fmt;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub const OFFER: Offer = Offer {
 pub struct Greet {
     template: Template,
     host_name: String,
-    /// The greeting being written, here only so that its memory is used again.
+    /// The greeting being written, kept so that its memory is used again.
     greeting: Vec<u8>,
 }
 
@@ -58,7 +58,7 @@ impl Greet {
     }
 }
 
-/// What greet says, ready to be filled in: nothing is parsed while clients wait.
+/// What greet says, parsed once and for all: a greeting only has to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
@@ -147,7 +147,7 @@ impl Part {
     }
 }
 
-/// The time in UTC; it prints as RFC 3339. A time after the year 9999 is given as the last one.
+/// The time in UTC, which prints as RFC 3339. Any time after the year 9999 is the last one before.
 fn timestamp(seconds: u64) -> Timestamp {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
@@ -155,9 +155,9 @@ fn timestamp(seconds: u64) -> Timestamp {
 
 struct Parser<'a> {
     source: &'a str,
-    /// The byte that comes next.
+    /// Where in `source` the next character is.
     at: usize,
-    /// Verbatim text that still has to become a part.
+    /// Verbatim text that is not a part yet.
     text: String,
     parts: Vec<Part>,
 }

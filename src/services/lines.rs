@@ -1,7 +1,7 @@
-//! Lines out of a stream: complete ones from a slice of input, and how much of it they used. Also
-//! what is no text in them, and which of them is a goodbye.
+//! Complete lines at the head of some input, and how much of it they used. Also what in a line is
+//! not text, and which line is a goodbye.
 
-/// Either side says this, alone, to end a conversation.
+/// What either side says, on its own, to end a conversation.
 const BYE: &[u8] = b"BYE";
 
 /// The complete lines at the head of `input`, without their LF or CRLF. `used` grows as they are
@@ -39,13 +39,12 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// `text` without the NUL bytes around it that C programs send along from their buffers.
+/// `text` without the NUL bytes around it, which C programs send along with their strings.
 pub(crate) fn without_padding(text: &[u8]) -> &[u8] {
     trim(text, |byte| byte == 0)
 }
 
-/// `text` without the blanks and the padding around it: what is compared with a word that means
-/// something.
+/// `text` without blanks and NUL bytes around it, to be compared with a keyword.
 pub(crate) fn core(text: &[u8]) -> &[u8] {
     trim(text, |byte| byte == 0 || byte.is_ascii_whitespace())
 }

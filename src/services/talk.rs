@@ -1,8 +1,8 @@
 //! Talk: one client and the operator at the server's console, in turns or not, until `BYE`.
 //!
 //! Clients may end their messages with a newline or, as classic socket programs do, just send
-//! them: text without a newline is a message once nothing has followed it for `QUIET`. The
-//! operator answers each client in that client's own framing.
+//! them: text without a newline is a message once nothing has followed it for `QUIET`. Each client
+//! is answered with the line ending that it uses itself.
 
 mod message;
 mod operator;
@@ -35,9 +35,10 @@ pub const OFFER: Offer = Offer {
 
 /// How long text without a newline waits for more before it counts as a message.
 const QUIET: Duration = Duration::from_millis(100);
-/// While so many clients have unfinished text, that of further ones is shown at once.
+/// While this many clients have unfinished text, that of any other is shown at once.
 const UNFINISHED_MAX: usize = 256;
-/// Messages of one client; those beyond wait with it, and nothing is lost.
+/// The messages of one client that are shown. Further ones are not read yet, so they wait with the
+/// client; what has been read already is lost if the connection breaks meanwhile.
 pub const RATE: Rate = Rate { per_second: 1000.0, burst: 1000.0 };
 /// A client over the rate is read again after this long at the soonest, so that it is worth it for
 /// more than one message.
@@ -47,33 +48,32 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// What a message costs beside its bytes, in units of `Net::spend`.
 const MESSAGE_UNITS: usize = 1024;
-/// Of texts whose silence has come, so many bytes are looked at in one turn.
+/// Of the texts after which nothing has followed, this many bytes are shown in one turn.
 const QUIET_BYTES_MAX: usize = 64 * 1024;
-/// What each byte costs by which a message grows as it is made visible.
+/// What each byte costs by which a message grows when it is made visible.
 const ESCAPE_UNITS: usize = 16;
 const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
-/// How a conversation stands.
+/// How far a conversation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     /// The client has not said anything yet.
     Silent,
-    /// It has been heard.
+    /// It has said something.
     Heard,
-    /// It has been heard and will say no more; only an answer is still to come. Which in the row
-    /// of those who wait it is.
+    /// It has closed its side and only waits for an answer; its ticket in `Talk::waiting`.
     Waiting(u64),
-    /// It has been told that there is no operator.
+    /// It has been told that no answer will come.
     Dismissed,
 }
 
 /// One conversation.
 struct Conversation {
     status: Status,
-    /// As its latest message was; a guess as long as no newline has come.
+    /// That of its latest message; a guess as long as no newline has come.
     line_ending: LineEnding,
-    /// How the message before `unfinished` came to its end.
+    /// How the message before `unfinished` ended.
     before: MessageEnd,
     /// Text that no newline has ended yet.
     unfinished: Vec<u8>,
@@ -82,26 +82,27 @@ struct Conversation {
     /// Whether more text waits with the engine.
     has_more: bool,
     bucket: Bucket,
-    /// Where in the row of those over the rate it is, if it is over.
+    /// Its ticket in `Talk::too_fast`, while it is over the rate.
     too_fast: Option<u64>,
-    /// Whether an entry in `Talk::quiet` will look at `unfinished`.
+    /// Whether it has an entry in `Talk::quiet`.
     watched: bool,
 }
 
 /// All conversations, and which one the operator is in.
 pub struct Talk {
     conversations: Table<Conversation>,
-    /// Whose unfinished text to look at when.
+    /// When to look at whose unfinished text: nothing may have followed it by then.
     quiet: BTreeSet<(Time, Peer)>,
-    /// Who has spoken last.
+    /// Whoever spoke last.
     last_speaker: Option<Peer>,
-    /// Whom plain text of the operator goes to.
+    /// Where the operator's plain text goes.
     choice: Choice,
-    /// Whose words are last on the operator's screen.
+    /// Whose message is the last one on the operator's screen.
     on_screen: Option<Peer>,
     has_operator: bool,
-    /// Those who wait for an answer, and those who are over the rate.
+    /// Clients that have closed their side and wait for an answer.
     waiting: Queue,
+    /// Clients that are over the rate.
     too_fast: Queue,
     telnet: Telnet,
     /// `None`: every message is shown at once.
@@ -142,7 +143,7 @@ impl Service for Talk {
         self.conversations.insert(peer, conversation);
     }
 
-    /// What is over the rate stays with the engine.
+    /// Little at a time: what is over the rate stays with the engine.
     fn read_bytes(&self) -> usize {
         MESSAGE_BYTES_MAX
     }
@@ -159,7 +160,7 @@ impl Service for Talk {
             rest = &rest[used..];
         }
         if rest.is_empty() {
-            self.has_caught_up(peer);
+            self.caught_up(peer);
         }
         if let Some(conversation) = self.conversations.get_mut(peer) {
             conversation.has_more = !rest.is_empty();
@@ -167,15 +168,14 @@ impl Service for Talk {
         input.len() - rest.len()
     }
 
-    /// The client will say no more, but it may still wait for an answer (`nc -N`): the
-    /// conversation stays until the operator ends it, nothing happens for too long, or too many
-    /// wait.
+    /// The client will say no more, but it may still wait for an answer (`nc -N`). The conversation
+    /// goes on until the operator ends it, it has been idle for too long, or too many wait.
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
         self.take_unfinished(peer, MessageEnd::Input, net);
         match self.conversations.get_mut(peer) {
-            // Whoever has just said goodbye waits for nothing.
+            // A client that has just said goodbye is not open any more, and waits for nothing.
             Some(conversation) if conversation.status == Status::Heard && net.is_open(peer) => {
                 self.wait(peer, net);
             }
@@ -194,7 +194,7 @@ impl Service for Talk {
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
-        // What it said before the connection broke was said.
+        // What it said before the connection broke is shown.
         let text = self.telnet.forget(peer);
         self.take_text(peer, &text, net);
         self.take_unfinished(peer, MessageEnd::Input, net);
@@ -244,7 +244,7 @@ impl Talk {
             let wait = limit.wait(conversation.bucket, net.now());
             if !wait.is_zero() {
                 net.pause_until(peer, net.now().after(wait.clamp(PAUSE_MIN, PAUSE_MAX)));
-                self.is_too_fast(peer);
+                self.went_too_fast(peer);
                 return false;
             }
         }
@@ -258,8 +258,8 @@ impl Talk {
         }
     }
 
-    /// A line of input, or what there is of one. Returns how much has been used: telnet's commands
-    /// may be in it, and another kind of line end.
+    /// Takes a line of input, or the beginning of one. Returns how much of it has been used: telnet
+    /// commands may be in it, and telnet's own kind of line end.
     fn take_line(&mut self, peer: Peer, line: &[u8], net: &mut Net) -> usize {
         if !self.telnet.concerns(peer, line) {
             self.take_text(peer, line, net);
@@ -280,7 +280,7 @@ impl Talk {
             return;
         };
         if conversation.unfinished.is_empty() && conversation.last_text.after(QUIET) <= net.now() {
-            conversation.before.is_long_ago();
+            conversation.before.silence_followed();
         }
         conversation.unfinished.extend_from_slice(text);
         conversation.last_text = net.now();
@@ -290,7 +290,7 @@ impl Talk {
         self.watch(peer, net);
     }
 
-    /// What has come to its end of the text so far.
+    /// Takes the messages that have ended out of the text so far.
     fn take_messages(&mut self, peer: Peer, net: &mut Net) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         let text = std::mem::take(&mut conversation.unfinished);
@@ -306,7 +306,7 @@ impl Talk {
         }
     }
 
-    /// The text that no newline has ended is a message after all.
+    /// Takes the text that no newline has ended for a message.
     fn take_unfinished(&mut self, peer: Peer, end: MessageEnd, net: &mut Net) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         let text = std::mem::take(&mut conversation.unfinished);
@@ -316,7 +316,7 @@ impl Talk {
         }
     }
 
-    /// Sees to it that unfinished text is looked at when it has been quiet for long enough.
+    /// Sees to it that unfinished text is looked at once nothing has followed it for long enough.
     fn watch(&mut self, peer: Peer, net: &mut Net) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         if !conversation.watched && self.quiet.len() >= UNFINISHED_MAX {
@@ -330,7 +330,7 @@ impl Talk {
         }
     }
 
-    /// One message, or a piece of a long one. False: it was the last one.
+    /// Takes one message, or a piece of a long one. False: it was a goodbye.
     fn message(&mut self, peer: Peer, text: &[u8], end: MessageEnd, net: &mut Net) -> bool {
         let Some(conversation) = self.conversations.get_mut(peer) else { return false };
         if let Some(limit) = &self.limit {
@@ -344,11 +344,11 @@ impl Talk {
         };
         let text = without_padding(text);
         if text.is_empty() && before.was_a_guess() {
-            // The newline of what has been shown already.
+            // The newline that belongs to what has been shown already.
             return true;
         }
         self.show(peer, text, net);
-        // A piece of a long text that happens to read so is no goodbye.
+        // A piece of a long text that happens to read like a goodbye is none.
         if is_bye(text) && before != MessageEnd::Length && end != MessageEnd::Length {
             net.close(peer);
             return false;

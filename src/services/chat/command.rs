@@ -1,4 +1,4 @@
-//! What a member means by a line. Says nothing about whether it may.
+//! What a member means by a line. Whether it may do that is not decided here.
 
 use crate::services::lines::{is_bye, without_padding};
 
@@ -20,9 +20,9 @@ pub(super) enum ChatCommand<'a> {
     Rooms,
     Help,
     Leave,
-    /// A command without what it needs; how it is used.
+    /// A command without its arguments; how it is used.
     Misused(&'static str),
-    /// No such command; its name.
+    /// There is no command of that name.
     Unknown(&'a [u8]),
 }
 
@@ -40,7 +40,7 @@ pub(super) const HELP: [&str; 10] = [
     "/quit or BYE    leave",
 ];
 
-/// What `line`, without its line end, means.
+/// What `line`, without its line ending, means.
 pub(super) fn parse(line: &[u8]) -> ChatCommand<'_> {
     let line = without_padding(line);
     match line {
@@ -80,7 +80,7 @@ fn parse_command(command: &[u8]) -> ChatCommand<'_> {
     }
 }
 
-/// The first word of `text`, and the rest without blanks around it.
+/// The first word of `text`, and the rest, trimmed.
 pub(super) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_may_have_blanks_around_what_they_need_and_any_case() {
+    fn commands_may_have_blanks_around_their_arguments_and_any_case() {
         assert_eq!(parse(b"/nick  ann "), ChatCommand::Nick(b"ann"));
         assert_eq!(parse(b"/JOIN rust"), ChatCommand::Join(b"rust"));
         assert_eq!(parse(b"/me waves  twice "), ChatCommand::Act(b"waves  twice"));

@@ -1,9 +1,8 @@
 //! Chat: everybody in a room, line by line, until `BYE`.
 //!
-//! A member says lines of UTF-8; this file decides what each of them does. Where a member sits
-//! and what a room is sent is the business of `rooms`, who is called what that of `names`. Lines
-//! to one member alone begin with `** ` (or `[`, for private messages), which nothing that a
-//! member can say to others does.
+//! Members send lines of UTF-8, and this file decides what each line does. `rooms` knows who is in
+//! which room and what it is sent, `names` who has which name. Lines to one member alone begin with
+//! `** `, or with `[` for private messages, as nothing does that a member says to others.
 
 mod command;
 mod gathering;
@@ -39,17 +38,17 @@ pub const OFFER: Offer = Offer {
     datagram: None,
 };
 
-/// Lines that a member may send; further ones are dropped, and it is told so.
+/// The lines that a member may send. Further ones are dropped, of which it is told.
 pub const RATE: Rate = Rate { per_second: 10.0, burst: 30.0 };
-/// The longest line, without its line end. The member is told of a longer one, which is dropped.
+/// The longest line, without its line ending. A longer one is dropped, of which its member is told.
 const LINE_BYTES: usize = 1024;
 const OVERLONG: &str = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
 /// What a line costs before anything is done for it, in units of `Net::spend`.
 const LINE_UNITS: usize = 64;
-/// What a byte costs that is looked at one by one.
+/// What each byte costs that is made visible.
 const VISIBLE_UNITS: usize = 4;
 
-/// What a member is, from the welcome to the goodbye. Whoever has none is leaving.
+/// What is known of a member, from the welcome to the goodbye. A peer that has none is leaving.
 #[derive(Clone, Copy)]
 struct Membership {
     name: Name,
@@ -59,7 +58,7 @@ struct Membership {
     is_skipping: bool,
 }
 
-/// For those who do not keep up. Whatever they have read so far may stop within a line.
+/// The last word to a member that does not keep up. What it has read so far may end within a line.
 const TOO_SLOW: &[u8] =
     b"[...]\n** You are too far behind with reading. What you missed is gone. Goodbye!\n";
 
@@ -69,9 +68,9 @@ pub struct Chat {
     names: Names,
     rooms: Rooms,
     telnet: Telnet,
-    /// `None`: everybody may send as many lines as it likes.
+    /// `None`: members may send any number of lines.
     limit: Option<RateLimit>,
-    /// The line being put together; here only so that it need not be allocated each time.
+    /// The line being put together, kept so that its memory is used again.
     line: String,
 }
 
@@ -109,7 +108,7 @@ impl Service for Chat {
     }
 
     fn kicked(&mut self, peer: Peer, net: &mut Net) {
-        // In parting the room sends what it has gathered; behind that comes the last word.
+        // As it leaves, it is sent what its room has gathered. The last word comes after that.
         self.depart(peer, net);
         tell(net, peer, "You were kicked by the operator.");
     }
@@ -150,7 +149,7 @@ impl Chat {
         }
     }
 
-    /// Does what `line` says, if it is not one too many.
+    /// Does what `line` says, if it is within the rate.
     fn obey(&mut self, peer: Peer, line: &[u8], net: &mut Net) {
         net.spend(LINE_UNITS);
         if line.len() > LINE_BYTES {
@@ -158,17 +157,17 @@ impl Chat {
         }
         match command::parse(line) {
             ChatCommand::Nothing => {}
-            // Who wants to leave is not held back.
+            // A member that wants to leave is not held back.
             ChatCommand::Leave => self.say_goodbye(peer, net),
-            // Nothing is done for a line before it is known to be within the rate.
+            // Before anything is done for the line.
             _ if !self.admits(peer, net) => {}
             _ if self.grows_overlong(line, net) => tell(net, peer, OVERLONG),
             command => self.act(peer, &command, net),
         }
     }
 
-    /// Whether `line` is too long for others once it has been made visible: an escape sequence
-    /// takes four times the room there, and nobody's queue may be filled that way.
+    /// Whether `line` grows too long as it is made visible: control characters become four times as
+    /// long, and nobody may fill others' queues that way.
     fn grows_overlong(&mut self, line: &[u8], net: &mut Net) -> bool {
         if line.len() * text::GROWTH_MAX <= LINE_BYTES {
             return false;
@@ -179,7 +178,7 @@ impl Chat {
         self.line.len() > LINE_BYTES
     }
 
-    /// Whether others would see `text` behind a name as the server's own words.
+    /// Whether others would take `text`, behind a name, for the server's own words.
     fn reads_like_news(&mut self, text: &[u8]) -> bool {
         self.line.clear();
         push_visible(&mut self.line, text);
@@ -192,7 +191,7 @@ impl Chat {
         }
     }
 
-    /// Whether one more line of `peer` is within its rate. Tells it when it no longer is.
+    /// Whether one more line of `peer` is within the rate. Tells it when it no longer is.
     fn admits(&mut self, peer: Peer, net: &mut Net) -> bool {
         let Some(member) = self.members.get_mut(peer) else { return false };
         let Some(limit) = &self.limit else { return true };
@@ -300,14 +299,14 @@ impl Chat {
         net.close(peer);
     }
 
-    /// Forgets `peer`, which may be gone already.
+    /// Takes `peer` out of the chat, unless it has left already.
     fn depart(&mut self, peer: Peer, net: &mut Net) {
         let Some(member) = self.members.remove(peer) else { return };
         self.names.release(member.name);
         self.give_up_place(member, net);
     }
 
-    /// Whoever is moved to the free seat has to know.
+    /// Leaves the member's place. If another member is moved to that seat, it has to know.
     fn give_up_place(&mut self, member: Membership, net: &mut Net) {
         let moved = self.rooms.leave(member.place, member.name, net);
         if let Some(other) = moved.and_then(|peer| self.members.get_mut(peer)) {

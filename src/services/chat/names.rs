@@ -1,4 +1,4 @@
-//! What members and rooms may be called, and who is called what.
+//! What names members and rooms may have, and which member has which name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,18 +9,18 @@ use crate::engine::Peer;
 
 /// The longest name.
 const NAME_BYTES: usize = 20;
-/// Names that would lend their bearer an authority it does not have, in lower case.
+/// Names that would give a member an authority that it does not have, in lower case.
 const RESERVED: [&str; 2] = ["server", "operator"];
-/// Newcomers are called this and a number.
+/// A newcomer's name is this and a number.
 const GUEST: &[u8] = b"guest";
 
-/// What may be a name, in words.
+/// What a name may consist of, in words.
 pub(super) const RULE: &str = "1 to 20 of the letters a-z and A-Z, digits, - and _";
 
-/// A well-formed name. Small, and without memory of its own.
+/// A well-formed name. Small, and without memory on the heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
-    /// ASCII, and zeros behind it: so that the order of the bytes is that of the names.
+    /// ASCII, padded with zeros, so that the bytes have the order of the names.
     bytes: [u8; NAME_BYTES],
     length: u8,
 }
@@ -44,15 +44,15 @@ impl Name {
 
     fn guest(number: u32) -> Name {
         let mut bytes = [0; NAME_BYTES];
-        // Always fits: 5 letters and at most 10 digits.
+        // It always fits: 5 letters and at most 10 digits.
         let _ = write!(&mut bytes[..], "guest{number}");
         let length = bytes.iter().take_while(|byte| **byte != 0).count();
         Name { bytes, length: u8::try_from(length).unwrap_or_default() }
     }
 
-    /// The name as it is shown.
+    /// The name as it is written.
     pub(super) fn as_str(&self) -> &str {
-        // Always valid: ASCII.
+        // It is always valid: ASCII.
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 
@@ -62,7 +62,7 @@ impl Name {
         self
     }
 
-    /// The digits, if this is a guest's name, in whatever case.
+    /// The number in a guest's name, in upper or lower case; `None`: it is not one.
     fn guest_digits(&self) -> Option<&str> {
         let (head, digits) = self.as_str().split_at_checked(GUEST.len())?;
         let is_guest = head.as_bytes().eq_ignore_ascii_case(GUEST)
@@ -78,7 +78,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Why somebody may not be called so.
+/// Why a member may not have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameRefusal {
     Malformed,
@@ -100,18 +100,18 @@ impl fmt::Display for NameRefusal {
     }
 }
 
-/// Who is called what: each name once, without regard to case.
+/// Which member has which name. Each name is given once, without regard to case.
 #[derive(Default)]
 pub(super) struct Names {
     bearers: BTreeMap<Name, Peer>,
-    /// Guests have had the numbers from 1 to this one ...
+    /// The highest number that a guest has had.
     guests: u32,
-    /// ... of which these are free.
+    /// The numbers up to that one that are free.
     free: BinaryHeap<Reverse<u32>>,
 }
 
 impl Names {
-    /// Names `peer` after the lowest guest number that is free.
+    /// Gives `peer` the lowest guest number that is free.
     pub(super) fn name_guest(&mut self, peer: Peer) -> Name {
         let number = match self.free.pop() {
             Some(Reverse(number)) => number,
@@ -125,7 +125,7 @@ impl Names {
         name
     }
 
-    /// Names `peer`, until now called `old`, as it wishes.
+    /// Renames `peer`, which has the name `old`, as it wishes.
     pub(super) fn rename(
         &mut self,
         peer: Peer,
@@ -151,16 +151,16 @@ impl Names {
         Ok(name)
     }
 
-    /// Nobody is called `name` any more.
+    /// Nobody has `name` any more.
     pub(super) fn release(&mut self, name: Name) {
         self.bearers.remove(&name.folded());
-        // Nobody but a guest ever bears such a name.
+        // Nobody but a guest ever has such a name.
         if let Some(Ok(number)) = name.guest_digits().map(str::parse) {
             self.free.push(Reverse(number));
         }
     }
 
-    /// Who is called so.
+    /// Who has that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<Peer> {
         self.bearers.get(&Name::parse(name)?.folded()).copied()
     }

@@ -1,16 +1,16 @@
-//! Where one message of a talk client ends and the next begins, and what in it is not text.
+//! Where one message of a talk client ends and the next begins.
 
 use crate::services::lines::line_length;
 
 /// Text longer than this is shown in pieces, be it a line or not.
 pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
-/// The longest end of a line.
+/// The longest line ending.
 const LINE_END_BYTES: usize = 2;
 
 /// How a client ends its messages, and so how it is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineEnding {
-    /// Not at all; or it has not said anything yet.
+    /// None, or it has not said anything yet.
     Bare,
     Lf,
     CrLf,
@@ -26,16 +26,16 @@ impl LineEnding {
     }
 }
 
-/// How a message came to its end.
+/// What ended a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MessageEnd {
-    /// By a newline.
+    /// A newline.
     Line(LineEnding),
-    /// Nothing has followed it for a while.
+    /// A silence: nothing has followed it for a while.
     Silence,
-    /// By the end of all that the client says, which tells nothing of how it ends lines.
+    /// The end of all that the client says, which does not tell how it ends lines.
     Input,
-    /// It has not ended, but grew too long: what follows is the rest of it.
+    /// Its length: it is a piece of a longer one, and what follows is the rest of that.
     Length,
 }
 
@@ -45,16 +45,16 @@ impl MessageEnd {
         matches!(self, MessageEnd::Silence | MessageEnd::Length)
     }
 
-    /// Nothing has followed for a while: what comes is no longer the rest of it.
-    pub(super) fn is_long_ago(&mut self) {
+    /// Nothing has followed for a while: what comes now is not the rest of it.
+    pub(super) fn silence_followed(&mut self) {
         if *self == MessageEnd::Length {
             *self = MessageEnd::Silence;
         }
     }
 }
 
-/// The first message of `text` without its line end, how it ends, and how many bytes it is.
-/// `None`: it has not ended yet.
+/// The first message of `text` without its line ending, what ended it, and how many bytes it has
+/// with its line ending. `None`: it has not ended yet.
 pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], MessageEnd, usize)> {
     let most = MESSAGE_BYTES_MAX + LINE_END_BYTES;
     let head = &text[..text.len().min(most)];
@@ -75,7 +75,7 @@ pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], MessageEnd, usize)> {
     }
 }
 
-/// How much of `text` does not end within a character.
+/// How much of `text` to take so that it does not end within a character.
 fn whole_characters(text: &[u8]) -> usize {
     let begins = |byte: &u8| byte & 0b1100_0000 != 0b1000_0000;
     let tail = text.len().saturating_sub(4);

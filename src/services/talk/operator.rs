@@ -1,23 +1,23 @@
-//! What the operator says, and to whom: to whoever spoke last, or to the one that was chosen.
+//! What the operator says, and to whom: the client that spoke last, or the one that was chosen.
 
 use super::{NO_OPERATOR, Status, Talk};
 use crate::engine::{Net, Peer};
 use crate::services::lines::is_bye;
 
-/// Whom plain text goes to. A choice holds until the next `/to`: what is meant for one must never
-/// reach another.
+/// Where plain text goes. A choice holds until the next `/to`: what is meant for one client must
+/// never reach another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     /// Nobody has been chosen.
     LastSpeaker,
-    /// This one, be it there or not.
+    /// This one, whether it is still there or not.
     One(Peer),
-    /// Somebody was asked for who is not there.
+    /// Somebody was chosen who was not there.
     Nobody,
 }
 
 impl Talk {
-    /// Whom plain text is meant for, be it there or not.
+    /// Whom plain text is meant for, whether it is still there or not.
     pub(super) fn partner(&self) -> Option<Peer> {
         match self.choice {
             Choice::LastSpeaker => self.last_speaker,
@@ -92,7 +92,7 @@ impl Talk {
         }
     }
 
-    /// Those who have spoken wait for an answer that will not come.
+    /// Tells every client that has spoken that no answer will come.
     pub(super) fn operator_left(&mut self, net: &mut Net) {
         self.has_operator = false;
         let waiting: Vec<Peer> = (self.conversations.iter())
@@ -106,6 +106,8 @@ impl Talk {
         }
     }
 
+    /// Tells `peer`, once, that nobody is at the console. If an answer was all it waited for, that
+    /// is its end.
     pub(super) fn dismiss(&mut self, peer: Peer, net: &mut Net) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         let before = std::mem::replace(&mut conversation.status, Status::Dismissed);

@@ -1,22 +1,22 @@
-//! Who holds a place at no cost, and gives it up when there is no other.
+//! Which clients give up their places when all places are taken.
 //!
-//! Clients that have closed their side and wait for an answer need not even keep a socket, so they
-//! hold a part of the places only, and the oldest of them gives way to newcomers. A client over the
-//! rate may have left an hour of lines behind and gone, and its FIN is not read before those: it
-//! gives way before all others.
+//! A client that has closed its side and waits for an answer holds a place at no cost to itself. So
+//! such clients may hold only a part of the places, and the oldest of them gives way to newcomers.
+//! A client over the rate may have gone and left an hour of lines behind, since its FIN is not read
+//! before they are: it gives way first of all.
 
 use std::collections::BTreeMap;
 
 use super::{Status, Talk};
 use crate::engine::{Net, Peer};
 
-/// One place of so many may be held by those who wait, and always one; one more, and the oldest
-/// is told and closed.
+/// One in this many places, and at least one, may be held by clients that wait. When there is one
+/// more of them, the oldest is told and closed.
 const PLACES_PER_WAITING: usize = 10;
 const TOO_FAST: &[u8] = b"You are too fast to keep a place that others wait for.";
 const TOO_MANY_WAIT: &[u8] = b"Too many others wait for an answer; please call again.";
 
-/// A row of clients, the oldest first.
+/// A queue of clients, the oldest first. Each has a ticket, by which it can leave.
 #[derive(Default)]
 pub(super) struct Queue {
     peers: BTreeMap<u64, Peer>,
@@ -24,7 +24,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Takes `peer` in at the end of the row.
+    /// Takes `peer` in as the last one. Returns its ticket.
     fn join(&mut self, peer: Peer) -> u64 {
         self.last_ticket += 1;
         self.peers.insert(self.last_ticket, peer);
@@ -43,7 +43,7 @@ impl Queue {
 }
 
 impl Talk {
-    /// `peer` has said all and waits for its answer.
+    /// `peer` has closed its side and waits for an answer.
     pub(super) fn wait(&mut self, peer: Peer, net: &mut Net) {
         let ticket = self.waiting.join(peer);
         if let Some(conversation) = self.conversations.get_mut(peer) {
@@ -67,15 +67,15 @@ impl Talk {
     }
 
     /// `peer` has said more than the rate allows.
-    pub(super) fn is_too_fast(&mut self, peer: Peer) {
+    pub(super) fn went_too_fast(&mut self, peer: Peer) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         if conversation.too_fast.is_none() {
             conversation.too_fast = Some(self.too_fast.join(peer));
         }
     }
 
-    /// All that `peer` has said so far has been heard.
-    pub(super) fn has_caught_up(&mut self, peer: Peer) {
+    /// All that has come from `peer` has been taken: it is within the rate again.
+    pub(super) fn caught_up(&mut self, peer: Peer) {
         if let Some(conversation) = self.conversations.get_mut(peer)
             && let Some(ticket) = conversation.too_fast.take()
         {
@@ -100,7 +100,7 @@ impl Talk {
 
     /// The conversation with `peer` is over.
     pub(super) fn forget(&mut self, peer: Peer) {
-        self.has_caught_up(peer);
+        self.caught_up(peer);
         let conversation = self.conversations.remove(peer);
         if let Some(Status::Waiting(ticket)) = conversation.map(|conversation| conversation.status)
         {
