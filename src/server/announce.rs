@@ -1,6 +1,6 @@
-//! `--announce FILE`: where others read what is listened on. A file of its own is written in one
-//! step and is there for as long as we listen; whatever else bears the name (a FIFO, a device, an
-//! open descriptor) is written to as its reader takes it, and waited for by nobody.
+//! `--announce FILE`: tells others where we listen. A regular file is written in one step and stays
+//! for as long as we listen. Anything else of that name (a FIFO, a device, an open descriptor) is
+//! written to as fast as its reader takes it, and nothing here waits for that reader.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -12,32 +12,33 @@ use rustix::io::Errno;
 
 use crate::outlet::Outlet;
 
-/// Symbolic links that are followed (as the kernel does, path_resolution(7)).
+/// Symbolic links are followed this far, as by the kernel (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// Where it is announced what is listened on.
+/// Where we announce what we listen on.
 pub(super) struct Announcement {
-    /// As it was asked for.
+    /// As the user wrote it.
     path: PathBuf,
     progress: Progress,
 }
 
 enum Progress {
-    /// To be written as a file in this place.
+    /// To be written as a file at this path.
     File(PathBuf),
-    /// Written there. The file is kept open, so that no other can be taken for it.
+    /// Written there. The file is kept open, so that its inode is not given to another.
     Written(PathBuf, File),
-    /// To be written to what has this name, when it can be opened.
+    /// This text is to be written to what has this path, once that can be opened.
     Named(PathBuf, Vec<u8>),
     /// Being written to.
     Open(Outlet),
-    /// Nothing is left to be done.
+    /// There is nothing left to do.
     Done,
 }
 
 impl Announcement {
-    /// Looks what `path` is. The file of a server that is gone is removed, so that nobody takes it
-    /// for ours. To be called before anything is opened: `/dev/fd/3` is the user's.
+    /// Looks at what `path` is. A file that another server has left there is removed, so that
+    /// nobody takes it for ours. To be called before anything is opened: `/dev/fd/3` means the
+    /// user's.
     ///
     /// # Errors
     /// One line for people, if nothing can be announced there.
@@ -74,7 +75,7 @@ impl Announcement {
         self.go_on()
     }
 
-    /// Goes on with what could not be written yet. True: call again in a while.
+    /// Goes on writing what could not be written yet. True: call again in a while.
     pub(super) fn tend(&mut self) -> bool {
         if let Err(error) = self.go_on() {
             log::warn!("{}", failed(&self.path, &error));
@@ -95,7 +96,7 @@ impl Announcement {
         match outlet.failure() {
             Some(error) => Err(error),
             None if outlet.is_behind() => Ok(()),
-            // Closed at once: who reads a FIFO waits for its end.
+            // It is closed at once: the reader of a FIFO waits for its end.
             None => {
                 self.progress = Progress::Done;
                 Ok(())
@@ -103,13 +104,14 @@ impl Announcement {
         }
     }
 
-    /// Nobody new is let in: the file goes, unless somebody else has put another in its place.
+    /// We do not listen any more: the file is removed, unless somebody has put another in its
+    /// place.
     pub(super) fn withdraw(&mut self) {
         if let Progress::Written(target, ours) =
             std::mem::replace(&mut self.progress, Progress::Done)
             && is_still(&target, &ours)
         {
-            // Whoever has made it impossible knows what he does.
+            // If somebody has made that impossible, it was on purpose.
             let _ = fs::remove_file(target);
         }
     }
@@ -125,7 +127,7 @@ fn failed(path: &Path, error: &io::Error) -> String {
     format!("--announce {}: {error}", path.display())
 }
 
-/// Whether that place still has our file.
+/// Whether our file is still there.
 fn is_still(target: &Path, ours: &File) -> bool {
     let identity = |file: Metadata| (file.dev(), file.ino());
     let found = fs::symlink_metadata(target).map(identity).ok();
@@ -158,8 +160,8 @@ enum Destination {
     Path(PathBuf),
 }
 
-/// Where symbolic links lead: the one that was named stays what it is. `/dev/stdout` and its like
-/// are descriptors, whatever is behind them.
+/// Follows symbolic links, so that the file behind them is replaced and not the link. `/dev/stdout`
+/// and its like are descriptors, whatever is behind them.
 fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     let own = fs::canonicalize("/proc/self/fd").ok();
@@ -177,14 +179,14 @@ fn follow(path: &Path) -> io::Result<Destination> {
         }
         match fs::read_link(&path) {
             Ok(link) => path = parent.join(link),
-            // No link, or nothing there at all.
+            // It is no link, or there is nothing at all.
             Err(_) => return Ok(Destination::Path(path)),
         }
     }
     Err(Errno::LOOP.into())
 }
 
-/// Another handle of a descriptor that whoever started us has opened, with the same position.
+/// A duplicate of a descriptor that our parent has opened, with the same position.
 fn descriptor(number: RawFd) -> io::Result<Outlet> {
     match number {
         1 => Ok(Outlet::stdout()),
@@ -205,7 +207,7 @@ fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(File::options().append(true).open(format!("/dev/fd/{number}"))?.into())
 }
 
-/// Opens what is no file. `None`: a FIFO that nobody reads yet.
+/// Opens what is not a regular file. `None`: it is a FIFO that nobody reads yet.
 fn open(path: &Path) -> io::Result<Option<Outlet>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -216,12 +218,12 @@ fn open(path: &Path) -> io::Result<Option<Outlet>> {
     }
 }
 
-/// Writes the file in one step, so that whoever waits for it never reads half of it.
+/// Writes the file in one step, so that nobody who waits for it reads half of it.
 fn write_whole(target: &Path, text: &str) -> io::Result<File> {
     let mut draft = target.as_os_str().to_owned();
     draft.push(format!(".{}.part", std::process::id()));
     let draft = PathBuf::from(draft);
-    // Left behind by a namesake that was killed.
+    // A process with the same number may have left one when it was killed.
     let _ = fs::remove_file(&draft);
     let written = File::create_new(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;

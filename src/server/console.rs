@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Screen;
 use crate::engine::{Bytes, Engine};
 
-/// `/who` lists this many peers and counts the rest.
+/// `/who` lists this many peers, and counts the rest.
 const WHO_MAX: usize = 100;
 
 const HELP: &str = "\
@@ -35,9 +35,9 @@ pub enum ConsoleCommand {
     Stats,
     /// Leave.
     Quit,
-    /// What there is to say.
+    /// What commands there are.
     Help,
-    /// Not understood; this is what to say about it.
+    /// Not understood; what the operator is told about it.
     Wrong(String),
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Does what a line says. True: the operator wants to leave.
-    pub(super) fn heed(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
+    pub(super) fn handle(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
         if line.trim().is_empty() {
             return false;
         }

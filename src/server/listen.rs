@@ -1,4 +1,4 @@
-//! From endpoints to listeners: resolve, look for clashes, bind all or nothing, announce.
+//! From endpoints to listeners: resolves names, looks for clashes, binds all or nothing, announces.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
@@ -16,7 +16,7 @@ struct Binding {
     offer: &'static Offer,
     transport: Transport,
     address: SocketAddr,
-    /// It was asked for as an address, not as one of a name's: nothing else will do.
+    /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
 }
 
@@ -37,7 +37,7 @@ impl Binding {
     }
 }
 
-/// What is to be opened.
+/// What to listen on.
 #[derive(Default)]
 pub(super) struct ListenPlan {
     /// Each once.
@@ -45,10 +45,10 @@ pub(super) struct ListenPlan {
     names: Vec<HostName>,
 }
 
-/// A socket, and where it is.
+/// A socket, and what it is bound to.
 type BoundSocket<'a> = (&'a Binding, Socket);
 
-/// The addresses of a name. If this machine has only some of them, those will do.
+/// A name and its addresses. If this machine has only some of them, those will do.
 struct HostName {
     host: String,
     wanted: Vec<(Transport, SocketAddr)>,
@@ -60,7 +60,7 @@ impl HostName {
     }
 }
 
-/// Opens every socket that is planned and gives it to the reactor with its service.
+/// Opens every socket of the plan, and gives it to the reactor with its service.
 pub(super) fn open(
     config: &Config,
     plan: &ListenPlan,
@@ -186,7 +186,8 @@ pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
 }
 
 impl ListenPlan {
-    /// Binds everything, or of a name those that this machine has, with a line about each other.
+    /// Binds everything; of a name, only the addresses that this machine has. Also returns a line
+    /// about each address that it does not have.
     fn bind(&self, listening: &Listening) -> Result<(Vec<BoundSocket<'_>>, Vec<String>), String> {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
         for binding in &self.bindings {
@@ -214,7 +215,7 @@ impl ListenPlan {
     }
 
     fn why(&self, binding: &Binding, error: &io::Error) -> String {
-        // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.
+        // Those before it are bound. One of them may be in the way, as 127.0.0.1 is of 0.0.0.0.
         let mut before = self.bindings.iter().take_while(|other| !std::ptr::eq(*other, binding));
         match before.find(|other| other.same_port(binding)) {
             Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, binding),
@@ -275,13 +276,13 @@ fn resolve(
 }
 
 fn bind(binding: &Binding, all: &[Binding], listening: &Listening) -> io::Result<Socket> {
-    // [::] takes IPv4 peers as well, unless an IPv4 address is asked for beside it.
+    // [::] takes IPv4 peers as well, unless there is an IPv4 address on the same port.
     let beside = |other: &Binding| other.same_port(binding) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
         true => Families::Own,
         false => Families::Both,
     };
-    // What people say to each other must meet in one process.
+    // With `reuse_port` the kernel may spread connections over several servers.
     let reuse_port = listening.reuse_port && !binding.offer.single_process;
     let listening = Listening { reuse_port, ..listening.clone() };
     let address = binding.address;

@@ -15,7 +15,7 @@ const NON_JOINER: char = '\u{200c}';
 /// Turns a digit into a key.
 const KEYCAP: char = '\u{20e3}';
 
-/// A byte becomes at most so many: a C1 control of two bytes is shown as `\x9b`, U+200B of three
+/// A byte becomes at most this many: a C1 control of two bytes is shown as `\x9b`, U+200B of three
 /// as `\u{200b}`, a control of one as `\x1b`.
 pub(crate) const GROWTH_MAX: usize = 4;
 

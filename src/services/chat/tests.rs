@@ -9,7 +9,7 @@ use super::replies::LISTED;
 use super::*;
 use crate::engine::stage::{Stage, assert_cuts_change_nothing};
 
-/// A chat without a rate, and so many members who have read all they were sent.
+/// A chat without a rate, and `count` members that have read all they were sent.
 fn chat_of(count: usize) -> (Stage, Vec<Peer>) {
     let mut stage = Stage::new(Chat::new(None));
     let members: Vec<Peer> = (0..count).map(|_| stage.join()).collect();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::{Limits, Quota};
 
-/// A talk that shows so many messages a second, in bursts of a fifth of that, and a client.
+/// A talk that shows `per_second` messages a second, in bursts of a fifth of that, and a client.
 fn slow_stage(per_second: f64) -> (Stage, Peer) {
     let rate = Rate { per_second, burst: (per_second / 5.0).max(1.0) };
     let mut stage = Stage::new(Talk::new(Some(rate)));
