@@ -13,7 +13,7 @@ const WAYS: usize = 4;
 const SETS: usize = 4096;
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct SourceBucket {
     source: Prefix,
     bucket: Bucket,
 }
@@ -23,7 +23,7 @@ pub struct RateTable {
     limit: RateLimit,
     seed: u64,
     /// `SETS` times `WAYS`, or none until the first source comes.
-    entries: Vec<Entry>,
+    entries: Vec<SourceBucket>,
 }
 
 impl RateTable {
@@ -46,9 +46,9 @@ impl RateTable {
 
     /// Where `source` is, or where it would be put.
     #[allow(clippy::cast_possible_truncation)] // the remainder is small
-    fn entry(&mut self, source: Prefix) -> &mut Entry {
+    fn entry(&mut self, source: Prefix) -> &mut SourceBucket {
         if self.entries.is_empty() {
-            let empty = Entry { source: Prefix::NONE, bucket: Bucket::default() };
+            let empty = SourceBucket { source: Prefix::NONE, bucket: Bucket::default() };
             self.entries = vec![empty; SETS * WAYS];
         }
         let start = (source.hash(self.seed) % SETS as u64) as usize * WAYS;

@@ -44,14 +44,14 @@ pub(super) enum Change {
 
 /// Changes in a crowded room that will be told of in one line.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct RoomTally {
     due: Option<Time>,
     joined: u32,
     left: u32,
     renamed: u32,
 }
 
-impl Tally {
+impl RoomTally {
     fn count(&mut self, change: Change) {
         match change {
             Change::Joined => self.joined += 1,
@@ -72,7 +72,7 @@ struct Room {
     name: Name,
     history: VecDeque<String>,
     gathering: Gathering,
-    tally: Tally,
+    tally: RoomTally,
     /// Whether it is in `Rooms::gathered`.
     listed: bool,
 }
@@ -83,7 +83,7 @@ impl Room {
             name,
             history: VecDeque::new(),
             gathering: Gathering::default(),
-            tally: Tally::default(),
+            tally: RoomTally::default(),
             listed: false,
         }
     }
