@@ -11,9 +11,10 @@
 //!             services (pure: echo greet talk chat months)
 //! ```
 //!
-//! Uses go one way: `engine` <- `guards`, `services` and `reactor` <- `server`, `client` <- `cli`.
-//! Only `reactor` names mio; `engine`, `guards` and `services` know no socket and no clock. The
-//! library exists for the binary and its tests; its interface may change with any version.
+//! Uses go one way: `engine` <- `rate` <- `guards`, `services` and `reactor` <- `server`, `client`
+//! <- `cli`. Only `reactor` names mio; `engine`, `rate`, `guards` and `services` know no socket and
+//! no clock. The library exists for the binary and its tests; its interface may change with any
+//! version.
 // One place has an argument for it: `reactor/uring/mod.rs`.
 #![deny(unsafe_code)]
 
@@ -25,6 +26,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod guards;
 pub mod outlet;
+pub mod rate;
 pub mod reactor;
 pub mod server;
 pub mod services;
