@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::budget::{SOURCES_MAX, parse_source};
-use super::plan::{Closing, Plan};
-use super::room;
-use super::run_id::RunId;
-use super::search::{Bound, Ramp};
-use super::workload::Workload;
+use super::load::budget::{SOURCES_MAX, parse_source};
+use super::load::plan::{Closing, Plan};
+use super::load::room;
+use super::load::run_id::RunId;
+use super::load::workload::Workload;
+use super::run::search::{Bound, Ramp};
 use crate::units::{parse_duration, parse_rate, parse_size};
 
 /// The largest payload of a UDP datagram over IPv4.
@@ -142,7 +142,7 @@ pub struct CompareArgs {
 
     /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10% (repeatable)
     #[arg(long, value_name = "FIGURE=PERCENT")]
-    pub(super) fail_over: Vec<super::compare::Tolerance>,
+    pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 
     /// Write a page with the plots of both to FILE
     #[arg(long, value_name = "FILE")]

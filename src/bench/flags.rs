@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use super::BenchArgs;
-use super::session::STANDARD;
-use super::workload::Workload;
+use super::load::workload::Workload;
+use super::run::session::STANDARD;
 
 /// Whether every flag that was given does something.
 ///

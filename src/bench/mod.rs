@@ -6,47 +6,19 @@
 //! are its forms.
 
 mod args;
-mod budget;
-mod compare;
-mod core;
-mod crowd;
-mod exchange;
-mod fault;
 mod flags;
-mod interruption;
-mod latency;
-mod output;
-mod payload;
-mod plan;
-mod plots;
-mod progress;
-mod recorder;
-mod repeats;
+mod load;
+mod measure;
 mod report;
-mod report_html;
-mod report_json;
-mod report_table;
-mod room;
-mod run_id;
-mod schedule;
-mod script;
-mod search;
-mod session;
-mod statistics;
-mod target;
-mod usage;
-mod visit;
-mod window;
-mod worker;
-mod workload;
+mod run;
 
 use std::path::Path;
 
-use compare::compare;
-use output::{Output, print};
-use report::Report;
-use session::Session;
-use target::Target;
+use load::target::Target;
+use report::compare::compare;
+use report::output::{Output, print};
+use report::{Report, html, json, table};
+use run::session::Session;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
 
@@ -132,13 +104,13 @@ impl Outputs {
     /// Writes everything that can be written, what people look at first.
     fn publish(self, reports: &[Report], is_set: bool) -> Result<(), String> {
         let shown = match reports {
-            _ if self.json_on_stdout => report_json::write(reports),
-            [only] if !is_set => report_table::whole(only),
-            several => report_table::several(several),
+            _ if self.json_on_stdout => json::write(reports),
+            [only] if !is_set => table::whole(only),
+            several => table::several(several),
         };
         let mut done = vec![print(&shown)];
-        done.extend(self.json.map(|json| json.write(&report_json::write(reports))));
-        done.extend(self.html.map(|html| html.write(&report_html::page(reports))));
+        done.extend(self.json.map(|json| json.write(&json::write(reports))));
+        done.extend(self.html.map(|html| html.write(&html::page(reports))));
         all(done)
     }
 }
@@ -157,13 +129,13 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
         let what = "--html names one of the results: the page would take its place";
         return Err(Failure::Usage(what.into()));
     }
-    let read = |path: &Path| report_json::read(path).map_err(Failure::Failed);
+    let read = |path: &Path| json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
     let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
         let both: Vec<Report> = before.into_iter().chain(after).collect();
-        let page = report_html::page(&both);
+        let page = html::page(&both);
         told.push(Output::open("--html", path).and_then(|output| output.write(&page)));
     }
     let done = match found.excesses.is_empty() {

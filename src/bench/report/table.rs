@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::latency::Latency;
-use super::report::Report;
-use super::workload::Workload;
+use super::Report;
+use crate::bench::load::workload::Workload;
+use crate::bench::measure::latency::Latency;
 use clap::ValueEnum;
 
 /// A whole number with commas between the thousands.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -21,7 +21,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A figure of microseconds, with as many decimals as it deserves.
-pub(super) fn micros(value: f64) -> String {
+pub(crate) fn micros(value: f64) -> String {
     match value {
         value if value < 100.0 => format!("{value:.1}"),
         value => rounded(value),
@@ -34,12 +34,12 @@ fn rounded(value: f64) -> String {
 }
 
 /// A figure that counts something, with as many decimals as it deserves.
-pub(super) fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { rounded(value) }
 }
 
 /// Bytes a second, or bytes, in units that fit.
-pub(super) fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     match value {
         value if value >= 1e9 => format!("{:.2} GB", value / 1e9),
         value if value >= 1e6 => format!("{:.1} MB", value / 1e6),
@@ -49,7 +49,7 @@ pub(super) fn bytes(value: f64) -> String {
 }
 
 /// The names of the percentiles, and which they are.
-pub(super) const COLUMNS: [&str; 8] =
+pub(crate) const COLUMNS: [&str; 8] =
     ["min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
 
 fn row(out: &mut String, name: &str, latency: &Latency) {
@@ -66,7 +66,7 @@ fn operation(report: &Report) -> &'static str {
 }
 
 /// One result, with everything that is worth telling.
-pub(super) fn whole(report: &Report) -> String {
+pub(crate) fn whole(report: &Report) -> String {
     let mut out = String::new();
     head(&mut out, report);
     let what = operation(report);
@@ -263,7 +263,7 @@ fn rate(report: &Report) -> String {
 }
 
 /// Several results, one a line.
-pub(super) fn several(reports: &[Report]) -> String {
+pub(crate) fn several(reports: &[Report]) -> String {
     let mut out = String::new();
     let _ = writeln!(
         out,

@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 /// Percentiles, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Latency {
-    pub(super) min: f64,
-    pub(super) mean: f64,
-    pub(super) p50: f64,
-    pub(super) p90: f64,
-    pub(super) p99: f64,
-    pub(super) p99_9: f64,
-    pub(super) p99_99: f64,
-    pub(super) max: f64,
+pub(crate) struct Latency {
+    pub(crate) min: f64,
+    pub(crate) mean: f64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p99_9: f64,
+    pub(crate) p99_99: f64,
+    pub(crate) max: f64,
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
 /// Nanoseconds as microseconds.
-pub(super) fn micros(nanos: u64) -> f64 {
+pub(crate) fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1000.0
 }
 
 impl Latency {
     /// Of a histogram of nanoseconds.
-    pub(super) fn of<T: hdrhistogram::Counter>(histogram: &Histogram<T>) -> Latency {
+    pub(crate) fn of<T: hdrhistogram::Counter>(histogram: &Histogram<T>) -> Latency {
         let at = |quantile| micros(histogram.value_at_quantile(quantile));
         Latency {
             min: micros(if histogram.is_empty() { 0 } else { histogram.min() }),
@@ -40,7 +40,7 @@ impl Latency {
     }
 
     /// The figure that a bound names, such as `p99`.
-    pub(super) fn named(&self, name: &str) -> Option<f64> {
+    pub(crate) fn named(&self, name: &str) -> Option<f64> {
         Some(match name {
             "min" => self.min,
             "mean" => self.mean,

@@ -9,7 +9,7 @@ use crate::engine::{Call, Kind};
 
 /// How the generator ends its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Closing {
+pub(crate) enum Closing {
     /// In order; TIME_WAIT stays on this side for a minute, and takes a port.
     Fin,
     /// By a reset; nothing stays.
@@ -18,7 +18,7 @@ pub(super) enum Closing {
 
 impl Closing {
     /// Its name in JSON and on the command line.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Closing::Fin => "fin",
             Closing::Rst => "rst",
@@ -28,46 +28,46 @@ impl Closing {
 
 /// One measurement.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Which run this is; each has its own.
-    pub(super) run: RunId,
+    pub(crate) run: RunId,
     /// What is done.
-    pub(super) workload: Workload,
+    pub(crate) workload: Workload,
     /// Against whom.
-    pub(super) remote: SocketAddr,
+    pub(crate) remote: SocketAddr,
     /// Connections at once, over all threads.
-    pub(super) connections: usize,
+    pub(crate) connections: usize,
     /// Bytes of a request.
-    pub(super) size: usize,
+    pub(crate) size: usize,
     /// Requests in flight on each connection.
-    pub(super) depth: usize,
+    pub(crate) depth: usize,
     /// How long is measured.
-    pub(super) duration: Duration,
+    pub(crate) duration: Duration,
     /// How long is run before that.
-    pub(super) warmup: Duration,
+    pub(crate) warmup: Duration,
     /// Requests a second over all threads; `None`: a closed loop.
-    pub(super) rate: Option<f64>,
+    pub(crate) rate: Option<f64>,
     /// Each with its own loop.
-    pub(super) threads: usize,
+    pub(crate) threads: usize,
     /// How long an answer may take.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Where calls come from, in turns; empty: as the kernel chooses.
-    pub(super) sources: Vec<IpAddr>,
+    pub(crate) sources: Vec<IpAddr>,
     /// How connections end.
-    pub(super) closing: Closing,
+    pub(crate) closing: Closing,
     /// Whether greetings are known to be our own server's default.
-    pub(super) own_greeting: bool,
+    pub(crate) own_greeting: bool,
 }
 
 impl Plan {
     /// The share of `total` that a thread has.
-    pub(super) fn share(&self, total: usize, thread: usize) -> usize {
+    pub(crate) fn share(&self, total: usize, thread: usize) -> usize {
         total / self.threads + usize::from(thread < total % self.threads)
     }
 
     /// How connection number `id` is called.
     #[allow(clippy::cast_possible_truncation)] // a remainder
-    pub(super) fn call(&self, id: u64) -> Call {
+    pub(crate) fn call(&self, id: u64) -> Call {
         let from = match self.sources.len() as u64 {
             0 => None,
             count => Some(self.sources[(id % count) as usize]),
@@ -82,12 +82,12 @@ impl Plan {
     }
 
     /// How long a failed call is followed by none, so that a target that refuses is not flooded.
-    pub(super) fn pause(&self) -> Duration {
+    pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(20).min(self.timeout / 4)
     }
 
     /// `closed` or `open`: who decides when the next request is sent.
-    pub(super) fn model(&self) -> &'static str {
+    pub(crate) fn model(&self) -> &'static str {
         if self.rate.is_some() { "open" } else { "closed" }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use super::core::{Core, Stage, Workload};
-use super::fault::Fault;
-use super::recorder::Sample;
 use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
 /// Calls that may be under way at once while connections are made.
@@ -35,7 +35,7 @@ struct Doubt {
 }
 
 /// The asker.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     core: Core,
     script: Script,
     lines: Table<Line>,
@@ -52,7 +52,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(core: Core) -> Exchange {
+    pub(crate) fn new(core: Core) -> Exchange {
         let script = Script::new(core.plan.workload, core.plan.size, core.plan.run);
         let missing = core.connections;
         let next_id = (core.thread as u64) << 24;

@@ -8,14 +8,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_default, register_usize};
 
 /// Whether a signal to end has come. The next one ends the process.
-pub(super) struct Interruption {
-    pub(super) has_come: Arc<AtomicBool>,
+pub(crate) struct Interruption {
+    pub(crate) has_come: Arc<AtomicBool>,
     /// Its number.
     signal: Arc<AtomicUsize>,
 }
 
 impl Interruption {
-    pub(super) fn watch() -> io::Result<Interruption> {
+    pub(crate) fn watch() -> io::Result<Interruption> {
         let (has_come, signal) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             // First, so that none is lost that comes between these lines.
@@ -31,7 +31,7 @@ impl Interruption {
     }
 
     /// The signal that has come.
-    pub(super) fn signal(&self) -> Option<i32> {
+    pub(crate) fn signal(&self) -> Option<i32> {
         let number = i32::try_from(self.signal.load(Ordering::Relaxed)).ok();
         number.filter(|number| *number != 0)
     }

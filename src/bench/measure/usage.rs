@@ -7,16 +7,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// CPU time of a thread or a process so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Time on a CPU.
-    pub(super) busy: Duration,
+    pub(crate) busy: Duration,
     /// Time ready to run, without a CPU: others were at work on it.
-    pub(super) starved: Duration,
+    pub(crate) starved: Duration,
 }
 
 impl Usage {
     /// Of the calling thread.
-    pub(super) fn of_this_thread() -> Usage {
+    pub(crate) fn of_this_thread() -> Usage {
         let told = fs::read_to_string("/proc/thread-self/schedstat");
         told.ok().and_then(|text| parse(&text)).unwrap_or_else(|| {
             let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -27,7 +27,7 @@ impl Usage {
     }
 
     /// Of all threads of a process; `None`: there is none, or it may not be looked at.
-    pub(super) fn of_process(pid: u32) -> Option<Usage> {
+    pub(crate) fn of_process(pid: u32) -> Option<Usage> {
         let mut sum = Usage::default();
         for thread in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
             let path = thread.ok()?.path().join("schedstat");
@@ -40,7 +40,7 @@ impl Usage {
     }
 
     /// What has been used since `earlier`.
-    pub(super) fn since(self, earlier: Usage) -> Usage {
+    pub(crate) fn since(self, earlier: Usage) -> Usage {
         Usage {
             busy: self.busy.saturating_sub(earlier.busy),
             starved: self.starved.saturating_sub(earlier.starved),
@@ -57,7 +57,7 @@ fn parse(text: &str) -> Option<Usage> {
 }
 
 /// Bytes of memory that a process holds (VmRSS).
-pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::plan::{Closing, Plan};
-use super::report_table::grouped;
+use crate::bench::report::table::grouped;
 use crate::reactor::raise_descriptor_limit;
 
 /// Descriptors that are not connections: standard streams, polls, timers, `/proc`.
@@ -15,22 +15,22 @@ const TIME_WAIT: Duration = Duration::from_secs(60);
 /// How long it does if the kernel may use it again early (net.ipv4.tcp_tw_reuse).
 const TIME_WAIT_REUSED: Duration = Duration::from_secs(1);
 /// Addresses that `--source` may stand for.
-pub(super) const SOURCES_MAX: usize = 65_536;
+pub(crate) const SOURCES_MAX: usize = 65_536;
 
 /// What this machine has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Descriptors of one process.
-    pub(super) descriptors: usize,
+    pub(crate) descriptors: usize,
     /// Ephemeral ports of one source address.
-    pub(super) ports: usize,
+    pub(crate) ports: usize,
     /// How long a port is kept after a connection that we have closed in order.
-    pub(super) time_wait: Duration,
+    pub(crate) time_wait: Duration,
 }
 
 impl Budget {
     /// What this machine has towards `remote`; raises the soft limit of descriptors.
-    pub(super) fn of_this_machine(remote: IpAddr) -> Budget {
+    pub(crate) fn of_this_machine(remote: IpAddr) -> Budget {
         let read = |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok();
         let ports = read("ip_local_port_range").and_then(|text| port_count(&text));
         let reuse = read("tcp_tw_reuse").map_or(0, |text| text.trim().parse().unwrap_or(0));
@@ -46,7 +46,7 @@ impl Budget {
     ///
     /// # Errors
     /// What is missing, in one line, and what to do about it.
-    pub(super) fn check(&self, plan: &Plan) -> Result<(), String> {
+    pub(crate) fn check(&self, plan: &Plan) -> Result<(), String> {
         let descriptors = plan.connections + SPARE_DESCRIPTORS;
         if descriptors > self.descriptors {
             return Err(format!(
@@ -104,7 +104,7 @@ fn sources_for(remote: IpAddr, count: usize) -> String {
 ///
 /// # Errors
 /// What is wrong with it, and how it is written right.
-pub(super) fn parse_source(text: &str) -> Result<Vec<IpAddr>, String> {
+pub(crate) fn parse_source(text: &str) -> Result<Vec<IpAddr>, String> {
     let wrong = || format!("{text:?} is no address or network: write it like 127.0.0.0/28");
     let Some((address, prefix)) = text.split_once('/') else {
         return Ok(vec![text.parse().map_err(|_| wrong())?]);
@@ -130,7 +130,7 @@ mod tests {
 
     fn plan(workload: Workload, connections: usize) -> Plan {
         Plan {
-            run: crate::bench::run_id::RunId::from_random(1),
+            run: crate::bench::load::run_id::RunId::from_random(1),
             workload,
             remote: ([127, 0, 0, 1], 5007).into(),
             connections,

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use super::core::{Core, Stage, Workload as Asker};
-use super::fault::Fault;
-use super::recorder::Sample;
 use super::script::Script;
 use super::workload::Workload;
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
 /// Greetings are remembered up to this length.
@@ -25,7 +25,7 @@ struct Visit {
 }
 
 /// The caller.
-pub(super) struct Visits {
+pub(crate) struct Visits {
     core: Core,
     script: Script,
     visits: Table<Visit>,
@@ -39,7 +39,7 @@ pub(super) struct Visits {
 }
 
 impl Visits {
-    pub(super) fn new(core: Core) -> Visits {
+    pub(crate) fn new(core: Core) -> Visits {
         Visits {
             script: Script::new(core.plan.workload, core.plan.size, core.plan.run),
             visits: Table::default(),

@@ -6,7 +6,7 @@ use crate::endpoint::Transport;
 
 /// What is measured. The names are netperf's, where it has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Workload {
+pub(crate) enum Workload {
     /// Requests and responses on kept connections
     #[value(name = "tcp_rr", alias = "tcp-rr")]
     TcpRr,
@@ -34,7 +34,7 @@ pub(super) enum Workload {
 
 impl Workload {
     /// Its name on the command line and in JSON.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Workload::TcpRr => "tcp_rr",
             Workload::TcpCrr => "tcp_crr",
@@ -49,7 +49,7 @@ impl Workload {
     }
 
     /// The service that it measures, unless an endpoint says otherwise.
-    pub(super) fn service(self) -> &'static str {
+    pub(crate) fn service(self) -> &'static str {
         match self {
             Workload::Greet => "greet",
             Workload::Months => "months",
@@ -59,27 +59,27 @@ impl Workload {
     }
 
     /// Whether any service over TCP will do: none of its words are read.
-    pub(super) fn takes_any_service(self) -> bool {
+    pub(crate) fn takes_any_service(self) -> bool {
         matches!(self, Workload::TcpCc | Workload::Idle)
     }
 
     /// What carries it.
-    pub(super) fn transport(self) -> Transport {
+    pub(crate) fn transport(self) -> Transport {
         if self.is_datagram() { Transport::Udp } else { Transport::Tcp }
     }
 
     /// Whether it is carried by datagrams.
-    pub(super) fn is_datagram(self) -> bool {
+    pub(crate) fn is_datagram(self) -> bool {
         matches!(self, Workload::UdpRr | Workload::Months)
     }
 
     /// Whether each operation makes a connection of its own.
-    pub(super) fn connects_each_time(self) -> bool {
+    pub(crate) fn connects_each_time(self) -> bool {
         matches!(self, Workload::TcpCrr | Workload::TcpCc | Workload::Greet)
     }
 
     /// What its operations are called, in tables.
-    pub(super) fn operation(self) -> &'static str {
+    pub(crate) fn operation(self) -> &'static str {
         match self {
             Workload::TcpRr | Workload::UdpRr | Workload::Months => "requests",
             Workload::TcpCrr => "exchanges",
@@ -91,7 +91,7 @@ impl Workload {
     }
 
     /// What of an operation is measured apart.
-    pub(super) fn phases(self) -> &'static [&'static str] {
+    pub(crate) fn phases(self) -> &'static [&'static str] {
         match self {
             Workload::TcpCrr | Workload::Greet => &["connect", "first_byte", "whole"],
             Workload::TcpCc => &["connect", "whole"],
@@ -101,7 +101,7 @@ impl Workload {
     }
 
     /// Connections, bytes of a request, requests in flight on each, unless flags say otherwise.
-    pub(super) fn defaults(self) -> (usize, usize, usize) {
+    pub(crate) fn defaults(self) -> (usize, usize, usize) {
         match self {
             Workload::TcpRr | Workload::UdpRr => (8, 64, 1),
             Workload::TcpCrr => (8, 64, 1),

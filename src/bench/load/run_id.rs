@@ -4,11 +4,11 @@
 /// Eight hexadecimal digits that add up to a multiple of 16, so that a damaged number of our own
 /// is not taken for somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RunId(u32);
+pub(crate) struct RunId(u32);
 
 impl RunId {
     /// The number that is made of random bits.
-    pub(super) fn from_random(bits: u64) -> RunId {
+    pub(crate) fn from_random(bits: u64) -> RunId {
         // Never all zeros, which is what lines have there that know of no runs.
         let seven = u32::try_from(bits & 0x0fff_ffff).unwrap_or(0).max(1);
         let last = (16 - digit_sum(seven) % 16) % 16;
@@ -16,18 +16,18 @@ impl RunId {
     }
 
     /// One that no other run has, as far as chance goes.
-    pub(super) fn random() -> RunId {
+    pub(crate) fn random() -> RunId {
         use std::hash::{BuildHasher, RandomState};
         RunId::from_random(RandomState::new().hash_one(std::process::id()))
     }
 
     /// It as bits.
-    pub(super) fn bits(self) -> u32 {
+    pub(crate) fn bits(self) -> u32 {
         self.0
     }
 
     /// Whether `bits` are the number of a run, and not of this one.
-    pub(super) fn is_other(self, bits: u32) -> bool {
+    pub(crate) fn is_other(self, bits: u32) -> bool {
         bits != self.0 && digit_sum(bits).is_multiple_of(16)
     }
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use super::report::{Report, SearchReport};
-use super::report_table::{figure, micros};
-use super::statistics::exceeds_noise;
+use super::table::{figure, micros};
+use super::{Report, SearchReport};
+use crate::bench::measure::statistics::exceeds_noise;
 
 /// By how much a figure may be worse, such as `p99=10%`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tolerance {
+pub(crate) struct Tolerance {
     figure: String,
     share: f64,
 }
@@ -36,11 +36,11 @@ impl FromStr for Tolerance {
 const FIGURES: [&str; 8] = ["rate", "mean", "p50", "p90", "p99", "p99.9", "max", "errors"];
 
 /// What a comparison has found.
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     /// For people.
-    pub(super) table: String,
+    pub(crate) table: String,
     /// What is worse by more than is tolerated.
-    pub(super) excesses: Vec<String>,
+    pub(crate) excesses: Vec<String>,
 }
 
 /// One figure of both.
@@ -102,7 +102,7 @@ fn name(report: &Report) -> String {
 ///
 /// # Errors
 /// If nothing can be compared.
-pub(super) fn compare(
+pub(crate) fn compare(
     before: &[Report],
     after: &[Report],
     tolerances: &[Tolerance],

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fault::Fault;
 use super::plan::Plan;
-use super::recorder::{Recorder, Sample};
 use super::schedule::Schedule;
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::recorder::{Recorder, Sample};
 use crate::engine::{Net, Peer, Reason, Service, Time};
 use crate::reactor::Watch;
 
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Connections are being made.
     Opening,
     /// As in the window, but it does not count.
@@ -33,7 +33,7 @@ pub(super) enum Stage {
 
 /// Why a run ended before its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// An answer was not what had to come.
     Wrong(String),
     /// Nothing worked any more.
@@ -48,7 +48,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// Whether another run cannot end better.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             Ending::Wrong(_) | Ending::Failed(_) | Ending::Short(_) | Ending::Interrupted => true,
             Ending::Vanished(_) => false,
@@ -64,22 +64,22 @@ struct Trouble {
 }
 
 /// A workload: a service that asks.
-pub(super) trait Workload: Service {
+pub(crate) trait Workload: Service {
     /// What it has in common with the others.
     fn core(&mut self) -> &mut Core;
 }
 
-pub(super) struct Core {
-    pub(super) plan: Arc<Plan>,
-    pub(super) watch: Watch,
-    pub(super) recorder: Recorder,
-    pub(super) stage: Stage,
-    pub(super) ending: Option<Ending>,
+pub(crate) struct Core {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) watch: Watch,
+    pub(crate) recorder: Recorder,
+    pub(crate) stage: Stage,
+    pub(crate) ending: Option<Ending>,
     /// When requests are due; `None`: a closed loop.
     pub(super) schedule: Option<Schedule>,
     /// This thread's share of the connections, and which thread it is.
-    pub(super) connections: usize,
-    pub(super) thread: usize,
+    pub(crate) connections: usize,
+    pub(crate) thread: usize,
     from: Time,
     to: Time,
     trouble: Option<Trouble>,
@@ -92,7 +92,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(plan: &Arc<Plan>, watch: Watch, thread: usize) -> Core {
+    pub(crate) fn new(plan: &Arc<Plan>, watch: Watch, thread: usize) -> Core {
         let phases = plan.workload.phases();
         Core {
             recorder: Recorder::new(plan.duration, plan.rate.is_some(), phases),
@@ -115,7 +115,7 @@ impl Core {
 
     /// Everything is in place: the warm-up begins.
     #[allow(clippy::cast_precision_loss)] // a handful of threads
-    pub(super) fn begin(&mut self, now: Time) {
+    pub(crate) fn begin(&mut self, now: Time) {
         self.stage = Stage::Warming;
         self.from = now.after(self.plan.warmup);
         self.to = self.from.after(self.plan.duration);
@@ -129,7 +129,7 @@ impl Core {
     }
 
     /// Looks where the run is at `now`, and whether it makes sense to go on.
-    pub(super) fn advance(&mut self, now: Time) {
+    pub(crate) fn advance(&mut self, now: Time) {
         self.advance_opening(now);
         if self.stage == Stage::Warming && now >= self.from {
             self.stage = Stage::Measuring;
@@ -165,7 +165,7 @@ impl Core {
 
     /// So many connections are open. Whoever opens and closes the same one again and again makes
     /// no progress.
-    pub(super) fn note_open(&mut self, open: usize, now: Time) {
+    pub(crate) fn note_open(&mut self, open: usize, now: Time) {
         if open > self.reached {
             (self.reached, self.reached_at) = (open, Some(now));
             self.trouble = None;
@@ -173,7 +173,7 @@ impl Core {
     }
 
     /// Whether it is time to look at all connections, which an alarm for a single request is not.
-    pub(super) fn looks_at_all(&mut self, now: Time) -> bool {
+    pub(crate) fn looks_at_all(&mut self, now: Time) -> bool {
         let is_time = now.since(self.looked) >= LOOK / 2 || self.stage == Stage::Draining;
         if is_time {
             self.looked = now;
@@ -190,12 +190,12 @@ impl Core {
     }
 
     /// Whether a closed loop may go on asking at `now`.
-    pub(super) fn may_ask(&self, now: Time) -> bool {
+    pub(crate) fn may_ask(&self, now: Time) -> bool {
         matches!(self.stage, Stage::Warming | Stage::Measuring) && now < self.to
     }
 
     /// The intended time of a request that may be sent now, if there is one.
-    pub(super) fn next_due(&mut self, now: Time) -> Option<Time> {
+    pub(crate) fn next_due(&mut self, now: Time) -> Option<Time> {
         match &mut self.schedule {
             None => self.may_ask(now).then_some(now),
             // What was due before the end may still be sent by whoever wakes up at the end.
@@ -207,7 +207,7 @@ impl Core {
     }
 
     /// Asks to be woken when the next request is due.
-    pub(super) fn wake_when_due(&self, net: &mut Net) {
+    pub(crate) fn wake_when_due(&self, net: &mut Net) {
         if let Some(schedule) = &self.schedule
             && self.stage < Stage::Draining
             && schedule.next() < self.to
@@ -217,29 +217,31 @@ impl Core {
     }
 
     /// How late a request was sent for which a connection had been free: the generator's fault.
-    pub(super) fn note_slip(&mut self, due: Time, now: Time) {
+    pub(crate) fn note_slip(&mut self, due: Time, now: Time) {
         if self.recorder.counts(due) {
-            self.recorder.slip.saturating_record(super::recorder::nanos(now.since(due)));
+            self.recorder
+                .slip
+                .saturating_record(crate::bench::measure::recorder::nanos(now.since(due)));
         }
     }
 
-    pub(super) fn record(&mut self, sample: &Sample) {
+    pub(crate) fn record(&mut self, sample: &Sample) {
         self.recorder.record(sample);
         self.trouble = None;
         self.has_worked = true;
     }
 
     /// Whether anything has ever worked.
-    pub(super) fn has_worked(&self) -> bool {
+    pub(crate) fn has_worked(&self) -> bool {
         self.has_worked
     }
 
     /// Something works, though it is no operation.
-    pub(super) fn note_progress(&mut self) {
+    pub(crate) fn note_progress(&mut self) {
         self.trouble = None;
     }
 
-    pub(super) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
+    pub(crate) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
         if self.stage == Stage::Done || count == 0 {
             return;
         }
@@ -255,7 +257,7 @@ impl Core {
     }
 
     /// A call has failed, or a connection has ended that owed so many answers.
-    pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
+    pub(crate) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
         if owed == 0 && self.stage >= Stage::Draining {
             return;
         }
@@ -264,7 +266,7 @@ impl Core {
     }
 
     /// An answer was wrong: nothing after it can be trusted, and the run ends.
-    pub(super) fn wrong(&mut self, what: String, now: Time) {
+    pub(crate) fn wrong(&mut self, what: String, now: Time) {
         if self.stage != Stage::Done {
             self.recorder.fault(Fault::Wrong, 1, now);
             self.end(Ending::Wrong(what), now);
@@ -285,7 +287,7 @@ impl Core {
     }
 
     /// Ends the run before its time.
-    pub(super) fn end(&mut self, ending: Ending, now: Time) {
+    pub(crate) fn end(&mut self, ending: Ending, now: Time) {
         if self.stage != Stage::Done {
             self.ending.get_or_insert(ending);
             self.done(now);
@@ -293,14 +295,14 @@ impl Core {
     }
 
     /// Ends the run.
-    pub(super) fn done(&mut self, now: Time) {
+    pub(crate) fn done(&mut self, now: Time) {
         self.recorder.finish(now);
         self.to = self.to.min(now);
         self.stage = Stage::Done;
     }
 
     /// How much of the window has been measured.
-    pub(super) fn measured(&self) -> Duration {
+    pub(crate) fn measured(&self) -> Duration {
         match self.from {
             Time::NEVER => Duration::ZERO,
             from => self.to.since(from),
@@ -308,7 +310,7 @@ impl Core {
     }
 
     /// Asks to be woken for whatever comes next.
-    pub(super) fn wake(&self, net: &mut Net, now: Time) {
+    pub(crate) fn wake(&self, net: &mut Net, now: Time) {
         net.wake_at(now.after(LOOK));
         match self.stage {
             Stage::Warming => net.wake_at(self.from),
@@ -318,7 +320,7 @@ impl Core {
     }
 
     /// Calls the target from the next source address. `None`: no room, which the budget excludes.
-    pub(super) fn call(&self, net: &mut Net, id: u64) -> Option<Peer> {
+    pub(crate) fn call(&self, net: &mut Net, id: u64) -> Option<Peer> {
         net.call(self.plan.call(id))
     }
 }

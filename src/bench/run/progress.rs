@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::plan::Plan;
-use super::report_table::{figure, grouped, micros};
 use super::worker::{News, Run};
+use crate::bench::load::plan::Plan;
+use crate::bench::report::table::{figure, grouped, micros};
 
 /// The line is written again after so much has been measured.
 const EVERY: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Tells how `run` goes until it is over; `interrupted` becomes `stop`.
-pub(super) fn follow(run: &Run, plan: &Plan, interrupted: &AtomicBool, stop: &AtomicBool) {
+pub(crate) fn follow(run: &Run, plan: &Plan, interrupted: &AtomicBool, stop: &AtomicBool) {
     let is_shown = stderr().is_terminal();
     let mut line = Line::default();
     loop {
@@ -77,13 +77,13 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::workload::Workload;
     use super::*;
+    use crate::bench::load::workload::Workload;
 
     #[derive(clap::Parser)]
     struct Words {
         #[command(flatten)]
-        args: super::super::BenchArgs,
+        args: crate::bench::BenchArgs,
     }
 
     #[test]

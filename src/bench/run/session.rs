@@ -4,21 +4,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::budget::Budget;
-use super::core::Ending;
 use super::interruption::Interruption;
-use super::latency::Latency;
-use super::plan::Plan;
-use super::report::{self, Report, SearchReport};
-use super::run_id::RunId;
+use super::progress;
 use super::search::Search;
-use super::target::Target;
 use super::worker::{self, Outcome};
-use super::workload::Workload;
-use super::{BenchArgs, Failure, progress};
+use crate::bench::load::budget::Budget;
+use crate::bench::load::core::Ending;
+use crate::bench::load::plan::Plan;
+use crate::bench::load::run_id::RunId;
+use crate::bench::load::target::Target;
+use crate::bench::load::workload::Workload;
+use crate::bench::measure::latency::Latency;
+use crate::bench::report::{self, Report, SearchReport};
+use crate::bench::{BenchArgs, Failure};
 
 /// What `cooee bench` alone measures, each for a few seconds.
-pub(super) const STANDARD: [Workload; 9] = [
+pub(crate) const STANDARD: [Workload; 9] = [
     Workload::TcpRr,
     Workload::TcpStream,
     Workload::TcpCrr,
@@ -31,7 +32,7 @@ pub(super) const STANDARD: [Workload; 9] = [
 ];
 
 /// One call of `cooee bench`.
-pub(super) struct Session<'a> {
+pub(crate) struct Session<'a> {
     args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
@@ -46,7 +47,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// If signals cannot be watched for.
-    pub(super) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Session<'_>, String> {
+    pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Session<'_>, String> {
         let interrupted =
             Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
         Ok(Session { args, named, reports: Vec::new(), interrupted, verdict: None })
@@ -56,7 +57,7 @@ impl Session<'_> {
     ///
     /// # Errors
     /// Why that could not be done, or what is wrong with what was measured.
-    pub(super) fn measure(&mut self) -> Result<(), Failure> {
+    pub(crate) fn measure(&mut self) -> Result<(), Failure> {
         match self.args.workload {
             None => self.standard_set()?,
             Some(workload) => self.measure_one(workload)?,
@@ -66,7 +67,7 @@ impl Session<'_> {
 
     /// What has been measured, and the signal that has ended it. From now on a signal ends the
     /// process.
-    pub(super) fn end(self) -> (Vec<Report>, Option<i32>) {
+    pub(crate) fn end(self) -> (Vec<Report>, Option<i32>) {
         let signal = self.interrupted.signal();
         self.interrupted.has_come.store(true, Ordering::Relaxed);
         (self.reports, signal)

@@ -9,31 +9,31 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::core::{Core, Ending, Stage, Workload as Asker};
-use super::crowd::Crowd;
-use super::exchange::Exchange;
-use super::plan::Plan;
-use super::recorder::Recorder;
-use super::room::Room;
-use super::usage::{Usage, resident_bytes};
-use super::visit::Visits;
-use super::workload::Workload;
+use crate::bench::load::core::{Core, Ending, Stage, Workload as Asker};
+use crate::bench::load::crowd::Crowd;
+use crate::bench::load::exchange::Exchange;
+use crate::bench::load::plan::Plan;
+use crate::bench::load::room::Room;
+use crate::bench::load::visit::Visits;
+use crate::bench::load::workload::Workload;
+use crate::bench::measure::recorder::Recorder;
+use crate::bench::measure::usage::{Usage, resident_bytes};
 use crate::engine::{Arrival, Limits, Net, Peer, Quota, Reason, Service};
 use crate::reactor::{Reactor, Watch};
 
 /// News of a slice of the timeline, from one of the threads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct News {
+pub(crate) struct News {
     /// How long the slice was.
-    pub(super) slice: Duration,
+    pub(crate) slice: Duration,
     /// Operations that ended in it.
-    pub(super) operations: u64,
+    pub(crate) operations: u64,
     /// Failures in it.
-    pub(super) failures: u64,
+    pub(crate) failures: u64,
     /// Nanoseconds.
-    pub(super) p50: u64,
+    pub(crate) p50: u64,
     /// Nanoseconds.
-    pub(super) p99: u64,
+    pub(crate) p99: u64,
 }
 
 /// What one thread brings home.
@@ -47,28 +47,28 @@ struct Tally {
 }
 
 /// What a measurement has found.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// All that was recorded, by all threads.
-    pub(super) recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// Why it ended before its time, if it did.
-    pub(super) ending: Option<Ending>,
+    pub(crate) ending: Option<Ending>,
     /// How long was measured.
-    pub(super) measured: Duration,
+    pub(crate) measured: Duration,
     /// What each thread used meanwhile.
-    pub(super) threads: Vec<Usage>,
+    pub(crate) threads: Vec<Usage>,
     /// What the server used meanwhile, if its process is known.
-    pub(super) server: Option<Usage>,
+    pub(crate) server: Option<Usage>,
     /// Bytes of memory of the server, before the first connection and at the end of the window.
-    pub(super) resident: Option<(u64, u64)>,
+    pub(crate) resident: Option<(u64, u64)>,
     /// The longest time in which no operation ended.
-    pub(super) silence: Duration,
+    pub(crate) silence: Duration,
 }
 
 /// A measurement that is under way.
-pub(super) struct Run {
+pub(crate) struct Run {
     threads: Vec<thread::JoinHandle<Result<Tally, String>>>,
     /// News of all threads; ends when all are done.
-    pub(super) news: Receiver<News>,
+    pub(crate) news: Receiver<News>,
     resident: Option<u64>,
 }
 
@@ -76,7 +76,7 @@ pub(super) struct Run {
 ///
 /// # Errors
 /// If the machine has not so many threads.
-pub(super) fn start(
+pub(crate) fn start(
     plan: &Arc<Plan>,
     server: Option<u32>,
     stop: &Arc<AtomicBool>,
@@ -111,7 +111,7 @@ impl Run {
     ///
     /// # Errors
     /// If a thread could not set up its loop.
-    pub(super) fn join(self) -> Result<Outcome, String> {
+    pub(crate) fn join(self) -> Result<Outcome, String> {
         let mut tallies = Vec::new();
         for thread in self.threads {
             tallies.push(thread.join().map_err(|_| "a thread of the bench has panicked")??);

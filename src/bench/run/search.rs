@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use super::args::requests;
-use super::latency::Latency;
-use super::report::Probe;
+use crate::bench::args::requests;
+use crate::bench::measure::latency::Latency;
+use crate::bench::report::Probe;
 use crate::units::parse_duration;
 
 /// The search begins here if nobody says where.
@@ -18,11 +18,11 @@ const REACHED: f64 = 0.98;
 
 /// A latency that must not be exceeded, such as `p99=1ms`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// Which figure.
-    pub(super) figure: String,
+    pub(crate) figure: String,
     /// Microseconds.
-    pub(super) limit: f64,
+    pub(crate) limit: f64,
     text: String,
 }
 
@@ -65,7 +65,7 @@ impl std::fmt::Display for Bound {
 
 /// Rates from one to another, such as `1000..20000`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ramp {
+pub(crate) struct Ramp {
     from: f64,
     to: f64,
 }
@@ -86,7 +86,7 @@ impl FromStr for Ramp {
 impl Ramp {
     /// So many rates, evenly apart, both ends included.
     #[allow(clippy::cast_precision_loss)] // a handful of steps
-    pub(super) fn rates(&self, steps: usize) -> Vec<f64> {
+    pub(crate) fn rates(&self, steps: usize) -> Vec<f64> {
         let last = steps.max(2) - 1;
         let at = |step: usize| self.from + (self.to - self.from) * step as f64 / last as f64;
         (0..=last).map(at).collect()
@@ -94,24 +94,24 @@ impl Ramp {
 }
 
 /// A search: first up in doubles, or down in halves, then between the two that are known.
-pub(super) struct Search {
+pub(crate) struct Search {
     bound: Bound,
     next: f64,
     held: Option<f64>,
     broke: Option<f64>,
     /// Each step of the way.
-    pub(super) probes: Vec<Probe>,
+    pub(crate) probes: Vec<Probe>,
 }
 
 impl Search {
     /// Begins at `first`, or where nothing is too slow for it.
-    pub(super) fn new(bound: Bound, first: Option<f64>) -> Search {
+    pub(crate) fn new(bound: Bound, first: Option<f64>) -> Search {
         let next = first.unwrap_or(FIRST_RATE);
         Search { bound, next, held: None, broke: None, probes: Vec::new() }
     }
 
     /// The rate to try; `None`: the search is over.
-    pub(super) fn next(&self) -> Option<f64> {
+    pub(crate) fn next(&self) -> Option<f64> {
         let close = |low: f64, high: f64| high / low < CLOSE_ENOUGH;
         let over = match (self.held, self.broke) {
             (Some(held), Some(broke)) => close(held, broke),
@@ -123,7 +123,7 @@ impl Search {
 
     /// The rate that was asked for last led to this.
     /// `lost` is the share of requests that were never answered: slower than any bound.
-    pub(super) fn note(&mut self, rate_per_s: f64, latency: &Latency, lost: f64) {
+    pub(crate) fn note(&mut self, rate_per_s: f64, latency: &Latency, lost: f64) {
         let asked = self.next;
         let bounded_us = latency.named(&self.bound.figure).unwrap_or(f64::INFINITY);
         let held = lost <= self.bound.spared()
@@ -143,7 +143,7 @@ impl Search {
     }
 
     /// The highest rate that held.
-    pub(super) fn highest(&self) -> Option<f64> {
+    pub(crate) fn highest(&self) -> Option<f64> {
         self.held
     }
 }

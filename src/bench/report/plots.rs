@@ -3,7 +3,7 @@
 
 use plotters::prelude::*;
 
-use super::report::Report;
+use super::Report;
 
 const SIZE: (u32, u32) = (860, 340);
 /// Dark enough on white, and told apart by the colour-blind (Okabe and Ito).
@@ -18,17 +18,17 @@ const COLOURS: [RGBColor; 7] = [
 ];
 
 /// A curve with its name.
-pub(super) struct Curve {
+pub(crate) struct Curve {
     /// What it is called in the legend.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its points.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
 }
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// The latency of each report over percentiles: 90 % stands at 10, 99 % at 100, and so on.
-pub(super) fn percentiles(reports: &[Report]) -> String {
+pub(crate) fn percentiles(reports: &[Report]) -> String {
     let curves: Vec<Curve> = reports.iter().filter_map(percentile_curve).collect();
     draw(|out| log_log(out, &curves))
 }
@@ -49,7 +49,7 @@ fn percentile_curve(report: &Report) -> Option<Curve> {
 }
 
 /// What a report is called in a legend.
-pub(super) fn name(report: &Report) -> String {
+pub(crate) fn name(report: &Report) -> String {
     match report.asked_rate_per_s {
         Some(rate) => format!("{} at {rate:.0}/s", report.workload),
         None => report.workload.clone(),
@@ -57,7 +57,7 @@ pub(super) fn name(report: &Report) -> String {
 }
 
 /// Numbered, if several reports have the same name.
-pub(super) fn numbered(reports: &[Report]) -> Vec<Report> {
+pub(crate) fn numbered(reports: &[Report]) -> Vec<Report> {
     let mut numbered = reports.to_vec();
     for (index, report) in numbered.iter_mut().enumerate() {
         let same = reports.iter().filter(|other| name(other) == name(report)).count();
@@ -69,7 +69,7 @@ pub(super) fn numbered(reports: &[Report]) -> Vec<Report> {
 }
 
 /// The rate over time.
-pub(super) fn rates(reports: &[Report]) -> String {
+pub(crate) fn rates(reports: &[Report]) -> String {
     let of = |report: &Report| Curve {
         name: name(report),
         points: report.timeline.iter().map(|point| (point.at_s, point.rate_per_s)).collect(),
@@ -79,7 +79,7 @@ pub(super) fn rates(reports: &[Report]) -> String {
 }
 
 /// The p99 over time.
-pub(super) fn latencies(reports: &[Report]) -> String {
+pub(crate) fn latencies(reports: &[Report]) -> String {
     let of = |report: &Report| Curve {
         name: name(report),
         points: report.timeline.iter().map(|point| (point.at_s, point.p99_us)).collect(),
@@ -89,7 +89,7 @@ pub(super) fn latencies(reports: &[Report]) -> String {
 }
 
 /// The parts of an operation: their percentiles.
-pub(super) fn phases(report: &Report) -> String {
+pub(crate) fn phases(report: &Report) -> String {
     let curves: Vec<Curve> = report
         .phases_us
         .iter()
@@ -214,7 +214,7 @@ fn plain(value: f64) -> String {
         0.0 => "0".into(),
         value if value < 1.0 => format!("{value:.1}"),
         value if value < 10.0 && value.fract() > 0.001 => format!("{value:.1}"),
-        value => super::report_table::figure(value).trim_end_matches(".0").into(),
+        value => super::table::figure(value).trim_end_matches(".0").into(),
     }
 }
 

@@ -2,17 +2,17 @@
 
 /// A mean and how far the true one may be from it, with a confidence of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Interval {
+pub(crate) struct Interval {
     /// The mean.
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
     /// Half the width of the interval; infinite for fewer than two values.
-    pub(super) half: f64,
+    pub(crate) half: f64,
 }
 
 impl Interval {
     /// Of independent values.
     #[allow(clippy::cast_precision_loss)] // a few hundred values
-    pub(super) fn of(values: &[f64]) -> Interval {
+    pub(crate) fn of(values: &[f64]) -> Interval {
         let count = values.len() as f64;
         if values.is_empty() {
             return Interval { mean: 0.0, half: f64::INFINITY };
@@ -27,7 +27,7 @@ impl Interval {
     }
 
     /// Half the width as a share of the mean.
-    pub(super) fn relative(&self) -> f64 {
+    pub(crate) fn relative(&self) -> f64 {
         if self.mean > 0.0 { self.half / self.mean } else { f64::INFINITY }
     }
 }
@@ -49,7 +49,7 @@ fn student(freedom: usize) -> f64 {
 }
 
 /// Whether a ratio of two figures is more than their noise (each a share of the figure) explains.
-pub(super) fn exceeds_noise(ratio: f64, noise_a: f64, noise_b: f64) -> bool {
+pub(crate) fn exceeds_noise(ratio: f64, noise_a: f64, noise_b: f64) -> bool {
     (ratio - 1.0).abs() > noise_a.hypot(noise_b)
 }
 

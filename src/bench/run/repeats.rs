@@ -1,15 +1,15 @@
 //! Several runs of the same plan as one result, and how sure its mean is.
 
-use super::report::{Noise, Repeats, Report, known};
-use super::statistics::Interval;
 use super::worker::Outcome;
+use crate::bench::measure::statistics::Interval;
+use crate::bench::report::{Noise, Repeats, Report, known};
 
 /// The rate is sure enough if its interval is no wider than this share to either side.
 const CONVERGED: f64 = 0.05;
 
 impl Outcome {
     /// This run and another of the same plan.
-    pub(super) fn and(mut self, other: Outcome) -> Outcome {
+    pub(crate) fn and(mut self, other: Outcome) -> Outcome {
         self.recorder.merge(&other.recorder);
         self.measured += other.measured;
         self.silence = self.silence.max(other.silence);
@@ -29,7 +29,7 @@ impl Outcome {
 
 impl Report {
     /// Says how sure the mean of `singles` is.
-    pub(super) fn add_repeats(&mut self, singles: &[Report]) {
+    pub(crate) fn add_repeats(&mut self, singles: &[Report]) {
         let all = |figure: fn(&Report) -> f64| singles.iter().map(figure).collect::<Vec<f64>>();
         let rates = all(|report| report.rate_per_s);
         let interval = Interval::of(&rates);

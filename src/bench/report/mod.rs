@@ -2,6 +2,13 @@
 //! `schema/bench.schema.json`.
 #![allow(missing_docs)] // the schema has a line on each field
 
+pub(crate) mod compare;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod output;
+mod plots;
+pub(crate) mod table;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,15 +18,15 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use super::core::Ending;
-use super::fault::Fault;
-use super::latency::{Latency, micros};
-use super::plan::Plan;
-use super::recorder::{Recorder, Slice};
-use super::statistics::Interval;
-use super::target::Target;
-use super::usage::Usage;
-use super::worker::Outcome;
+use crate::bench::load::core::Ending;
+use crate::bench::load::plan::Plan;
+use crate::bench::load::target::Target;
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::latency::{Latency, micros};
+use crate::bench::measure::recorder::{Recorder, Slice};
+use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::usage::Usage;
+use crate::bench::run::worker::Outcome;
 
 /// From this share of a core on, the generator has no room left.
 const SATURATED: f64 = 0.95;
@@ -28,139 +35,139 @@ const SLIP_SHARE: f64 = 0.2;
 
 /// One result. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Report {
-    pub(super) workload: String,
-    pub(super) model: String,
-    pub(super) target: String,
-    pub(super) connections: usize,
-    pub(super) size: usize,
-    pub(super) depth: usize,
-    pub(super) duration_s: f64,
-    pub(super) operations: u64,
-    pub(super) rate_per_s: f64,
-    pub(super) bytes_per_s: f64,
-    pub(super) errors: BTreeMap<String, u64>,
-    pub(super) latency_us: Latency,
-    pub(super) client_cpu: f64,
-    pub(super) cooee: String,
-    pub(super) own_server: bool,
-    pub(super) threads: usize,
-    pub(super) warmup_s: f64,
-    pub(super) timeout_s: f64,
-    pub(super) closing: String,
-    pub(super) sources: usize,
+pub(crate) struct Report {
+    pub(crate) workload: String,
+    pub(crate) model: String,
+    pub(crate) target: String,
+    pub(crate) connections: usize,
+    pub(crate) size: usize,
+    pub(crate) depth: usize,
+    pub(crate) duration_s: f64,
+    pub(crate) operations: u64,
+    pub(crate) rate_per_s: f64,
+    pub(crate) bytes_per_s: f64,
+    pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) latency_us: Latency,
+    pub(crate) client_cpu: f64,
+    pub(crate) cooee: String,
+    pub(crate) own_server: bool,
+    pub(crate) threads: usize,
+    pub(crate) warmup_s: f64,
+    pub(crate) timeout_s: f64,
+    pub(crate) closing: String,
+    pub(crate) sources: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) asked_rate_per_s: Option<f64>,
+    pub(crate) asked_rate_per_s: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) uncorrected_us: Option<Latency>,
+    pub(crate) uncorrected_us: Option<Latency>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) slip_us: Option<Latency>,
-    pub(super) phases_us: BTreeMap<String, Latency>,
+    pub(crate) slip_us: Option<Latency>,
+    pub(crate) phases_us: BTreeMap<String, Latency>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) datagrams: Option<Datagrams>,
-    pub(super) client: Client,
+    pub(crate) datagrams: Option<Datagrams>,
+    pub(crate) client: Client,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) server: Option<Server>,
-    pub(super) longest_silence_us: f64,
-    pub(super) slice_s: f64,
-    pub(super) timeline: Vec<Point>,
-    pub(super) noise: Noise,
+    pub(crate) server: Option<Server>,
+    pub(crate) longest_silence_us: f64,
+    pub(crate) slice_s: f64,
+    pub(crate) timeline: Vec<Point>,
+    pub(crate) noise: Noise,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) repeats: Option<Repeats>,
+    pub(crate) repeats: Option<Repeats>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) search: Option<SearchReport>,
+    pub(crate) search: Option<SearchReport>,
     /// Why the run ended before its time.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) partial: Option<String>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) partial: Option<String>,
+    pub(crate) warnings: Vec<String>,
     /// HdrHistogram V2, deflated, base64: nanoseconds.
-    pub(super) hdr_v2: String,
+    pub(crate) hdr_v2: String,
 }
 
 /// What became of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Datagrams {
-    pub(super) sent: u64,
-    pub(super) lost: u64,
-    pub(super) loss: f64,
-    pub(super) duplicate: u64,
-    pub(super) reordered: u64,
-    pub(super) late: u64,
+pub(crate) struct Datagrams {
+    pub(crate) sent: u64,
+    pub(crate) lost: u64,
+    pub(crate) loss: f64,
+    pub(crate) duplicate: u64,
+    pub(crate) reordered: u64,
+    pub(crate) late: u64,
 }
 
 /// What the generator itself used, in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Client {
-    pub(super) cpu_s: f64,
-    pub(super) cpu_us_per_operation: f64,
+pub(crate) struct Client {
+    pub(crate) cpu_s: f64,
+    pub(crate) cpu_us_per_operation: f64,
     /// Of the busiest thread: the share of the window that it was at work, and that it waited for
     /// a CPU.
-    pub(super) busiest: f64,
-    pub(super) starved: f64,
-    pub(super) was_bottleneck: bool,
+    pub(crate) busiest: f64,
+    pub(crate) starved: f64,
+    pub(crate) was_bottleneck: bool,
 }
 
 /// What the server used, if its process is known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Server {
-    pub(super) cpu: f64,
-    pub(super) cpu_us_per_operation: f64,
+pub(crate) struct Server {
+    pub(crate) cpu: f64,
+    pub(crate) cpu_us_per_operation: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) resident_before_bytes: Option<u64>,
+    pub(crate) resident_before_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) resident_bytes: Option<u64>,
+    pub(crate) resident_bytes: Option<u64>,
 }
 
 /// A slice of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Point {
-    pub(super) at_s: f64,
-    pub(super) rate_per_s: f64,
-    pub(super) p50_us: f64,
-    pub(super) p99_us: f64,
-    pub(super) errors: u64,
+pub(crate) struct Point {
+    pub(crate) at_s: f64,
+    pub(crate) rate_per_s: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    pub(crate) errors: u64,
 }
 
 /// By how much figures may differ by chance, as shares of them; `None`: not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Noise {
+pub(crate) struct Noise {
     /// `repeats` or `slices`.
-    pub(super) from: String,
-    pub(super) rate: Option<f64>,
-    pub(super) p50: Option<f64>,
-    pub(super) p99: Option<f64>,
+    pub(crate) from: String,
+    pub(crate) rate: Option<f64>,
+    pub(crate) p50: Option<f64>,
+    pub(crate) p99: Option<f64>,
 }
 
 /// Several runs of the same plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Repeats {
-    pub(super) rate_per_s: Vec<f64>,
-    pub(super) p99_us: Vec<f64>,
-    pub(super) rate_half_width: Option<f64>,
-    pub(super) converged: bool,
+pub(crate) struct Repeats {
+    pub(crate) rate_per_s: Vec<f64>,
+    pub(crate) p99_us: Vec<f64>,
+    pub(crate) rate_half_width: Option<f64>,
+    pub(crate) converged: bool,
 }
 
 /// The way to the highest rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct SearchReport {
-    pub(super) bound: String,
-    pub(super) highest_rate_per_s: Option<f64>,
-    pub(super) probes: Vec<Probe>,
+pub(crate) struct SearchReport {
+    pub(crate) bound: String,
+    pub(crate) highest_rate_per_s: Option<f64>,
+    pub(crate) probes: Vec<Probe>,
 }
 
 /// One step on that way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Probe {
-    pub(super) asked_rate_per_s: f64,
-    pub(super) rate_per_s: f64,
-    pub(super) bounded_us: f64,
-    pub(super) held: bool,
+pub(crate) struct Probe {
+    pub(crate) asked_rate_per_s: f64,
+    pub(crate) rate_per_s: f64,
+    pub(crate) bounded_us: f64,
+    pub(crate) held: bool,
 }
 
 impl Report {
     /// What `outcome` says about `plan`.
     #[allow(clippy::cast_precision_loss)] // figures for people
-    pub(super) fn of(plan: &Plan, target: &Target, outcome: &Outcome) -> Report {
+    pub(crate) fn of(plan: &Plan, target: &Target, outcome: &Outcome) -> Report {
         let recorder = &outcome.recorder;
         let seconds = outcome.measured.as_secs_f64();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
@@ -194,7 +201,7 @@ impl Report {
             datagrams: plan.workload.is_datagram().then(|| datagrams(recorder)),
             client: client(outcome, seconds),
             server: server(outcome, seconds),
-            longest_silence_us: micros(super::recorder::nanos(outcome.silence)),
+            longest_silence_us: micros(crate::bench::measure::recorder::nanos(outcome.silence)),
             slice_s: recorder.slice.as_secs_f64(),
             noise: Noise::of_slices(&timeline),
             timeline,
@@ -239,19 +246,19 @@ impl Report {
     }
 
     /// How many operations failed.
-    pub(super) fn failures(&self) -> u64 {
+    pub(crate) fn failures(&self) -> u64 {
         self.errors.get("total").copied().unwrap_or(0)
     }
 
     /// The histogram of latencies, in nanoseconds.
-    pub(super) fn histogram(&self) -> Option<Histogram<u64>> {
+    pub(crate) fn histogram(&self) -> Option<Histogram<u64>> {
         let bytes = BASE64_STANDARD.decode(&self.hdr_v2).ok()?;
         Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
     }
 }
 
 /// Why a run ended, in words.
-pub(super) fn in_words(ending: &Ending) -> String {
+pub(crate) fn in_words(ending: &Ending) -> String {
     match ending {
         Ending::Wrong(what) => what.clone(),
         Ending::Vanished(what) => format!("the target stopped answering: {what}"),
@@ -334,7 +341,7 @@ fn timeline(recorder: &Recorder) -> Vec<Point> {
 
 impl Noise {
     /// From the slices of one run. They follow each other, so this is rather too small.
-    pub(super) fn of_slices(timeline: &[Point]) -> Noise {
+    pub(crate) fn of_slices(timeline: &[Point]) -> Noise {
         let of = |figure: fn(&Point) -> f64| {
             known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
         };
@@ -348,7 +355,7 @@ impl Noise {
 }
 
 /// JSON has no infinity.
-pub(super) fn known(value: f64) -> Option<f64> {
+pub(crate) fn known(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::report::Report;
+use super::Report;
 use crate::services::text::visible;
 
 /// More than anything that is counted or timed.
@@ -17,7 +17,7 @@ const MOST: f64 = 1e18;
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// The text for so many results.
-pub(super) fn write(reports: &[Report]) -> String {
+pub(crate) fn write(reports: &[Report]) -> String {
     let text = match reports {
         [only] => serde_json::to_string_pretty(only),
         several => serde_json::to_string_pretty(several),
@@ -30,7 +30,7 @@ pub(super) fn write(reports: &[Report]) -> String {
 ///
 /// # Errors
 /// One line: why it cannot be read.
-pub(super) fn read(path: &Path) -> Result<Vec<Report>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Report>, String> {
     let name = visible(path.as_os_str().as_bytes());
     let text = content(path).map_err(|error| format!("{name}: {error}"))?;
     let reports = parse(&text).map_err(|why| {

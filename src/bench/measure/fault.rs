@@ -6,7 +6,7 @@ use crate::engine::Reason;
 
 /// Something that went wrong, or was not as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Nobody listens there.
     Refused,
     /// The connection was not made within the timeout.
@@ -39,7 +39,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(super) const ALL: [Fault; 14] = [
+    pub(crate) const ALL: [Fault; 14] = [
         Fault::Refused,
         Fault::ConnectTimeout,
         Fault::NoPorts,
@@ -57,7 +57,7 @@ impl Fault {
     ];
 
     /// The key in JSON, which is also the word in tables.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Fault::Refused => "refused",
             Fault::ConnectTimeout => "connect_timeout",
@@ -77,12 +77,12 @@ impl Fault {
     }
 
     /// Whether an operation failed; if not, it was only odd.
-    pub(super) fn is_failure(self) -> bool {
+    pub(crate) fn is_failure(self) -> bool {
         !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late | Fault::Stray)
     }
 
     /// What the end of a connection means that was being made.
-    pub(super) fn of_call(reason: Reason) -> Fault {
+    pub(crate) fn of_call(reason: Reason) -> Fault {
         match reason {
             // Who has called himself would have been refused on any other port.
             Reason::Failed(ErrorKind::ConnectionRefused) | Reason::Itself => Fault::Refused,
@@ -93,7 +93,7 @@ impl Fault {
     }
 
     /// What the end of a connection means that had been made and still owed something.
-    pub(super) fn of_end(reason: Reason) -> Fault {
+    pub(crate) fn of_end(reason: Reason) -> Fault {
         match reason {
             Reason::Failed(ErrorKind::ConnectionRefused) => Fault::Refused,
             Reason::Failed(_) => Fault::Reset,
@@ -102,7 +102,7 @@ impl Fault {
     }
 
     /// In words, for whoever wants to know what happened.
-    pub(super) fn words(self) -> &'static str {
+    pub(crate) fn words(self) -> &'static str {
         match self {
             Fault::Refused => "connection refused: is a server listening there?",
             Fault::ConnectTimeout => "connecting timed out",
@@ -123,33 +123,33 @@ impl Fault {
 
 /// How often what went wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Faults([u64; Fault::ALL.len()]);
+pub(crate) struct Faults([u64; Fault::ALL.len()]);
 
 impl Faults {
     /// Counts `fault` so many times more.
-    pub(super) fn add(&mut self, fault: Fault, count: u64) {
+    pub(crate) fn add(&mut self, fault: Fault, count: u64) {
         self.0[fault as usize] += count;
     }
 
     /// How often that was.
-    pub(super) fn count(&self, fault: Fault) -> u64 {
+    pub(crate) fn count(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }
 
     /// What failed most often.
-    pub(super) fn most(&self) -> Option<Fault> {
+    pub(crate) fn most(&self) -> Option<Fault> {
         let failures = Fault::ALL.into_iter().filter(|fault| fault.is_failure());
         failures.filter(|fault| self.count(*fault) > 0).max_by_key(|fault| self.count(*fault))
     }
 
     /// How many operations failed.
-    pub(super) fn failures(&self) -> u64 {
+    pub(crate) fn failures(&self) -> u64 {
         let failures = Fault::ALL.into_iter().filter(|fault| fault.is_failure());
         failures.map(|fault| self.count(fault)).sum()
     }
 
     /// Adds what another thread has counted.
-    pub(super) fn merge(&mut self, other: &Faults) {
+    pub(crate) fn merge(&mut self, other: &Faults) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine += theirs;
         }

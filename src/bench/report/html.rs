@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use super::latency::Latency;
+use super::Report;
 use super::plots;
-use super::report::Report;
-use super::report_table::{COLUMNS, bytes, figure, grouped, micros};
+use super::table::{COLUMNS, bytes, figure, grouped, micros};
+use crate::bench::measure::latency::Latency;
 
 const STYLE: &str = "
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 900px;
@@ -21,7 +21,7 @@ svg { width: 100%; height: auto; display: block }
 .wide { overflow-x: auto }";
 
 /// The page for so many results.
-pub(super) fn page(reports: &[Report]) -> String {
+pub(crate) fn page(reports: &[Report]) -> String {
     let reports = plots::numbered(reports);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width\">\n");

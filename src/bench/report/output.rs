@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::services::text::visible;
 
 /// One file that a flag names.
-pub(super) struct Output {
+pub(crate) struct Output {
     flag: &'static str,
     path: PathBuf,
     file: File,
@@ -22,7 +22,7 @@ impl Output {
     ///
     /// # Errors
     /// One line: which flag, which file, why.
-    pub(super) fn open(flag: &'static str, path: &Path) -> Result<Output, String> {
+    pub(crate) fn open(flag: &'static str, path: &Path) -> Result<Output, String> {
         let was_there = path.exists();
         let opened = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         match opened {
@@ -32,7 +32,7 @@ impl Output {
     }
 
     /// Whether it is the same file.
-    pub(super) fn is_same(&self, other: &Output) -> bool {
+    pub(crate) fn is_same(&self, other: &Output) -> bool {
         let identity = |output: &Output| {
             let found = output.file.metadata().ok().filter(fs::Metadata::is_file);
             found.map(|found| (found.dev(), found.ino()))
@@ -44,7 +44,7 @@ impl Output {
     ///
     /// # Errors
     /// One line, as `open`.
-    pub(super) fn write(mut self, text: &str) -> Result<(), String> {
+    pub(crate) fn write(mut self, text: &str) -> Result<(), String> {
         self.is_fresh = false;
         let is_regular = self.file.metadata().is_ok_and(|found| found.is_file());
         let emptied = if is_regular { self.file.set_len(0) } else { Ok(()) };
@@ -72,7 +72,7 @@ fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
 ///
 /// # Errors
 /// One line: why it cannot be written to.
-pub(super) fn print(text: &str) -> Result<(), String> {
+pub(crate) fn print(text: &str) -> Result<(), String> {
     let mut out = io::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

@@ -2,7 +2,7 @@
 //! cost.
 
 use super::core::{Core, Stage, Workload};
-use super::recorder::Sample;
+use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
 /// Calls that may be under way at once.
@@ -14,7 +14,7 @@ struct Guest {
 }
 
 /// The crowd.
-pub(super) struct Crowd {
+pub(crate) struct Crowd {
     core: Core,
     guests: Table<Guest>,
     /// Those that are there or on their way.
@@ -26,7 +26,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn new(core: Core) -> Crowd {
+    pub(crate) fn new(core: Core) -> Crowd {
         let (called, open, next_id) = (0, 0, 0);
         let (guests, retry_at) = (Table::default(), Time::ZERO);
         Crowd { core, guests, called, open, next_id, retry_at }

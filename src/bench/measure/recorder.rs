@@ -16,7 +16,7 @@ const SLICES: u32 = 100;
 const SLICE_MIN: Duration = Duration::from_millis(50);
 
 /// A histogram of nanoseconds with `digits` significant digits.
-pub(super) fn histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
+pub(crate) fn histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
     // These bounds are valid, see `new_with_bounds`.
     #[allow(clippy::unwrap_used)]
     Histogram::new_with_bounds(1, LONGEST, digits).unwrap()
@@ -30,31 +30,31 @@ fn add<T: hdrhistogram::Counter>(to: &mut Histogram<T>, from: &Histogram<T>) {
 }
 
 /// Nanoseconds, as a histogram takes them.
-pub(super) fn nanos(time: Duration) -> u64 {
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// One operation that is over.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// When it was meant to begin; in a closed loop, when it began.
-    pub(super) intended: Time,
+    pub(crate) intended: Time,
     /// When it began.
-    pub(super) sent: Time,
+    pub(crate) sent: Time,
     /// When it was over.
-    pub(super) done: Time,
+    pub(crate) done: Time,
     /// Bytes of payload that came back.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// What happened in one slice of the timeline.
-pub(super) struct Slice {
+pub(crate) struct Slice {
     /// Operations that ended in it.
-    pub(super) operations: u64,
+    pub(crate) operations: u64,
     /// Failures in it.
-    pub(super) failures: u64,
+    pub(crate) failures: u64,
     /// Their latencies, in nanoseconds.
-    pub(super) latency: Histogram<u32>,
+    pub(crate) latency: Histogram<u32>,
 }
 
 impl Slice {
@@ -64,37 +64,37 @@ impl Slice {
 }
 
 /// Everything that one thread measures.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     from: Time,
     to: Time,
     /// How long a slice of the timeline is.
-    pub(super) slice: Duration,
+    pub(crate) slice: Duration,
     /// From the intended beginning to the end, in nanoseconds.
-    pub(super) latency: Histogram<u64>,
+    pub(crate) latency: Histogram<u64>,
     /// From the real beginning to the end; only an open loop has it.
-    pub(super) uncorrected: Option<Histogram<u64>>,
+    pub(crate) uncorrected: Option<Histogram<u64>>,
     /// How late the generator itself was; only an open loop has it.
-    pub(super) slip: Histogram<u64>,
+    pub(crate) slip: Histogram<u64>,
     /// Parts of an operation, by name.
-    pub(super) phases: Vec<(&'static str, Histogram<u64>)>,
+    pub(crate) phases: Vec<(&'static str, Histogram<u64>)>,
     /// The slices that are over.
-    pub(super) slices: Vec<Slice>,
+    pub(crate) slices: Vec<Slice>,
     current: Slice,
     /// Operations that were meant to begin within the window and are over.
-    pub(super) operations: u64,
+    pub(crate) operations: u64,
     /// Bytes of payload that they brought back.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// What went wrong, in the warm-up too.
-    pub(super) faults: Faults,
+    pub(crate) faults: Faults,
     /// Datagrams or requests that were sent within the window.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
     last_done: Time,
     silence: Duration,
 }
 
 impl Recorder {
     /// One for a window of that length. In an open loop `corrected` latencies differ from others.
-    pub(super) fn new(window: Duration, corrected: bool, phases: &[&'static str]) -> Recorder {
+    pub(crate) fn new(window: Duration, corrected: bool, phases: &[&'static str]) -> Recorder {
         Recorder {
             from: Time::NEVER,
             to: Time::NEVER,
@@ -115,17 +115,17 @@ impl Recorder {
     }
 
     /// The window is known: what is meant to begin from `from` on and before `to` counts.
-    pub(super) fn begin(&mut self, from: Time, to: Time) {
+    pub(crate) fn begin(&mut self, from: Time, to: Time) {
         (self.from, self.to, self.last_done) = (from, to, from);
     }
 
     /// Whether what is meant to begin at `time` counts.
-    pub(super) fn counts(&self, time: Time) -> bool {
+    pub(crate) fn counts(&self, time: Time) -> bool {
         self.from <= time && time < self.to
     }
 
     /// An operation is over.
-    pub(super) fn record(&mut self, sample: &Sample) {
+    pub(crate) fn record(&mut self, sample: &Sample) {
         self.note_done(sample.done);
         if !self.counts(sample.intended) {
             return;
@@ -145,14 +145,14 @@ impl Recorder {
     }
 
     /// A part of an operation took so long.
-    pub(super) fn record_phase(&mut self, phase: usize, began: Time, ended: Time) {
+    pub(crate) fn record_phase(&mut self, phase: usize, began: Time, ended: Time) {
         if self.counts(began) {
             self.phases[phase].1.saturating_record(nanos(ended.since(began)));
         }
     }
 
     /// Something went wrong at `now`, so many times.
-    pub(super) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
+    pub(crate) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
         self.faults.add(fault, count);
         if fault.is_failure() && self.counts(now) {
             self.roll(now);
@@ -161,7 +161,7 @@ impl Recorder {
     }
 
     /// Nothing more will come after `now`.
-    pub(super) fn finish(&mut self, now: Time) {
+    pub(crate) fn finish(&mut self, now: Time) {
         let end = now.min(self.to);
         if self.from < end {
             self.note_done(end);
@@ -170,13 +170,13 @@ impl Recorder {
     }
 
     /// The longest time within the window in which no operation ended.
-    pub(super) fn silence(&self) -> Duration {
+    pub(crate) fn silence(&self) -> Duration {
         self.silence
     }
 
     /// Adds what another thread has recorded of the same window, or what another run has of its
     /// own.
-    pub(super) fn merge(&mut self, other: &Recorder) {
+    pub(crate) fn merge(&mut self, other: &Recorder) {
         add(&mut self.latency, &other.latency);
         add(&mut self.slip, &other.slip);
         if let (Some(mine), Some(theirs)) = (&mut self.uncorrected, &other.uncorrected) {

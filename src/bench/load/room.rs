@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::core::{Core, Ending, Stage, Workload};
-use super::fault::Fault;
-use super::recorder::Sample;
 use super::run_id::RunId;
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
 /// What a line of ours begins with; the number of the run and its own follow, both in hexadecimal
@@ -18,7 +18,7 @@ use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 const MARK: &[u8] = b"~cooee~";
 const DIGITS: usize = 8;
 /// The shortest line, with its end.
-pub(super) const LINE_BYTES_MIN: usize = MARK.len() + 2 * DIGITS + 1;
+pub(crate) const LINE_BYTES_MIN: usize = MARK.len() + 2 * DIGITS + 1;
 /// Members that may be on their way in at once.
 const CALLS_MAX: usize = 64;
 /// A room that is silent for so long needs no welcome to be complete.
@@ -43,7 +43,7 @@ struct Said {
 }
 
 /// The room.
-pub(super) struct Room {
+pub(crate) struct Room {
     core: Core,
     members: Table<Member>,
     speaker: Option<Peer>,
@@ -58,7 +58,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(core: Core) -> Room {
+    pub(crate) fn new(core: Core) -> Room {
         Room {
             said: VecDeque::with_capacity(core.plan.depth),
             core,

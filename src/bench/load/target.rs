@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::usage::Usage;
 use super::workload::Workload;
-use super::{BenchArgs, Failure};
+use crate::bench::measure::usage::Usage;
+use crate::bench::{BenchArgs, Failure};
 use crate::endpoint::{Endpoint, Transport, url};
 
 /// Our own server must listen within this time.
@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const ANNOUNCE: &str = if cfg!(target_os = "linux") { "/proc/self/fd/1" } else { "/dev/stdout" };
 
 /// The server that is measured.
-pub(super) struct Target {
+pub(crate) struct Target {
     service: &'static str,
     transport: Transport,
     /// Where it may listen: all addresses of its name that have not failed.
@@ -31,7 +31,7 @@ pub(super) struct Target {
     /// Those that have.
     failed: Vec<SocketAddr>,
     /// Its process, if known.
-    pub(super) pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
     own: Option<OwnServer>,
 }
 
@@ -40,7 +40,7 @@ impl Target {
     ///
     /// # Errors
     /// What is wrong with its name, its process or where it is to be called from.
-    pub(super) fn named(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    pub(crate) fn named(args: &BenchArgs) -> Result<Option<Target>, Failure> {
         let (Some(workload), Some(text)) = (args.workload, &args.endpoint) else {
             check_sources(args)?;
             return Ok(None);
@@ -76,7 +76,7 @@ impl Target {
     ///
     /// # Errors
     /// One line: why it does not listen.
-    pub(super) fn start(workload: Workload, stop: &AtomicBool) -> Result<Target, String> {
+    pub(crate) fn start(workload: Workload, stop: &AtomicBool) -> Result<Target, String> {
         let (own, url) = OwnServer::start(workload, stop)?;
         let endpoint: Endpoint = url.parse().map_err(|error| format!("{error}"))?;
         let target = Target::of(workload, &endpoint)?;
@@ -84,12 +84,12 @@ impl Target {
     }
 
     /// Where it is called.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
     /// Nobody has answered there: turns to the next address of its name. False: there is none.
-    pub(super) fn try_next(&mut self) -> bool {
+    pub(crate) fn try_next(&mut self) -> bool {
         if self.addresses.len() < 2 {
             return false;
         }
@@ -100,18 +100,18 @@ impl Target {
     }
 
     /// It has answered: it is called nowhere else from now on.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.addresses.truncate(1);
         self.failed.clear();
     }
 
     /// Its endpoint.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         url(self.service, self.transport, self.address())
     }
 
     /// Whether it is our own.
-    pub(super) fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.own.is_some()
     }
 }

@@ -1,0 +1,7 @@
+//! What is measured, and how sure that is. It knows no workload.
+
+pub(crate) mod fault;
+pub(crate) mod latency;
+pub(crate) mod recorder;
+pub(crate) mod statistics;
+pub(crate) mod usage;
