@@ -8,11 +8,12 @@ use clap::{Args, Subcommand};
 
 use super::load::budget::{SOURCES_MAX, parse_source};
 use super::load::plan::{Closing, Plan};
+use super::load::rate::{Ramp, parse_requests};
 use super::load::room;
 use super::load::run_id::RunId;
 use super::load::workload::Workload;
-use super::run::search::{Bound, Ramp};
-use crate::units::{parse_duration, parse_rate, parse_size};
+use super::measure::bound::LatencyBound;
+use crate::units::{parse_duration, parse_size};
 
 /// The largest payload of a UDP datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -82,12 +83,12 @@ pub struct BenchArgs {
     timeout: Duration,
 
     /// Open loop: so many requests a second are due, whatever the server does
-    #[arg(short, long, value_name = "RATE", value_parser = requests)]
+    #[arg(short, long, value_name = "RATE", value_parser = parse_requests)]
     pub(super) rate: Option<f64>,
 
     /// Search for the highest rate that keeps a bound, such as p99=1ms; it begins at --rate
     #[arg(long, value_name = "BOUND", conflicts_with_all = ["ramp", "repeat"])]
-    pub(super) find_max: Option<Bound>,
+    pub(super) find_max: Option<LatencyBound>,
 
     /// Raise the rate step by step, such as 1000..20000
     #[arg(long, value_name = "FROM..TO", conflicts_with_all = ["rate", "repeat"])]
@@ -174,15 +175,6 @@ fn some_time(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err("nothing could ever happen in no time".into()),
         time => Ok(time),
-    }
-}
-
-/// Requests a second: a number, or a rate with its unit.
-pub(super) fn requests(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>().or_else(|_| parse_rate(text))? {
-        rate if (0.001..=1e8).contains(&rate) => Ok(rate),
-        rate if rate > 0.0 => Err("it must be between 0.001 and 100,000,000 a second".into()),
-        _ => Err("it must be above zero, such as 5000 or 5000/s".into()),
     }
 }
 

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use super::BenchArgs;
-use super::load::workload::Workload;
-use super::run::session::STANDARD;
+use super::load::workload::{STANDARD_SET, Workload};
 
 /// Whether every flag that was given does something.
 ///
@@ -30,7 +29,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
                 "{flag} is for one workload: name it, such as cooee bench tcp_rr {flag} ..."
             ))
         }
-        None => STANDARD.into_iter().try_for_each(|workload| {
+        None => STANDARD_SET.into_iter().try_for_each(|workload| {
             check_one(args, workload, true)
                 .map_err(|why| format!("{why}; without a workload all of them are measured"))
         }),
@@ -130,7 +129,7 @@ mod tests {
     #[test]
     fn every_flag_does_something_for_every_workload_or_is_refused() {
         for (flag, refused) in TABLE {
-            for workload in STANDARD {
+            for workload in STANDARD_SET {
                 let name = workload.name();
                 let wanted = refused.split(' ').any(|word| word == name || word == "ALL");
                 let result = checked(&[&[name], flag].concat());

@@ -6,6 +6,8 @@
 //! are its forms.
 
 mod args;
+mod failure;
+pub mod figures;
 mod flags;
 mod load;
 mod measure;
@@ -21,29 +23,7 @@ use report::{Report, html, json, table};
 use run::session::Session;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
-
-/// Why nothing came of it.
-#[derive(Debug)]
-pub enum Failure {
-    /// It was asked wrongly.
-    Usage(String),
-    /// It could not be done.
-    Failed(String),
-    /// It was measured, or compared, and is not good enough.
-    NotGoodEnough(String),
-    /// That signal came; what was measured until then has been told.
-    Signal(i32),
-}
-
-impl Failure {
-    /// In words.
-    fn into_words(self) -> String {
-        match self {
-            Failure::Usage(what) | Failure::Failed(what) | Failure::NotGoodEnough(what) => what,
-            Failure::Signal(signal) => format!("ended by signal {signal}"),
-        }
-    }
-}
+pub use failure::Failure;
 
 /// Does what `args` ask for, and prints it.
 ///

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::plan::{Closing, Plan};
-use crate::bench::report::table::grouped;
+use crate::bench::figures::grouped;
 use crate::reactor::raise_descriptor_limit;
 
 /// Descriptors that are not connections: standard streams, polls, timers, `/proc`.

@@ -7,6 +7,7 @@ pub(crate) mod crowd;
 pub(crate) mod exchange;
 mod payload;
 pub(crate) mod plan;
+pub(crate) mod rate;
 pub(crate) mod room;
 pub(crate) mod run_id;
 mod schedule;

@@ -32,6 +32,19 @@ pub(crate) enum Workload {
     Idle,
 }
 
+/// What `cooee bench` alone measures, each for a few seconds.
+pub(crate) const STANDARD_SET: [Workload; 9] = [
+    Workload::TcpRr,
+    Workload::TcpStream,
+    Workload::TcpCrr,
+    Workload::TcpCc,
+    Workload::Greet,
+    Workload::UdpRr,
+    Workload::Months,
+    Workload::Chat,
+    Workload::Idle,
+];
+
 impl Workload {
     /// Its name on the command line and in JSON.
     pub(crate) fn name(self) -> &'static str {

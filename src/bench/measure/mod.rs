@@ -1,5 +1,6 @@
 //! What is measured, and how sure that is. It knows no workload.
 
+pub(crate) mod bound;
 pub(crate) mod fault;
 pub(crate) mod latency;
 pub(crate) mod recorder;

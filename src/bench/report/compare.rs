@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use super::table::{figure, micros};
 use super::{Report, SearchReport};
+use crate::bench::figures::{figure, micros};
 use crate::bench::measure::statistics::exceeds_noise;
 
 /// By how much a figure may be worse, such as `p99=10%`.

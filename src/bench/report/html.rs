@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::Report;
 use super::plots;
-use super::table::{COLUMNS, bytes, figure, grouped, micros};
+use super::table::COLUMNS;
+use crate::bench::figures::{bytes, figure, grouped, micros};
 use crate::bench::measure::latency::Latency;
 
 const STYLE: &str = "

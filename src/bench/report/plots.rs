@@ -4,6 +4,7 @@
 use plotters::prelude::*;
 
 use super::Report;
+use crate::bench::figures::figure;
 
 const SIZE: (u32, u32) = (860, 340);
 /// Dark enough on white, and told apart by the colour-blind (Okabe and Ito).
@@ -214,7 +215,7 @@ fn plain(value: f64) -> String {
         0.0 => "0".into(),
         value if value < 1.0 => format!("{value:.1}"),
         value if value < 10.0 && value.fract() > 0.001 => format!("{value:.1}"),
-        value => super::table::figure(value).trim_end_matches(".0").into(),
+        value => figure(value).trim_end_matches(".0").into(),
     }
 }
 

@@ -3,50 +3,10 @@
 use std::fmt::Write;
 
 use super::Report;
+use crate::bench::figures::{bytes, figure, grouped, micros};
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::latency::Latency;
 use clap::ValueEnum;
-
-/// A whole number with commas between the thousands.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A figure of microseconds, with as many decimals as it deserves.
-pub(crate) fn micros(value: f64) -> String {
-    match value {
-        value if value < 100.0 => format!("{value:.1}"),
-        value => rounded(value),
-    }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, below 2^53
-fn rounded(value: f64) -> String {
-    grouped(value.round() as u64)
-}
-
-/// A figure that counts something, with as many decimals as it deserves.
-pub(crate) fn figure(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { rounded(value) }
-}
-
-/// Bytes a second, or bytes, in units that fit.
-pub(crate) fn bytes(value: f64) -> String {
-    match value {
-        value if value >= 1e9 => format!("{:.2} GB", value / 1e9),
-        value if value >= 1e6 => format!("{:.1} MB", value / 1e6),
-        value if value >= 1e3 => format!("{:.1} kB", value / 1e3),
-        value => format!("{value:.0} B"),
-    }
-}
 
 /// The names of the percentiles, and which they are.
 pub(crate) const COLUMNS: [&str; 8] =
@@ -304,18 +264,4 @@ pub(crate) fn several(reports: &[Report]) -> String {
         }
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_commas_and_the_decimals_they_deserve() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!((micros(12.34), micros(1234.5)), ("12.3".into(), "1,235".into()));
-        assert_eq!((bytes(999.0), bytes(15_800_000.0)), ("999 B".into(), "15.8 MB".into()));
-    }
 }

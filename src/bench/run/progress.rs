@@ -6,8 +6,8 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::worker::{News, Run};
+use crate::bench::figures::{figure, grouped, micros};
 use crate::bench::load::plan::Plan;
-use crate::bench::report::table::{figure, grouped, micros};
 
 /// The line is written again after so much has been measured.
 const EVERY: Duration = Duration::from_millis(200);

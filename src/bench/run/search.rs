@@ -1,11 +1,8 @@
-//! Which rate to try next: the search for the highest that keeps a bound, and a ramp. Pure.
+//! The search for the highest rate that keeps a bound: which to try next. Pure.
 
-use std::str::FromStr;
-
-use crate::bench::args::requests;
+use crate::bench::measure::bound::LatencyBound;
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::Probe;
-use crate::units::parse_duration;
 
 /// The search begins here if nobody says where.
 const FIRST_RATE: f64 = 1000.0;
@@ -16,86 +13,9 @@ const PROBES_MAX: usize = 20;
 /// A rate counts as reached from this share of it on.
 const REACHED: f64 = 0.98;
 
-/// A latency that must not be exceeded, such as `p99=1ms`.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Bound {
-    /// Which figure.
-    pub(crate) figure: String,
-    /// Microseconds.
-    pub(crate) limit: f64,
-    text: String,
-}
-
-impl Bound {
-    /// The share of requests that it says nothing about: of p99, one in a hundred.
-    fn spared(&self) -> f64 {
-        match self.figure.as_str() {
-            "p50" => 0.5,
-            "p90" => 0.1,
-            "p99" => 0.01,
-            "p99.9" | "p99_9" => 0.001,
-            "p99.99" | "p99_99" => 0.0001,
-            _ => 0.0,
-        }
-    }
-}
-
-impl FromStr for Bound {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Bound, String> {
-        let example = "write it like p99=1ms";
-        let (figure, limit) = text.split_once('=').ok_or(example)?;
-        Latency::default()
-            .named(figure)
-            .ok_or_else(|| format!("{figure:?} is no latency figure, {example}"))?;
-        let limit = parse_duration(limit)?.as_secs_f64() * 1e6;
-        if limit <= 0.0 {
-            return Err(format!("nothing is done in no time, {example}"));
-        }
-        Ok(Bound { figure: figure.into(), limit, text: text.into() })
-    }
-}
-
-impl std::fmt::Display for Bound {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// Rates from one to another, such as `1000..20000`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Ramp {
-    from: f64,
-    to: f64,
-}
-
-impl FromStr for Ramp {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Ramp, String> {
-        let (from, to) = text.split_once("..").ok_or("write it like 1000..20000")?;
-        let (from, to) = (requests(from)?, requests(to)?);
-        match from < to {
-            true => Ok(Ramp { from, to }),
-            false => Err("it has to go up, such as 1000..20000".into()),
-        }
-    }
-}
-
-impl Ramp {
-    /// So many rates, evenly apart, both ends included.
-    #[allow(clippy::cast_precision_loss)] // a handful of steps
-    pub(crate) fn rates(&self, steps: usize) -> Vec<f64> {
-        let last = steps.max(2) - 1;
-        let at = |step: usize| self.from + (self.to - self.from) * step as f64 / last as f64;
-        (0..=last).map(at).collect()
-    }
-}
-
 /// A search: first up in doubles, or down in halves, then between the two that are known.
 pub(crate) struct Search {
-    bound: Bound,
+    bound: LatencyBound,
     next: f64,
     held: Option<f64>,
     broke: Option<f64>,
@@ -105,7 +25,7 @@ pub(crate) struct Search {
 
 impl Search {
     /// Begins at `first`, or where nothing is too slow for it.
-    pub(crate) fn new(bound: Bound, first: Option<f64>) -> Search {
+    pub(crate) fn new(bound: LatencyBound, first: Option<f64>) -> Search {
         let next = first.unwrap_or(FIRST_RATE);
         Search { bound, next, held: None, broke: None, probes: Vec::new() }
     }
@@ -196,18 +116,5 @@ mod tests {
         assert!(!search.probes[1].held);
         search.note(25.0, &Latency::default(), 0.0);
         assert_eq!(search.highest(), Some(25.0));
-    }
-
-    #[test]
-    fn bounds_and_ramps_are_read_and_wrong_ones_named() {
-        assert_eq!("p99.9=250us".parse::<Bound>().unwrap().limit, 250.0);
-        for wrong in ["p99", "p98=1ms", "p99=1", "p99=0s"] {
-            assert!(wrong.parse::<Bound>().is_err(), "{wrong}");
-        }
-        let ramp: Ramp = "100..500/s".parse().unwrap();
-        assert_eq!(ramp.rates(5), [100.0, 200.0, 300.0, 400.0, 500.0]);
-        for wrong in ["100", "500..100", "0..5"] {
-            assert!(wrong.parse::<Ramp>().is_err(), "{wrong}");
-        }
     }
 }

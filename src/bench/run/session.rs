@@ -13,23 +13,10 @@ use crate::bench::load::core::Ending;
 use crate::bench::load::plan::Plan;
 use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
-use crate::bench::load::workload::Workload;
+use crate::bench::load::workload::{STANDARD_SET, Workload};
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::{self, Report, SearchReport};
 use crate::bench::{BenchArgs, Failure};
-
-/// What `cooee bench` alone measures, each for a few seconds.
-pub(crate) const STANDARD: [Workload; 9] = [
-    Workload::TcpRr,
-    Workload::TcpStream,
-    Workload::TcpCrr,
-    Workload::TcpCc,
-    Workload::Greet,
-    Workload::UdpRr,
-    Workload::Months,
-    Workload::Chat,
-    Workload::Idle,
-];
 
 /// One call of `cooee bench`.
 pub(crate) struct Session<'a> {
@@ -76,7 +63,7 @@ impl Session<'_> {
     /// All workloads in short, against servers of our own.
     fn standard_set(&mut self) -> Result<(), Failure> {
         let mut verdict = None;
-        for workload in STANDARD {
+        for workload in STANDARD_SET {
             let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
