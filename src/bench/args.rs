@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::load::LINE_BYTES_MIN;
 use super::load::budget::{SOURCES_MAX, parse_source};
 use super::load::plan::{Closing, Plan};
 use super::load::rate::{Ramp, parse_requests};
-use super::load::room;
 use super::load::run_id::RunId;
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
@@ -276,11 +276,10 @@ fn check(plan: &Plan) -> Result<(), String> {
         if plan.threads > 1 || plan.connections < 2 {
             return Err("chat: one thread, and at least 2 connections: one speaks".into());
         }
-        if !(room::LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&plan.size) {
+        if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&plan.size) {
             return Err(format!(
                 "--size {}: a line has {} to {LINE_BYTES_MAX} bytes",
-                plan.size,
-                room::LINE_BYTES_MIN
+                plan.size, LINE_BYTES_MIN
             ));
         }
     }

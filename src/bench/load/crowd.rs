@@ -1,7 +1,7 @@
 //! Many connections that do nothing: whether they are taken, whether they are kept, what they
 //! cost.
 
-use super::core::{Core, Stage, Workload};
+use super::core::{Core, RunPhase};
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
@@ -14,7 +14,7 @@ struct Guest {
 }
 
 /// The crowd.
-pub(crate) struct Crowd {
+pub(super) struct Crowd {
     core: Core,
     guests: Table<Guest>,
     /// Those that are there or on their way.
@@ -26,7 +26,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    pub(crate) fn new(core: Core) -> Crowd {
+    pub(super) fn new(core: Core) -> Crowd {
         let (called, open, next_id) = (0, 0, 0);
         let (guests, retry_at) = (Table::default(), Time::ZERO);
         Crowd { core, guests, called, open, next_id, retry_at }
@@ -34,7 +34,7 @@ impl Crowd {
 
     fn make_calls(&mut self, net: &mut Net) {
         let now = self.core.watch.now();
-        if now < self.retry_at || self.core.stage > Stage::Opening {
+        if now < self.retry_at || self.core.phase > RunPhase::Opening {
             return;
         }
         while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
@@ -49,7 +49,7 @@ impl Crowd {
         let now = self.core.watch.now();
         self.make_calls(net);
         self.core.advance(now);
-        if self.core.stage == Stage::Draining {
+        if self.core.phase == RunPhase::Draining {
             self.core.done(now);
         }
         self.core.wake(net, now);
@@ -67,20 +67,18 @@ impl Crowd {
     }
 }
 
-impl Workload for Crowd {
-    fn core(&mut self) -> &mut Core {
-        &mut self.core
-    }
-}
-
 impl Service for Crowd {
+    fn started(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.core.watch.now();
         let Some(guest) = self.guests.get_mut(peer) else { return };
         guest.opened = Some(now);
         self.open += 1;
         self.core.note_open(self.open, now);
-        if self.core.stage == Stage::Opening && self.open == self.core.connections {
+        if self.core.phase == RunPhase::Opening && self.open == self.core.connections {
             self.begin(now);
         }
         self.look_after(net);
@@ -100,20 +98,16 @@ impl Service for Crowd {
         self.called -= 1;
         self.open -= usize::from(guest.opened.is_some());
         self.retry_at = now.after(self.core.plan.pause());
-        if self.core.stage < Stage::Draining {
+        if self.core.phase < RunPhase::Draining {
             self.core.lost(guest.opened.is_some(), 1, reason, now);
         }
         // The target is there as long as it keeps one of the others.
-        if self.core.stage > Stage::Opening && self.open > 0 {
+        if self.core.phase > RunPhase::Opening && self.open > 0 {
             self.core.note_progress();
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
-    fn told(&mut self, _: Option<&str>, net: &mut Net) {
         self.look_after(net);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::core::{Core, Stage, Workload};
+use super::core::{Core, RunPhase};
 use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
 use crate::bench::measure::fault::Fault;
@@ -35,7 +35,7 @@ struct Doubt {
 }
 
 /// The asker.
-pub(crate) struct Exchange {
+pub(super) struct Exchange {
     core: Core,
     script: Script,
     lines: Table<Line>,
@@ -52,7 +52,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(core: Core) -> Exchange {
+    pub(super) fn new(core: Core) -> Exchange {
         let script = Script::new(core.plan.workload, core.plan.size, core.plan.run);
         let missing = core.connections;
         let next_id = (core.thread as u64) << 24;
@@ -71,7 +71,7 @@ impl Exchange {
     }
 
     fn make_calls(&mut self, net: &mut Net, now: Time) {
-        if now < self.retry_at || self.core.stage >= Stage::Draining {
+        if now < self.retry_at || self.core.phase >= RunPhase::Draining {
             return;
         }
         while self.missing > 0 && self.calling < CALLS_MAX {
@@ -262,7 +262,7 @@ impl Exchange {
         }
         self.make_calls(net, now);
         let waits = |(_, line): (Peer, &Line)| line.window.in_flight() > 0;
-        if self.core.stage == Stage::Draining && !self.lines.iter().any(waits) {
+        if self.core.phase == RunPhase::Draining && !self.lines.iter().any(waits) {
             self.core.done(now);
         }
         self.core.wake(net, now);
@@ -287,13 +287,11 @@ impl Line {
     }
 }
 
-impl Workload for Exchange {
-    fn core(&mut self) -> &mut Core {
-        &mut self.core
-    }
-}
-
 impl Service for Exchange {
+    fn started(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.core.watch.now();
         let Some(line) = self.lines.get_mut(peer) else { return };
@@ -301,9 +299,9 @@ impl Service for Exchange {
         self.calling -= 1;
         self.open += 1;
         self.core.note_open(self.open, now);
-        match self.core.stage {
-            Stage::Opening if self.open == self.core.connections => self.begin(net, now),
-            Stage::Opening => self.make_calls(net, now),
+        match self.core.phase {
+            RunPhase::Opening if self.open == self.core.connections => self.begin(net, now),
+            RunPhase::Opening => self.make_calls(net, now),
             _ => self.ask(peer, net, now),
         }
     }
@@ -314,7 +312,7 @@ impl Service for Exchange {
             true => self.take_datagram(peer, input, now),
             false => self.take_stream(peer, input, now),
         }
-        if self.core.stage < Stage::Draining {
+        if self.core.phase < RunPhase::Draining {
             self.ask(peer, net, now);
         }
         input.len()
@@ -333,10 +331,6 @@ impl Service for Exchange {
     }
 
     fn alarm(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
-    fn told(&mut self, _: Option<&str>, net: &mut Net) {
         self.look_after(net);
     }
 }

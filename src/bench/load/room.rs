@@ -7,8 +7,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::core::{Core, Ending, Stage, Workload};
+use super::core::{Core, RunPhase};
 use super::run_id::RunId;
+use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
@@ -43,7 +44,7 @@ struct Said {
 }
 
 /// The room.
-pub(crate) struct Room {
+pub(super) struct Room {
     core: Core,
     members: Table<Member>,
     speaker: Option<Peer>,
@@ -58,7 +59,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(core: Core) -> Room {
+    pub(super) fn new(core: Core) -> Room {
         Room {
             said: VecDeque::with_capacity(core.plan.depth),
             core,
@@ -145,7 +146,7 @@ impl Room {
     fn begin_if_complete(&mut self, net: &mut Net, now: Time) {
         let everybody = self.core.connections;
         let settled = now.since(self.last_open) >= SETTLE;
-        if self.core.stage == Stage::Opening
+        if self.core.phase == RunPhase::Opening
             && self.open == everybody
             && (self.greeted == everybody || settled)
         {
@@ -162,7 +163,7 @@ impl Room {
         self.make_calls(net);
         self.begin_if_complete(net, now);
         self.expire(now);
-        if self.core.stage == Stage::Draining && self.said.is_empty() {
+        if self.core.phase == RunPhase::Draining && self.said.is_empty() {
             self.core.done(now);
         }
         self.core.wake(net, now);
@@ -180,7 +181,7 @@ impl Room {
             let missing = (self.core.connections - 1).saturating_sub(said.heard) as u64;
             self.core.fault(Fault::Timeout, missing, now);
             let what = format!("{missing} members have not heard line {}", self.first);
-            self.core.end(Ending::Vanished(what), now);
+            self.core.end(Abort::Vanished(what), now);
         }
     }
 }
@@ -237,13 +238,11 @@ fn write_line(into: &mut Vec<u8>, run: RunId, number: u64, size: usize) {
     into.push(b'\n');
 }
 
-impl Workload for Room {
-    fn core(&mut self) -> &mut Core {
-        &mut self.core
-    }
-}
-
 impl Service for Room {
+    fn started(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         if let Some(member) = self.members.get_mut(peer) {
             member.open = true;
@@ -280,20 +279,16 @@ impl Service for Room {
         let Some(member) = self.members.remove(peer) else { return };
         self.core.lost(member.open, self.said.len(), reason, now);
         let what = format!("member {peer} was lost: {reason}");
-        let ending = match self.core.recorder.operations {
-            0 => Ending::Failed(what),
-            _ => Ending::Vanished(what),
+        let abort = match self.core.recorder.operations {
+            0 => Abort::Failed(what),
+            _ => Abort::Vanished(what),
         };
-        if self.core.stage < Stage::Draining {
-            self.core.end(ending, now);
+        if self.core.phase < RunPhase::Draining {
+            self.core.end(abort, now);
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
-    fn told(&mut self, _: Option<&str>, net: &mut Net) {
         self.look_after(net);
     }
 }

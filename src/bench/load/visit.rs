@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::core::{Core, Stage, Workload as Asker};
+use super::core::{Core, RunPhase};
 use super::script::Script;
 use super::workload::Workload;
 use crate::bench::measure::fault::Fault;
@@ -25,7 +25,7 @@ struct Visit {
 }
 
 /// The caller.
-pub(crate) struct Visits {
+pub(super) struct Visits {
     core: Core,
     script: Script,
     visits: Table<Visit>,
@@ -39,7 +39,7 @@ pub(crate) struct Visits {
 }
 
 impl Visits {
-    pub(crate) fn new(core: Core) -> Visits {
+    pub(super) fn new(core: Core) -> Visits {
         Visits {
             script: Script::new(core.plan.workload, core.plan.size, core.plan.run),
             visits: Table::default(),
@@ -152,7 +152,7 @@ impl Visits {
 
     fn look_after(&mut self, net: &mut Net) {
         let now = self.core.watch.now();
-        if self.core.stage == Stage::Opening {
+        if self.core.phase == RunPhase::Opening {
             self.core.begin(now);
         }
         self.go(net, now, true);
@@ -160,7 +160,7 @@ impl Visits {
         if self.core.looks_at_all(now) {
             self.expire(net, now);
         }
-        if self.core.stage == Stage::Draining && self.under_way == 0 {
+        if self.core.phase == RunPhase::Draining && self.under_way == 0 {
             self.core.done(now);
         }
         self.core.wake(net, now);
@@ -178,13 +178,11 @@ fn names_port(greeting: &[u8], port: u16) -> bool {
         .any(|word| word.parse() == Ok(port))
 }
 
-impl Asker for Visits {
-    fn core(&mut self) -> &mut Core {
-        &mut self.core
-    }
-}
-
 impl Service for Visits {
+    fn started(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
     fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
         let now = self.core.watch.now();
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
@@ -236,16 +234,12 @@ impl Service for Visits {
             self.core.lost(visit.local.is_some(), 1, reason, now);
             self.retry_at = now.after(self.core.plan.pause());
         }
-        if self.core.stage < Stage::Draining {
+        if self.core.phase < RunPhase::Draining {
             self.go(net, now, false);
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
-    fn told(&mut self, _: Option<&str>, net: &mut Net) {
         self.look_after(net);
     }
 }

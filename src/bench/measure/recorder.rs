@@ -63,6 +63,21 @@ impl Slice {
     }
 }
 
+/// A slice of the timeline in few words, for whoever watches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SliceSummary {
+    /// How long the slice was.
+    pub(crate) length: Duration,
+    /// Operations that ended in it.
+    pub(crate) operations: u64,
+    /// Failures in it.
+    pub(crate) failures: u64,
+    /// Nanoseconds.
+    pub(crate) p50: u64,
+    /// Nanoseconds.
+    pub(crate) p99: u64,
+}
+
 /// Everything that one thread measures.
 pub(crate) struct Recorder {
     from: Time,
@@ -112,6 +127,11 @@ impl Recorder {
             last_done: Time::NEVER,
             silence: Duration::ZERO,
         }
+    }
+
+    /// One that records nothing, for after the end.
+    pub(crate) fn unused() -> Recorder {
+        Recorder::new(Duration::ZERO, false, &[])
     }
 
     /// The window is known: what is meant to begin from `from` on and before `to` counts.
@@ -167,6 +187,17 @@ impl Recorder {
             self.note_done(end);
             self.roll(end);
         }
+    }
+
+    /// The slices that are over, from number `first` on.
+    pub(crate) fn summaries(&self, first: usize) -> impl Iterator<Item = SliceSummary> {
+        self.slices[first..].iter().map(|slice| SliceSummary {
+            length: self.slice,
+            operations: slice.operations,
+            failures: slice.failures,
+            p50: slice.latency.value_at_quantile(0.5),
+            p99: slice.latency.value_at_quantile(0.99),
+        })
     }
 
     /// The longest time within the window in which no operation ended.

@@ -34,9 +34,14 @@ impl Usage {
             let Some(usage) = fs::read_to_string(path).ok().and_then(|text| parse(&text)) else {
                 continue;
             };
-            sum = Usage { busy: sum.busy + usage.busy, starved: sum.starved + usage.starved };
+            sum = sum.and(usage);
         }
         Some(sum)
+    }
+
+    /// Both together.
+    pub(crate) fn and(self, other: Usage) -> Usage {
+        Usage { busy: self.busy + other.busy, starved: self.starved + other.starved }
     }
 
     /// What has been used since `earlier`.
@@ -45,6 +50,48 @@ impl Usage {
             busy: self.busy.saturating_sub(earlier.busy),
             starved: self.starved.saturating_sub(earlier.starved),
         }
+    }
+}
+
+/// What this thread, and the server if its process is known, use within the window.
+pub(crate) struct UsageMeter {
+    server: Option<u32>,
+    begun: Option<(Usage, Option<Usage>)>,
+    ended: Option<(Usage, Option<Usage>)>,
+    /// Bytes of memory of the server at the end of the window.
+    pub(crate) resident: Option<u64>,
+}
+
+impl UsageMeter {
+    pub(crate) fn new(server: Option<u32>) -> UsageMeter {
+        UsageMeter { server, begun: None, ended: None, resident: None }
+    }
+
+    /// The window begins. Only the first call counts.
+    pub(crate) fn begin(&mut self) {
+        if self.begun.is_none() {
+            self.begun = Some(self.read());
+        }
+    }
+
+    /// The window ends. Only the first call counts.
+    pub(crate) fn end(&mut self) {
+        if self.ended.is_none() {
+            self.ended = Some(self.read());
+            self.resident = self.server.and_then(resident_bytes);
+        }
+    }
+
+    fn read(&self) -> (Usage, Option<Usage>) {
+        (Usage::of_this_thread(), self.server.and_then(Usage::of_process))
+    }
+
+    /// What was used between the two, by this thread and by the server.
+    pub(crate) fn used(&self) -> (Usage, Option<Usage>) {
+        let (Some(begun), Some(ended)) = (self.begun, self.ended) else {
+            return (Usage::default(), None);
+        };
+        (ended.0.since(begun.0), ended.1.zip(begun.1).map(|(end, begin)| end.since(begin)))
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod output;
 mod plots;
+mod repeats;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
@@ -18,15 +19,15 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::load::core::Ending;
 use crate::bench::load::plan::Plan;
 use crate::bench::load::target::Target;
+use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::{Latency, micros};
+use crate::bench::measure::measurement::Measurement;
 use crate::bench::measure::recorder::{Recorder, Slice};
 use crate::bench::measure::statistics::Interval;
 use crate::bench::measure::usage::Usage;
-use crate::bench::run::worker::Outcome;
 
 /// From this share of a core on, the generator has no room left.
 const SATURATED: f64 = 0.95;
@@ -64,10 +65,10 @@ pub(crate) struct Report {
     pub(crate) slip_us: Option<Latency>,
     pub(crate) phases_us: BTreeMap<String, Latency>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) datagrams: Option<Datagrams>,
-    pub(crate) client: Client,
+    pub(crate) datagrams: Option<DatagramCounts>,
+    pub(crate) client: ClientUsage,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<ServerUsage>,
     pub(crate) longest_silence_us: f64,
     pub(crate) slice_s: f64,
     pub(crate) timeline: Vec<Point>,
@@ -86,7 +87,7 @@ pub(crate) struct Report {
 
 /// What became of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Datagrams {
+pub(crate) struct DatagramCounts {
     pub(crate) sent: u64,
     pub(crate) lost: u64,
     pub(crate) loss: f64,
@@ -97,7 +98,7 @@ pub(crate) struct Datagrams {
 
 /// What the generator itself used, in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Client {
+pub(crate) struct ClientUsage {
     pub(crate) cpu_s: f64,
     pub(crate) cpu_us_per_operation: f64,
     /// Of the busiest thread: the share of the window that it was at work, and that it waited for
@@ -109,7 +110,7 @@ pub(crate) struct Client {
 
 /// What the server used, if its process is known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Server {
+pub(crate) struct ServerUsage {
     pub(crate) cpu: f64,
     pub(crate) cpu_us_per_operation: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,11 +166,11 @@ pub(crate) struct Probe {
 }
 
 impl Report {
-    /// What `outcome` says about `plan`.
+    /// What `measurement` says about `plan`.
     #[allow(clippy::cast_precision_loss)] // figures for people
-    pub(crate) fn of(plan: &Plan, target: &Target, outcome: &Outcome) -> Report {
-        let recorder = &outcome.recorder;
-        let seconds = outcome.measured.as_secs_f64();
+    pub(crate) fn of(plan: &Plan, target: &Target, measurement: &Measurement) -> Report {
+        let recorder = &measurement.recorder;
+        let seconds = measurement.measured.as_secs_f64();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let timeline = timeline(recorder);
         let latency = Latency::of(&recorder.latency);
@@ -199,20 +200,20 @@ impl Report {
             slip_us: plan.rate.map(|_| Latency::of(&recorder.slip)),
             phases_us: phases(recorder),
             datagrams: plan.workload.is_datagram().then(|| datagrams(recorder)),
-            client: client(outcome, seconds),
-            server: server(outcome, seconds),
-            longest_silence_us: micros(crate::bench::measure::recorder::nanos(outcome.silence)),
+            client: client(measurement, seconds),
+            server: server(measurement, seconds),
+            longest_silence_us: micros(crate::bench::measure::recorder::nanos(measurement.silence)),
             slice_s: recorder.slice.as_secs_f64(),
             noise: Noise::of_slices(&timeline),
             timeline,
             repeats: None,
             search: None,
-            partial: outcome.ending.as_ref().map(in_words),
+            partial: measurement.abort.as_ref().map(Abort::to_string),
             warnings: Vec::new(),
             hdr_v2: encode(&recorder.latency),
         };
         let share = |usage: &Usage| usage.busy.as_secs_f64();
-        let busy: f64 = outcome.threads.iter().map(share).sum();
+        let busy: f64 = measurement.threads.iter().map(share).sum();
         if seconds > 0.0 {
             report.client_cpu = busy / seconds / plan.threads as f64;
         }
@@ -257,17 +258,6 @@ impl Report {
     }
 }
 
-/// Why a run ended, in words.
-pub(crate) fn in_words(ending: &Ending) -> String {
-    match ending {
-        Ending::Wrong(what) => what.clone(),
-        Ending::Vanished(what) => format!("the target stopped answering: {what}"),
-        Ending::Failed(what) => format!("the target never answered: {what}"),
-        Ending::Short(what) => what.clone(),
-        Ending::Interrupted => "interrupted".into(),
-    }
-}
-
 fn errors(recorder: &Recorder) -> BTreeMap<String, u64> {
     let mut errors = BTreeMap::from([("total".to_string(), recorder.faults.failures())]);
     for fault in Fault::ALL {
@@ -286,9 +276,9 @@ fn phases(recorder: &Recorder) -> BTreeMap<String, Latency> {
 }
 
 #[allow(clippy::cast_precision_loss)] // a share
-fn datagrams(recorder: &Recorder) -> Datagrams {
+fn datagrams(recorder: &Recorder) -> DatagramCounts {
     let lost = recorder.faults.count(Fault::Lost);
-    Datagrams {
+    DatagramCounts {
         sent: recorder.sent,
         lost,
         loss: if recorder.sent > 0 { lost as f64 / recorder.sent as f64 } else { 0.0 },
@@ -299,13 +289,14 @@ fn datagrams(recorder: &Recorder) -> Datagrams {
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn client(outcome: &Outcome, seconds: f64) -> Client {
-    let busiest = outcome.threads.iter().copied().max_by_key(|usage| usage.busy + usage.starved);
+fn client(measurement: &Measurement, seconds: f64) -> ClientUsage {
+    let busiest =
+        measurement.threads.iter().copied().max_by_key(|usage| usage.busy + usage.starved);
     let busiest = busiest.unwrap_or_default();
-    let cpu: Duration = outcome.threads.iter().map(|usage| usage.busy).sum();
+    let cpu: Duration = measurement.threads.iter().map(|usage| usage.busy).sum();
     let share = |time: Duration| if seconds > 0.0 { time.as_secs_f64() / seconds } else { 0.0 };
-    let operations = outcome.recorder.operations.max(1) as f64;
-    Client {
+    let operations = measurement.recorder.operations.max(1) as f64;
+    ClientUsage {
         cpu_s: cpu.as_secs_f64(),
         cpu_us_per_operation: cpu.as_secs_f64() * 1e6 / operations,
         busiest: share(busiest.busy),
@@ -315,14 +306,14 @@ fn client(outcome: &Outcome, seconds: f64) -> Client {
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn server(outcome: &Outcome, seconds: f64) -> Option<Server> {
-    let cpu = outcome.server?.busy.as_secs_f64();
-    let operations = outcome.recorder.operations.max(1) as f64;
-    Some(Server {
+fn server(measurement: &Measurement, seconds: f64) -> Option<ServerUsage> {
+    let cpu = measurement.server?.busy.as_secs_f64();
+    let operations = measurement.recorder.operations.max(1) as f64;
+    Some(ServerUsage {
         cpu: if seconds > 0.0 { cpu / seconds } else { 0.0 },
         cpu_us_per_operation: cpu * 1e6 / operations,
-        resident_before_bytes: outcome.resident.map(|(before, _)| before),
-        resident_bytes: outcome.resident.map(|(_, after)| after),
+        resident_before_bytes: measurement.resident.map(|(before, _)| before),
+        resident_bytes: measurement.resident.map(|(_, after)| after),
     })
 }
 

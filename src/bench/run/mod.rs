@@ -3,7 +3,6 @@
 
 mod interruption;
 mod progress;
-mod repeats;
-pub(crate) mod search;
+mod search;
 pub(crate) mod session;
-pub(crate) mod worker;
+mod worker;

@@ -5,29 +5,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::worker::{News, Run};
+use super::worker::Workers;
 use crate::bench::figures::{figure, grouped, micros};
 use crate::bench::load::plan::Plan;
+use crate::bench::measure::recorder::SliceSummary;
 
 /// The line is written again after so much has been measured.
 const EVERY: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Tells how `run` goes until it is over; `interrupted` becomes `stop`.
-pub(crate) fn follow(run: &Run, plan: &Plan, interrupted: &AtomicBool, stop: &AtomicBool) {
+/// Tells how `workers` goes until it is over; `interrupted` becomes `stop`.
+pub(crate) fn follow(workers: &Workers, plan: &Plan, interrupted: &AtomicBool, stop: &AtomicBool) {
     let is_shown = stderr().is_terminal();
-    let mut line = Line::default();
+    let mut line = ProgressLine::default();
     loop {
         if interrupted.load(Ordering::Relaxed) {
             stop.store(true, Ordering::Relaxed);
         }
-        match run.news.recv_timeout(LOOK) {
-            Ok(news) => line.add(news),
+        match workers.slices.recv_timeout(LOOK) {
+            Ok(slice) => line.add(slice),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if is_shown && line.measured(plan.threads) >= line.told + EVERY {
-            line.told = line.measured(plan.threads);
+        if is_shown && line.measured(plan.threads) >= line.written + EVERY {
+            line.written = line.measured(plan.threads);
             let _ = write!(stderr(), "\r{:<78}", line.text(plan));
         }
     }
@@ -38,20 +39,22 @@ pub(crate) fn follow(run: &Run, plan: &Plan, interrupted: &AtomicBool, stop: &At
 
 /// What is known so far.
 #[derive(Default)]
-struct Line {
+struct ProgressLine {
     operations: u64,
     failures: u64,
+    /// How long all slices were.
     slices: Duration,
-    last: Option<News>,
-    told: Duration,
+    last: Option<SliceSummary>,
+    /// How much had been measured when the line was written last.
+    written: Duration,
 }
 
-impl Line {
-    fn add(&mut self, news: News) {
-        self.operations += news.operations;
-        self.failures += news.failures;
-        self.slices += news.slice;
-        self.last = Some(news);
+impl ProgressLine {
+    fn add(&mut self, slice: SliceSummary) {
+        self.operations += slice.operations;
+        self.failures += slice.failures;
+        self.slices += slice.length;
+        self.last = Some(slice);
     }
 
     fn measured(&self, threads: usize) -> Duration {
@@ -62,7 +65,7 @@ impl Line {
     fn text(&self, plan: &Plan) -> String {
         let measured = self.measured(plan.threads);
         let rate = self.operations as f64 / measured.as_secs_f64().max(1e-9);
-        let (p50, p99) = self.last.map_or((0, 0), |news| (news.p50, news.p99));
+        let (p50, p99) = self.last.map_or((0, 0), |slice| (slice.p50, slice.p99));
         format!(
             "{}  {}/s  p50 {} us  p99 {} us  {} errors  {:.0} s left",
             plan.workload.name(),
@@ -90,11 +93,12 @@ mod tests {
     fn the_line_tells_rate_latency_errors_and_the_time_left() {
         let Words { args } = clap::Parser::parse_from(["bench"]);
         let plan = args.plan(Workload::TcpRr, false).unwrap();
-        let mut line = Line::default();
-        let slice = Duration::from_millis(500);
-        let news = News { slice, operations: 600, failures: 1, p50: 12_300, p99: 1_234_000 };
-        line.add(news);
-        line.add(news);
+        let mut line = ProgressLine::default();
+        let length = Duration::from_millis(500);
+        let (p50, p99) = (12_300, 1_234_000);
+        let slice = SliceSummary { length, operations: 600, failures: 1, p50, p99 };
+        line.add(slice);
+        line.add(slice);
         assert_eq!(
             line.text(&plan),
             "tcp_rr  1,200/s  p50 12.3 us  p99 1,234 us  2 errors  9 s left"

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::interruption::Interruption;
 use super::progress;
 use super::search::Search;
-use super::worker::{self, Outcome};
+use super::worker::Workers;
 use crate::bench::load::budget::Budget;
-use crate::bench::load::core::Ending;
 use crate::bench::load::plan::Plan;
 use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::{STANDARD_SET, Workload};
+use crate::bench::measure::abort::Abort;
 use crate::bench::measure::latency::Latency;
-use crate::bench::report::{self, Report, SearchReport};
+use crate::bench::measure::measurement::Measurement;
+use crate::bench::report::{Report, SearchReport};
 use crate::bench::{BenchArgs, Failure};
 
 /// One call of `cooee bench`.
@@ -109,15 +110,15 @@ impl Session<'_> {
         &mut self,
         plan: &mut Plan,
         target: &mut Target,
-    ) -> Result<(Report, Outcome), Failure> {
+    ) -> Result<(Report, Measurement), Failure> {
         loop {
             plan.remote = target.address();
             plan.run = RunId::random();
             check_budget(plan).map_err(Failure::Failed)?;
-            let outcome = self.run_once(plan, target)?;
-            let has_failed = match &outcome.ending {
-                Some(ending) => matches!(ending, Ending::Failed(_)),
-                None => outcome.recorder.operations == 0,
+            let measurement = self.run_once(plan, target)?;
+            let has_failed = match &measurement.abort {
+                Some(abort) => matches!(abort, Abort::Failed(_)),
+                None => measurement.recorder.operations == 0,
             };
             if has_failed && !self.is_interrupted() && target.try_next() {
                 continue;
@@ -125,26 +126,26 @@ impl Session<'_> {
             if !has_failed {
                 target.settle();
             }
-            self.judge(plan, target, &outcome);
-            return Ok((Report::of(plan, target, &outcome), outcome));
+            self.judge(plan, target, &measurement);
+            return Ok((Report::of(plan, target, &measurement), measurement));
         }
     }
 
-    fn run_once(&self, plan: &Plan, target: &Target) -> Result<Outcome, Failure> {
+    fn run_once(&self, plan: &Plan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        let run =
-            worker::start(&Arc::new(plan.clone()), target.pid, &stop).map_err(Failure::Failed)?;
-        progress::follow(&run, plan, &self.interrupted.has_come, &stop);
-        run.join().map_err(Failure::Failed)
+        let plan = Arc::new(plan.clone());
+        let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
+        progress::follow(&workers, &plan, &self.interrupted.has_come, &stop);
+        workers.join().map_err(Failure::Failed)
     }
 
-    fn judge(&mut self, plan: &Plan, target: &Target, outcome: &Outcome) {
+    fn judge(&mut self, plan: &Plan, target: &Target, measurement: &Measurement) {
         let told = |what: &str| format!("{} {target}: {what}", plan.workload.name());
-        let verdict = match &outcome.ending {
-            Some(Ending::Wrong(what)) => Failure::NotGoodEnough(told(what)),
-            Some(ending) => Failure::Failed(told(&report::in_words(ending))),
-            None if outcome.recorder.operations == 0 => {
-                let most = outcome.recorder.faults.most();
+        let verdict = match &measurement.abort {
+            Some(Abort::Wrong(what)) => Failure::NotGoodEnough(told(what)),
+            Some(abort) => Failure::Failed(told(&abort.to_string())),
+            None if measurement.recorder.operations == 0 => {
+                let most = measurement.recorder.faults.most();
                 let why = most.map_or(String::new(), |fault| format!(": {}", fault.words()));
                 Failure::Failed(told(&format!("not one operation was completed{why}")))
             }
@@ -161,15 +162,15 @@ impl Session<'_> {
     fn repeat(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
         let times = self.args.repeat.unwrap_or(1);
         let mut singles = Vec::new();
-        let mut sum: Option<Outcome> = None;
+        let mut sum: Option<Measurement> = None;
         let mut failed = Ok(());
         while singles.len() < times && !self.is_over() {
             match self.run_against(plan, target) {
-                Ok((report, outcome)) => {
+                Ok((report, measurement)) => {
                     singles.push(report);
                     sum = Some(match sum {
-                        None => outcome,
-                        Some(sum) => sum.and(outcome),
+                        None => measurement,
+                        Some(sum) => sum.and(measurement),
                     });
                 }
                 Err(failure) => {
@@ -217,15 +218,15 @@ impl Session<'_> {
                 too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
                 continue;
             }
-            let (report, outcome) = match self.run_against(plan, target) {
+            let (report, measurement) = match self.run_against(plan, target) {
                 Ok(probed) => probed,
                 Err(failure) => {
                     failed = Err(failure);
                     break;
                 }
             };
-            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &outcome));
-            let is_over = matches!(&outcome.ending, Some(ending) if ending.is_final());
+            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &measurement));
+            let is_over = matches!(&measurement.abort, Some(abort) if abort.is_final());
             if search.highest() == Some(rate) {
                 best = Some(report.clone());
             }
@@ -264,9 +265,9 @@ fn check_budget(plan: &Plan) -> Result<(), String> {
 
 /// The share of requests that were never answered; all, if the run did not come to its end.
 #[allow(clippy::cast_precision_loss)] // a share
-fn lost_share(report: &Report, outcome: &Outcome) -> f64 {
+fn lost_share(report: &Report, measurement: &Measurement) -> f64 {
     let (done, lost) = (report.operations as f64, report.failures() as f64);
-    match outcome.ending {
+    match measurement.abort {
         None if lost > 0.0 => lost / (done + lost),
         None => 0.0,
         Some(_) => 1.0,

@@ -1,31 +1,10 @@
 //! Several runs of the same plan as one result, and how sure its mean is.
 
-use super::worker::Outcome;
+use super::{Noise, Repeats, Report, known};
 use crate::bench::measure::statistics::Interval;
-use crate::bench::report::{Noise, Repeats, Report, known};
 
 /// The rate is sure enough if its interval is no wider than this share to either side.
 const CONVERGED: f64 = 0.05;
-
-impl Outcome {
-    /// This run and another of the same plan.
-    pub(crate) fn and(mut self, other: Outcome) -> Outcome {
-        self.recorder.merge(&other.recorder);
-        self.measured += other.measured;
-        self.silence = self.silence.max(other.silence);
-        for (mine, theirs) in self.threads.iter_mut().zip(other.threads) {
-            mine.busy += theirs.busy;
-            mine.starved += theirs.starved;
-        }
-        self.server = self.server.zip(other.server).map(|(mut mine, theirs)| {
-            mine.busy += theirs.busy;
-            mine.starved += theirs.starved;
-            mine
-        });
-        self.ending = self.ending.or(other.ending);
-        self
-    }
-}
 
 impl Report {
     /// Says how sure the mean of `singles` is.
