@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::BenchArgs;
+use super::args::BenchArgs;
 use super::load::workload::{STANDARD_SET, Workload};
 
 /// Whether every flag that was given does something.

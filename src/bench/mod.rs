@@ -16,7 +16,7 @@ mod run;
 
 use std::path::Path;
 
-use load::target::Target;
+use load::target::{Target, check_sources};
 use report::compare::compare;
 use report::output::{Output, print};
 use report::{Report, html, json, table};
@@ -35,7 +35,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     flags::check(args).map_err(Failure::Usage)?;
     // Until here a signal ends the process, as it must while a name is resolved.
-    let named = Target::named(args)?;
+    let named = named_target(args)?;
     let outputs = Outputs::open(args)?;
     let mut session = Session::new(args, named).map_err(Failure::Failed)?;
     let measured = session.measure();
@@ -46,6 +46,15 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
+}
+
+/// The server that the user has named, if any, to be called from where the user says.
+fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    let sources = args.sources().map_err(Failure::Usage)?;
+    match (args.workload, &args.endpoint) {
+        (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
+        _ => check_sources(&sources).map(|()| None),
+    }
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.

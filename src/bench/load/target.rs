@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::workload::Workload;
+use crate::bench::failure::Failure;
 use crate::bench::measure::usage::Usage;
-use crate::bench::{BenchArgs, Failure};
 use crate::endpoint::{Endpoint, Transport, url};
 
 /// Our own server must listen within this time.
@@ -36,19 +36,21 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The server that the user has named, if any.
+    /// The server that the user has named, called from `sources`, with its process if that is
+    /// known.
     ///
     /// # Errors
     /// What is wrong with its name, its process or where it is to be called from.
-    pub(crate) fn named(args: &BenchArgs) -> Result<Option<Target>, Failure> {
-        let (Some(workload), Some(text)) = (args.workload, &args.endpoint) else {
-            check_sources(args)?;
-            return Ok(None);
-        };
+    pub(crate) fn named(
+        workload: Workload,
+        text: &str,
+        sources: &[IpAddr],
+        pid: Option<u32>,
+    ) -> Result<Target, Failure> {
         let endpoint = understand(workload, text).map_err(Failure::Usage)?;
         let mut target = Target::of(workload, &endpoint).map_err(Failure::Failed)?;
-        check_sources(args)?;
-        if let Some(source) = args.sources().map_err(Failure::Usage)?.first() {
+        check_sources(sources)?;
+        if let Some(source) = sources.first() {
             let family = |address: &SocketAddr| address.is_ipv4() == source.is_ipv4();
             target.addresses.retain(family);
             if target.addresses.is_empty() {
@@ -56,12 +58,11 @@ impl Target {
                 return Err(Failure::Usage(what));
             }
         }
-        if let Some(pid) = args.pid.filter(|pid| Usage::of_process(*pid).is_none()) {
+        if let Some(pid) = pid.filter(|pid| Usage::of_process(*pid).is_none()) {
             let what = format!("--pid {pid}: there is no such process, or it cannot be looked at");
             return Err(Failure::Failed(what));
         }
-        target.pid = args.pid;
-        Ok(Some(target))
+        Ok(Target { pid, ..target })
     }
 
     fn of(workload: Workload, endpoint: &Endpoint) -> Result<Target, String> {
@@ -167,9 +168,9 @@ fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
 }
 
 /// Whether calls can come from where they are to come from.
-fn check_sources(args: &BenchArgs) -> Result<(), Failure> {
-    for source in args.sources().map_err(Failure::Usage)? {
-        if let Err(error) = UdpSocket::bind((source, 0)) {
+pub(crate) fn check_sources(sources: &[IpAddr]) -> Result<(), Failure> {
+    for source in sources {
+        if let Err(error) = UdpSocket::bind((*source, 0)) {
             let what = format!("--source {source}: {error}; it must be an address of this machine");
             return Err(Failure::Failed(what));
         }

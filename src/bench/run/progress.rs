@@ -86,7 +86,7 @@ mod tests {
     #[derive(clap::Parser)]
     struct Words {
         #[command(flatten)]
-        args: crate::bench::BenchArgs,
+        args: crate::bench::args::BenchArgs,
     }
 
     #[test]

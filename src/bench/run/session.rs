@@ -8,6 +8,8 @@ use super::interruption::Interruption;
 use super::progress;
 use super::search::Search;
 use super::worker::Workers;
+use crate::bench::args::BenchArgs;
+use crate::bench::failure::Failure;
 use crate::bench::load::budget::Budget;
 use crate::bench::load::plan::Plan;
 use crate::bench::load::run_id::RunId;
@@ -17,7 +19,6 @@ use crate::bench::measure::abort::Abort;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::{Report, SearchReport};
-use crate::bench::{BenchArgs, Failure};
 
 /// One call of `cooee bench`.
 pub(crate) struct Session<'a> {
