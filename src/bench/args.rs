@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::load::LINE_BYTES_MIN;
 use super::load::budget::{SOURCES_MAX, parse_source};
-use super::load::plan::{Closing, Plan};
+use super::load::plan::{Closing, RunPlan};
 use super::load::rate::{Ramp, parse_requests};
 use super::load::run_id::RunId;
 use super::load::workload::Workload;
@@ -194,10 +194,10 @@ impl BenchArgs {
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<Plan, String> {
+    pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<RunPlan, String> {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
-        let plan = Plan {
+        let plan = RunPlan {
             run: RunId::random(),
             workload,
             remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
@@ -246,7 +246,7 @@ impl BenchArgs {
 const DEPTH_MAX: usize = 65_536;
 const CONNECTIONS_MAX: usize = 100_000_000;
 
-fn check(plan: &Plan) -> Result<(), String> {
+fn check(plan: &RunPlan) -> Result<(), String> {
     if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
         return Err(format!(
             "--size {}: a datagram has at most {DATAGRAM_BYTES_MAX} bytes; \
@@ -284,4 +284,23 @@ fn check(plan: &Plan) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The words behind `cooee bench`, alone.
+    #[derive(clap::Parser)]
+    pub(crate) struct BenchLine {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    /// What these words mean.
+    pub(crate) fn parsed(words: &[&str]) -> Result<BenchArgs, String> {
+        let words = [&["bench"], words].concat();
+        let line: Result<BenchLine, _> = clap::Parser::try_parse_from(words);
+        line.map(|line| line.args).map_err(|error| error.to_string())
+    }
 }

@@ -89,18 +89,11 @@ pub(super) fn check_page(path: Option<&Path>) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::tests::{BenchLine, parsed};
     use super::*;
 
-    #[derive(clap::Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: BenchArgs,
-    }
-
     fn checked(words: &[&str]) -> Result<(), String> {
-        let words = [&["bench"], words].concat();
-        let Words { args } = clap::Parser::try_parse_from(words).map_err(|e| e.to_string())?;
-        check(&args)
+        check(&parsed(words)?)
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
@@ -144,7 +137,7 @@ mod tests {
     #[test]
     fn the_table_knows_every_flag() {
         use clap::CommandFactory;
-        for flag in Words::command().get_arguments().filter_map(clap::Arg::get_long) {
+        for flag in BenchLine::command().get_arguments().filter_map(clap::Arg::get_long) {
             let flag = format!("--{flag}");
             let is_known = TABLE.iter().any(|(words, _)| words.contains(&flag.as_str()));
             assert!(is_known || ["--pid", "--help"].contains(&flag.as_str()), "{flag}");

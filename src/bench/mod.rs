@@ -20,7 +20,7 @@ use load::target::{Target, check_sources};
 use report::compare::compare;
 use report::output::{Output, print};
 use report::{Report, html, json, table};
-use run::session::Session;
+use run::invocation::Invocation;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
 pub use failure::Failure;
@@ -37,9 +37,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     // Until here a signal ends the process, as it must while a name is resolved.
     let named = named_target(args)?;
     let outputs = Outputs::open(args)?;
-    let mut session = Session::new(args, named).map_err(Failure::Failed)?;
-    let measured = session.measure();
-    let (reports, signal) = session.end();
+    let mut invocation = Invocation::new(args, named).map_err(Failure::Failed)?;
+    let measured = invocation.measure();
+    let (reports, signal) = invocation.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
         true => outputs.publish(&reports, args.workload.is_none()),

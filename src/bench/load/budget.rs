@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::plan::{Closing, Plan};
+use super::plan::{Closing, RunPlan};
 use crate::bench::figures::grouped;
 use crate::reactor::raise_descriptor_limit;
 
@@ -46,7 +46,7 @@ impl Budget {
     ///
     /// # Errors
     /// What is missing, in one line, and what to do about it.
-    pub(crate) fn check(&self, plan: &Plan) -> Result<(), String> {
+    pub(crate) fn check(&self, plan: &RunPlan) -> Result<(), String> {
         let descriptors = plan.connections + SPARE_DESCRIPTORS;
         if descriptors > self.descriptors {
             return Err(format!(
@@ -71,7 +71,7 @@ impl Budget {
 
     /// Ports that are taken at once, as far as that is known before.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
-    fn ports_needed(&self, plan: &Plan) -> usize {
+    fn ports_needed(&self, plan: &RunPlan) -> usize {
         let kept = match (plan.rate, plan.closing) {
             (Some(rate), Closing::Fin) if plan.workload.connects_each_time() => {
                 let held = self.time_wait.min(plan.warmup.saturating_add(plan.duration));
@@ -128,8 +128,8 @@ mod tests {
     use super::super::workload::Workload;
     use super::*;
 
-    fn plan(workload: Workload, connections: usize) -> Plan {
-        Plan {
+    fn plan(workload: Workload, connections: usize) -> RunPlan {
+        RunPlan {
             run: crate::bench::load::run_id::RunId::from_random(1),
             workload,
             remote: ([127, 0, 0, 1], 5007).into(),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::plan::Plan;
+use super::plan::RunPlan;
 use super::schedule::Schedule;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
@@ -59,7 +59,7 @@ pub(crate) struct Supervision {
 
 /// The state that each workload has, whatever it asks.
 pub(crate) struct Core {
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: Arc<RunPlan>,
     pub(super) watch: Watch,
     pub(super) recorder: Recorder,
     pub(super) phase: RunPhase,
@@ -85,7 +85,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(
-        plan: &Arc<Plan>,
+        plan: &Arc<RunPlan>,
         watch: Watch,
         thread: usize,
         supervision: Supervision,

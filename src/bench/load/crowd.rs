@@ -13,7 +13,7 @@ struct Guest {
     opened: Option<Time>,
 }
 
-/// The crowd.
+/// The service that makes and holds the connections.
 pub(super) struct Crowd {
     core: Core,
     guests: Table<Guest>,

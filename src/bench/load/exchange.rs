@@ -12,8 +12,8 @@ use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 /// Calls that may be under way at once while connections are made.
 const CALLS_MAX: usize = 256;
 
-/// What is known of one connection.
-struct Line {
+/// One connection, and what has been asked on it.
+struct Channel {
     id: u64,
     window: Window,
     /// Bytes of the oldest answer that have come and were right.
@@ -34,11 +34,11 @@ struct Doubt {
     is_weak: bool,
 }
 
-/// The asker.
+/// The service that asks on kept connections.
 pub(super) struct Exchange {
     core: Core,
     script: Script,
-    lines: Table<Line>,
+    channels: Table<Channel>,
     /// Those with room for a request, in an open loop.
     free: VecDeque<Peer>,
     /// Connections that are open; those being called; those still to be called.
@@ -58,7 +58,7 @@ impl Exchange {
         let next_id = (core.thread as u64) << 24;
         Exchange {
             script,
-            lines: Table::default(),
+            channels: Table::default(),
             free: VecDeque::with_capacity(core.connections),
             open: 0,
             calling: 0,
@@ -77,9 +77,15 @@ impl Exchange {
         while self.missing > 0 && self.calling < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.next_id) else { return };
             let window = Window::new(self.core.plan.depth);
-            let line =
-                Line { id: self.next_id, window, at: 0, open: false, is_free: false, doubt: None };
-            self.lines.insert(peer, line);
+            let channel = Channel {
+                id: self.next_id,
+                window,
+                at: 0,
+                open: false,
+                is_free: false,
+                doubt: None,
+            };
+            self.channels.insert(peer, channel);
             self.next_id += 1;
             self.missing -= 1;
             self.calling += 1;
@@ -89,9 +95,9 @@ impl Exchange {
     /// Sends what is to be sent on `peer`, as far as its depth allows.
     fn ask(&mut self, peer: Peer, net: &mut Net, now: Time) {
         while self
-            .lines
+            .channels
             .get(peer)
-            .is_some_and(|line| line.has_room(self.core.plan.depth, self.script.apart()))
+            .is_some_and(|channel| channel.has_room(self.core.plan.depth, self.script.apart()))
         {
             match self.core.next_due(now) {
                 Some(due) => self.send(peer, due, net, now),
@@ -103,10 +109,10 @@ impl Exchange {
 
     /// In an open loop: puts `peer` among those that could take a request.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
-        let Some(line) = self.lines.get_mut(peer) else { return };
-        let has_room = line.has_room(self.core.plan.depth, self.script.apart());
-        if self.core.schedule.is_some() && has_room && !line.is_free {
-            line.is_free = true;
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        let has_room = channel.has_room(self.core.plan.depth, self.script.apart());
+        if self.core.schedule.is_some() && has_room && !channel.is_free {
+            channel.is_free = true;
             self.free.push_back(peer);
             self.core.wake_when_due(net);
         }
@@ -118,9 +124,9 @@ impl Exchange {
             return;
         }
         while let Some(peer) = self.free.pop_front() {
-            let Some(line) = self.lines.get_mut(peer) else { continue };
-            line.is_free = false;
-            if !line.has_room(self.core.plan.depth, self.script.apart()) {
+            let Some(channel) = self.channels.get_mut(peer) else { continue };
+            channel.is_free = false;
+            if !channel.has_room(self.core.plan.depth, self.script.apart()) {
                 continue;
             }
             match self.core.next_due(now) {
@@ -130,7 +136,7 @@ impl Exchange {
                     self.note_free(peer, net);
                 }
                 None => {
-                    line.is_free = true;
+                    channel.is_free = true;
                     self.free.push_front(peer);
                     break;
                 }
@@ -142,15 +148,15 @@ impl Exchange {
     }
 
     fn send(&mut self, peer: Peer, due: Time, net: &mut Net, now: Time) {
-        let Some(line) = self.lines.get_mut(peer) else { return };
-        let number = line.window.ask(due, now);
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        let number = channel.window.ask(due, now);
         self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
         if self.core.plan.workload.is_datagram() {
             self.scratch.clear();
-            self.script.request(line.id, number, |piece| self.scratch.extend_from_slice(piece));
+            self.script.request(channel.id, number, |piece| self.scratch.extend_from_slice(piece));
             net.send(peer, &self.scratch);
         } else {
-            self.script.request(line.id, number, |piece| net.send(peer, piece));
+            self.script.request(channel.id, number, |piece| net.send(peer, piece));
         }
     }
 
@@ -158,24 +164,24 @@ impl Exchange {
     fn take_stream(&mut self, peer: Peer, input: &[u8], now: Time) {
         let mut rest = input;
         while !rest.is_empty() {
-            let Some(line) = self.lines.get_mut(peer) else { return };
-            let number = line.window.oldest();
-            if line.window.in_flight() == 0 {
+            let Some(channel) = self.channels.get_mut(peer) else { return };
+            let number = channel.window.oldest();
+            if channel.window.in_flight() == 0 {
                 let what = format!("got {} bytes that nobody asked for", rest.len());
                 let what = format!("{what}: is this an echo server?");
                 return self.core.wrong(what, now);
             }
-            let (piece, behind) = rest.split_at(rest.len().min(self.script.size() - line.at));
-            if let Err(what) = self.script.check_stream(line.id, number, line.at, piece) {
+            let (piece, behind) = rest.split_at(rest.len().min(self.script.size() - channel.at));
+            if let Err(what) = self.script.check_stream(channel.id, number, channel.at, piece) {
                 return self.core.wrong(what, now);
             }
-            line.at += piece.len();
+            channel.at += piece.len();
             rest = behind;
-            if line.at < self.script.size() {
+            if channel.at < self.script.size() {
                 return;
             }
-            line.at = 0;
-            if let Answer::InTime { intended, sent, .. } = line.window.answer(number) {
+            channel.at = 0;
+            if let Answer::InTime { intended, sent, .. } = channel.window.answer(number) {
                 let bytes = self.script.size();
                 self.core.record(&Sample { intended, sent, done: now, bytes });
             }
@@ -184,15 +190,15 @@ impl Exchange {
 
     /// Checks one datagram and counts what it answers.
     fn take_datagram(&mut self, peer: Peer, input: &[u8], now: Time) {
-        let Some(line) = self.lines.get_mut(peer) else { return };
-        let number = match self.script.check_datagram(line.id, &line.window, input) {
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        let number = match self.script.check_datagram(channel.id, &channel.window, input) {
             Ok(number) => number,
             Err(Misfit::Wrong(what)) => return self.core.wrong(what, now),
             Err(Misfit::Stray) => return self.core.fault(Fault::Stray, 1, now),
             Err(Misfit::Doubtful(what)) => return self.doubt(peer, what, false, now),
             Err(Misfit::Foreign(what)) => return self.doubt(peer, what, true, now),
         };
-        match line.window.answer(number) {
+        match channel.window.answer(number) {
             Answer::InTime { intended, sent, overtaken } => {
                 self.core.record(&Sample { intended, sent, done: now, bytes: input.len() });
                 self.core.fault(Fault::Reordered, u64::from(overtaken), now);
@@ -204,14 +210,14 @@ impl Exchange {
                 return self.core.wrong(what, now);
             }
         }
-        line.doubt.take_if(|doubt| line.window.oldest() >= doubt.before);
+        channel.doubt.take_if(|doubt| channel.window.oldest() >= doubt.before);
     }
 
     /// What has come on `peer` is wrong, or answers an earlier run.
     fn doubt(&mut self, peer: Peer, what: String, is_weak: bool, now: Time) {
-        if let Some(line) = self.lines.get_mut(peer) {
-            let before = line.window.next();
-            line.doubt.get_or_insert(Doubt { before, what, is_weak });
+        if let Some(channel) = self.channels.get_mut(peer) {
+            let before = channel.window.next();
+            channel.doubt.get_or_insert(Doubt { before, what, is_weak });
         }
         self.core.fault(Fault::Stray, 1, now);
     }
@@ -219,22 +225,23 @@ impl Exchange {
     /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
     fn expire(&mut self, net: &mut Net, now: Time) {
         let Some(then) = now.before(self.core.plan.timeout) else { return };
-        let overdue =
-            |(_, line): &(Peer, &Line)| line.window.waiting_since().is_some_and(|sent| sent < then);
-        let late: Vec<Peer> = self.lines.iter().filter(overdue).map(|(peer, _)| peer).collect();
+        let overdue = |(_, channel): &(Peer, &Channel)| {
+            channel.window.waiting_since().is_some_and(|sent| sent < then)
+        };
+        let late: Vec<Peer> = self.channels.iter().filter(overdue).map(|(peer, _)| peer).collect();
         for peer in late {
-            let Some(line) = self.lines.get_mut(peer) else { continue };
+            let Some(channel) = self.channels.get_mut(peer) else { continue };
             if self.core.plan.workload.is_datagram() {
-                let oldest = line.window.oldest();
-                let doubt = line.doubt.take_if(|doubt| oldest < doubt.before);
+                let oldest = channel.window.oldest();
+                let doubt = channel.doubt.take_if(|doubt| oldest < doubt.before);
                 if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.core.has_worked()) {
                     return self.core.wrong(doubt.what, now);
                 }
-                let lost = line.window.expire(then) as u64;
+                let lost = channel.window.expire(then) as u64;
                 self.core.fault(Fault::Lost, lost, now);
                 self.ask(peer, net, now);
             } else {
-                let owed = line.window.in_flight() as u64;
+                let owed = channel.window.in_flight() as u64;
                 self.core.fault(Fault::Timeout, owed, now);
                 self.forget(peer);
                 net.leave(peer);
@@ -243,14 +250,14 @@ impl Exchange {
     }
 
     /// The connection is gone: another takes its place.
-    fn forget(&mut self, peer: Peer) -> Option<Line> {
-        let line = self.lines.remove(peer)?;
-        match line.open {
+    fn forget(&mut self, peer: Peer) -> Option<Channel> {
+        let channel = self.channels.remove(peer)?;
+        match channel.open {
             true => self.open -= 1,
             false => self.calling -= 1,
         }
         self.missing += 1;
-        Some(line)
+        Some(channel)
     }
 
     fn look_after(&mut self, net: &mut Net) {
@@ -261,8 +268,8 @@ impl Exchange {
             self.expire(net, now);
         }
         self.make_calls(net, now);
-        let waits = |(_, line): (Peer, &Line)| line.window.in_flight() > 0;
-        if self.core.phase == RunPhase::Draining && !self.lines.iter().any(waits) {
+        let waits = |(_, channel): (Peer, &Channel)| channel.window.in_flight() > 0;
+        if self.core.phase == RunPhase::Draining && !self.channels.iter().any(waits) {
             self.core.done(now);
         }
         self.core.wake(net, now);
@@ -270,7 +277,7 @@ impl Exchange {
 
     fn begin(&mut self, net: &mut Net, now: Time) {
         self.core.begin(now);
-        let everybody: Vec<Peer> = self.lines.iter().map(|(peer, _)| peer).collect();
+        let everybody: Vec<Peer> = self.channels.iter().map(|(peer, _)| peer).collect();
         for peer in everybody {
             match self.core.schedule {
                 Some(_) => self.note_free(peer, net),
@@ -281,7 +288,7 @@ impl Exchange {
     }
 }
 
-impl Line {
+impl Channel {
     fn has_room(&self, depth: usize, apart: u64) -> bool {
         self.open && self.window.in_flight() < depth && self.window.spread() < apart
     }
@@ -294,8 +301,8 @@ impl Service for Exchange {
 
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.core.watch.now();
-        let Some(line) = self.lines.get_mut(peer) else { return };
-        line.open = true;
+        let Some(channel) = self.channels.get_mut(peer) else { return };
+        channel.open = true;
         self.calling -= 1;
         self.open += 1;
         self.core.note_open(self.open, now);
@@ -324,8 +331,8 @@ impl Service for Exchange {
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         let now = self.core.watch.now();
-        let Some(line) = self.forget(peer) else { return };
-        self.core.lost(line.open, line.window.in_flight(), reason, now);
+        let Some(channel) = self.forget(peer) else { return };
+        self.core.lost(channel.open, channel.window.in_flight(), reason, now);
         self.retry_at = now.after(self.core.plan.pause());
         net.wake_at(self.retry_at);
     }

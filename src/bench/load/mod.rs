@@ -19,7 +19,7 @@ pub(crate) mod workload;
 
 use crowd::Crowd;
 use exchange::Exchange;
-use room::Room;
+use room::ChatRoom;
 use visit::Visits;
 use workload::Workload;
 
@@ -35,7 +35,7 @@ pub(crate) fn service(core: Core) -> Box<dyn Service> {
             Box::new(Exchange::new(core))
         }
         Workload::TcpCrr | Workload::TcpCc | Workload::Greet => Box::new(Visits::new(core)),
-        Workload::Chat => Box::new(Room::new(core)),
+        Workload::Chat => Box::new(ChatRoom::new(core)),
         Workload::Idle => Box::new(Crowd::new(core)),
     }
 }

@@ -28,7 +28,7 @@ impl Closing {
 
 /// One measurement.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct RunPlan {
     /// Which run this is; each has its own.
     pub(crate) run: RunId,
     /// What is done.
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     pub(crate) own_greeting: bool,
 }
 
-impl Plan {
+impl RunPlan {
     /// The share of `total` that a thread has.
     pub(crate) fn share(&self, total: usize, thread: usize) -> usize {
         total / self.threads + usize::from(thread < total % self.threads)

@@ -25,7 +25,7 @@ const CALLS_MAX: usize = 64;
 /// A room that is silent for so long needs no welcome to be complete.
 const SETTLE: Duration = Duration::from_millis(300);
 
-struct Member {
+struct RoomMember {
     /// The number of the line that it must hear next.
     next: u64,
     open: bool,
@@ -43,10 +43,10 @@ struct Said {
     heard: usize,
 }
 
-/// The room.
-pub(super) struct Room {
+/// The service whose connections are the members of one room.
+pub(super) struct ChatRoom {
     core: Core,
-    members: Table<Member>,
+    members: Table<RoomMember>,
     speaker: Option<Peer>,
     called: usize,
     open: usize,
@@ -58,9 +58,9 @@ pub(super) struct Room {
     line: Vec<u8>,
 }
 
-impl Room {
-    pub(super) fn new(core: Core) -> Room {
-        Room {
+impl ChatRoom {
+    pub(super) fn new(core: Core) -> ChatRoom {
+        ChatRoom {
             said: VecDeque::with_capacity(core.plan.depth),
             core,
             members: Table::default(),
@@ -78,7 +78,8 @@ impl Room {
         while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
             let Some(peer) = self.core.call(net, self.called as u64) else { return };
             self.called += 1;
-            self.members.insert(peer, Member { next: 0, open: false, greeted: false, doubt: None });
+            self.members
+                .insert(peer, RoomMember { next: 0, open: false, greeted: false, doubt: None });
         }
     }
 
@@ -173,7 +174,7 @@ impl Room {
     fn expire(&mut self, now: Time) {
         let Some(said) = self.said.front() else { return };
         if now.since(said.sent) > self.core.plan.timeout {
-            let has_not_heard = |member: &Member| member.next <= self.first;
+            let has_not_heard = |member: &RoomMember| member.next <= self.first;
             let mut doubts = self.members.iter().filter(|(_, member)| has_not_heard(member));
             if let Some(what) = doubts.find_map(|(_, member)| member.doubt.clone()) {
                 return self.core.wrong(what, now);
@@ -238,7 +239,7 @@ fn write_line(into: &mut Vec<u8>, run: RunId, number: u64, size: usize) {
     into.push(b'\n');
 }
 
-impl Service for Room {
+impl Service for ChatRoom {
     fn started(&mut self, net: &mut Net) {
         self.look_after(net);
     }

@@ -5,7 +5,7 @@ use crate::engine::Time;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum RequestState {
     Waiting,
     Answered,
     Lost,
@@ -16,11 +16,11 @@ struct Slot {
     number: u64,
     intended: Time,
     sent: Time,
-    state: State,
+    state: RequestState,
 }
 
 const NOTHING: Slot =
-    Slot { number: u64::MAX, intended: Time::ZERO, sent: Time::ZERO, state: State::Lost };
+    Slot { number: u64::MAX, intended: Time::ZERO, sent: Time::ZERO, state: RequestState::Lost };
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Window {
         }
         let number = self.next;
         let index = self.index(number);
-        self.slots[index] = Slot { number, intended, sent, state: State::Waiting };
+        self.slots[index] = Slot { number, intended, sent, state: RequestState::Waiting };
         self.next += 1;
         self.in_flight += 1;
         number
@@ -112,10 +112,10 @@ impl Window {
         if slot.number != number {
             return Answer::Late;
         }
-        match std::mem::replace(&mut slot.state, State::Answered) {
-            State::Waiting => {}
-            State::Answered => return Answer::Duplicate,
-            State::Lost => return Answer::Late,
+        match std::mem::replace(&mut slot.state, RequestState::Answered) {
+            RequestState::Waiting => {}
+            RequestState::Answered => return Answer::Duplicate,
+            RequestState::Lost => return Answer::Late,
         }
         let (intended, sent) = (slot.intended, slot.sent);
         let overtaken = self.highest_answered.is_some_and(|highest| highest > number);
@@ -142,7 +142,7 @@ impl Window {
         let before = self.in_flight;
         while self.waiting_since().is_some_and(|sent| sent < then) {
             let index = self.index(self.oldest);
-            self.slots[index].state = State::Lost;
+            self.slots[index].state = RequestState::Lost;
             self.in_flight -= 1;
             self.advance();
         }
@@ -150,7 +150,8 @@ impl Window {
     }
 
     fn advance(&mut self) {
-        while self.oldest < self.next && self.slots[self.index(self.oldest)].state != State::Waiting
+        while self.oldest < self.next
+            && self.slots[self.index(self.oldest)].state != RequestState::Waiting
         {
             self.oldest += 1;
         }

@@ -44,7 +44,7 @@ pub(crate) struct Comparison {
 }
 
 /// One figure of both.
-struct Row {
+struct ComparedFigure {
     name: &'static str,
     before: f64,
     after: f64,
@@ -52,7 +52,7 @@ struct Row {
     noise: Option<(f64, f64)>,
 }
 
-impl Row {
+impl ComparedFigure {
     fn ratio(&self) -> Option<f64> {
         (self.before > 0.0).then(|| self.after / self.before)
     }
@@ -173,7 +173,7 @@ fn compare_two(a: &Report, b: &Report, tolerances: &[Tolerance], found: &mut Com
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn rows(a: &Report, b: &Report) -> Vec<Row> {
+fn rows(a: &Report, b: &Report) -> Vec<ComparedFigure> {
     FIGURES
         .into_iter()
         .map(|name| {
@@ -189,7 +189,7 @@ fn rows(a: &Report, b: &Report) -> Vec<Row> {
                 "p99" => a.noise.p99.zip(b.noise.p99),
                 _ => None,
             };
-            Row { name, before, after, noise }
+            ComparedFigure { name, before, after, noise }
         })
         .collect()
 }

@@ -19,7 +19,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::load::plan::Plan;
+use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
@@ -168,7 +168,7 @@ pub(crate) struct Probe {
 impl Report {
     /// What `measurement` says about `plan`.
     #[allow(clippy::cast_precision_loss)] // figures for people
-    pub(crate) fn of(plan: &Plan, target: &Target, measurement: &Measurement) -> Report {
+    pub(crate) fn of(plan: &RunPlan, target: &Target, measurement: &Measurement) -> Report {
         let recorder = &measurement.recorder;
         let seconds = measurement.measured.as_secs_f64();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };

@@ -2,7 +2,7 @@
 //! after another.
 
 mod interruption;
+pub(crate) mod invocation;
 mod progress;
 mod search;
-pub(crate) mod session;
 mod worker;

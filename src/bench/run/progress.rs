@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::worker::Workers;
 use crate::bench::figures::{figure, grouped, micros};
-use crate::bench::load::plan::Plan;
+use crate::bench::load::plan::RunPlan;
 use crate::bench::measure::recorder::SliceSummary;
 
 /// The line is written again after so much has been measured.
@@ -15,7 +15,12 @@ const EVERY: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Tells how `workers` goes until it is over; `interrupted` becomes `stop`.
-pub(crate) fn follow(workers: &Workers, plan: &Plan, interrupted: &AtomicBool, stop: &AtomicBool) {
+pub(crate) fn follow(
+    workers: &Workers,
+    plan: &RunPlan,
+    interrupted: &AtomicBool,
+    stop: &AtomicBool,
+) {
     let is_shown = stderr().is_terminal();
     let mut line = ProgressLine::default();
     loop {
@@ -62,7 +67,7 @@ impl ProgressLine {
     }
 
     #[allow(clippy::cast_precision_loss)] // figures for people
-    fn text(&self, plan: &Plan) -> String {
+    fn text(&self, plan: &RunPlan) -> String {
         let measured = self.measured(plan.threads);
         let rate = self.operations as f64 / measured.as_secs_f64().max(1e-9);
         let (p50, p99) = self.last.map_or((0, 0), |slice| (slice.p50, slice.p99));
@@ -83,15 +88,9 @@ mod tests {
     use super::*;
     use crate::bench::load::workload::Workload;
 
-    #[derive(clap::Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: crate::bench::args::BenchArgs,
-    }
-
     #[test]
     fn the_line_tells_rate_latency_errors_and_the_time_left() {
-        let Words { args } = clap::Parser::parse_from(["bench"]);
+        let args = crate::bench::args::tests::parsed(&[]).unwrap();
         let plan = args.plan(Workload::TcpRr, false).unwrap();
         let mut line = ProgressLine::default();
         let length = Duration::from_millis(500);

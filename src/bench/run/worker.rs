@@ -10,7 +10,7 @@ use std::thread;
 
 use crate::bench::load;
 use crate::bench::load::core::{Core, Supervision};
-use crate::bench::load::plan::Plan;
+use crate::bench::load::plan::RunPlan;
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::recorder::SliceSummary;
 use crate::bench::measure::usage::{UsageMeter, resident_bytes};
@@ -33,7 +33,7 @@ impl Workers {
     /// # Errors
     /// If the machine has not so many threads.
     pub(super) fn start(
-        plan: &Arc<Plan>,
+        plan: &Arc<RunPlan>,
         server: Option<u32>,
         stop: &Arc<AtomicBool>,
     ) -> Result<Workers, String> {
@@ -76,7 +76,7 @@ impl Workers {
 }
 
 struct Worker {
-    plan: Arc<Plan>,
+    plan: Arc<RunPlan>,
     thread: usize,
     server: Option<u32>,
     stop: Arc<AtomicBool>,

@@ -11,7 +11,7 @@ use super::worker::Workers;
 use crate::bench::args::BenchArgs;
 use crate::bench::failure::Failure;
 use crate::bench::load::budget::Budget;
-use crate::bench::load::plan::Plan;
+use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::{STANDARD_SET, Workload};
@@ -21,7 +21,7 @@ use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::{Report, SearchReport};
 
 /// One call of `cooee bench`.
-pub(crate) struct Session<'a> {
+pub(crate) struct Invocation<'a> {
     args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
@@ -31,15 +31,15 @@ pub(crate) struct Session<'a> {
     verdict: Option<Failure>,
 }
 
-impl Session<'_> {
+impl Invocation<'_> {
     /// One that a signal ends in order.
     ///
     /// # Errors
     /// If signals cannot be watched for.
-    pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Session<'_>, String> {
+    pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Invocation<'_>, String> {
         let interrupted =
             Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
-        Ok(Session { args, named, reports: Vec::new(), interrupted, verdict: None })
+        Ok(Invocation { args, named, reports: Vec::new(), interrupted, verdict: None })
     }
 
     /// Measures what was asked for.
@@ -109,7 +109,7 @@ impl Session<'_> {
     /// Runs `plan` once, at the first address that answers; what it says and what it is made of.
     fn run_against(
         &mut self,
-        plan: &mut Plan,
+        plan: &mut RunPlan,
         target: &mut Target,
     ) -> Result<(Report, Measurement), Failure> {
         loop {
@@ -132,7 +132,7 @@ impl Session<'_> {
         }
     }
 
-    fn run_once(&self, plan: &Plan, target: &Target) -> Result<Measurement, Failure> {
+    fn run_once(&self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
         let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
@@ -140,7 +140,7 @@ impl Session<'_> {
         workers.join().map_err(Failure::Failed)
     }
 
-    fn judge(&mut self, plan: &Plan, target: &Target, measurement: &Measurement) {
+    fn judge(&mut self, plan: &RunPlan, target: &Target, measurement: &Measurement) {
         let told = |what: &str| format!("{} {target}: {what}", plan.workload.name());
         let verdict = match &measurement.abort {
             Some(Abort::Wrong(what)) => Failure::NotGoodEnough(told(what)),
@@ -160,7 +160,7 @@ impl Session<'_> {
     }
 
     /// The plan once, or so many times.
-    fn repeat(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+    fn repeat(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let times = self.args.repeat.unwrap_or(1);
         let mut singles = Vec::new();
         let mut sum: Option<Measurement> = None;
@@ -190,7 +190,7 @@ impl Session<'_> {
         failed
     }
 
-    fn ramp(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+    fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let Some(ramp) = self.args.ramp else { return Ok(()) };
         for rate in ramp.rates(self.args.steps()) {
             plan.rate = Some(rate);
@@ -203,7 +203,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn find_max(&mut self, plan: &mut Plan, target: &mut Target) -> Result<(), Failure> {
+    fn find_max(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
         let mut search = Search::new(bound.clone(), plan.rate);
         let mut best: Option<Report> = None;
@@ -259,7 +259,7 @@ impl Session<'_> {
 }
 
 /// Whether this machine can make what is planned.
-fn check_budget(plan: &Plan) -> Result<(), String> {
+fn check_budget(plan: &RunPlan) -> Result<(), String> {
     let budget = Budget::of_this_machine(plan.remote.ip());
     budget.check(plan).map_err(|what| format!("this run {what}"))
 }
