@@ -24,7 +24,7 @@ struct Visit {
     is_over: bool,
 }
 
-/// The caller.
+/// The service that makes a connection for each operation.
 pub(super) struct Visits {
     core: Core,
     script: Script,
@@ -247,14 +247,24 @@ impl Service for Visits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::stage::Stage;
+    use crate::services::Settings;
+    use crate::services::greet::Greet;
 
     #[test]
     fn the_greeting_that_is_expected_is_the_one_that_our_server_says() {
-        let local: SocketAddr = ([127, 0, 0, 1], 4711).into();
+        let mut stage = Stage::new(Greet::new(&Settings::default()));
+        let peer = stage.join();
+        let local: SocketAddr = ([192, 0, 2, 1], 1001).into();
         let mut expected = Vec::new();
         write_greeting(&mut expected, local).unwrap();
-        assert_eq!(expected, b"Hello! You are connected to ('127.0.0.1', 4711)\n");
-        assert!(names_port(&expected, 4711));
-        assert!(!names_port(&expected, 471));
+        assert_eq!(stage.hear_bytes(peer), expected);
+    }
+
+    #[test]
+    fn a_port_is_found_in_a_greeting_as_a_whole_number_only() {
+        let greeting = b"Hello! You are connected to ('127.0.0.1', 4711)\n";
+        assert!(names_port(greeting, 4711));
+        assert!(!names_port(greeting, 471));
     }
 }

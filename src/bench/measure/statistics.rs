@@ -55,6 +55,9 @@ pub(crate) fn exceeds_noise(ratio: f64, noise_a: f64, noise_b: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::Rng;
+    use proptest::test_runner::{RngAlgorithm, TestRng};
+
     use super::*;
 
     #[test]
@@ -75,11 +78,8 @@ mod tests {
 
     #[test]
     fn the_interval_holds_the_true_mean_about_nineteen_times_of_twenty() {
-        let mut seed = 1_u64;
-        let mut uniform = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
-            f64::from(u32::try_from(seed >> 32).unwrap()) / 4_294_967_296.0
-        };
+        let mut random = TestRng::deterministic_rng(RngAlgorithm::XorShift);
+        let mut uniform = || f64::from(random.next_u32()) / 4_294_967_296.0;
         for count in [5, 12, 60] {
             let mut held = 0;
             for _ in 0..2000 {
