@@ -22,6 +22,8 @@ mod sock_diag;
 mod sockets;
 mod source;
 mod stream;
+#[cfg_attr(not(target_os = "linux"), path = "no_timerfd.rs")]
+mod timerfd;
 mod together;
 mod vanished;
 mod waiting;
@@ -123,7 +125,7 @@ pub struct Reactor {
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
     /// Wakes up more precisely than the poll does.
-    alarm: Option<alarm::Alarm>,
+    timer: Option<timerfd::Timer>,
 }
 
 impl Reactor {
@@ -161,7 +163,7 @@ impl Reactor {
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,
-            alarm: None,
+            timer: None,
         })
     }
 
