@@ -14,22 +14,15 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A figure of microseconds, with as many decimals as it deserves.
-pub fn micros(value: f64) -> String {
-    match value {
-        value if value < 100.0 => format!("{value:.1}"),
-        value => rounded(value),
-    }
-}
-
+/// A figure to the next whole number, with commas.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, below 2^53
-fn rounded(value: f64) -> String {
+pub fn whole(value: f64) -> String {
     grouped(value.round() as u64)
 }
 
-/// A figure that counts something, with as many decimals as it deserves.
+/// A figure with as many decimals as it deserves.
 pub fn figure(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { rounded(value) }
+    if value < 100.0 { format!("{value:.1}") } else { whole(value) }
 }
 
 /// Bytes a second, or bytes, in units that fit.
@@ -51,7 +44,7 @@ mod tests {
         assert_eq!(grouped(0), "0");
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!((micros(12.34), micros(1234.5)), ("12.3".into(), "1,235".into()));
+        assert_eq!((figure(12.34), figure(1234.5)), ("12.3".into(), "1,235".into()));
         assert_eq!((bytes(999.0), bytes(15_800_000.0)), ("999 B".into(), "15.8 MB".into()));
     }
 }

@@ -24,6 +24,7 @@ use run::invocation::Invocation;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
 pub use failure::Failure;
+pub use report::plot;
 
 /// Does what `args` ask for, and prints it.
 ///

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::str::FromStr;
 
 use super::{Report, SearchReport};
-use crate::bench::figures::{figure, micros};
+use crate::bench::figures::figure;
 use crate::bench::measure::statistics::exceeds_noise;
 
 /// By how much a figure may be worse, such as `p99=10%`.
@@ -147,14 +147,13 @@ fn compare_two(a: &Report, b: &Report, tolerances: &[Tolerance], found: &mut Com
     }
     let _ = writeln!(out, "  {:<8} {:>12} {:>12} {:>8}", "", "A", "B", "B/A");
     for row in rows(a, b) {
-        let show = if row.name == "rate" || row.name == "errors" { figure } else { micros };
         let ratio = row.ratio().map_or("-".into(), |ratio| format!("{ratio:.3}"));
         let _ = writeln!(
             out,
             "  {:<8} {:>12} {:>12} {:>8}  {}",
             row.name,
-            show(row.before),
-            show(row.after),
+            figure(row.before),
+            figure(row.after),
             ratio,
             row.verdict()
         );

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Report;
 use super::plots;
 use super::table::COLUMNS;
-use crate::bench::figures::{bytes, figure, grouped, micros};
+use crate::bench::figures::{bytes, figure, grouped};
 use crate::bench::measure::latency::Latency;
 
 const STYLE: &str = "
@@ -87,9 +87,9 @@ fn summary(out: &mut String, reports: &[Report]) {
             escape(&report.model),
             figure(report.rate_per_s),
             bytes(report.bytes_per_s),
-            micros(report.latency_us.p50),
-            micros(report.latency_us.p99),
-            micros(report.latency_us.max),
+            figure(report.latency_us.p50),
+            figure(report.latency_us.p99),
+            figure(report.latency_us.max),
             grouped(report.failures()),
             100.0 * report.client_cpu,
         );
@@ -120,7 +120,7 @@ fn latencies(out: &mut String, rows: &[(String, Latency)]) {
     for (name, latency) in rows {
         let _ = write!(out, "<tr><td>{}", escape(name));
         for column in COLUMNS {
-            let _ = write!(out, "<td>{}", micros(latency.named(column).unwrap_or(0.0)));
+            let _ = write!(out, "<td>{}", figure(latency.named(column).unwrap_or(0.0)));
         }
         out.push_str("</tr>\n");
     }
@@ -144,7 +144,7 @@ fn configuration(out: &mut String, reports: &[Report]) {
         ("threads", |report| report.threads.to_string()),
         ("asked rate /s", |report| report.asked_rate_per_s.map_or("-".into(), figure)),
         ("closing", |report| report.closing.clone()),
-        ("longest silence, us", |report| micros(report.longest_silence_us)),
+        ("longest silence, us", |report| figure(report.longest_silence_us)),
         ("cooee", |report| report.cooee.clone()),
     ];
     out.push_str("<tr><td>target");

@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod output;
+pub mod plot;
 mod plots;
 mod repeats;
 pub(crate) mod table;
@@ -25,7 +26,7 @@ use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::{Latency, micros};
 use crate::bench::measure::measurement::Measurement;
-use crate::bench::measure::recorder::{Recorder, Slice};
+use crate::bench::measure::recorder::{Recorder, Slice, nanos};
 use crate::bench::measure::statistics::Interval;
 use crate::bench::measure::usage::Usage;
 
@@ -71,7 +72,7 @@ pub(crate) struct Report {
     pub(crate) server: Option<ServerUsage>,
     pub(crate) longest_silence_us: f64,
     pub(crate) slice_s: f64,
-    pub(crate) timeline: Vec<Point>,
+    pub(crate) timeline: Vec<TimelinePoint>,
     pub(crate) noise: Noise,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repeats: Option<Repeats>,
@@ -121,7 +122,7 @@ pub(crate) struct ServerUsage {
 
 /// A slice of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Point {
+pub(crate) struct TimelinePoint {
     pub(crate) at_s: f64,
     pub(crate) rate_per_s: f64,
     pub(crate) p50_us: f64,
@@ -202,7 +203,7 @@ impl Report {
             datagrams: plan.workload.is_datagram().then(|| datagrams(recorder)),
             client: client(measurement, seconds),
             server: server(measurement, seconds),
-            longest_silence_us: micros(crate::bench::measure::recorder::nanos(measurement.silence)),
+            longest_silence_us: micros(nanos(measurement.silence)),
             slice_s: recorder.slice.as_secs_f64(),
             noise: Noise::of_slices(&timeline),
             timeline,
@@ -318,9 +319,9 @@ fn server(measurement: &Measurement, seconds: f64) -> Option<ServerUsage> {
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn timeline(recorder: &Recorder) -> Vec<Point> {
+fn timeline(recorder: &Recorder) -> Vec<TimelinePoint> {
     let width = recorder.slice.as_secs_f64();
-    let point = |(index, slice): (usize, &Slice)| Point {
+    let point = |(index, slice): (usize, &Slice)| TimelinePoint {
         at_s: index as f64 * width,
         rate_per_s: slice.operations as f64 / width,
         p50_us: micros(slice.latency.value_at_quantile(0.5)),
@@ -332,8 +333,8 @@ fn timeline(recorder: &Recorder) -> Vec<Point> {
 
 impl Noise {
     /// From the slices of one run. They follow each other, so this is rather too small.
-    pub(crate) fn of_slices(timeline: &[Point]) -> Noise {
-        let of = |figure: fn(&Point) -> f64| {
+    pub(crate) fn of_slices(timeline: &[TimelinePoint]) -> Noise {
+        let of = |figure: fn(&TimelinePoint) -> f64| {
             known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
         };
         Noise {

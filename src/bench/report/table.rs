@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::bench::figures::{bytes, figure, grouped, micros};
+use crate::bench::figures::{bytes, figure, grouped};
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::latency::Latency;
 use clap::ValueEnum;
@@ -15,7 +15,7 @@ pub(crate) const COLUMNS: [&str; 8] =
 fn row(out: &mut String, name: &str, latency: &Latency) {
     let _ = write!(out, "  {name:<22}");
     for column in COLUMNS {
-        let _ = write!(out, " {:>9}", micros(latency.named(column).unwrap_or(0.0)));
+        let _ = write!(out, " {:>9}", figure(latency.named(column).unwrap_or(0.0)));
     }
     out.push('\n');
 }
@@ -106,7 +106,7 @@ fn head(out: &mut String, report: &Report) {
                 "  closed loop: each waits for its answer, so a stall holds back the requests \
                  that would have felt it.\n  Longest silence {} us; --rate shows what users \
                  would feel",
-                micros(report.longest_silence_us)
+                figure(report.longest_silence_us)
             );
         }
     }
@@ -140,9 +140,9 @@ fn used(out: &mut String, report: &Report) {
         let _ = writeln!(
             out,
             "  schedule     slipped by {} us (p50), {} us (p99), {} us at most",
-            micros(slip.p50),
-            micros(slip.p99),
-            micros(slip.max)
+            figure(slip.p50),
+            figure(slip.p99),
+            figure(slip.max)
         );
     }
     if let Some(server) = &report.server {
@@ -201,7 +201,7 @@ fn remarks(out: &mut String, report: &Report) {
                 "  {:>12} {:>12} {:>12}  {}",
                 figure(probe.asked_rate_per_s),
                 figure(probe.rate_per_s),
-                micros(probe.bounded_us),
+                figure(probe.bounded_us),
                 if probe.held { "held" } else { "not held" }
             );
         }
@@ -252,9 +252,9 @@ pub(crate) fn several(reports: &[Report]) -> String {
             rate(report),
             operation(report),
             bytes(report.bytes_per_s),
-            micros(report.latency_us.p50),
-            micros(report.latency_us.p99),
-            micros(report.latency_us.max),
+            figure(report.latency_us.p50),
+            figure(report.latency_us.p99),
+            figure(report.latency_us.max),
             report.failures(),
             percent(report.client_cpu),
             report.server.map_or("-".into(), |server| percent(server.cpu)),

@@ -6,7 +6,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::worker::Workers;
-use crate::bench::figures::{figure, grouped, micros};
+use crate::bench::figures::{figure, grouped};
 use crate::bench::load::plan::RunPlan;
 use crate::bench::measure::recorder::SliceSummary;
 
@@ -75,8 +75,8 @@ impl ProgressLine {
             "{}  {}/s  p50 {} us  p99 {} us  {} errors  {:.0} s left",
             plan.workload.name(),
             figure(rate),
-            micros(p50 as f64 / 1000.0),
-            micros(p99 as f64 / 1000.0),
+            figure(p50 as f64 / 1000.0),
+            figure(p99 as f64 / 1000.0),
             grouped(self.failures),
             plan.duration.saturating_sub(measured).as_secs_f64()
         )
