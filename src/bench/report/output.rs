@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -33,19 +34,25 @@ impl Output {
 
     /// Whether it is the same file.
     pub(crate) fn is_same(&self, other: &Output) -> bool {
-        let identity = |output: &Output| {
-            let found = output.file.metadata().ok().filter(fs::Metadata::is_file);
-            found.map(|found| (found.dev(), found.ino()))
-        };
-        identity(self).is_some_and(|file| Some(file) == identity(other))
+        are_same(&self.file, &other.file)
     }
 
-    /// Writes `text` in the place of what the file held.
+    /// Whether standard output goes to it.
+    fn is_standard_output(&self) -> bool {
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        stdout.is_ok_and(|stdout| are_same(&self.file, &File::from(stdout)))
+    }
+
+    /// Writes `text` in the place of what the file held; behind what has been printed, if that
+    /// went there.
     ///
     /// # Errors
     /// One line, as `open`.
     pub(crate) fn write(mut self, text: &str) -> Result<(), String> {
         self.is_fresh = false;
+        if self.is_standard_output() {
+            return print(text);
+        }
         let is_regular = self.file.metadata().is_ok_and(|found| found.is_file());
         let emptied = if is_regular { self.file.set_len(0) } else { Ok(()) };
         let written = emptied.and_then(|()| self.file.write_all(text.as_bytes()));
@@ -60,6 +67,15 @@ impl Drop for Output {
             let _ = file.and_then(fs::remove_file);
         }
     }
+}
+
+/// Whether both are the same regular file.
+fn are_same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| {
+        let found = file.metadata().ok().filter(fs::Metadata::is_file);
+        found.map(|found| (found.dev(), found.ino()))
+    };
+    identity(one).is_some_and(|found| Some(found) == identity(other))
 }
 
 fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
