@@ -14,7 +14,7 @@
 //! Uses go one way: `engine` <- `guards`, `services` and `reactor` <- `server`, `client` <- `cli`.
 //! Only `reactor` names mio; `engine`, `guards` and `services` know no socket and no clock. The
 //! library exists for the binary and its tests; its interface may change with any version.
-// One place has an argument for it: `reactor/ring.rs`.
+// One place has an argument for it: `reactor/uring/mod.rs`.
 #![deny(unsafe_code)]
 
 #[cfg(feature = "bench")]

@@ -308,8 +308,8 @@ pub(super) mod tests {
     pub(crate) fn connected(service: impl Service + 'static) -> (Theatre, Peer) {
         let mut stage = Theatre::new(service);
         stage.flush();
-        let peer = stage.called[0];
-        stage.engine.dialed(peer, ([192, 0, 2, 99], 4000).into());
+        let peer = stage.dialed()[0];
+        stage.answer(peer, ([192, 0, 2, 99], 4000).into());
         stage.flush();
         (stage, peer)
     }
@@ -341,11 +341,12 @@ pub(super) mod tests {
         let mut stage =
             Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
         stage.flush();
-        stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
+        let other = stage.dialed()[0];
+        stage.fail(other, ErrorKind::ConnectionRefused);
         stage.flush();
-        assert_eq!((stage.called.len(), stage.engine.outcome()), (2, None));
+        assert_eq!((stage.dialed().len(), stage.engine().outcome()), (2, None));
         stage.pass(Duration::from_secs(10));
-        let outcome = stage.engine.outcome().cloned().unwrap();
+        let outcome = stage.engine().outcome().cloned().unwrap();
         let line = outcome.unwrap_err();
         assert!(line.contains("192.0.2.1:7 (connection refused)"), "{line}");
         assert!(line.contains("192.0.2.2:7 (no answer within 10s)"), "{line}");
@@ -356,9 +357,11 @@ pub(super) mod tests {
         let mut stage =
             Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
         stage.flush();
-        stage.engine.failed(stage.called[0], &ErrorKind::ConnectionRefused.into());
+        let other = stage.dialed()[0];
+        stage.fail(other, ErrorKind::ConnectionRefused);
         stage.flush();
-        stage.engine.dialed(stage.called[1], ([192, 0, 2, 99], 4000).into());
+        let other = stage.dialed()[1];
+        stage.answer(other, ([192, 0, 2, 99], 4000).into());
         stage.flush();
         assert_eq!(stage.screen(), "connected to 192.0.2.2:7\n");
     }

@@ -143,10 +143,10 @@ mod tests {
     #[test]
     fn name_and_room_are_told_after_the_welcome_and_before_the_user_is_heard() {
         let (mut stage, peer) = chat(Some("ann"), Some("den"));
-        assert!(stage.engine.is_backed_up());
+        assert!(stage.engine().is_backed_up());
         assert_eq!(stage.hear(peer), "");
         stage.say(peer, "** Welcome!\n");
-        assert!(!stage.engine.is_backed_up());
+        assert!(!stage.engine().is_backed_up());
         stage.tell(Some("hi"));
         assert_eq!(stage.hear(peer), "/nick ann\n/join den\nhi\n");
     }
@@ -165,16 +165,16 @@ mod tests {
         let (mut stage, peer) = chat(None, None);
         let long = "x".repeat(70_000);
         for piece in [long.as_bytes(), b"/quit", b"\nBYE", b" now\nx\n/quit"] {
-            stage.engine.feed(0, Some(piece));
+            stage.engine().feed(0, Some(piece));
             stage.flush();
         }
-        stage.engine.feed(0, Some(format!(" \n{}BYE\n", " ".repeat(1022)).as_bytes()));
+        stage.engine().feed(0, Some(format!(" \n{}BYE\n", " ".repeat(1022)).as_bytes()));
         stage.flush();
         assert!(stage.is_over(peer));
         assert_eq!(stage.hear(peer), format!("{long}/quit\nBYE now\nx\n/quit \n"));
         let (mut stage, peer) = chat(None, None);
         let blanks = format!("{}BYE\n", " ".repeat(1022));
-        stage.engine.feed(0, Some(blanks.as_bytes()));
+        stage.engine().feed(0, Some(blanks.as_bytes()));
         stage.tell(Some(blanks.trim_end()));
         assert!(!stage.is_over(peer));
         assert_eq!(stage.hear(peer), blanks.repeat(2));
@@ -188,7 +188,7 @@ mod tests {
         stage.say(peer, "** Goodbye, guest1!\n");
         stage.finish(peer);
         assert_eq!(stage.screen(), "** Goodbye, guest1!\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -196,11 +196,11 @@ mod tests {
         for (goodbye, is_fine) in [("", false), ("** Goodbye!\n", true)] {
             let (mut stage, peer) = chat(None, None);
             stage.say(peer, "** Welcome!\n");
-            stage.engine.feed(0, Some(b"hi\nBYE\n"));
+            stage.engine().feed(0, Some(b"hi\nBYE\n"));
             stage.flush();
             stage.say(peer, goodbye);
             stage.reset(peer);
-            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+            assert_eq!(stage.engine().outcome().map(Result::is_ok), Some(is_fine));
         }
     }
 
@@ -208,14 +208,14 @@ mod tests {
     fn a_filter_that_is_kicked_fails_if_it_had_more_to_say() {
         for (rest, is_fine) in [(None, true), (Some(&b"more\n"[..]), false)] {
             let (mut stage, peer) = chat(None, None);
-            stage.engine.feed(0, Some(b"hi\n"));
+            stage.engine().feed(0, Some(b"hi\n"));
             stage.flush();
             stage.say(peer, "** You have been kicked.\n");
             stage.finish(peer);
             assert_eq!(stage.screen(), "** You have been kicked.\n");
-            assert_eq!(stage.engine.outcome(), None);
-            stage.engine.feed(0, rest);
-            assert_eq!(stage.engine.outcome().map(Result::is_ok), Some(is_fine));
+            assert_eq!(stage.engine().outcome(), None);
+            stage.engine().feed(0, rest);
+            assert_eq!(stage.engine().outcome().map(Result::is_ok), Some(is_fine));
         }
     }
 
@@ -227,6 +227,6 @@ mod tests {
         stage.say(peer, "<bob> bye\n");
         stage.finish(peer);
         assert_eq!(stage.screen(), "<bob> bye\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 }

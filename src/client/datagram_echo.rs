@@ -186,35 +186,35 @@ mod tests {
     #[test]
     fn an_answer_that_is_late_by_two_is_not_taken_for_an_echo() {
         let (mut stage, peer) = echo(Look { terminal: true, ..Look::default() });
-        stage.engine.feed(0, Some(b"a\n"));
-        stage.engine.feed(0, Some(b"b\nc"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"a\n"));
+        stage.engine().feed(0, Some(b"b\nc"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.say(peer, "a\n");
         stage.say(peer, "late");
         stage.say(peer, "b\nc");
         assert_eq!(stage.screen(), "a\nb\nc\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
     fn a_filter_asks_again_and_gives_up_in_the_end() {
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"hello"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.pass(Duration::from_secs(5));
         assert_eq!(stage.hear(peer), "hellohellohello");
-        assert_eq!(stage.engine.outcome(), None);
+        assert_eq!(stage.engine().outcome(), None);
         stage.pass(Duration::from_secs(1));
-        assert_eq!(stage.engine.outcome(), None);
+        assert_eq!(stage.engine().outcome(), None);
         // The other address has its chance.
-        let second = stage.called[1];
-        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        let second = stage.dialed()[1];
+        stage.answer(second, ([192, 0, 2, 99], 4001).into());
         stage.flush();
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.hear(second), "hellohellohello");
-        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
         let silent = "no answer within 2s, asked 3 times";
         assert!(line.contains(&format!("192.0.2.1:7 ({silent})")), "{line}");
         assert!(line.contains(&format!("192.0.2.2:7 ({silent})")), "{line}");
@@ -226,30 +226,30 @@ mod tests {
             let (mut stage, _) = echo(look);
             stage.tell(Some("hello"));
             stage.pass(Duration::from_secs(6));
-            let second = stage.called[1];
-            stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+            let second = stage.dialed()[1];
+            stage.answer(second, ([192, 0, 2, 99], 4001).into());
             stage.flush();
             stage.say(second, "hello");
             stage.tell(None);
             assert_eq!(stage.screen().trim_end(), "hello");
-            assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+            assert_eq!(stage.engine().outcome(), Some(&Ok(())));
         }
     }
 
     #[test]
     fn a_refusal_before_any_answer_leads_to_the_next_address() {
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
+        stage.engine().feed(0, Some(b"hello"));
         stage.flush();
         let refused = std::io::ErrorKind::ConnectionRefused;
-        stage.engine.failed(peer, &refused.into());
+        stage.fail(peer, refused);
         stage.flush();
-        let second = stage.called[1];
-        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        let second = stage.dialed()[1];
+        stage.answer(second, ([192, 0, 2, 99], 4001).into());
         stage.flush();
         assert_eq!(stage.hear(second), "hello");
-        stage.engine.failed(second, &refused.into());
+        stage.fail(second, refused);
         stage.flush();
-        assert!(stage.engine.outcome().unwrap().is_err());
+        assert!(stage.engine().outcome().unwrap().is_err());
     }
 }

@@ -207,22 +207,22 @@ mod tests {
         connected(Echo::new(line("echo", Kind::Stream), look))
     }
 
-    fn outcome(stage: &Stage) -> Option<Result<(), String>> {
-        stage.engine.outcome().cloned()
+    fn outcome(stage: &mut Stage) -> Option<Result<(), String>> {
+        stage.engine().outcome().cloned()
     }
 
     #[test]
     fn a_filter_sends_all_half_closes_and_ends_when_the_server_does() {
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"bye\nand \xff more"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"bye\nand \xff more"));
+        stage.engine().feed(0, None);
         stage.flush();
-        assert!(!stage.engine.is_backed_up());
+        assert!(!stage.engine().is_backed_up());
         stage.say(peer, "bye\n");
-        assert_eq!(outcome(&stage), None);
+        assert_eq!(outcome(&mut stage), None);
         stage.finish(peer);
         assert_eq!(stage.screen(), "bye\n");
-        let line = outcome(&stage).unwrap().unwrap_err();
+        let line = outcome(&mut stage).unwrap().unwrap_err();
         assert!(line.contains("4 of 14 bytes had come back"), "{line}");
     }
 
@@ -236,7 +236,7 @@ mod tests {
         stage.say(peer, "hello\nBye\n");
         stage.finish(peer);
         assert_eq!(stage.screen(), "hello\nBye\n");
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
@@ -246,7 +246,7 @@ mod tests {
         stage.say(peer, "hello\n");
         stage.finish(peer);
         assert_eq!(stage.screen(), "hello\n* the server has closed the connection\n");
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
@@ -258,22 +258,22 @@ mod tests {
             ("thank you", Some(b"more"), false),
         ] {
             let (mut stage, peer) = echo(Look::default());
-            stage.engine.feed(0, Some(b"hello"));
+            stage.engine().feed(0, Some(b"hello"));
             stage.flush();
             stage.say(peer, answer);
             stage.finish(peer);
-            assert_eq!(outcome(&stage), None);
-            stage.engine.feed(0, rest);
-            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+            assert_eq!(outcome(&mut stage), None);
+            stage.engine().feed(0, rest);
+            assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
         }
         // Whoever keeps the input open without a word is not waited for.
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
+        stage.engine().feed(0, Some(b"hello"));
         stage.flush();
         stage.say(peer, "hello");
         stage.finish(peer);
         stage.pass(Duration::from_millis(200));
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
@@ -282,21 +282,21 @@ mod tests {
             for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
                 let (mut stage, peer) = echo(look);
                 if let Some(said) = said {
-                    stage.engine.feed(0, Some(said));
+                    stage.engine().feed(0, Some(said));
                     stage.flush();
                     stage.say(peer, said);
                 }
                 stage.reset(peer);
-                assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+                assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
             }
         }
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"hello"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.say(peer, "hello");
         stage.reset(peer);
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
@@ -306,57 +306,57 @@ mod tests {
             stage.say(peer, "Welcome!\n");
             stage.tell(Some("bye"));
             stage.reset(peer);
-            assert_eq!(outcome(&stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+            assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
         }
     }
 
     #[test]
     fn a_server_that_answers_in_its_own_words_owes_nothing() {
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"a long question"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"a long question"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.say(peer, "OK");
         stage.finish(peer);
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
     fn a_server_of_its_own_words_may_take_its_time_and_a_banner_is_no_echo() {
         let (mut stage, peer) = echo(Look::default());
         stage.say(peer, "Welcome!\n");
-        stage.engine.feed(0, Some(b"hi"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"hi"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.pass(Duration::from_secs(9));
-        assert_eq!(outcome(&stage), None);
+        assert_eq!(outcome(&mut stage), None);
         stage.say(peer, "more");
         stage.finish(peer);
         assert_eq!(stage.screen(), "Welcome!\nmore");
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
     fn a_server_that_never_closes_is_left_when_all_has_come_back() {
         let (mut stage, peer) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"hello"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.say(peer, "hello");
         stage.pass(Duration::from_millis(900));
-        assert_eq!(outcome(&stage), None);
+        assert_eq!(outcome(&mut stage), None);
         stage.pass(Duration::from_millis(100));
-        assert_eq!(outcome(&stage), Some(Ok(())));
+        assert_eq!(outcome(&mut stage), Some(Ok(())));
     }
 
     #[test]
     fn a_server_that_never_answers_is_given_up() {
         let (mut stage, _) = echo(Look::default());
-        stage.engine.feed(0, Some(b"hello"));
-        stage.engine.feed(0, None);
+        stage.engine().feed(0, Some(b"hello"));
+        stage.engine().feed(0, None);
         stage.flush();
         stage.pass(Duration::from_secs(10));
-        let line = outcome(&stage).unwrap().unwrap_err();
+        let line = outcome(&mut stage).unwrap().unwrap_err();
         assert!(line.contains("none of 5 bytes has come back"), "{line}");
     }
 
@@ -365,7 +365,7 @@ mod tests {
         let (mut stage, peer) = echo(TERMINAL);
         stage.tell(Some("hello"));
         stage.reset(peer);
-        let line = outcome(&stage).unwrap().unwrap_err();
+        let line = outcome(&mut stage).unwrap().unwrap_err();
         assert!(line.contains("reset") && line.contains("192.0.2.1:7"), "{line}");
     }
 }

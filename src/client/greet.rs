@@ -183,7 +183,7 @@ mod tests {
             stage.say(peer, &text[cut..]);
             stage.finish(peer);
             assert_eq!(stage.screen(), wanted, "cut at {cut}");
-            assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+            assert_eq!(stage.engine().outcome(), Some(&Ok(())));
         }
     }
 
@@ -201,13 +201,13 @@ mod tests {
     fn a_server_without_a_word_is_a_failure_and_one_that_does_not_close_is_not() {
         let (mut stage, peer) = greet(Look::default(), None);
         stage.finish(peer);
-        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
         assert!(line.contains("without a word"), "{line}");
         for (text, is_fine) in [("", false), ("hello", true)] {
             let (mut stage, peer) = greet(Look::default(), None);
             stage.say(peer, text);
             stage.pass(TIMEOUT);
-            assert_eq!(stage.engine.outcome().unwrap().is_ok(), is_fine);
+            assert_eq!(stage.engine().outcome().unwrap().is_ok(), is_fine);
         }
     }
 
@@ -217,6 +217,6 @@ mod tests {
         stage.say(peer, "hel");
         stage.reset(peer);
         assert_eq!(stage.screen(), "hel\n");
-        assert!(stage.engine.outcome().unwrap().is_err());
+        assert!(stage.engine().outcome().unwrap().is_err());
     }
 }

@@ -376,7 +376,7 @@ mod tests {
         assert_eq!(stage.hear(peer), "2");
         stage.say(peer, "February");
         assert_eq!(stage.screen(), "January\nFebruary\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -385,10 +385,10 @@ mod tests {
         stage.tell(Some("1"));
         stage.tell(Some("two"));
         stage.tell(Some("3"));
-        assert_eq!(stage.engine.outcome(), None);
+        assert_eq!(stage.engine().outcome(), None);
         stage.say(peer, "January");
         assert_eq!(stage.screen(), "January\n");
-        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
         assert!(line.contains("\"two\" is not an integer"), "{line}");
     }
 
@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(stage.screen(), format!("{hint}\n"));
         stage.pass(SUSPICION);
         assert_eq!(stage.screen(), format!("{hint}\n"));
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -456,7 +456,7 @@ mod tests {
         stage.pass(Duration::from_secs(1));
         stage.say(peer, "Mrach");
         assert_eq!(stage.screen(), "Febuary\nInvalid\nMrach\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -492,7 +492,7 @@ mod tests {
             let (mut stage, peer) = months(Look::default(), &["2"]);
             stage.say(peer, nonsense);
             stage.pass(Duration::from_secs(6));
-            let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+            let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
             assert!(line.contains(told) && line.contains("months server?"), "{line}");
         }
     }
@@ -501,11 +501,11 @@ mod tests {
     fn no_piece_of_a_long_line_is_asked() {
         for head in ["x", "0", " "] {
             let (mut stage, peer) = months(Look::default(), &[]);
-            stage.engine.feed(0, Some(head.repeat(70_000).as_bytes()));
-            stage.engine.feed(0, Some(b"5\n6\n"));
+            stage.engine().feed(0, Some(head.repeat(70_000).as_bytes()));
+            stage.engine().feed(0, Some(b"5\n6\n"));
             stage.flush();
             assert_eq!(stage.hear(peer), "");
-            let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+            let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
             assert!(line.len() < 120, "{line}");
         }
     }
@@ -514,13 +514,13 @@ mod tests {
     fn the_second_address_is_asked_what_the_first_was_silent_to() {
         let (mut stage, _) = months(Look::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
-        let second = stage.called[1];
-        stage.engine.dialed(second, ([192, 0, 2, 99], 4001).into());
+        let second = stage.dialed()[1];
+        stage.answer(second, ([192, 0, 2, 99], 4001).into());
         stage.flush();
         assert_eq!(stage.hear(second), "1");
         stage.say(second, "January");
         assert_eq!(stage.screen(), "January\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -528,9 +528,10 @@ mod tests {
         let (mut stage, peer) = months(Look::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.hear(peer), "111");
-        stage.engine.failed(stage.called[1], &std::io::ErrorKind::ConnectionRefused.into());
+        let other = stage.dialed()[1];
+        stage.fail(other, std::io::ErrorKind::ConnectionRefused);
         stage.flush();
-        let line = stage.engine.outcome().cloned().unwrap().unwrap_err();
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
         assert!(line.contains("192.0.2.1:7 (no answer within 2s, asked 3 times)"), "{line}");
         assert!(line.contains("192.0.2.2:7 (connection refused)"), "{line}");
     }
@@ -538,10 +539,10 @@ mod tests {
     #[test]
     fn on_a_terminal_it_says_hello_and_asks_until_zero() {
         let (mut stage, peer) = months(TERMINAL, &[]);
-        assert!(stage.engine.is_backed_up());
+        assert!(stage.engine().is_backed_up());
         assert_eq!(stage.hear(peer).as_bytes(), HELLO);
         stage.say(peer, "\nHey there\n");
-        assert!(!stage.engine.is_backed_up());
+        assert!(!stage.engine().is_backed_up());
         assert_eq!(stage.screen(), "Hey there\n* 1-12, or 0 to end\n");
         stage.tell(Some(" 2 "));
         stage.tell(Some("two"));
@@ -552,6 +553,6 @@ mod tests {
         stage.tell(Some("0"));
         stage.say(peer, "Goodbye!");
         assert_eq!(stage.screen(), "Goodbye!\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 }

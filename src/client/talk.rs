@@ -268,7 +268,7 @@ mod tests {
             assert!(stage.is_over(peer), "{goodbye:?}");
         }
         let (mut stage, peer) = talk(Look::default());
-        stage.engine.feed(0, Some(b"BYE\0\n"));
+        stage.engine().feed(0, Some(b"BYE\0\n"));
         stage.flush();
         assert!(stage.is_over(peer));
     }
@@ -288,12 +288,12 @@ mod tests {
         let (mut stage, peer) = talk(Look::default());
         let long = "x".repeat(70_000);
         for piece in [long.as_bytes(), b"BYE", b"\nB", b"YE not\n\nBY"] {
-            stage.engine.feed(0, Some(piece));
+            stage.engine().feed(0, Some(piece));
             stage.flush();
         }
         assert_eq!(stage.hear(peer), format!("{long}BYE\nBYE not\n\n"));
         assert!(!stage.is_over(peer));
-        stage.engine.feed(0, Some(b"E\n"));
+        stage.engine().feed(0, Some(b"E\n"));
         stage.flush();
         assert_eq!(stage.hear(peer), "BYE\n");
         assert!(stage.is_over(peer));
@@ -305,13 +305,13 @@ mod tests {
         stage.tell(Some("BYE"));
         assert!(stage.is_over(peer));
         stage.pass(Duration::from_secs(2));
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
         let (mut stage, peer) = talk(TERMINAL);
         stage.say(peer, "BYE");
         stage.pass(Duration::from_millis(100));
         assert!(stage.is_over(peer));
         stage.reset(peer);
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
         stage.tell(Some("hello"));
         stage.tell(None);
         stage.reset(peer);
-        assert!(stage.engine.outcome().unwrap().is_err());
+        assert!(stage.engine().outcome().unwrap().is_err());
     }
 
     #[test]
@@ -329,10 +329,10 @@ mod tests {
         stage.tell(Some("hello"));
         stage.tell(None);
         stage.pass(Duration::from_secs(60));
-        assert_eq!(stage.engine.outcome(), None);
+        assert_eq!(stage.engine().outcome(), None);
         stage.say(peer, "at last");
         stage.finish(peer);
         assert_eq!(stage.screen(), "at last\n");
-        assert_eq!(stage.engine.outcome(), Some(&Ok(())));
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
     }
 }

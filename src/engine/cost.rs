@@ -3,52 +3,53 @@
 //! it takes to echo one byte (0.3 ns on a machine of 2025), and shares are measured in those. No
 //! clock is looked at: the same input costs the same, in the simulation as well.
 
-use super::net::Net;
+use super::limits::Limits;
 
-/// What has been spent of the turn, and by the peer that is served.
+/// What has been spent in this round on input and on output, and by the peer that is served.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {
-    turn: u64,
+    round: u64,
+    flush: u64,
     share: u64,
     /// Whether the peer is to have no more of this turn, whatever it has spent.
     pub(super) share_ended: bool,
 }
 
-impl Net {
-    /// Notes that something for the peer whose input is being delivered has cost so many units,
-    /// beside the bytes themselves: one is about what it takes to echo a byte. A service that
-    /// makes much of little, or works for more than one peer, says so here.
-    pub fn spend(&mut self, units: usize) {
+impl Cost {
+    /// Notes what something has cost. A peer's share ends with `Limits::share_units`.
+    pub(super) fn spend(&mut self, units: usize, limits: &Limits) {
         let units = units as u64;
-        self.cost.turn = self.cost.turn.saturating_add(units);
-        self.cost.share = self.cost.share.saturating_add(units);
-        self.cost.share_ended |= self.cost.share >= self.limits.share_units;
+        self.round = self.round.saturating_add(units);
+        self.share = self.share.saturating_add(units);
+        self.share_ended |= self.share >= limits.share_units;
     }
 
-    /// Ends the share of this turn of the peer whose input is being delivered: it is read again
-    /// in the next one. For services that make much output of little input.
-    pub fn end_share(&mut self) {
-        self.cost.share_ended = true;
+    /// Notes what writing has cost.
+    pub(super) fn spend_flush(&mut self, units: usize) {
+        self.flush = self.flush.saturating_add(units as u64);
     }
 
-    /// Whether the peer whose input is being delivered has had its share of this turn. `received`
-    /// may then return early: what it leaves unused is delivered again in the next turn, whether
-    /// more has come or not.
-    pub fn has_had_its_share(&self) -> bool {
-        self.cost.share_ended
-    }
-
+    /// The next peer is served.
     pub(super) fn begin_share(&mut self) {
-        self.cost.share = 0;
-        self.cost.share_ended = false;
+        self.share = 0;
+        self.share_ended = false;
     }
 
+    /// Begins a round: so much input and so much output, and then it is time to look who has
+    /// become ready meanwhile.
     pub(super) fn begin_round(&mut self) {
-        self.cost.turn = 0;
+        self.round = 0;
+        self.flush = 0;
     }
 
-    pub(super) fn has_spent_the_round(&self) -> bool {
-        self.cost.turn >= self.limits.round_units
+    /// Whether the input of this round has cost what it may.
+    pub(super) fn is_round_spent(&self, limits: &Limits) -> bool {
+        self.round >= limits.round_units
+    }
+
+    /// Whether the output of this round has cost what it may.
+    pub(super) fn is_flush_spent(&self, limits: &Limits) -> bool {
+        self.flush >= limits.flush_units
     }
 }
 
@@ -92,7 +93,7 @@ mod tests {
         stage.say(peer, "abcdefg");
         // Seven bytes cost a unit each on the way in; four more cost nine each.
         assert_eq!(stage.hear(peer), "abcd|efg");
-        assert_eq!(stage.engine.buffered(), (0, 0));
+        assert_eq!(stage.engine().buffered(), (0, 0));
     }
 
     #[test]
@@ -121,13 +122,12 @@ mod tests {
         let limits = Limits { round_units: 100, ..Limits::default() };
         let mut stage = Stage::with(limits, Quota::default(), Dear { units: 30, calls: 0 });
         let peer = stage.join();
-        stage.engine.begin_round();
         stage.say_in_turn(peer, "abc");
-        assert!(!stage.engine.has_spent_the_round());
-        stage.say_in_turn(peer, "d");
-        assert!(stage.engine.has_spent_the_round());
-        stage.engine.begin_round();
-        assert!(!stage.engine.has_spent_the_round());
+        assert!(!stage.engine().is_round_spent());
+        stage.say_in_turn(peer, "defg");
+        assert!(stage.engine().is_round_spent());
+        stage.say_in_turn(peer, "h");
+        assert!(!stage.engine().is_round_spent());
     }
 
     /// Stops at once, and closes when told to.
@@ -145,12 +145,12 @@ mod tests {
     fn a_peer_that_was_closed_meanwhile_is_not_heard_again() {
         let mut stage = Stage::new(Stops);
         let peer = stage.join();
-        stage.engine.input(peer, &mut &b"abc"[..], false);
-        assert!(stage.engine.is_interrupted(peer));
-        stage.engine.kick(peer.number());
+        stage.say_in_turn(peer, "abc");
+        assert!(stage.engine().is_interrupted(peer));
+        stage.engine().kick(peer.number());
         stage.finish(peer);
         assert!(stage.is_over(peer));
-        assert_eq!(stage.engine.connections(), 0);
+        assert_eq!(stage.engine().connections(), 0);
     }
 
     /// Takes one byte in a second, whatever comes.
@@ -170,14 +170,14 @@ mod tests {
         let peer = stage.join();
         stage.say(peer, "abc");
         assert_eq!(stage.hear(peer), "a");
-        assert!(!stage.engine.wants_input(peer));
+        assert!(!stage.engine().wants_input(peer));
         stage.pass(Duration::from_millis(999));
         assert_eq!(stage.hear(peer), "");
         stage.pass(Duration::from_millis(1));
         assert_eq!(stage.hear(peer), "b");
         stage.pass(Duration::from_secs(5));
         assert_eq!(stage.hear(peer), "c");
-        assert!(stage.engine.wants_input(peer));
-        assert_eq!(stage.engine.buffered(), (0, 0));
+        assert!(stage.engine().wants_input(peer));
+        assert_eq!(stage.engine().buffered(), (0, 0));
     }
 }

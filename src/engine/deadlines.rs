@@ -1,6 +1,6 @@
 //! When to look at a connection again: a min-heap of (when, whom).
 //!
-//! Nothing is ever cancelled. An entry that is out of date rings into the void, and when such
+//! Nothing is ever cancelled. An entry that is out of date fires without effect, and when such
 //! entries outnumber the good ones the heap is swept, so that a flood of short connections
 //! leaves no trail of ten-minute timers behind.
 

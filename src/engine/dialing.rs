@@ -1,107 +1,49 @@
 //! Calling others: a service asks for a connection, the driver places the call and says how it
 //! went.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::Engine;
-use super::connection::{Connection, Kind, Phase};
-use super::net::Net;
+use super::connection::Phase;
+use super::dial::{Arrival, Dial, is_itself};
 use super::reason::Reason;
-use super::service::Arrival;
 use super::slots::Peer;
 
-/// Whom to call, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// Whom.
-    pub remote: SocketAddr,
-    /// Over what.
-    pub kind: Kind,
-    /// From which of this machine's addresses; `None`: as the kernel chooses.
-    pub from: Option<IpAddr>,
-    /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
-    /// no TIME_WAIT is left behind.
-    pub resets: bool,
-    /// Whether a silent peer is asked now and then if it is still there. Without that nothing ever
-    /// tells that its machine is gone.
-    pub keepalive: bool,
-}
-
-impl Call {
-    /// An ordinary call.
-    pub fn to(remote: SocketAddr, kind: Kind) -> Call {
-        Call { remote, kind, from: None, resets: false, keepalive: true }
-    }
-}
-
-impl Net {
-    /// Calls `remote`. The answer is `opened`, or `closed` with what went wrong and no `opened`
-    /// before it. `None`: there is no room for another connection.
-    pub fn dial(&mut self, remote: SocketAddr, kind: Kind) -> Option<Peer> {
-        self.call(Call::to(remote, kind))
-    }
-
-    /// Like `dial`, with everything that can be chosen.
-    pub fn call(&mut self, call: Call) -> Option<Peer> {
-        if !self.has_room() {
-            return None;
-        }
-        let service = u8::try_from(self.calling).ok()?;
-        let connection = Connection::called(call.remote, call.kind, service, self.now);
-        let peer = self.connections.insert(connection);
-        self.metrics.opened += 1;
-        self.dials.push((peer, call));
-        self.arm(peer);
-        // So that the turn does not wait before it has been called.
-        self.touch(peer);
-        Some(peer)
-    }
-}
-
 impl Engine {
-    /// The next peer to be called, and how. Answer with `dialed` or `failed`.
-    pub fn next_dial(&mut self) -> Option<(Peer, Call)> {
-        while let Some((peer, call)) = self.net.dials.pop() {
-            if self.net.connections.get(peer).is_some() {
-                return Some((peer, call));
+    /// The next peer to be called, and how. Answer with `answered` or `failed`.
+    pub(super) fn next_dial(&mut self) -> Option<(Peer, Dial)> {
+        while let Some((peer, dial)) = self.core.dials.pop() {
+            if self.core.connections.get(peer).is_some() {
+                return Some((peer, dial));
             }
         }
         None
     }
 
     /// Whether `peer` has been called and has not answered yet.
-    pub fn is_dialing(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(|c| c.phase == Phase::Dialing)
+    pub(super) fn is_dialing(&self, peer: Peer) -> bool {
+        self.core.connections.get(peer).is_some_and(|c| c.phase == Phase::Dialing)
     }
 
     /// `peer` has answered, at our address `local`.
-    pub fn dialed(&mut self, peer: Peer, local: SocketAddr) {
-        let Some(connection) = self.net.connections.get_mut(peer) else { return };
+    pub(super) fn answered(&mut self, peer: Peer, local: SocketAddr) {
+        let Some(connection) = self.core.connections.get_mut(peer) else { return };
         if connection.phase != Phase::Dialing {
             return;
         }
         let (index, remote) = (usize::from(connection.service), connection.remote.into());
         if is_itself(local, remote) {
-            return self.net.kill(peer, Reason::Itself);
+            return self.core.kill(peer, Reason::Itself);
         }
-        connection.phase = Phase::Open;
-        connection.active_at = self.net.now;
+        connection.phase = connection.phase.answered();
+        connection.active_at = self.core.now;
         let arrival = Arrival { remote, local };
         let line = format_args!("{peer} connected from {local} to {remote}");
         self.remark(log::Level::Debug, line);
-        self.net.arm(peer);
-        self.net.touch(peer);
-        self.call(index, |service, net| service.opened(peer, &arrival, net));
+        self.core.arm(peer);
+        self.core.touch(peer);
+        self.dispatch(index, |service, net| service.opened(peer, &arrival, net));
     }
-}
-
-/// Whether both ends are one. A call to a port of this machine where nobody listens may be given
-/// that very port for its own end, and TCP then connects it to itself (RFC 9293, section 3.5,
-/// simultaneous open); a datagram socket hears itself in the same way. To call the wildcard
-/// address is to call this machine.
-fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
-    let (ours, theirs) = (local.ip().to_canonical(), remote.ip().to_canonical());
-    local.port() == remote.port() && (ours == theirs || theirs.is_unspecified())
 }
 
 #[cfg(test)]
@@ -109,8 +51,8 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use super::super::Service;
     use super::super::stage::Stage;
+    use super::super::{Kind, Net, Service};
     use super::*;
 
     /// Calls somebody when told to, says what it is told, and shows what happens.
@@ -151,7 +93,7 @@ mod tests {
     fn called(kind: &str) -> (Stage, Peer) {
         let mut stage = Stage::new(Caller(None));
         stage.tell(Some(kind));
-        let peer = *stage.called.last().expect("a call");
+        let peer = *stage.dialed().last().expect("a call");
         (stage, peer)
     }
 
@@ -161,7 +103,7 @@ mod tests {
     fn a_call_that_is_answered_is_opened_and_may_say_all_and_still_listen() {
         let (mut stage, peer) = called("stream");
         stage.tell(Some("too early"));
-        stage.engine.dialed(peer, LOCAL.into());
+        stage.answer(peer, LOCAL.into());
         stage.tell(Some("hello"));
         stage.tell(None);
         stage.tell(Some("too late"));
@@ -170,13 +112,13 @@ mod tests {
         stage.finish(peer);
         let shown = "opened #1 192.0.2.99:4000\nheard 9\nfinished\nclosed #1 closed by the peer\n";
         assert_eq!(stage.screen(), shown);
-        assert_eq!(stage.engine.connections(), 0);
+        assert_eq!(stage.engine().connections(), 0);
     }
 
     #[test]
     fn a_call_that_fails_is_closed_with_the_reason_and_never_opened() {
         let (mut stage, peer) = called("stream");
-        stage.engine.failed(peer, &io::ErrorKind::ConnectionRefused.into());
+        stage.fail(peer, io::ErrorKind::ConnectionRefused);
         stage.flush();
         assert_eq!(stage.screen(), "closed #1 failed: connection refused\n");
     }
@@ -185,7 +127,7 @@ mod tests {
     fn a_call_that_comes_back_to_ourselves_is_closed_and_never_opened() {
         for kind in ["stream", "datagram"] {
             let (mut stage, peer) = called(kind);
-            stage.engine.dialed(peer, ([192, 0, 2, 7], 7).into());
+            stage.answer(peer, ([192, 0, 2, 7], 7).into());
             stage.flush();
             assert_eq!(stage.screen(), "closed #1 connected to itself\n");
         }
@@ -206,12 +148,12 @@ mod tests {
     #[test]
     fn who_is_left_hears_the_rest_and_is_waited_for_no_longer() {
         let (mut stage, peer) = called("stream");
-        stage.engine.dialed(peer, LOCAL.into());
+        stage.answer(peer, LOCAL.into());
         stage.tell(Some("the rest"));
         stage.tell(Some("leave"));
         assert_eq!(stage.hear(peer), "the rest");
         assert_eq!(stage.screen(), "opened #1 192.0.2.99:4000\nclosed #1 done\n");
-        assert_eq!(stage.engine.connections(), 0);
+        assert_eq!(stage.engine().connections(), 0);
     }
 
     #[test]
@@ -226,10 +168,10 @@ mod tests {
     #[test]
     fn whom_we_called_is_heard_even_while_it_takes_nothing() {
         let (mut stage, peer) = called("stream");
-        stage.engine.dialed(peer, LOCAL.into());
-        stage.engine.tell(0, Some(&"x".repeat(1024 * 1024)));
-        assert!(stage.engine.is_backed_up());
-        assert!(stage.engine.wants_input(peer));
+        stage.answer(peer, LOCAL.into());
+        stage.engine().tell(0, Some(&"x".repeat(1024 * 1024)));
+        assert!(stage.engine().is_backed_up());
+        assert!(stage.engine().wants_input(peer));
     }
 
     /// One empty datagram, and then nothing more for now.
@@ -247,14 +189,14 @@ mod tests {
     #[test]
     fn datagrams_leave_one_by_one_and_have_no_end() {
         let (mut stage, peer) = called("datagram");
-        stage.engine.dialed(peer, LOCAL.into());
-        stage.engine.tell(0, Some("one"));
-        stage.engine.tell(0, Some("two"));
-        let sizes = |stage: &Stage| stage.engine.outgoing(peer).map(|outgoing| outgoing.bytes());
-        assert_eq!(sizes(&stage), Some(3));
+        stage.answer(peer, LOCAL.into());
+        stage.engine().tell(0, Some("one"));
+        stage.engine().tell(0, Some("two"));
+        let size = stage.engine().outgoing(peer).map(|(head, _)| head.bytes());
+        assert_eq!(size, Some(3));
         stage.flush();
         assert_eq!(stage.hear(peer), "onetwo");
-        stage.engine.input(peer, &mut OneEmpty(true), false);
+        stage.engine().input(peer, &mut OneEmpty(true), false);
         stage.tell(None);
         stage.tell(Some("three"));
         assert_eq!(stage.hear(peer), "three");

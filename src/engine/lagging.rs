@@ -7,54 +7,54 @@ use super::{Engine, Peer, Reason, Time};
 impl Engine {
     /// The deadline of `peer` that was set to `when` has come.
     pub(super) fn look_at(&mut self, peer: Peer, when: Time) {
-        let net = &mut self.net;
-        let Some(connection) = net.connections.get_mut(peer) else { return };
+        let core = &mut self.core;
+        let Some(connection) = core.connections.get_mut(peer) else { return };
         if connection.armed != when {
             return;
         }
         connection.armed = Time::NEVER;
-        net.armed -= 1;
-        if connection.end_pause(net.now) {
+        core.armed -= 1;
+        if connection.end_pause(core.now) {
             // Its driver then finds that it is to be read again.
-            connection.release(&mut net.pool);
-            connection.touch(peer, &mut net.touched);
+            connection.release(&mut core.pool);
+            connection.touch(peer, &mut core.touched);
         }
-        let quota = &net.quotas[usize::from(connection.service)];
-        match connection.due(&net.limits, quota) {
-            Some(due) if due <= net.now => {
-                let reason = connection.overdue(&net.limits, net.now);
+        let quota = &core.quotas[usize::from(connection.service)];
+        match connection.due(&core.limits, quota) {
+            Some(due) if due <= core.now => {
+                let reason = connection.overdue(&core.limits, core.now);
                 match reason {
                     Reason::Slow => self.give_up(peer, reason),
-                    _ => net.kill(peer, reason),
+                    _ => core.kill(peer, reason),
                 }
             }
-            _ => net.arm(peer),
+            _ => core.arm(peer),
         }
     }
 
     /// Ends `peer`, which is too slow a reader, for `reason`. Nobody else waits for it: the service
     /// is told now, and all that stays is the last word, if there is one.
     pub(super) fn give_up(&mut self, peer: Peer, reason: Reason) {
-        let Some(connection) = self.net.connections.get(peer) else { return };
-        if !connection.may_be_told() {
-            return self.net.kill(peer, reason);
+        let Some(connection) = self.core.connections.get(peer) else { return };
+        if !connection.phase.may_be_told() {
+            return self.core.kill(peer, reason);
         }
         let index = usize::from(connection.service);
         self.forfeit(peer);
-        let last_word = self.call(index, |service, net| service.fell_behind(peer, net));
+        let last_word = self.dispatch(index, |service, net| service.fell_behind(peer, net));
         // In parting the service may have let out what it had gathered for everybody: behind a
         // line that was cut off anywhere, the peer could not make sense of it.
         self.forfeit(peer);
-        self.net.send(peer, last_word);
+        self.core.send(peer, last_word);
         match last_word {
-            b"" => self.net.kill(peer, reason),
-            _ => self.net.close_as(peer, reason),
+            b"" => self.core.kill(peer, reason),
+            _ => self.core.close(peer, reason),
         }
     }
 
     fn forfeit(&mut self, peer: Peer) {
-        if let Some(connection) = self.net.connections.get_mut(peer) {
-            self.net.pool.forfeit(connection.buffers.take());
+        if let Some(connection) = self.core.connections.get_mut(peer) {
+            self.core.pool.forfeit(connection.buffers.take());
         }
     }
 }
@@ -96,11 +96,11 @@ mod tests {
     /// `peer` causes output of a hundred times as many bytes, of which its socket takes none.
     fn stall(engine: &mut Engine, peer: Peer, bytes: usize) {
         engine.input(peer, &mut &vec![b'?'; bytes][..], false);
-        engine.hold(peer);
+        engine.write_blocked(peer);
     }
 
     fn queued(engine: &Engine, peer: Peer) -> Vec<u8> {
-        let slices = engine.outgoing(peer).map(|outgoing| outgoing.slices());
+        let slices = engine.outgoing(peer).map(|(head, _)| head.slices());
         slices.iter().flat_map(|slices| slices.iter().flat_map(|slice| slice.to_vec())).collect()
     }
 
@@ -109,7 +109,7 @@ mod tests {
         let (mut engine, peer) = engine(b"too slow");
         stall(&mut engine, peer, 51);
         assert_eq!(queued(&engine, peer), b"too slow");
-        engine.hold(peer);
+        engine.write_blocked(peer);
         engine.sent(peer, 8);
         assert_eq!(engine.step(peer), Step::HangUp);
     }
@@ -126,8 +126,8 @@ mod tests {
             (42, Step::Drop, 0),
         ] {
             engine.advance(Time::at(Duration::from_secs(seconds)), 0);
-            engine.ring();
-            engine.hold(peer);
+            engine.fire_timers();
+            engine.write_blocked(peer);
             assert_eq!(
                 (engine.step(peer), queued(&engine, peer).len()),
                 (wanted, left),

@@ -26,6 +26,9 @@ pub struct Limits {
     /// What the input of all may cost before the driver looks who has become ready meanwhile; who
     /// has not been served by then is served after those.
     pub round_units: u64,
+    /// What writing to all may cost in a round; who has not been written to by then is in one of
+    /// the next turns.
+    pub flush_units: u64,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,
     /// How long a peer that we have closed may take to close its own side; then it is dropped.
@@ -52,6 +55,7 @@ impl Default for Limits {
             reads: 4,
             share_units: 256 * 1024,
             round_units: 4 * 1024 * 1024,
+            flush_units: 8 * 1024 * 1024,
             dial: Duration::from_secs(10),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(30),

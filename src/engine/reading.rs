@@ -1,4 +1,4 @@
-//! Reading into the turn's buffer: from one lent stream after the other, or from many at once.
+//! Reading into the turn's buffer: from one socket after the other, or from many at once.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::Engine;
 use super::connection::{Connection, Kind};
 use super::slots::Peer;
-use super::step::Flow;
 
 /// The turn's read buffer.
 pub(super) const TURN_BYTES: usize = 256 * 1024;
@@ -14,99 +13,110 @@ pub(super) const TURN_BYTES: usize = 256 * 1024;
 /// cache, and nobody's answer waits long for other people's input.
 const ENOUGH_BYTES: usize = 64 * 1024;
 /// What one of many peers is given to be read into.
-pub const ROOM_BYTES: usize = 8 * 1024;
-/// Input up to this long is moved out of its room to what came before: that costs less than the
+pub(super) const SLOT_BYTES: usize = 8 * 1024;
+/// Input up to this long is moved out of its slot to what came before: that costs less than the
 /// flush that a turn's buffer full of gaps would need.
 const MOVED_MAX_BYTES: usize = 1024;
 
+/// What reading leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// There is nothing more to read until the next readiness.
+    Drained,
+    /// There may be more, but it is not wanted now: `wants_input` will tell when.
+    Paused,
+    /// The peer's share of this turn is used up, or the turn's buffer is full: call again.
+    More,
+}
+
 impl Engine {
     /// Whether it makes sense to call `input` for `peer` now.
-    pub fn wants_input(&self, peer: Peer) -> bool {
+    pub(crate) fn wants_input(&self, peer: Peer) -> bool {
         self.to_read(peer).is_some()
     }
 
-    /// Whether `peer` may be read into one of the `rooms` now.
-    pub fn wants_room(&self, peer: Peer) -> bool {
-        let Some(connection) = self.net.connections.get(peer) else { return false };
-        let counts_reads = self.residents[usize::from(connection.service)].counts_reads;
+    /// Whether `peer` may be read into one of the slots now.
+    pub(super) fn fits_slot(&self, peer: Peer) -> bool {
+        let Some(connection) = self.core.connections.get(peer) else { return false };
+        let counts_reads = self.services[usize::from(connection.service)].counts_reads;
         let goes_on = connection.is_interrupted();
         connection.wants_input() && connection.kind() == Kind::Stream && !counts_reads && !goes_on
     }
 
-    /// Whether there is room to read, or the turn has to be flushed and ended first.
-    pub fn can_read(&self) -> bool {
+    /// Whether more may be read, or the turn has to be flushed first.
+    pub(super) fn can_read(&self) -> bool {
         self.turn_used < ENOUGH_BYTES
     }
 
-    /// Reads from `stream` and delivers, within the peer's share of a turn. `read_on` says that the
+    /// Reads from `socket` and delivers, within the peer's share of a turn. `read_on` says that the
     /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
     /// for the last one, because no further readiness would announce the end.
-    pub fn input(&mut self, peer: Peer, stream: &mut impl Read, read_on: bool) -> Flow {
-        self.net.begin_share();
+    pub(crate) fn input(&mut self, peer: Peer, socket: &mut impl Read, read_on: bool) -> Flow {
+        self.core.cost.begin_share();
         if self.is_interrupted(peer) && self.wants_input(peer) {
             self.redeliver(peer);
         }
         let mut share = TURN_BYTES;
-        for _ in 0..self.net.limits.reads {
-            if self.net.has_had_its_share() || share == 0 {
+        for _ in 0..self.core.limits.reads {
+            if self.core.cost.share_ended || share == 0 {
                 break;
             }
             let Some((kind, most)) = self.to_read(peer) else { return Flow::Paused };
             if !self.can_read() {
                 return Flow::More;
             }
-            let room = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
-            let outcome = stream.read(&mut self.turn[room.clone()]);
+            let slot = self.turn_used..self.turn_used.saturating_add(most).min(self.turn.len());
+            let outcome = socket.read(&mut self.turn[slot.clone()]);
             share = share.saturating_sub(*outcome.as_ref().unwrap_or(&0));
-            if self.take(peer, kind, room, outcome, read_on) {
+            if self.take(peer, kind, slot, outcome, read_on) {
                 return Flow::Drained;
             }
         }
         Flow::More
     }
 
-    /// Rooms to read into for so many peers that `wants_room`, one for each. `filled` must follow
+    /// Slots to be read into, one for each of so many peers that `fits_slot`. `filled` must follow
     /// for each of them in this order, and nothing else in between.
-    pub fn rooms(&mut self) -> impl ExactSizeIterator<Item = &mut [u8]> {
-        self.rooms_at = self.turn_used;
-        self.turn[self.rooms_at..].chunks_exact_mut(ROOM_BYTES)
+    pub(super) fn read_slots(&mut self) -> impl ExactSizeIterator<Item = &mut [u8]> {
+        self.slots_at = self.turn_used;
+        self.turn[self.slots_at..].chunks_exact_mut(SLOT_BYTES)
     }
 
-    /// Delivers what reading from `peer` into the room with that number has brought, as `input`
-    /// does. A room that is full may not have been all.
-    pub fn filled(&mut self, peer: Peer, room: usize, outcome: io::Result<usize>) -> Flow {
-        self.net.begin_share();
-        let mut start = self.rooms_at + room * ROOM_BYTES;
+    /// Delivers what reading from `peer` into the slot with that number has brought, as `input`
+    /// does. A slot that is full may not have been all.
+    pub(super) fn filled(&mut self, peer: Peer, slot: usize, outcome: io::Result<usize>) -> Flow {
+        self.core.cost.begin_share();
+        let mut start = self.slots_at + slot * SLOT_BYTES;
         if let Ok(count) = outcome
             && count <= MOVED_MAX_BYTES
         {
             self.turn.copy_within(start..start + count, self.turn_used);
             start = self.turn_used;
         }
-        match self.take(peer, Kind::Stream, start..start + ROOM_BYTES, outcome, false) {
+        match self.take(peer, Kind::Stream, start..start + SLOT_BYTES, outcome, false) {
             true => Flow::Drained,
             false => Flow::More,
         }
     }
 
-    /// Delivers what one read into `room` of the turn's buffer has brought. True: that was all
+    /// Delivers what one read into `slot` of the turn's buffer has brought. True: that was all
     /// for now.
     fn take(
         &mut self,
         peer: Peer,
         kind: Kind,
-        room: Range<usize>,
+        slot: Range<usize>,
         outcome: io::Result<usize>,
         read_on: bool,
     ) -> bool {
         match outcome {
             Ok(0) if kind == Kind::Stream => {
-                self.ended(peer);
+                self.peer_finished(peer);
                 true
             }
             Ok(count) => {
-                self.deliver(peer, room.start..room.start + count);
-                let is_short = count < room.len() && !read_on && kind == Kind::Stream;
+                self.deliver(peer, slot.start..slot.start + count);
+                let is_short = count < slot.len() && !read_on && kind == Kind::Stream;
                 is_short && !self.is_interrupted(peer)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
@@ -120,17 +130,17 @@ impl Engine {
 
     /// Whether the service of `peer` has stopped in the midst of its input, and goes on with it
     /// when `input` is called next.
-    pub fn is_interrupted(&self, peer: Peer) -> bool {
-        self.net.connections.get(peer).is_some_and(Connection::is_interrupted)
+    pub(crate) fn is_interrupted(&self, peer: Peer) -> bool {
+        self.core.connections.get(peer).is_some_and(Connection::is_interrupted)
     }
 
     /// What `peer` carries and how much one read may bring, if it is to be read now.
     fn to_read(&self, peer: Peer) -> Option<(Kind, usize)> {
-        let connection = self.net.connections.get(peer)?;
-        let resident = &self.residents[usize::from(connection.service)];
-        let most = match resident.counts_reads {
-            true => resident.read_bytes,
-            false => resident.read_bytes.min(self.net.read_at_once(connection)),
+        let connection = self.core.connections.get(peer)?;
+        let service = &self.services[usize::from(connection.service)];
+        let most = match service.counts_reads {
+            true => service.read_bytes,
+            false => service.read_bytes.min(self.core.read_at_once(connection)),
         };
         connection.wants_input().then(|| (connection.kind(), most))
     }
@@ -157,7 +167,7 @@ mod tests {
         }
 
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-            net.send_back(peer, input);
+            net.send_back(peer, input.len());
             input.len()
         }
     }
@@ -166,28 +176,28 @@ mod tests {
     fn short_inputs_read_together_leave_room_for_more() {
         let mut stage = Stage::new(Mirror { counts_reads: false });
         let peers: Vec<Peer> = (0..32u8).map(|_| stage.join()).collect();
-        let engine = &mut stage.engine;
+        let engine = stage.engine();
         let inputs: Vec<Vec<u8>> = (0..32).map(|n| vec![n; 1 + usize::from(n) % 3]).collect();
-        for (room, input) in engine.rooms().zip(&inputs) {
-            room[..input.len()].copy_from_slice(input);
+        for (slot, input) in engine.read_slots().zip(&inputs) {
+            slot[..input.len()].copy_from_slice(input);
         }
         for (n, (peer, input)) in peers.iter().zip(&inputs).enumerate() {
-            assert!(engine.wants_room(*peer));
+            assert!(engine.fits_slot(*peer));
             assert_eq!(engine.filled(*peer, n, Ok(input.len())), Flow::Drained);
         }
         for (peer, input) in peers.iter().zip(&inputs) {
-            assert_eq!(engine.outgoing(*peer).and_then(|o| o.piece()), Some(&input[..]));
+            assert_eq!(engine.outgoing(*peer).and_then(|(head, _)| head.piece()), Some(&input[..]));
         }
         assert!(engine.can_read());
-        assert!(engine.rooms().len() >= 31);
+        assert!(engine.read_slots().len() >= 31);
     }
 
     #[test]
     fn who_counts_reads_is_read_from_alone() {
         let mut stage = Stage::new(Mirror { counts_reads: true });
         let peer = stage.join();
-        assert!(stage.engine.wants_input(peer));
-        assert!(!stage.engine.wants_room(peer));
+        assert!(stage.engine().wants_input(peer));
+        assert!(!stage.engine().fits_slot(peer));
     }
 
     /// For ever the same.
@@ -205,9 +215,9 @@ mod tests {
         let mut stage = Stage::new(Mirror { counts_reads: false });
         let peer = stage.join();
         // What it sends from here on is read and thrown away.
-        stage.engine.kick(peer.number());
-        let before = stage.engine.metrics().bytes_in;
-        assert_eq!(stage.engine.input(peer, &mut Endless, false), Flow::More);
-        assert_eq!(stage.engine.metrics().bytes_in - before, TURN_BYTES as u64);
+        stage.engine().kick(peer.number());
+        let before = stage.engine().metrics().bytes_in;
+        assert_eq!(stage.engine().input(peer, &mut Endless, false), Flow::More);
+        assert_eq!(stage.engine().metrics().bytes_in - before, TURN_BYTES as u64);
     }
 }

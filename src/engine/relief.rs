@@ -15,49 +15,47 @@ impl Engine {
     /// Bytes of the heap that wait for all peers together: their buffers, as they were asked of
     /// the allocator.
     pub fn held(&self) -> usize {
-        debug_assert_eq!(self.net.pool.held, self.count_held(), "what is held is counted wrongly");
-        self.net.pool.held
+        debug_assert_eq!(self.core.pool.held, self.count_held(), "what is held is counted wrongly");
+        self.core.pool.held
     }
 
     fn count_held(&self) -> usize {
-        let owned = self.net.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
+        let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
         let mut seen = BTreeSet::new();
         owned.map(|buffers| buffers.weight(&mut seen)).sum()
     }
 
     /// Closes those who hold most if all hold more than they may.
     pub(super) fn relieve(&mut self) {
-        if self.net.pool.held > self.net.limits.buffered {
+        if self.core.pool.held > self.core.limits.buffered {
             self.close_largest();
         }
     }
 
     #[cold]
     fn close_largest(&mut self) {
-        let held = Bytes(self.net.pool.held as u64);
+        let held = Bytes(self.core.pool.held as u64);
         let why = format_args!("{held} wait for peers, and no more may (--max-buffered)");
         self.remark(log::Level::Warn, format_args!("{why}: closing those who hold most"));
-        let limit = self.net.limits.buffered;
-        let holders = self.net.connections.iter().filter_map(|(peer, connection)| {
+        let limit = self.core.limits.buffered;
+        let holders = self.core.connections.iter().filter_map(|(peer, connection)| {
             let waiting = connection.buffers.as_ref()?.waiting();
             (waiting > 0).then_some((waiting, peer))
         });
         let mut holders: Vec<(usize, Peer)> = holders.collect();
         holders.sort_unstable_by(|one, other| other.cmp(one));
         for (_, peer) in holders {
-            if self.net.pool.held <= limit - limit / FREE_PART {
+            if self.core.pool.held <= limit - limit / FREE_PART {
                 break;
             }
             self.give_up(peer, Reason::Memory);
-            self.net.metrics.closed_memory += 1;
+            self.core.metrics.closed_memory += 1;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read};
-
     use super::*;
     use crate::engine::stage::Stage;
     use crate::engine::{Limits, Net, Quota, Service};
@@ -74,25 +72,15 @@ mod tests {
 
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
             match input {
-                [b'(', .., b')'] => net.send_back(peer, input),
+                [b'(', .., b')'] => net.send_back(peer, input.len()),
                 [b'(', ..] => return 0,
-                _ => net.send_back(peer, input),
+                _ => net.send_back(peer, input.len()),
             }
             input.len()
         }
 
         fn fell_behind(&mut self, _: Peer, _: &mut Net) -> &'static [u8] {
             b"sorry"
-        }
-    }
-
-    /// For ever the same, and as much as there is room for.
-    struct Endless;
-
-    impl Read for Endless {
-        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            into.fill(b'x');
-            Ok(into.len())
         }
     }
 
@@ -104,10 +92,9 @@ mod tests {
     /// Somebody who sends for as long as it is read, and reads nothing.
     fn flood(stage: &mut Stage) -> Peer {
         let peer = stage.join();
-        stage.stalled.insert(peer);
-        while stage.engine.wants_input(peer) {
-            stage.engine.input(peer, &mut Endless, false);
-            stage.flush();
+        stage.take(peer, 0);
+        while stage.engine().wants_input(peer) {
+            stage.say(peer, [b'x'; 4096]);
         }
         peer
     }
@@ -116,12 +103,12 @@ mod tests {
     fn begin(stage: &mut Stage, bytes: usize) -> Peer {
         let peer = stage.join();
         stage.say(peer, vec![b'('; bytes]);
-        assert!(stage.engine.held() <= LIMIT);
+        assert!(stage.engine().held() <= LIMIT);
         peer
     }
 
-    fn open(stage: &Stage, peers: &[Peer]) -> usize {
-        peers.iter().filter(|peer| stage.engine.net.is_open(**peer)).count()
+    fn open(stage: &mut Stage, peers: &[Peer]) -> usize {
+        peers.iter().filter(|peer| stage.engine().core.is_open(**peer)).count()
     }
 
     fn is_served(stage: &mut Stage, peer: Peer) {
@@ -137,10 +124,10 @@ mod tests {
             flood(&mut stage);
             is_served(&mut stage, bystander);
         }
-        let held = stage.engine.held();
+        let held = stage.engine().held();
         assert!((LIMIT * 7 / 8..=LIMIT).contains(&held), "{held}");
-        assert_eq!(stage.engine.metrics().closed_memory, 0);
-        assert_eq!(stage.engine.connections(), 21);
+        assert_eq!(stage.engine().metrics().closed_memory, 0);
+        assert_eq!(stage.engine().connections(), 21);
     }
 
     #[test]
@@ -149,13 +136,12 @@ mod tests {
         let bystander = stage.join();
         let floods: Vec<Peer> = (0..20).map(|_| flood(&mut stage)).collect();
         let others: Vec<Peer> = (0..20).map(|_| begin(&mut stage, 20_000)).collect();
-        let closed = stage.engine.metrics().closed_memory;
+        let closed = stage.engine().metrics().closed_memory;
         assert!((1..=8).contains(&closed), "{closed}");
-        assert!(!stage.engine.net.is_open(floods[0]));
-        assert_eq!((open(&stage, &floods[8..]), open(&stage, &others)), (12, 20));
+        assert!(!stage.engine().core.is_open(floods[0]));
+        assert_eq!((open(&mut stage, &floods[8..]), open(&mut stage, &others)), (12, 20));
         is_served(&mut stage, bystander);
-        stage.stalled.clear();
-        stage.engine.writable(floods[0]);
+        floods.iter().for_each(|peer| stage.take(*peer, usize::MAX));
         stage.flush();
         assert_eq!(stage.hear(floods[0]), "sorry");
     }
@@ -167,7 +153,7 @@ mod tests {
         for _ in 0..200 {
             begin(&mut stage, 60_000);
         }
-        let closed = stage.engine.metrics().closed_memory;
+        let closed = stage.engine().metrics().closed_memory;
         assert!(closed > 100, "{closed}");
         is_served(&mut stage, bystander);
     }
@@ -179,12 +165,12 @@ mod tests {
         let others: Vec<Peer> = (0..40).map(|_| stage.join()).collect();
         stage.say_in_turn(passing, vec![b'x'; 50_000]);
         for peer in &others {
-            stage.engine.input(*peer, &mut &[b'('; 30_000][..], false);
+            stage.say_in_turn(*peer, [b'('; 30_000]);
         }
-        assert!(stage.engine.metrics().closed_memory > 0);
+        assert!(stage.engine().metrics().closed_memory > 0);
         stage.flush();
         assert_eq!(stage.hear(passing).len(), 50_000);
-        assert_eq!(open(&stage, &[passing]), 1);
+        assert_eq!(open(&mut stage, &[passing]), 1);
     }
 
     #[test]
@@ -192,11 +178,10 @@ mod tests {
         let mut stage = stage();
         let floods: Vec<Peer> = (0..20).map(|_| flood(&mut stage)).collect();
         let last = floods[19];
-        stage.stalled.clear();
-        floods.iter().for_each(|peer| stage.engine.writable(*peer));
+        floods.iter().for_each(|peer| stage.take(*peer, usize::MAX));
         stage.flush();
-        assert!(stage.engine.wants_input(last));
-        assert_eq!(stage.engine.held(), 0);
+        assert!(stage.engine().wants_input(last));
+        assert_eq!(stage.engine().held(), 0);
         assert!(stage.hear(last).len() >= 4096);
     }
 }

@@ -6,18 +6,10 @@
 
 use std::net::SocketAddr;
 
+use super::dial::Arrival;
 use super::net::Net;
 use super::reason::Reason;
 use super::slots::Peer;
-
-/// Both ends of a new connection, as this side sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// The peer's address.
-    pub remote: SocketAddr,
-    /// Our own address, the one that the peer reached.
-    pub local: SocketAddr,
-}
 
 /// A stream protocol, for all of its connections at once.
 ///
@@ -39,7 +31,7 @@ pub trait Service {
         false
     }
 
-    /// A connection has been made: accepted, or answered to `Net::dial`.
+    /// A connection has been made: accepted, or the answer to `Net::dial`.
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 
     /// Bytes have come. Returns how many of them were used; the rest comes again with more behind

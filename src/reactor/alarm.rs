@@ -36,7 +36,7 @@ impl Reactor {
                 return Some(wait).filter(Duration::is_zero);
             }
         }
-        Some(next.since(self.engine.now()))
+        Some(next.since(self.driver.engine().now()))
     }
 }
 
@@ -45,10 +45,10 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::engine::{Arrival, Call, Kind, Limits, Net, Peer, Quota, Reason, Service};
+    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Peer, Quota, Reason, Service};
 
     /// Calls as told to and says what comes of it.
-    struct Caller(Call);
+    struct Caller(Dial);
 
     /// Sleeps so many times.
     struct Sleeper(u32);
@@ -76,7 +76,7 @@ mod tests {
 
     impl Service for Caller {
         fn started(&mut self, net: &mut Net) {
-            net.call(self.0);
+            net.dial_with(self.0);
         }
 
         fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
@@ -106,9 +106,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = listener.local_addr().unwrap();
         let from = Some([127, 0, 0, 9].into());
-        let call = Call { from, resets: true, ..Call::to(remote, Kind::Stream) };
+        let dial = Dial { from, resets: true, ..Dial::to(remote, Kind::Stream) };
         let mut reactor = Reactor::new(Limits::default()).unwrap();
-        let caller = Box::new(Caller(call));
+        let caller = Box::new(Caller(dial));
         reactor.engine().add_service("caller", Quota::default(), caller);
         assert_eq!(run(&mut reactor), "from 127.0.0.9\nclosed: done\n");
         let (mut accepted, _) = listener.accept().unwrap();

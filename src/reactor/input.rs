@@ -14,7 +14,7 @@ use mio::{Interest, Registry};
 use rustix::stdio::stdin;
 
 use super::Note;
-use super::source::Source;
+use super::token::Source;
 use crate::engine::Time;
 
 /// A longer line is dropped as a whole, and its owner told: a piece of it could mean anything.

@@ -48,7 +48,7 @@ impl Listener {
     }
 
     /// Whether somebody waits to be accepted.
-    pub(super) fn is_called(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), PollFlags::IN)];
         poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)

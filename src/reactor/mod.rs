@@ -1,30 +1,26 @@
-//! The impure half: the poll loop. It waits on mio, keeps every socket, lends streams to the
-//! engine and tells it the time. It knows no protocol.
+//! The impure half: the poll loop. It waits on mio, accepts, and has the engine's driver go through
+//! its turn on the kernel's sockets (`kernel.rs`). It knows no protocol.
 //!
 //! Everything is registered once and edge-triggered; readiness is remembered, so no message costs
 //! an epoll_ctl. `turn` is the page to read first.
 
 mod alarm;
-mod answers;
 mod clock;
-mod datagrams;
-mod flush;
 mod input;
+mod kernel;
 mod listeners;
 mod rest;
-#[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "no_ring.rs")]
-mod ring;
-mod sendmmsg;
 mod serve;
 mod signals;
 #[cfg_attr(not(target_os = "linux"), path = "no_sock_diag.rs")]
 mod sock_diag;
 mod sockets;
-mod source;
-mod stream;
 #[cfg_attr(not(target_os = "linux"), path = "no_timerfd.rs")]
 mod timerfd;
-mod together;
+mod token;
+mod udp;
+#[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "uring/none.rs")]
+mod uring;
 mod vanished;
 mod waiting;
 
@@ -37,18 +33,16 @@ use mio::{Events, Interest, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
-use crate::engine::{Engine, Limits, Peer, Responder, Table, Time};
-use crate::guards::{Guards, Policy};
+use crate::engine::{Driver, Engine, Limits, Responder, Time};
+use crate::guards::{Guards, Letterbox, Policy};
 use clock::Clock;
-use datagrams::{Datagrams, Tray};
 use input::Input;
-
+use kernel::Kernel;
 use listeners::{Accepting, Listener};
 use rest::Rests;
 use signals::Signals;
-use source::Source;
-use stream::Stream;
-use together::Together;
+use token::Source;
+use udp::{Datagrams, Tray};
 use vanished::Vanished;
 
 pub use clock::Watch;
@@ -81,38 +75,28 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     clock: Clock,
-    engine: Engine,
-    streams: Table<Stream>,
+    driver: Driver<Kernel>,
     listeners: Slab<Listener>,
     datagrams: Slab<Datagrams>,
     responders: Vec<Box<dyn Responder>>,
-    guards: Guards,
+    letterbox: Letterbox,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
     /// When it was looked up which broadcast addresses there are.
     networks_known: Option<Time>,
-    /// Sources that have become ready.
+    /// Sources other than peers that have become ready.
     ready: VecDeque<Source>,
-    /// Sources with more to do that have had their share: each turn they come after those that
-    /// have just become ready, so that a short question need not wait for everybody's bulk.
+    /// Those of them with more to do that have had their share: they come after the peers that
+    /// have just become ready.
     unfinished: VecDeque<Source>,
+    /// How many of those there were when the turn began.
+    left: usize,
     accepting: Accepting,
     /// Whether somebody may wait at a listener although all places are taken.
-    knocking: bool,
+    newcomers_wait: bool,
     /// The listener that took the last free place.
     accepted_last: usize,
     pause_told: Option<Time>,
-    /// Hung-up peers that epoll does not know; see `flush`.
-    lingering: VecDeque<(Time, Peer)>,
-    /// Those of them that have hung up since the last look.
-    hung_up: Vec<Peer>,
-    /// Whether the last first look at one of them has found its FIN.
-    prompt: bool,
-    /// Those that are flushed at the moment.
-    touched: Vec<Peer>,
-    /// Those that were too many to be flushed in their turn.
-    deferred: VecDeque<Peer>,
-    together: Together,
     vanished: Vanished,
     signals: Option<Signals>,
     input: Option<Input>,
@@ -131,30 +115,27 @@ pub struct Reactor {
 impl Reactor {
     /// A loop that waits for nothing yet.
     pub fn new(limits: Limits) -> io::Result<Reactor> {
+        let guards = Guards::new(&Policy::default(), limits.connections);
+        let poll = Poll::new()?;
+        let kernel = Kernel::new(poll.registry().try_clone()?, guards.door);
         Ok(Reactor {
-            poll: Poll::new()?,
+            poll,
             events: Events::with_capacity(EVENTS_MAX),
             clock: Clock::new(),
-            engine: Engine::new(limits),
-            streams: Table::default(),
+            driver: Driver::new(limits, kernel),
             listeners: Slab::new(),
             datagrams: Slab::new(),
             responders: Vec::new(),
-            guards: Guards::new(&Policy::default(), limits.connections),
+            letterbox: guards.letterbox,
             tray: None,
             networks_known: None,
             ready: VecDeque::new(),
             unfinished: VecDeque::new(),
+            left: 0,
             accepting: Accepting::Yes,
-            knocking: false,
+            newcomers_wait: false,
             accepted_last: 0,
             pause_told: None,
-            lingering: VecDeque::new(),
-            hung_up: Vec::new(),
-            prompt: true,
-            touched: Vec::new(),
-            deferred: VecDeque::new(),
-            together: Together::default(),
             vanished: Vanished::new(),
             signals: None,
             input: None,
@@ -169,7 +150,8 @@ impl Reactor {
 
     /// Guards what is added from now on, in the place of the default guards.
     pub fn guard(&mut self, guards: Guards) {
-        self.guards = guards;
+        self.driver.sockets_mut().door = guards.door;
+        self.letterbox = guards.letterbox;
     }
 
     /// Keeps asking for events for so long after each before it sleeps. Answers come sooner, for
@@ -187,18 +169,18 @@ impl Reactor {
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring
     /// (Linux 6.1) and nothing forbids it. Without it everything works the same.
     pub fn use_uring(&mut self) -> io::Result<()> {
-        self.together.start()
+        self.driver.sockets_mut().start_ring()
     }
 
     /// The engine, to add services and to act for the operator. What that leaves to be sent is
     /// flushed in the next turn, which then does not wait.
     pub fn engine(&mut self) -> &mut Engine {
-        &mut self.engine
+        self.driver.engine_mut()
     }
 
     /// The time of the turn that has just been.
     pub fn now(&self) -> Time {
-        self.engine.now()
+        self.driver.engine().now()
     }
 
     /// Accepts from `listener` for the service with that number.
@@ -224,7 +206,7 @@ impl Reactor {
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
-        self.guards.letterbox.opened(datagrams.port());
+        self.letterbox.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }
@@ -286,11 +268,11 @@ impl Reactor {
     /// Only if the kernel refuses to poll. Whatever concerns one socket ends at that socket.
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
-        self.serve_ready();
+        self.serve_fresh();
+        self.driver.serve();
+        self.serve_unfinished();
         self.make_room();
-        self.engine.ring();
-        self.flush();
-        self.flush_deferred();
+        self.driver.end_turn();
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Reactor;
 use super::listeners::is_exhaustion;
-use super::source::Source;
+use super::token::Source;
 use crate::engine::Time;
 
 /// How long whoever was refused rests.
@@ -64,12 +64,12 @@ impl Rests {
 impl Reactor {
     /// Serves `source`, which stays marked as queued, in so long and not before.
     pub(super) fn rest(&mut self, source: Source, pause: Duration) {
-        self.rests.sources.push((self.engine.now().after(pause), source));
+        self.rests.sources.push((self.driver.engine().now().after(pause), source));
     }
 
     /// Puts those whose rest is over back into the queue of the ready.
     pub(super) fn end_rests(&mut self) {
-        let now = self.engine.now();
+        let now = self.driver.engine().now();
         let over = self.rests.sources.extract_if(.., |(until, _)| *until <= now);
         self.ready.extend(over.map(|(_, source)| source));
     }
@@ -88,7 +88,7 @@ mod tests {
         reactor.end_rests();
         assert_eq!(reactor.ready, [Source::Listener(1)]);
         assert_eq!(reactor.rests.next(), Some(Time::ZERO.after(PAUSE)));
-        reactor.engine.advance(Time::ZERO.after(PAUSE), 0);
+        reactor.driver.begin_turn(Time::ZERO.after(PAUSE), 0);
         reactor.end_rests();
         assert_eq!(reactor.ready, [Source::Listener(1), Source::Input]);
         assert_eq!(reactor.rests.next(), None);

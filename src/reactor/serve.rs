@@ -1,18 +1,18 @@
-//! Serving: what is ready gets its share of the turn, one after the other. Whoever has more to do
-//! goes to the back of the queue, for the next turn.
+//! Serving what is not a peer: listeners, datagram sockets, standard input and signals, each
+//! within its share. Whoever has more to do goes to the back of the queue, for later.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use super::datagrams::{Left, Watch};
 use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
 use super::rest::PAUSE;
 use super::sockets;
-use super::source::Source;
-use super::stream::{Reading, Stream};
+use super::token::Source;
+use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Flow, Peer};
+use crate::engine::Arrival;
 use crate::guards::Turned;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
@@ -20,68 +20,37 @@ use crate::guards::Turned;
 const NETWORKS_AGE_MAX: Duration = Duration::from_secs(10);
 
 impl Reactor {
-    /// Serves those that have become ready, and then those that had more to do, each once and as
-    /// long as its round lasts. Who has not been served, or has more to do, is served in the next
-    /// turn after those that become ready until then.
-    pub(super) fn serve_ready(&mut self) {
-        let unfinished = self.unfinished.len();
-        let ready = self.ready.len();
-        self.serve_round(ready);
-        if unfinished == 0 {
-            return self.unfinished.append(&mut self.ready);
-        }
-        if ready > 0 {
-            // Their answers need not wait for what the others have to do.
-            self.flush();
-        }
-        self.unfinished.append(&mut self.ready);
-        std::mem::swap(&mut self.ready, &mut self.unfinished);
-        self.serve_round(unfinished);
-        self.ready.append(&mut self.unfinished);
-        std::mem::swap(&mut self.ready, &mut self.unfinished);
-    }
-
-    /// Serves `left` of the queue of the ready at most.
-    fn serve_round(&mut self, mut left: usize) {
-        self.engine.begin_round();
-        while left > 0 && !self.engine.has_spent_the_round() {
-            let served = self.receive_together(left);
-            if served > 0 {
-                left -= served;
-                continue;
-            }
-            left -= 1;
-            match self.ready.pop_front() {
-                Some(Source::Stream(peer)) => self.serve_stream(peer),
-                Some(Source::Datagrams(slot)) => self.serve_datagrams(slot),
-                Some(Source::Listener(slot)) => self.serve_listener(slot),
-                Some(Source::Signals) => self.serve_signals(),
-                Some(Source::Input) => self.serve_input(),
-                // To have woken up was all.
-                Some(Source::Alarm) => {}
-                None => return,
+    /// Serves those that have become ready, each once.
+    pub(super) fn serve_fresh(&mut self) {
+        self.left = self.unfinished.len();
+        for _ in 0..self.ready.len() {
+            if let Some(source) = self.ready.pop_front() {
+                self.serve_source(source);
             }
         }
     }
 
-    fn serve_stream(&mut self, peer: Peer) {
-        if !self.engine.can_read() {
-            self.flush();
+    /// Serves those that had more to do when the turn began.
+    pub(super) fn serve_unfinished(&mut self) {
+        if self.left > 0 {
+            // Those who have just asked need not wait for it.
+            self.driver.flush();
         }
-        let Some(stream) = self.streams.get_mut(peer) else { return };
-        stream.queued = false;
-        if stream.writable {
-            self.engine.writable(peer);
+        for _ in 0..self.left {
+            if let Some(source) = self.unfinished.pop_front() {
+                self.serve_source(source);
+            }
         }
-        let read_on = stream.reads_on();
-        let mut reading = Reading { socket: &stream.socket, bytes: 0 };
-        let flow = self.engine.input(peer, &mut reading, read_on);
-        let bytes = reading.bytes;
-        match flow {
-            Flow::Drained => stream.drained(bytes),
-            // `flush` brings it back once its output has gone.
-            Flow::Paused => {}
-            Flow::More => enqueue(&mut self.unfinished, Source::Stream(peer), &mut stream.queued),
+    }
+
+    fn serve_source(&mut self, source: Source) {
+        match source {
+            Source::Datagrams(slot) => self.serve_datagrams(slot),
+            Source::Listener(slot) => self.serve_listener(slot),
+            Source::Signals => self.serve_signals(),
+            Source::Input => self.serve_input(),
+            // To have woken up was all; peers are the driver's.
+            Source::Alarm | Source::Stream(_) => {}
         }
     }
 
@@ -91,9 +60,10 @@ impl Reactor {
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        let mut watch = Watch { letterbox: &mut self.guards.letterbox, engine: &mut self.engine };
-        let left = datagrams.serve(responder, tray, &mut watch);
-        datagrams.await_room(self.poll.registry(), watch.engine);
+        let (letterbox, engine) = (&mut self.letterbox, self.driver.engine_mut());
+        let mut screening = Screening { letterbox, engine };
+        let left = datagrams.serve(responder, tray, &mut screening);
+        datagrams.await_writable(self.poll.registry(), screening.engine);
         let source = Source::Datagrams(slot);
         match left {
             Left::Nothing => {}
@@ -107,10 +77,10 @@ impl Reactor {
 
     /// Looks up from time to time which networks this machine is in.
     fn know_networks(&mut self) {
-        let now = self.engine.now();
+        let now = self.driver.engine().now();
         if self.networks_known.is_none_or(|known| now.since(known) >= NETWORKS_AGE_MAX) {
             self.networks_known = Some(now);
-            self.guards.letterbox.know_broadcasts(sockets::broadcasts());
+            self.letterbox.know_broadcasts(sockets::broadcasts());
         }
     }
 
@@ -122,33 +92,33 @@ impl Reactor {
             if self.accepting != Accepting::Yes {
                 return;
             }
-            if !self.engine.has_room() {
+            if !self.driver.engine().has_room() {
                 self.accepted_last = slot;
-                self.knocking = true;
-                let count = self.engine.connections();
+                self.newcomers_wait = true;
+                let count = self.driver.engine().connections();
                 let why = format_args!("{count} connections are as many as are allowed");
                 return self.pause_accepting(Accepting::Full, why);
             }
             match self.listeners[slot].accept() {
                 Accepted::One(tcp, arrival) => {
-                    if let Err(why) = self.guards.door.admit(arrival.remote.ip(), self.engine.now())
-                    {
+                    let now = self.driver.engine().now();
+                    let door = &mut self.driver.sockets_mut().door;
+                    if let Err(why) = door.admit(arrival.remote.ip(), now) {
                         self.turn_away(&tcp, arrival, why);
                         continue;
                     }
                     let service = self.listeners[slot].service;
-                    let peer = self.engine.accept(service, arrival);
-                    if let Some(peer) = peer {
-                        self.streams.insert(peer, Stream::accepted(tcp));
-                    }
+                    self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
                 }
                 Accepted::None => return,
                 Accepted::Gone(error) if gone < GONE_MAX => {
                     gone += 1;
-                    self.engine.remark(log::Level::Debug, format_args!("accepting: {error}"));
+                    self.driver
+                        .engine_mut()
+                        .remark(log::Level::Debug, format_args!("accepting: {error}"));
                 }
                 Accepted::Gone(error) | Accepted::Exhausted(error) => {
-                    let again = Accepting::Exhausted(self.engine.now().after(PAUSE));
+                    let again = Accepting::Exhausted(self.driver.engine().now().after(PAUSE));
                     return self.pause_accepting(again, format_args!("{error}"));
                 }
             }
@@ -160,30 +130,34 @@ impl Reactor {
     /// All places are taken: if somebody waits at a listener, a peer with less claim to its place
     /// may have to go. Its place is free for the next turn.
     pub(super) fn make_room(&mut self) {
-        if !self.knocking || self.accepting != Accepting::Full || self.engine.has_room() {
+        if !self.newcomers_wait
+            || self.accepting != Accepting::Full
+            || self.driver.engine().has_room()
+        {
             return;
         }
-        self.knocking = self.listeners.iter().any(|(_, listener)| listener.is_called());
-        if self.knocking {
-            self.engine.make_room();
+        self.newcomers_wait = self.listeners.iter().any(|(_, listener)| listener.has_waiting());
+        if self.newcomers_wait {
+            self.driver.engine_mut().make_room();
         }
     }
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
     fn turn_away(&mut self, tcp: &TcpStream, arrival: Arrival, why: Turned) {
-        *why.counter(self.engine.metrics_mut()) += 1;
+        *why.counter(self.driver.engine_mut().metrics_mut()) += 1;
         // Fails only if the peer is gone already.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
-        self.engine.remark(log::Level::Info, line);
+        self.driver.engine_mut().remark(log::Level::Info, line);
     }
 
     fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {
         self.accepting = accepting;
-        self.engine.metrics_mut().accept_pauses += 1;
-        let now = self.engine.now();
+        self.driver.sockets_mut().has_closed = false;
+        self.driver.engine_mut().metrics_mut().accept_pauses += 1;
+        let now = self.driver.engine().now();
         // Under a flood this happens many times a second: the counter has them all.
         if self.pause_told.is_none_or(|told| now.since(told) >= PAUSE_TOLD_EVERY) {
             self.pause_told = Some(now);
@@ -197,8 +171,10 @@ impl Reactor {
     pub(super) fn resume_accepting(&mut self) {
         let over = match self.accepting {
             Accepting::Yes => return,
-            Accepting::Exhausted(when) => when <= self.engine.now(),
-            Accepting::Full => self.engine.has_room(),
+            Accepting::Exhausted(when) => {
+                when <= self.driver.engine().now() || self.driver.sockets().has_closed
+            }
+            Accepting::Full => self.driver.engine().has_room(),
         };
         if over {
             self.accepting = Accepting::Yes;
@@ -224,7 +200,7 @@ impl Reactor {
     fn serve_input(&mut self) {
         let Some(input) = &mut self.input else { return };
         input.queued = false;
-        let pause = input.serve(self.poll.registry(), &mut self.notes, self.engine.now());
+        let pause = input.serve(self.poll.registry(), &mut self.notes, self.driver.engine().now());
         if let Some(pause) = pause {
             input.queued = true;
             self.rest(Source::Input, pause);

@@ -10,7 +10,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use crate::engine::Call;
+use crate::engine::Dial;
 
 /// Whether a wildcard IPv6 socket takes IPv4 peers as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,23 +134,23 @@ pub fn bind_datagrams(
 
 /// A stream that is being connected; whether it will be, writability and `take_error` tell
 /// (connect(2), EINPROGRESS).
-pub(super) fn dial(call: &Call) -> io::Result<mio::net::TcpStream> {
-    let domain = Domain::for_address(call.remote);
+pub(super) fn dial(dial: &Dial) -> io::Result<mio::net::TcpStream> {
+    let domain = Domain::for_address(dial.remote);
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     // A byte that a server calls urgent is a byte of what it says.
     socket.set_out_of_band_inline(true)?;
-    if call.keepalive {
+    if dial.keepalive {
         socket.set_tcp_keepalive(&keepalive(DEAD_AFTER))?;
     }
-    if call.resets {
+    if dial.resets {
         socket.set_linger(Some(Duration::ZERO))?;
     }
-    if let Some(from) = call.from {
+    if let Some(from) = dial.from {
         choose_port_later(&socket);
         socket.bind(&SocketAddr::new(from, 0).into())?;
     }
-    match socket.connect(&call.remote.into()) {
+    match socket.connect(&dial.remote.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
             return Err(error);
         }
@@ -172,13 +172,13 @@ fn choose_port_later(socket: &Socket) {
 }
 
 /// A datagram socket that talks to one peer alone.
-pub(super) fn dial_datagrams(call: &Call) -> io::Result<mio::net::UdpSocket> {
-    let any: IpAddr = match call.remote {
+pub(super) fn dial_datagrams(dial: &Dial) -> io::Result<mio::net::UdpSocket> {
+    let any: IpAddr = match dial.remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let socket = mio::net::UdpSocket::bind((call.from.unwrap_or(any), 0).into())?;
-    socket.connect(call.remote)?;
+    let socket = mio::net::UdpSocket::bind((dial.from.unwrap_or(any), 0).into())?;
+    socket.connect(dial.remote)?;
     Ok(socket)
 }
 

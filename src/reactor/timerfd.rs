@@ -11,7 +11,7 @@ use rustix::time::{
     timerfd_settime,
 };
 
-use super::source::Source;
+use super::token::Source;
 use crate::engine::Time;
 
 pub(super) struct Timer {

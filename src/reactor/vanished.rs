@@ -8,7 +8,10 @@
 //! nothing has been sent for long enough.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
+
+use socket2::Socket;
 
 use super::Reactor;
 use super::sock_diag::{Signs, SockDiag};
@@ -46,9 +49,8 @@ impl Vanished {
     /// Looks at everybody from now on. Where there is no netlink, such as under a filter of system
     /// calls, that is told.
     pub(super) fn set_limit(&mut self, limit: Duration) {
-        self.limit = Some(limit);
         match SockDiag::open() {
-            Ok(diag) => self.diag = Some(diag),
+            Ok(diag) => (self.limit, self.diag) = (Some(limit), Some(diag)),
             Err(error) => log::warn!(
                 "the kernel cannot be asked about its connections: {error}; a peer whose machine \
                  vanishes while it is owed something may stay for a quarter of an hour"
@@ -83,23 +85,30 @@ impl Vanished {
 impl Reactor {
     /// Ends some of those peers that have vanished, if it is time to look.
     pub(super) fn look_for_vanished(&mut self) {
-        let (sent, slots) = (self.engine.metrics_mut().bytes_out, self.streams.slots());
-        if !self.vanished.is_due(sent, slots, self.engine.now()) {
+        let (sent, slots) = (self.driver.engine().metrics().bytes_out, self.driver.slots());
+        if !self.vanished.is_due(sent, slots, self.driver.engine().now()) {
             return;
         }
         let part = self.vanished.slot..self.vanished.slot + LOOKED_AT;
         self.vanished.slot = if part.end < slots { part.end } else { 0 };
         let Some(limit) = self.vanished.limit else { return };
         let Some(diag) = &self.vanished.diag else { return };
-        let gone = self.streams.range(part).filter(|(_, stream)| {
-            let signs = stream.ends().and_then(|(local, remote)| diag.ask(local, remote).ok());
+        let gone = self.driver.sockets_in(part).filter(|(_, socket)| {
+            let signs = ends(socket).and_then(|(local, remote)| diag.ask(local, remote).ok());
             signs.is_some_and(|signs| signs.are_missing(limit))
         });
         let gone: Vec<Peer> = gone.map(|(peer, _)| peer).collect();
         for peer in gone {
-            self.engine.failed(peer, &io::ErrorKind::TimedOut.into());
+            self.driver.fail(peer, &io::ErrorKind::TimedOut.into());
         }
     }
+}
+
+/// Both ends of a TCP connection: ours and the peer's.
+fn ends(socket: &Socket) -> Option<(SocketAddr, SocketAddr)> {
+    let local = socket.local_addr().ok()?.as_socket()?;
+    let remote = socket.peer_addr().ok()?.as_socket()?;
+    Some((local, remote))
 }
 
 impl Signs {

@@ -231,7 +231,7 @@ impl Server {
         let Stage::Draining(until) = self.stage else { return };
         let engine = self.reactor.engine();
         let left = engine.connections();
-        if left == 0 && !engine.has_touched() {
+        if left == 0 {
             self.stage = self.part(until);
         } else if until <= engine.now() {
             log::warn!("leaving: --drain is over; connections unfinished: {left}");

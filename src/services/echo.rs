@@ -52,9 +52,9 @@ impl Service for Echo {
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         match &self.mode {
-            Mode::Stream => net.send_back(peer, input),
+            Mode::Stream => net.send_back(peer, input.len()),
             Mode::Once => {
-                net.send_back(peer, input);
+                net.send_back(peer, input.len());
                 net.close(peer);
             }
             Mode::Reply(text) => net.send(peer, text),

@@ -234,7 +234,7 @@ impl Parser<'_> {
 mod tests {
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
-    use crate::engine::{Engine, Limits, Quota, Time};
+    use crate::engine::{Limits, Quota};
 
     const DEFAULT: &str = "Hello! You are connected to ('{ip}', {port})\\n";
 
@@ -349,12 +349,12 @@ mod tests {
     fn the_settings_reach_the_service() {
         let greeting = Template::parse("{host} {time}").unwrap();
         let settings = Settings { greeting, host_name: "quokka".into(), ..Settings::default() };
-        let mut engine = Engine::new(Limits::default());
-        engine.add_service("greet", Quota::default(), OFFER.stream.unwrap()(&settings));
-        engine.advance(Time::ZERO, 60);
-        let peer = engine.accept(0, arrival("192.0.2.1:4000")).unwrap();
-        let outgoing = engine.outgoing(peer).unwrap();
-        let sent: Vec<u8> = outgoing.slices().iter().flat_map(|slice| slice.to_vec()).collect();
-        assert_eq!(sent, b"quokka 1970-01-01T00:01:00Z");
+        let mut stage = Stage::empty(Limits::default());
+        let service = OFFER.stream.unwrap()(&settings);
+        stage.engine().add_service("greet", Quota::default(), service);
+        stage.set_wall(60);
+        stage.turn();
+        let peer = stage.join();
+        assert_eq!(stage.hear(peer), "quokka 1970-01-01T00:01:00Z");
     }
 }

@@ -641,7 +641,7 @@ mod tests {
         let (bare, lined) = (theatre.join(), theatre.join());
         theatre.say(lined, "hi\r\n");
         for (peer, ending) in [(bare, ""), (lined, "\r\n")] {
-            theatre.engine.kick(peer.number());
+            theatre.engine().kick(peer.number());
             theatre.flush();
             let told = format!("You were kicked by the operator.{ending}");
             assert_eq!((theatre.hear(peer), theatre.is_over(peer)), (told, true));
@@ -728,15 +728,15 @@ mod tests {
         theatre.say(peer, said);
         let mut shown = screen(&mut theatre);
         assert_eq!(shown.lines().count(), 2);
-        assert!(!theatre.engine.wants_input(peer));
+        assert!(!theatre.engine().wants_input(peer));
         theatre.pass(Duration::from_secs(1));
         shown += &screen(&mut theatre);
         assert_eq!(shown.lines().count(), 12);
         theatre.pass(Duration::from_secs(9));
         shown += &screen(&mut theatre);
         assert_eq!(shown.lines().collect::<Vec<_>>(), lines);
-        assert!(theatre.engine.wants_input(peer));
-        assert_eq!(theatre.engine.buffered(), (0, 0));
+        assert!(theatre.engine().wants_input(peer));
+        assert_eq!(theatre.engine().buffered(), (0, 0));
     }
 
     #[test]
@@ -755,10 +755,7 @@ mod tests {
         let (mut theatre, peer) = slow_theatre();
         theatre.say(peer, format!("{}the end", "x\n".repeat(20)));
         theatre.finish(peer);
-        while !theatre.engine.wants_input(peer) {
-            theatre.pass(Duration::from_millis(10));
-        }
-        theatre.finish(peer);
+        theatre.pass(Duration::from_secs(3));
         let shown = screen(&mut theatre);
         assert_eq!(shown.lines().count(), 21);
         assert!(shown.ends_with("Client says: the end\n"));
@@ -792,11 +789,11 @@ mod tests {
             let peer = theatre.join();
             theatre.say(peer, text);
         }
-        let engine = &mut theatre.engine;
+        let engine = theatre.engine();
         engine.advance(Time::at(QUIET), 0);
         let mut shown = Vec::new();
         while engine.next_deadline() == Some(Time::at(QUIET)) {
-            engine.ring();
+            engine.fire_timers();
             let text = String::from_utf8(engine.take_screen()).unwrap();
             shown.push(text.matches("says").count());
         }

@@ -79,7 +79,7 @@ pub(crate) fn console(input: &[u8]) {
     let meaning = understand(&line);
     if let cooee::server::console::Command::Wrong(what) = meaning {
         assert!(line.starts_with('/'));
-        assert!(!what.is_empty() && what.len() < 200, "{what}");
+        assert!(!what.is_empty() && what.len() < 200 && what.lines().count() == 1, "{what:?}");
     }
 }
 

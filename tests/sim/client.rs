@@ -275,7 +275,7 @@ impl Script<'_> {
     fn say(&mut self, count: usize) {
         let bytes = match self.kind {
             kind if kind.is_lined() => self.lines(count),
-            Kind::Download => self.rng.bytes(count.min(20)),
+            Kind::Download => self.rng.bytes(count.min(60)),
             _ => self.rng.bytes(count),
         };
         self.acts.push_back(Act::Say(bytes));

@@ -1,12 +1,11 @@
-//! Small stages without chance in the kernel, for properties that need the same conversation
-//! held several times: wherever the input is cut, everybody hears the same.
+//! Properties that need the same conversation held several times, on a stage without chance in
+//! the kernel: wherever the input is cut, everybody hears the same.
 
-use std::io::{self, Read};
 use std::time::Duration;
 
-use cooee::engine::{Engine, Limits, Peer, Quota, Step, Time};
+use cooee::engine::stage::Stage;
+use cooee::engine::{Limits, Peer, Quota};
 
-use super::facts::arrival;
 use super::kinds::{Kind, offers};
 use super::rng::Rng;
 
@@ -26,107 +25,22 @@ const SCRIPT: &[(usize, &[u8])] = &[
     (2, b"unfinished"),
 ];
 
-/// A stream with some bytes to read, and then the end or nothing yet.
-struct Piece<'a>(&'a [u8], bool);
-
-impl Read for Piece<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(into)? {
-            0 if !self.1 => Err(io::ErrorKind::WouldBlock.into()),
-            count => Ok(count),
-        }
-    }
-}
-
-/// One engine, its peers, what each has heard, and whether it was hung up on.
-struct Stage {
-    engine: Engine,
-    peers: Vec<Peer>,
-    heard: Vec<(Vec<u8>, bool)>,
-    now: Time,
-}
-
-impl Stage {
-    fn new(kind: Kind) -> Stage {
-        let limits = Limits::default();
-        let mut engine = Engine::new(limits);
-        engine.add_service("test", Quota::default(), kind.make(limits.high));
-        let mut stage = Stage { engine, peers: Vec::new(), heard: Vec::new(), now: Time::ZERO };
-        for client in 0..MEMBERS {
-            let peer = stage.engine.accept(0, arrival(client)).expect("room");
-            stage.peers.push(peer);
-            stage.heard.push((Vec::new(), false));
-            stage.flush();
-        }
-        stage
-    }
-
-    fn say(&mut self, who: usize, piece: &[u8], fin: bool) {
-        self.engine.input(self.peers[who], &mut Piece(piece, fin), fin);
-        self.flush();
-    }
-
-    fn pass(&mut self, wait: Duration) {
-        let end = self.now.after(wait);
-        while let Some(due) = self.engine.next_deadline().filter(|due| *due <= end) {
-            self.now = due.max(self.now);
-            self.engine.advance(self.now, 0);
-            self.engine.ring();
-            self.flush();
-        }
-        self.now = end;
-        self.engine.advance(end, 0);
-    }
-
-    fn flush(&mut self) {
-        loop {
-            self.engine.settle();
-            if !self.engine.has_touched() {
-                break;
-            }
-            while let Some(peer) = self.engine.next_touched() {
-                self.flush_peer(peer);
-            }
-        }
-        self.engine.next_touched();
-        self.engine.end_turn();
-    }
-
-    fn flush_peer(&mut self, peer: Peer) {
-        let who = self.peers.iter().position(|other| *other == peer).expect("one of us");
-        let (heard, over) = &mut self.heard[who];
-        loop {
-            match self.engine.step(peer) {
-                Step::Write => {
-                    let outgoing = self.engine.outgoing(peer).expect("something");
-                    outgoing.slices().iter().for_each(|slice| heard.extend_from_slice(slice));
-                    let count = outgoing.bytes();
-                    self.engine.sent(peer, count);
-                }
-                Step::HangUp => {
-                    *over = true;
-                    self.engine.hung_up(peer);
-                }
-                Step::Drop => {
-                    *over = true;
-                    self.engine.reap(peer);
-                }
-                Step::Wait => return,
-            }
-        }
-    }
-}
+/// What each has heard, and whether it was hung up on.
+type Heard = Vec<(Vec<u8>, bool)>;
 
 /// Holds the conversation of `SCRIPT` with each message in the pieces that `cut` makes of it.
-fn converse(kind: Kind, mut cut: impl FnMut(&[u8]) -> Vec<Vec<u8>>) -> Vec<(Vec<u8>, bool)> {
-    let mut stage = Stage::new(kind);
+fn converse(kind: Kind, mut cut: impl FnMut(&[u8]) -> Vec<Vec<u8>>) -> Heard {
+    let limits = Limits::default();
+    let mut stage = Stage::empty(limits);
+    stage.engine().add_service("test", Quota::default(), kind.make(limits.high));
+    let members: Vec<Peer> = (0..MEMBERS).map(|_| stage.join()).collect();
     for (who, message) in SCRIPT {
-        cut(message).iter().for_each(|piece| stage.say(*who, piece, false));
+        cut(message).iter().for_each(|piece| stage.say(members[*who], piece));
     }
     stage.pass(Duration::from_secs(2));
-    (0..MEMBERS).for_each(|who| stage.say(who, b"", true));
+    members.iter().for_each(|peer| stage.finish(*peer));
     stage.pass(Duration::from_secs(2));
-    stage.heard
+    members.iter().map(|peer| (stage.hear_bytes(*peer), stage.is_over(*peer))).collect()
 }
 
 fn cut_by_chance(message: &[u8], rng: &mut Rng) -> Vec<Vec<u8>> {
@@ -158,26 +72,15 @@ pub(crate) fn assert_cuts_change_nothing(seeds: u64) {
 
 /// Oracle 5: so many short connections leave no trail of deadlines. Returns how often the engine
 /// still wanted to be woken once they were all gone.
-pub(crate) fn rings_after(connections: usize) -> usize {
+pub(crate) fn turns_after(connections: usize) -> usize {
     let quota = Quota { idle: Some(Duration::from_secs(600)), ..Quota::default() };
-    let mut engine = Engine::new(Limits::default());
-    engine.add_service("test", quota, Kind::Answer.make(0));
-    let mut now = Time::ZERO;
+    let mut stage = Stage::empty(Limits::default());
+    stage.engine().add_service("test", quota, Kind::Answer.make(0));
     for _ in 0..connections {
-        now = now.after(Duration::from_millis(1));
-        engine.advance(now, 0);
-        let peer = engine.accept(0, arrival(1)).expect("room");
-        engine.failed(peer, &io::ErrorKind::ConnectionReset.into());
-        assert_eq!((engine.next_touched(), engine.step(peer)), (Some(peer), Step::Drop));
-        engine.reap(peer);
-        assert_eq!(engine.next_touched(), None);
-        engine.end_turn();
+        stage.pass(Duration::from_millis(1));
+        let peer = stage.join();
+        stage.reset(peer);
+        assert_eq!(stage.standing(peer), None);
     }
-    let mut rings = 0;
-    while let Some(due) = engine.next_deadline() {
-        engine.advance(due.max(now), 0);
-        engine.ring();
-        rings += 1;
-    }
-    rings
+    stage.run_out()
 }

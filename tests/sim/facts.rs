@@ -16,6 +16,10 @@ use super::rng::{Rng, Trace};
 /// Time passes by at most this much from one step of the world to the next, unless all rests.
 pub(crate) const STEP: Duration = Duration::from_micros(200);
 
+/// Who is not watched is looked at twice, the second time after so long; see
+/// `engine/turn/lingering.rs`.
+pub(crate) const SECOND_LOOK: Duration = Duration::from_millis(5);
+
 /// How far a connection is, as its service knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -55,7 +59,7 @@ pub(crate) struct Story {
     pub(crate) given_up: bool,
     /// Its service has stopped in the midst of its input, having had its share.
     pub(crate) interrupted: bool,
-    /// It has been left for a later turn: the kernel has not been asked yet what it takes.
+    /// It was left for a later turn: the kernel has not been asked yet what it takes.
     pub(crate) deferred: bool,
     /// The turn in which its service was given input last, read then or before.
     pub(crate) served_turn: u64,
@@ -92,8 +96,11 @@ pub(crate) struct Facts {
     pub(crate) tags: BTreeMap<String, usize>,
     pub(crate) opened: u64,
     pub(crate) closed: u64,
-    /// Facts of this turn after which a peer may be flushed once more.
-    pub(crate) afterthoughts: usize,
+    /// Times in this turn that the services were asked what they have gathered: once before each
+    /// time that everybody is visited.
+    pub(crate) settlings: usize,
+    /// Peers of the past.
+    pub(crate) dead: Vec<Peer>,
     /// Kinds of things that have happened at all.
     pub(crate) seen: BTreeSet<String>,
 }
@@ -115,6 +122,27 @@ pub(crate) fn nanos(time: Time) -> u64 {
 }
 
 impl Facts {
+    /// Of a world with these pipes, in which nothing has happened yet.
+    pub(crate) fn of(limits: Limits, pipes: Vec<Pipe>) -> Facts {
+        Facts {
+            rng: Rng::new(0),
+            trace: Trace::new(false),
+            now: Time::ZERO,
+            turn: 0,
+            limits,
+            rows: Vec::new(),
+            stories: pipes.iter().map(|_| Story::default()).collect(),
+            pipes,
+            lines: Vec::new(),
+            tags: BTreeMap::new(),
+            opened: 0,
+            closed: 0,
+            settlings: 0,
+            dead: Vec::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
     pub(crate) fn note(&mut self, what: &str, numbers: &[u64]) {
         self.trace.note(what, numbers);
     }
@@ -128,7 +156,7 @@ impl Facts {
 
     pub(crate) fn begin_turn(&mut self) {
         self.turn += 1;
-        self.afterthoughts = 0;
+        self.settlings = 0;
         self.pipes.iter_mut().for_each(|pipe| pipe.calls = Calls::default());
     }
 

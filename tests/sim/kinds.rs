@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Later,
     /// Sends a word and its FIN, and goes on listening.
     Ends,
+    /// Whoever speaks has the one closed who spoke before.
+    Rivals,
 }
 
 /// The rows of `OFFERS` that have streams.
@@ -61,6 +63,7 @@ impl Kind {
             Kind::Download => Box::new(Download { owed: Table::default(), high }),
             Kind::Later => Box::new(Later::default()),
             Kind::Ends => Box::new(Ends),
+            Kind::Rivals => Box::new(Rivals(None)),
         }
     }
 
@@ -87,7 +90,9 @@ impl Kind {
 
     /// Whether the service may close before the client does.
     pub(crate) fn closes_first(self) -> bool {
-        self.greets() || matches!(self, Kind::Receipt | Kind::Ends) || self.offer() == "talk"
+        self.greets()
+            || matches!(self, Kind::Receipt | Kind::Ends | Kind::Rivals)
+            || self.offer() == "talk"
     }
 
     /// Whether the service closes as soon as it is told of the FIN.
@@ -125,7 +130,7 @@ impl Kind {
             },
             Kind::Hello => pattern(0, HELLO_BYTES),
             Kind::Ends => b"ends".to_vec(),
-            Kind::Crowd => return None,
+            Kind::Crowd | Kind::Rivals => return None,
             Kind::Answer => {
                 let mut lines: Vec<&[u8]> = said.split(|byte| *byte == b'\n').collect();
                 let rest = lines.pop().unwrap_or_default();
@@ -171,6 +176,17 @@ impl Service for Ends {
     }
 
     fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
+        input.len()
+    }
+}
+
+struct Rivals(Option<Peer>);
+
+impl Service for Rivals {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        if let Some(rival) = self.0.replace(peer).filter(|rival| *rival != peer) {
+            net.close(rival);
+        }
         input.len()
     }
 }

@@ -229,8 +229,23 @@ pub(crate) const MIXES: &[Mix] = &[
         buffered: usize::MAX,
     },
     Mix {
+        name: "rivals who close each other",
+        kinds: &[Kind::Rivals],
+        offered: false,
+        characters: &[Character::Polite, Character::Flood, Character::Sits, Character::Closes],
+        clients: 6..=16,
+        arrive_within: 2000,
+        volume: 1500,
+        rooms: &[5000, 70_000],
+        faults: SMOOTH,
+        meddles: false,
+        crowded: false,
+        idle: None,
+        buffered: usize::MAX,
+    },
+    Mix {
         name: "a kernel that takes everything",
-        kinds: &[Kind::Crowd, Kind::Answer],
+        kinds: &[Kind::Crowd, Kind::Answer, Kind::Download, Kind::Download],
         offered: true,
         characters: &[Character::Polite, Character::Flood, Character::Sits],
         clients: 4..=16,
@@ -245,6 +260,26 @@ pub(crate) const MIXES: &[Mix] = &[
     },
 ];
 
+/// The row of the greeting.
+const GREET: Kind = Kind::Offer(1);
+
+/// A world that is too large for the ordinary run to have many of.
+pub(crate) const RUSH: Mix = Mix {
+    name: "a rush of guests",
+    kinds: &[GREET],
+    offered: false,
+    characters: &[Character::Guest, Character::Guest, Character::Sits],
+    clients: 90..=120,
+    arrive_within: 500,
+    volume: 40,
+    rooms: &[5000],
+    faults: SMOOTH,
+    meddles: false,
+    crowded: false,
+    idle: None,
+    buffered: usize::MAX,
+};
+
 impl Mix {
     pub(crate) fn limits(&self, rng: &mut Rng) -> Limits {
         let high = *rng.pick(&[2000, 20_000, 256 * 1024]);
@@ -257,6 +292,7 @@ impl Mix {
             reads: rng.within(1..=4),
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
             round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
+            flush_units: *rng.pick(&[8 * 1024 * 1024, 8 * 1024 * 1024, 60_000]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),
             slow: Duration::from_secs(2),

@@ -4,17 +4,23 @@
 
 mod client;
 mod cuts;
-mod driver;
 mod facts;
 mod kinds;
 mod mixes;
 mod oracles;
 mod pipe;
 mod rng;
-mod together;
+mod sockets;
+mod turn;
 mod witness;
 mod world;
 
-pub(crate) use cuts::{assert_cuts_change_nothing, rings_after};
-pub(crate) use mixes::{MIXES, Mix};
+#[allow(unused_imports)] // for tests/parity
+pub(crate) use self::{
+    facts::{Facts, Shared, arrival},
+    pipe::{Pipe, event_of},
+    sockets::Pipes,
+};
+pub(crate) use cuts::{assert_cuts_change_nothing, turns_after};
+pub(crate) use mixes::{MIXES, Mix, RUSH};
 pub(crate) use world::World;

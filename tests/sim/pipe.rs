@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice};
 
-use cooee::engine::Time;
+use cooee::engine::{Readiness, Time};
 
 use super::rng::Rng;
 
@@ -28,23 +28,14 @@ pub(crate) struct Edge {
 pub(crate) struct Calls {
     pub(crate) reads: usize,
     pub(crate) writes: usize,
-    pub(crate) visits: usize,
-    /// Writes since the driver began its last visit to this peer.
-    pub(crate) last_visit_writes: usize,
+    /// Writes since everybody's last visit began.
+    pub(crate) visit_writes: usize,
+    /// The most that there were at a visit.
+    pub(crate) most_writes: usize,
     /// Why there may be more writes than one.
     pub(crate) excuses: usize,
-    /// Whether the driver has begun a visit by writing to many together.
-    pub(crate) visiting: bool,
     /// Whether what is being delivered was read together with others.
     pub(crate) together: bool,
-}
-
-impl Calls {
-    /// The driver begins a visit.
-    pub(crate) fn visit(&mut self) {
-        self.last_visit_writes = 0;
-        self.visits += 1;
-    }
 }
 
 /// See the top of this file. `said` goes up to the server, `heard` comes down from it.
@@ -64,6 +55,7 @@ pub(crate) struct Pipe {
     pub(crate) fin_taken: bool,
     /// When the server's FIN was sent.
     pub(crate) ended_at: Option<Time>,
+    pub(crate) ended_turn: u64,
     /// The error that the engine meets; whether that destroyed what was still to be read.
     pub(crate) broken: Option<io::ErrorKind>,
     pub(crate) purged: bool,
@@ -74,6 +66,11 @@ pub(crate) struct Pipe {
     /// The client got a RST: what it had not read yet is lost.
     pub(crate) client_reset: bool,
     pub(crate) edge: Edge,
+    /// Edges are told; that was so before this turn.
+    pub(crate) watched: bool,
+    pub(crate) was_watched: bool,
+    /// The last read with others filled its slot.
+    pub(crate) filled: bool,
     /// The writer has been refused and no writable edge has followed yet.
     pub(crate) blocked: bool,
     pub(crate) unblocked_at: Time,
@@ -84,6 +81,14 @@ pub(crate) struct Pipe {
     pub(crate) last_read: usize,
     /// Whether `heard` must mirror `said` (echo): then it is checked at once.
     pub(crate) mirrors: bool,
+}
+
+/// What the poll tells of a socket since it was asked last; `None`: nothing.
+pub(crate) fn event_of(pipe: &mut Pipe) -> Option<Readiness> {
+    let Edge { readable, writable } = std::mem::take(&mut pipe.edge);
+    let is_told = pipe.watched && (readable || writable);
+    let (read_on, error) = (pipe.ends(), pipe.broken.is_some());
+    is_told.then_some(Readiness { readable, writable, read_on, error })
 }
 
 /// The server's end.
@@ -150,7 +155,8 @@ impl Pipe {
         let total: usize = slices.iter().map(|slice| slice.len()).sum();
         assert!(total > 0, "an empty write");
         self.calls.writes += 1;
-        self.calls.last_visit_writes += 1;
+        self.calls.visit_writes += 1;
+        self.calls.most_writes = self.calls.most_writes.max(self.calls.visit_writes);
         self.calls.excuses += usize::from(slices.len() >= 16);
         if let Some(kind) = self.broken {
             return Err(kind.into());
@@ -217,6 +223,7 @@ impl Pipe {
     pub(crate) fn drop_socket(&mut self) {
         self.dropped = true;
         self.edge = Edge::default();
+        self.watched = false;
         self.client_reset |= self.unread() > 0;
     }
 }

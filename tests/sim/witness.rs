@@ -1,7 +1,7 @@
 //! Stands between the engine and a service, and swears that the engine told it nothing but the
 //! truth, in the right order (oracle 2), whole (3), within the limits (5) and in time.
 
-use cooee::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use cooee::engine::{Arrival, Limits, Net, Peer, Reason, Service, Time};
 
 use super::facts::{Facts, STEP, Shared, Told, client_of};
 use super::kinds::Kind;
@@ -59,6 +59,8 @@ impl Witness {
         let mut facts = self.facts.borrow_mut();
         let (now, limits) = (facts.now, facts.limits);
         let row = facts.rows[self.service];
+        // Then somebody may have been left for a later turn a moment ago.
+        let is_cut_short = limits.flush_units < Limits::default().flush_units;
         for client in 0..facts.stories.len() {
             let left = facts.pipes[client].ended_at.is_some();
             let story = &mut facts.stories[client];
@@ -75,7 +77,7 @@ impl Witness {
             let since = story.above_soft.unwrap_or(now);
             assert!(!forgotten, "oracle 5: drained was not told, {}", facts.who(client));
             // Only a crowd speaks in `settled` alone, so that this moment shows all of the queue.
-            if row.kind == Kind::Crowd && !story.deferred {
+            if row.kind == Kind::Crowd && !story.deferred && !is_cut_short {
                 let most = row.quota.queue_hard;
                 assert!(queued <= most, "oracle 5: {queued} queued, {}", facts.who(client));
                 let until = since.after(limits.slow).after(STEP);
@@ -179,7 +181,6 @@ impl Service for Witness {
             let mut facts = self.facts.borrow_mut();
             let who = facts.who(client);
             let low = facts.limits.low;
-            facts.afterthoughts += 1;
             facts.pipes[client].calls.excuses += 1;
             let story = &mut facts.stories[client];
             let open = matches!(story.told, Told::Opened | Told::Finished);
@@ -215,7 +216,6 @@ impl Service for Witness {
             facts.judge_silence(client, reason);
             facts.stories[client].told = Told::Closed(reason);
             facts.closed += 1;
-            facts.afterthoughts += 1;
             facts.note(&format!("closed {reason}"), &[client as u64]);
             facts.see(&format!("closed {reason}"));
         }
@@ -243,7 +243,6 @@ impl Service for Witness {
             facts.see_end(client, Reason::Slow);
             let story = &mut facts.stories[client];
             (story.given_up, story.disturbed) = (true, true);
-            facts.afterthoughts += 1;
             facts.note("fell behind", &[client as u64]);
         }
         let last_word = self.inner.fell_behind(peer, net);
@@ -280,6 +279,11 @@ impl Service for Witness {
 
     fn settled(&mut self, net: &mut Net) {
         self.enter();
+        if self.service == 0 {
+            let mut facts = self.facts.borrow_mut();
+            facts.settlings += 1;
+            facts.pipes.iter_mut().for_each(|pipe| pipe.calls.visit_writes = 0);
+        }
         self.look_at_queues(net);
         self.inner.settled(net);
         self.leave(net);
@@ -343,7 +347,7 @@ impl Facts {
 
     /// A write in the visit that drops it would have come after the verdict.
     fn judge_silence(&self, client: usize, reason: Reason) {
-        let (writes, who) = (self.pipes[client].calls.last_visit_writes, self.who(client));
+        let (writes, who) = (self.pipes[client].calls.visit_writes, self.who(client));
         let silenced = matches!(reason, Reason::Slow | Reason::Idle);
         let last_word = self.rows[self.stories[client].service].kind.offer() == "chat";
         assert!(writes == 0 || !silenced || last_word, "oracle 8: spoke after the kill, {who}");

@@ -1,19 +1,19 @@
 //! The world: an engine with its services under oath, pipes, clients, and a clock that jumps.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cooee::engine::{Engine, Limits, Reason, Time};
+use cooee::engine::{Driver, Engine, Limits, Peer, Readiness, Reason, Time};
 
 use super::client::Client;
-use super::driver::Driver;
 use super::facts::{Facts, Row, Shared, Story, Told, arrival, nanos, tag_of};
 use super::kinds::Kind;
 use super::mixes::Mix;
 use super::rng::{Rng, Trace};
+use super::sockets::Pipes;
 use super::witness::Witness;
 
 /// After so long without any client doing anything the kernel gives up those that are silent.
@@ -21,20 +21,19 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// A world that takes more steps than this does not settle.
 const STEPS_MAX: usize = 400_000;
 /// Once everybody is gone the engine may ask to be woken this often; then it must sleep for ever.
-const LAST_RINGS_MAX: usize = 200;
+const LAST_TURNS_MAX: usize = 200;
 /// A client that was passed over in so many turns acts before the next one.
 const OVERDUE_MAX: usize = 2;
 
 /// See the top of this file.
 pub(crate) struct World {
-    pub(crate) engine: Engine,
+    pub(crate) driver: Driver<Pipes>,
     pub(crate) facts: Shared,
-    pub(crate) driver: Driver,
+    /// Events that come once more, a turn late.
+    pub(crate) late: Vec<(Peer, Readiness)>,
     pub(crate) clients: Vec<Client>,
     /// Clients that have connected and wait to be accepted.
     pub(crate) backlog: VecDeque<usize>,
-    /// Times that this turn was flushed before its end, at most.
-    pub(crate) early_flushes: usize,
     connected: Vec<bool>,
     mix: Mix,
     /// What each pipe had when its client was last told.
@@ -63,29 +62,19 @@ impl World {
         }
         let count = clients.len();
         let laziness = *rng.pick(&[0, 100, 2000]);
-        let facts = Rc::new(RefCell::new(Facts {
-            rng,
-            trace: Trace::new(told),
-            now: Time::ZERO,
-            turn: 0,
-            limits,
-            rows,
-            pipes,
-            stories,
-            lines: Vec::new(),
-            tags: BTreeMap::new(),
-            opened: 0,
-            closed: 0,
-            afterthoughts: 0,
-            seen: BTreeSet::new(),
-        }));
+        let batch_max = *rng.pick(&[0, 4, 40]);
+        let trace = Trace::new(told);
+        let facts = Facts { rng, trace, rows, stories, ..Facts::of(limits, pipes) };
+        let facts = Rc::new(RefCell::new(facts));
+        let pipes = Pipes { facts: Rc::clone(&facts), batch_max };
+        let mut driver = Driver::new(limits, pipes);
+        populate(driver.engine_mut(), limits, &facts);
         World {
-            engine: populate(limits, &facts),
+            driver,
             facts,
-            driver: Driver::default(),
+            late: Vec::new(),
             clients,
             backlog: VecDeque::new(),
-            early_flushes: 4 * count,
             connected: vec![false; count],
             mix: mix.clone(),
             seen: vec![(0, 0, false); count],
@@ -108,7 +97,7 @@ impl World {
                 break;
             }
         }
-        self.last_rings();
+        self.last_turns();
         self.judge_clients();
         let facts = self.facts.borrow();
         (facts.trace.hash(), facts.seen.clone())
@@ -122,7 +111,7 @@ impl World {
             facts.now = facts.now.after(Duration::from_nanos(facts.rng.below(20_000) as u64));
             (facts.now, facts.rng.below(1 << 20))
         };
-        if self.engine.next_deadline().is_some_and(|due| due <= now) {
+        if self.driver.next_deadline().is_some_and(|due| due <= now) {
             self.turn();
             return true;
         }
@@ -130,7 +119,7 @@ impl World {
             (0..self.clients.len()).filter(|n| self.clients[*n].wake <= now).collect();
         let patient = due.iter().all(|n| self.clients[*n].overdue < OVERDUE_MAX);
         let weight = draw % (due.len() + 2);
-        let ready = self.driver_is_due() && self.turn_at <= now;
+        let ready = self.is_due() && self.turn_at <= now;
         if ready && patient && (weight >= due.len() || draw.is_multiple_of(5)) {
             due.iter().for_each(|n| self.clients[*n].overdue += 1);
             self.turn();
@@ -164,8 +153,8 @@ impl World {
     fn jump(&mut self, now: Time) -> bool {
         let wake = self.clients.iter().map(|client| client.wake).min();
         let wake = wake.filter(|wake| *wake < Time::NEVER);
-        let next = wake.into_iter().chain(self.engine.next_deadline()).min();
-        let turn = self.driver_is_due().then_some(self.turn_at);
+        let next = wake.into_iter().chain(self.driver.next_deadline()).min();
+        let turn = self.is_due().then_some(self.turn_at);
         let next = next.into_iter().chain(turn).min();
         let Some(next) = next.filter(|next| next.since(now) <= KEEPALIVE) else { return false };
         self.facts.borrow_mut().now = next.max(now);
@@ -185,7 +174,7 @@ impl World {
                 drop(facts);
                 self.shut = true;
                 self.backlog.drain(..).for_each(|client| self.clients[client].left = true);
-                self.engine.close_all();
+                self.driver.engine_mut().close_all();
             }
             1..=8 => {
                 let client = facts.rng.below(self.clients.len());
@@ -201,15 +190,15 @@ impl World {
                 story.disturbed = true;
                 let open = !matches!(facts.stories[client].told, Told::Closed(_));
                 drop(facts);
-                let found = self.engine.kick(peer.number());
+                let found = self.driver.engine_mut().kick(peer.number());
                 assert_eq!(found, open.then_some(peer), "oracle 1: kicked somebody else");
             }
             _ => {
                 let line = ["hello", "", "BYE", "/who", "/to 3 hello", "/say lobby hello"];
                 let (service, line) = (facts.rng.below(services), *facts.rng.pick(&line));
                 drop(facts);
-                self.engine.tell(service, Some(line));
-                self.engine.take_screen();
+                self.driver.engine_mut().tell(service, Some(line));
+                self.driver.engine_mut().take_screen();
             }
         }
         self.turn();
@@ -260,27 +249,26 @@ impl World {
         !open.is_empty()
     }
 
-    /// Everybody is gone: what is still in the heap rings into the void, and then all is quiet.
-    fn last_rings(&mut self) {
-        assert_eq!(self.engine.connections(), 0, "oracle 1: somebody is left");
-        let mut rings = 0;
-        while let Some(due) = self.engine.next_deadline() {
+    /// Everybody is gone: what is still in the heap fires without effect, and then all is quiet.
+    fn last_turns(&mut self) {
+        assert_eq!(self.driver.engine().connections(), 0, "oracle 1: somebody is left");
+        let mut turns = 0;
+        while let Some(due) = self.driver.next_deadline() {
             let now = self.facts.borrow().now.max(due);
             self.facts.borrow_mut().now = now;
             self.turn();
-            rings += 1;
-            assert!(rings < LAST_RINGS_MAX, "oracle 6: it rings for nobody");
+            turns += 1;
+            assert!(turns < LAST_TURNS_MAX, "oracle 6: it rings for nobody");
         }
-        assert!(!self.engine.has_touched());
+        assert!(!self.driver.has_work());
         let facts = self.facts.borrow();
-        let metrics = self.engine.metrics();
+        let metrics = self.driver.engine().metrics();
         assert_eq!(metrics.opened, metrics.closed, "oracle 2");
         assert_eq!(facts.opened, facts.closed, "oracle 2");
     }
 }
 
-fn populate(limits: Limits, facts: &Shared) -> Engine {
-    let mut engine = Engine::new(limits);
+fn populate(engine: &mut Engine, limits: Limits, facts: &Shared) {
     let rows = facts.borrow().rows.clone();
     for (service, row) in rows.into_iter().enumerate() {
         let facts = Rc::clone(facts);
@@ -289,7 +277,6 @@ fn populate(limits: Limits, facts: &Shared) -> Engine {
         let name = if row.kind.offer().is_empty() { "test" } else { row.kind.offer() };
         engine.add_service(name, row.quota, Box::new(witness));
     }
-    engine
 }
 
 /// Oracles at the end, for what each client heard.

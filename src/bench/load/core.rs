@@ -352,6 +352,6 @@ impl Core {
 
     /// Calls the target from the next source address. `None`: no room, which the budget excludes.
     pub(super) fn call(&self, net: &mut Net, id: u64) -> Option<Peer> {
-        net.call(self.plan.call(id))
+        net.dial_with(self.plan.dial(id))
     }
 }

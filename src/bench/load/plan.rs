@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::run_id::RunId;
 use super::workload::Workload;
-use crate::engine::{Call, Kind};
+use crate::engine::{Dial, Kind};
 
 /// How the generator ends its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -67,7 +67,7 @@ impl RunPlan {
 
     /// How connection number `id` is called.
     #[allow(clippy::cast_possible_truncation)] // a remainder
-    pub(crate) fn call(&self, id: u64) -> Call {
+    pub(crate) fn dial(&self, id: u64) -> Dial {
         let from = match self.sources.len() as u64 {
             0 => None,
             count => Some(self.sources[(id % count) as usize]),
@@ -78,7 +78,7 @@ impl RunPlan {
         };
         let resets = self.closing == Closing::Rst;
         // It has timeouts of its own.
-        Call { remote: self.remote, kind, from, resets, keepalive: false }
+        Dial { remote: self.remote, kind, from, resets, keepalive: false }
     }
 
     /// How long a failed call is followed by none, so that a target that refuses is not flooded.

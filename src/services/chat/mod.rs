@@ -464,9 +464,9 @@ mod tests {
             for number in 0..lines {
                 stage.say_in_turn(members[number % 2], format!("{:80}\n", number));
             }
-            stage.engine.settle();
-            let outgoing = stage.engine.outgoing(members[2]);
-            assert_eq!(outgoing.unwrap().slices().len(), pieces);
+            stage.engine().settle();
+            let outgoing = stage.engine().outgoing(members[2]);
+            assert_eq!(outgoing.unwrap().0.slices().len(), pieces);
             stage.flush();
             assert_eq!(stage.hear(members[2]).lines().count(), lines);
             assert_eq!(stage.hear(members[0]).lines().count(), lines / 2);
@@ -478,14 +478,11 @@ mod tests {
         let lines = "x\n".repeat(30_000);
         let heard = [&b""[..], b"\xff\xf1"].map(|command| {
             let (mut stage, members) = chat_of(2);
-            let mut input = &[command, lines.as_bytes()].concat()[..];
-            stage.engine.input(members[0], &mut input, false);
-            stage.flush();
+            stage.send(members[0], [command, lines.as_bytes()].concat());
+            stage.turn();
             let heard = stage.hear(members[1]).len();
-            stage.pass(Duration::from_secs(1));
-            while stage.engine.is_interrupted(members[0]) {
-                stage.say(members[0], "");
-            }
+            assert!(stage.engine().is_interrupted(members[0]));
+            stage.flush();
             assert_eq!(stage.hear(members[1]).len() + heard, 30_000 * "<guest1> x\n".len());
             heard
         });
@@ -664,7 +661,7 @@ mod tests {
         assert_eq!(stage.hear(bob), "* ann left\n");
         assert_eq!(ask(&mut stage, carl, "/nick Ann"), "* ann left\n** You are now Ann.\n");
         stage.say_in_turn(carl, "before\n");
-        stage.engine.kick(bob.number());
+        stage.engine().kick(bob.number());
         stage.flush();
         let heard = stage.hear(bob);
         assert!(heard.ends_with("before\n** You were kicked by the operator.\n"), "{heard}");
@@ -947,10 +944,11 @@ mod tests {
             let limits = Limits { share_units: 8 * 1024, ..Limits::default() };
             let mut stage = Stage::with(limits, Quota::default(), Chat::new(None));
             let (one, two) = (stage.join(), stage.join());
-            stage.say_in_turn(one, [&[b'x'; 1000][..], b"\n"].concat().repeat(10));
-            let input = format!("{command}\n/who\n");
-            stage.engine.input(two, &mut input.as_bytes(), false);
-            assert!(stage.engine.is_interrupted(two), "{command}");
+            for _ in 0..10 {
+                stage.say_in_turn(one, [&[b'x'; 1000][..], b"\n"].concat());
+            }
+            stage.say_in_turn(two, format!("{command}\n/who\n"));
+            assert!(stage.engine().is_interrupted(two), "{command}");
         }
     }
 
@@ -958,8 +956,8 @@ mod tests {
     fn what_telnet_negotiates_is_counted_into_its_share_and_none_of_it_is_lost() {
         let (mut stage, members) = chat_of(1);
         let input = b"\xff\xfd\x06".repeat(5_000);
-        stage.engine.input(members[0], &mut &input[..], false);
-        assert!(stage.engine.is_interrupted(members[0]));
+        stage.say_in_turn(members[0], input);
+        assert!(stage.engine().is_interrupted(members[0]));
         stage.flush();
         assert_eq!(stage.hear_bytes(members[0]), b"\xff\xfc\x06".repeat(5_000));
     }
@@ -1078,7 +1076,7 @@ mod tests {
             let counted = allocation_counter::measure(|| {
                 stage.say_in_turn(members[0], &lines);
                 stage.say_in_turn(members[1], &lines);
-                stage.engine.settle();
+                stage.engine().settle();
             });
             stage.flush();
             forget(&mut stage, &members);

@@ -165,7 +165,7 @@ mod tests {
         let listener = theatre.join();
         theatre.say(listener, "hello\n");
         for (gives_way, peer) in [(true, one), (true, two), (false, listener)] {
-            assert_eq!(theatre.engine.make_room(), gives_way);
+            assert_eq!(theatre.engine().make_room(), gives_way);
             theatre.flush();
             assert_eq!(theatre.is_over(peer), gives_way);
         }
@@ -185,7 +185,7 @@ mod tests {
         // By then the first is within the rate again.
         theatre.pass(Duration::from_millis(250));
         for (gives_way, peer) in [(true, two), (true, asker), (false, one)] {
-            assert_eq!(theatre.engine.make_room(), gives_way);
+            assert_eq!(theatre.engine().make_room(), gives_way);
             theatre.flush();
             assert_eq!(theatre.is_over(peer), gives_way);
         }

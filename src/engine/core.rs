@@ -1,0 +1,228 @@
+//! What the engine keeps: all connections, who is to be flushed, what is due when, what has been
+//! spent. Services see it only through `Net`.
+
+use std::net::SocketAddr;
+
+use super::connection::pool::{Buffers, Pool};
+use super::connection::{Connection, Kind, Phase};
+use super::cost::Cost;
+use super::deadlines::Deadlines;
+use super::dial::Dial;
+use super::governor::Governor;
+use super::limits::{Limits, Quota};
+use super::metrics::Metrics;
+use super::reason::Reason;
+use super::slots::{Peer, SLOTS_MAX, Slots};
+use super::time::Time;
+
+/// See the top of this file.
+pub(super) struct Core {
+    pub(super) metrics: Metrics,
+    pub(super) connections: Slots<Connection>,
+    /// Those to be flushed.
+    pub(super) touched: Vec<Peer>,
+    pub(super) deadlines: Deadlines,
+    /// How many connections have a good entry among the deadlines.
+    pub(super) armed: usize,
+    pub(super) quotas: Vec<Quota>,
+    /// For each service when it wants to be woken.
+    pub(super) alarms: Vec<Time>,
+    pub(super) cost: Cost,
+    pub(super) limits: Limits,
+    pub(super) pool: Pool,
+    pub(super) governor: Governor,
+    pub(super) screen: Vec<u8>,
+    /// Whether a service wants nothing of standard input for now.
+    pub(super) input_held: bool,
+    /// Peers to be called.
+    pub(super) dials: Vec<(Peer, Dial)>,
+    /// Bytes that the peer which was dropped last had taken.
+    pub(super) went_out: u64,
+    /// How the program is to end, once a service has said so.
+    pub(super) outcome: Option<Result<(), String>>,
+    pub(super) now: Time,
+    pub(super) wall: u64,
+}
+
+impl Core {
+    pub(super) fn new(limits: Limits) -> Core {
+        Core {
+            metrics: Metrics::default(),
+            connections: Slots::default(),
+            touched: Vec::new(),
+            deadlines: Deadlines::default(),
+            armed: 0,
+            quotas: Vec::new(),
+            alarms: Vec::new(),
+            cost: Cost::default(),
+            governor: Governor::new(limits.log_lines),
+            limits,
+            pool: Pool::new(limits.buffered),
+            screen: Vec::new(),
+            input_held: false,
+            dials: Vec::new(),
+            went_out: 0,
+            outcome: None,
+            now: Time::ZERO,
+            wall: 0,
+        }
+    }
+
+    /// Whether one more connection fits.
+    pub(super) fn has_room(&self) -> bool {
+        self.connections.len() < self.limits.connections.min(SLOTS_MAX)
+    }
+
+    pub(super) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+        self.connections.get(peer).map(|connection| connection.remote.into())
+    }
+
+    pub(super) fn queued(&self, peer: Peer) -> usize {
+        self.connections.get(peer).map_or(0, Connection::queued)
+    }
+
+    /// Whether `peer` can still be sent something.
+    pub(super) fn is_open(&self, peer: Peer) -> bool {
+        self.connections.get(peer).is_some_and(|connection| connection.phase.may_be_told())
+    }
+
+    /// Puts `peer` on the list of those to be flushed, once.
+    pub(super) fn touch(&mut self, peer: Peer) {
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.touch(peer, &mut self.touched);
+        }
+    }
+
+    /// The most that is to be read at once from that connection.
+    pub(super) fn read_at_once(&self, connection: &Connection) -> usize {
+        self.limits.read_at_once(self.pool.held, connection.queued())
+    }
+
+    /// Queues something for `peer`, if it may be told anything.
+    pub(super) fn queue(&mut self, peer: Peer, push: impl FnOnce(Kind, &mut Buffers, &mut Pool)) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if !connection.phase.may_be_told() {
+            return;
+        }
+        let (kind, pool) = (connection.kind(), &mut self.pool);
+        let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
+        push(kind, buffers, pool);
+        if buffers.outbox.is_empty() {
+            return connection.release(pool);
+        }
+        let (high, _) = self.limits.marks(pool.held);
+        buffers.backed_up |= buffers.outbox.len() >= high;
+        connection.touch(peer, &mut self.touched);
+    }
+
+    /// Queues a copy of `bytes`.
+    pub(super) fn send(&mut self, peer: Peer, bytes: &[u8]) {
+        self.queue(peer, |kind, buffers, pool| match kind {
+            Kind::Stream => buffers.outbox.push(bytes, pool),
+            Kind::Datagram => buffers.outbox.push_message(bytes, pool),
+        });
+    }
+
+    pub(super) fn pause_until(&mut self, peer: Peer, when: Time) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if !connection.phase.is_heard() || when <= self.now {
+            return;
+        }
+        let buffers = connection.buffers.get_or_insert_with(|| self.pool.take_set());
+        buffers.paused_until = when;
+        self.arm(peer);
+    }
+
+    /// Judges what the kernel has left of `peer`'s output: whether it is too much at once. If it
+    /// is too much for a while, that while begins.
+    pub(super) fn is_far_behind(&mut self, peer: Peer) -> bool {
+        let Some(connection) = self.connections.get_mut(peer) else { return false };
+        let quota = self.quotas[usize::from(connection.service)];
+        let length = connection.queued();
+        if length > quota.queue_hard {
+            return true;
+        }
+        if length > quota.queue_soft
+            && let Some(buffers) = &mut connection.buffers
+        {
+            buffers.slow_since = buffers.slow_since.min(self.now);
+        }
+        self.arm(peer);
+        false
+    }
+
+    /// See `Net::finish`.
+    pub(super) fn finish(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if connection.enter(connection.phase.finished(connection.kind())) {
+            self.touch(peer);
+        }
+    }
+
+    /// Closes `peer` for `reason` once all that is queued for it is out.
+    pub(super) fn close(&mut self, peer: Peer, reason: Reason) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if connection.enter(connection.phase.closed(connection.kind(), reason)) {
+            // Its deadline is set only if the kernel does not take what is queued at once
+            // (`write_blocked`), or nothing more is to be sent.
+            connection.active_at = self.now;
+            if matches!(connection.phase, Phase::Lingering(_)) {
+                self.arm(peer);
+            }
+            self.touch(peer);
+        }
+    }
+
+    /// See `Net::leave`.
+    pub(super) fn leave(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if connection.enter(connection.phase.left()) {
+            connection.active_at = self.now;
+            self.touch(peer);
+        }
+    }
+
+    /// Ends `peer` at once. It forfeits what is queued for it.
+    pub(super) fn kill(&mut self, peer: Peer, reason: Reason) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if connection.enter(connection.phase.killed(reason)) {
+            self.pool.forfeit(connection.buffers.take());
+            self.touch(peer);
+        }
+    }
+
+    /// Sees to it that `peer` is looked at when it is due, unless an earlier look is planned.
+    pub(super) fn arm(&mut self, peer: Peer) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        let quota = &self.quotas[usize::from(connection.service)];
+        let Some(due) = connection.due(&self.limits, quota) else { return };
+        if due < connection.armed {
+            self.armed += usize::from(connection.armed == Time::NEVER);
+            connection.armed = due;
+            self.deadlines.push(due, peer);
+        }
+    }
+
+    /// Has somebody called on behalf of a service.
+    pub(super) fn dial(&mut self, service: usize, dial: Dial) -> Option<Peer> {
+        if !self.has_room() {
+            return None;
+        }
+        let service = u8::try_from(service).ok()?;
+        let connection = Connection::called(dial.remote, dial.kind, service, self.now);
+        let peer = self.connections.insert(connection);
+        self.metrics.opened += 1;
+        self.dials.push((peer, dial));
+        self.arm(peer);
+        // So that the turn does not wait before it has been called.
+        self.touch(peer);
+        Some(peer)
+    }
+
+    /// Gives the buffers of `peer` back if there is nothing in them.
+    pub(super) fn release(&mut self, peer: Peer) {
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.release(&mut self.pool);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How connections come about: somebody arrives, or we call.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::connection::Kind;
+
+/// Both ends of a new connection, as this side sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// Our own address, the one that the peer reached.
+    pub local: SocketAddr,
+}
+
+/// Whom to call, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// Whom.
+    pub remote: SocketAddr,
+    /// Over what.
+    pub kind: Kind,
+    /// From which of this machine's addresses; `None`: as the kernel chooses.
+    pub from: Option<IpAddr>,
+    /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
+    /// no TIME_WAIT is left behind.
+    pub resets: bool,
+    /// Whether a silent peer is asked now and then if it is still there. Without that nothing ever
+    /// tells that its machine is gone.
+    pub keepalive: bool,
+}
+
+impl Dial {
+    /// An ordinary call.
+    pub fn to(remote: SocketAddr, kind: Kind) -> Dial {
+        Dial { remote, kind, from: None, resets: false, keepalive: true }
+    }
+}
+
+/// Whether both ends are one. A call to a port of this machine where nobody listens may be given
+/// that very port for its own end, and TCP then connects it to itself (RFC 9293, section 3.5,
+/// simultaneous open); a datagram socket hears itself in the same way. To call the wildcard
+/// address is to call this machine.
+pub(super) fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
+    let (ours, theirs) = (local.ip().to_canonical(), remote.ip().to_canonical());
+    local.port() == remote.port() && (ours == theirs || theirs.is_unspecified())
+}

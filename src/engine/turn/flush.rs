@@ -1,0 +1,206 @@
+//! The end of a turn: one gathered write for each peer that has output, and the closing of those
+//! that are done. Sockets are closed here and nowhere else.
+
+use std::io;
+
+use super::row::Row;
+use super::{Driver, Outgoing, Peer, Sockets};
+use crate::engine::{Engine, Step};
+
+/// Writes to one peer in one turn: a service that sends more whenever there is room could
+/// otherwise keep the loop to itself.
+const WRITES_MAX: usize = 8;
+/// What flushing a peer costs beside the bytes: some system call on its socket.
+const VISIT_UNITS: usize = 16 * 1024;
+/// Deferred peers that are taken up at a time.
+const TAKEN_UP: usize = 32;
+
+/// What is left of a peer after its step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Alive,
+    /// It takes whatever it is given, and has had its share of this turn.
+    Busy,
+    HungUp,
+    Gone,
+}
+
+impl<S: Sockets> Driver<S> {
+    /// Ends a turn: does what has become due, and then flushes everybody, those first who have
+    /// waited for it since an earlier turn.
+    pub fn end_turn(&mut self) {
+        self.engine.fire_timers();
+        self.flush();
+        self.flush_deferred();
+    }
+
+    /// Flushes until there is nothing left to do: a closing may make a service speak to others.
+    /// Those beyond what a round may cost are left for later turns: a line to thousands would
+    /// otherwise keep everybody else waiting for as many system calls.
+    pub fn flush(&mut self) {
+        self.look_at_lingering();
+        loop {
+            self.engine.settle();
+            self.dial();
+            let mut peers = std::mem::take(&mut self.flushing);
+            self.engine.take_touched(&mut peers);
+            let is_done = peers.is_empty();
+            self.flush_all(&peers);
+            peers.clear();
+            self.flushing = peers;
+            if is_done {
+                break;
+            }
+        }
+        self.engine.end_flush();
+    }
+
+    fn flush_all(&mut self, peers: &[Peer]) {
+        let batch_max = self.sockets.batch_max().max(1);
+        for peers in peers.chunks(batch_max) {
+            if !self.engine.is_flush_spent() {
+                self.write_together(peers);
+            }
+            for &peer in peers {
+                if self.engine.is_flush_spent() {
+                    self.engine.defer(peer);
+                    self.deferred.push_back(peer);
+                } else {
+                    self.flush_peer(peer);
+                }
+            }
+        }
+    }
+
+    /// Flushes some of those that were too many for their own turn.
+    fn flush_deferred(&mut self) {
+        self.engine.core.cost.begin_round();
+        while !self.deferred.is_empty() && !self.engine.is_flush_spent() {
+            for peer in self.deferred.drain(..TAKEN_UP.min(self.deferred.len())) {
+                self.engine.take_up(peer);
+            }
+            self.flush();
+        }
+    }
+
+    /// Calls whom the services want called.
+    fn dial(&mut self) {
+        while let Some((peer, dial)) = self.engine.next_dial() {
+            match self.sockets.dial(peer, &dial) {
+                Ok(socket) => {
+                    self.rows.insert(peer, Row::dialed(socket));
+                    self.watch(peer);
+                }
+                Err(error) => self.engine.failed(peer, &error),
+            }
+        }
+    }
+
+    fn flush_peer(&mut self, peer: Peer) {
+        self.engine.core.cost.spend_flush(VISIT_UNITS);
+        let Some(row) = self.rows.get_mut(peer) else {
+            if self.engine.step(peer) == Step::Drop {
+                // A call that could not even be placed.
+                self.engine.reap(peer);
+            }
+            return;
+        };
+        match row.follow(&mut self.engine, &mut self.sockets, peer) {
+            Left::Gone => self.close(peer),
+            Left::HungUp if !row.is_watched() => self.lingering.add(peer),
+            Left::Busy => row.enqueue(peer, &mut self.unfinished),
+            Left::Alive | Left::HungUp => {
+                if row.readable && self.engine.wants_input(peer) {
+                    row.enqueue(peer, &mut self.unfinished);
+                }
+                self.watch(peer);
+            }
+        }
+    }
+
+    /// Has `peer`'s readiness told, once.
+    pub(super) fn watch(&mut self, peer: Peer) {
+        let Some(row) = self.rows.get_mut(peer).filter(|row| !row.is_watched()) else { return };
+        match self.sockets.watch(peer, &row.socket) {
+            Ok(()) => row.watched(),
+            Err(error) => {
+                let line = format_args!("{peer} cannot be watched: {error}; dropped");
+                self.engine.remark(log::Level::Warn, line);
+                self.engine.failed(peer, &error);
+            }
+        }
+    }
+
+    fn close(&mut self, peer: Peer) {
+        let remote = self.engine.remote(peer);
+        if let (Some(row), Some(remote)) = (self.rows.remove(peer), remote) {
+            self.sockets.close(row.socket, remote);
+        }
+        self.engine.reap(peer);
+    }
+}
+
+impl<T> Row<T> {
+    /// Does what the engine wants of this socket until it wants nothing more.
+    fn follow<S>(&mut self, engine: &mut Engine, sockets: &mut S, peer: Peer) -> Left
+    where
+        S: Sockets<Socket = T>,
+    {
+        let mut left = Left::Alive;
+        let mut writes = 0;
+        loop {
+            match engine.step(peer) {
+                Step::Write if !self.writable => {
+                    engine.write_blocked(peer);
+                    return left;
+                }
+                Step::Write if writes == WRITES_MAX || writes > 0 && engine.is_flush_spent() => {
+                    engine.write_blocked(peer);
+                    return Left::Busy;
+                }
+                Step::Write => {
+                    writes += 1;
+                    self.write(engine, sockets, peer);
+                }
+                Step::HangUp => {
+                    sockets.hang_up(&self.socket);
+                    engine.hung_up(peer);
+                    left = Left::HungUp;
+                }
+                Step::Drop => return Left::Gone,
+                Step::Wait => return left,
+            }
+        }
+    }
+
+    fn write<S>(&mut self, engine: &mut Engine, sockets: &mut S, peer: Peer)
+    where
+        S: Sockets<Socket = T>,
+    {
+        let Some((head, is_last)) = engine.outgoing(peer) else { return };
+        let outgoing = Outgoing { head, is_last };
+        let wanted = outgoing.bytes();
+        let outcome = sockets.write(&self.socket, &outgoing);
+        self.written(engine, peer, wanted, outcome);
+    }
+
+    /// Takes note of what became of writing `wanted` bytes.
+    pub(super) fn written(
+        &mut self,
+        engine: &mut Engine,
+        peer: Peer,
+        wanted: usize,
+        outcome: io::Result<usize>,
+    ) {
+        match outcome {
+            Ok(count) => {
+                // A short write has met a full buffer: it will be told when it is not.
+                self.writable = count == wanted;
+                engine.sent(peer, count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => engine.failed(peer, &error),
+        }
+    }
+}

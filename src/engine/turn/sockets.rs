@@ -1,0 +1,143 @@
+//! What the turn needs of the world: one trait, small enough for a kernel, a simulator and a test.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::engine::connection::outbox::{Head, Slices};
+use crate::engine::{Dial, Peer};
+
+/// The sockets of all peers. Nothing here waits: what cannot be done at once is refused with
+/// `WouldBlock`, and the owner of the driver says by [`Readiness`] when it is worth another try.
+///
+/// Readiness is told once for each change, as epoll(7) does with EPOLLET; the driver remembers it.
+pub trait Sockets {
+    /// The socket of one peer. Whatever it is, it has a row for each connection.
+    type Socket;
+
+    /// Reads what there is into `into`, as recv(2) does: 0 is the peer's FIN.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing, `Interrupted` if it should be tried again; with all others
+    /// the connection has failed.
+    fn read(&mut self, socket: &Self::Socket, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes as much as is taken at once, as sendmsg(2) does. Less than all says that no more is
+    /// taken until it is `writable`.
+    ///
+    /// # Errors
+    /// As for `read`.
+    fn write(&mut self, socket: &Self::Socket, outgoing: &Outgoing<'_>) -> io::Result<usize>;
+
+    /// Sends our FIN, as shutdown(2) does. That it fails, reading will tell.
+    fn hang_up(&mut self, socket: &Self::Socket);
+
+    /// Closes the socket of a peer that had the address `remote`.
+    fn close(&mut self, socket: Self::Socket, remote: SocketAddr);
+
+    /// From now on the owner is to be told of this one's readiness, beginning with what it is now.
+    /// Asked for once; not at all for a conversation that is over before it matters.
+    ///
+    /// # Errors
+    /// The connection has failed.
+    fn watch(&mut self, peer: Peer, socket: &Self::Socket) -> io::Result<()>;
+
+    /// The error that waits on a socket, if there is one: for those that are not read.
+    fn take_error(&mut self, _socket: &Self::Socket) -> Option<io::Error> {
+        None
+    }
+
+    /// Begins to connect a socket (connect(2), EINPROGRESS). How that went is asked once it has
+    /// become ready: of `take_error`, and of `connected`.
+    ///
+    /// # Errors
+    /// The call has failed.
+    fn dial(&mut self, _peer: Peer, _dial: &Dial) -> io::Result<Self::Socket> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Our own address, once there is a connection; `None` while there is none yet.
+    fn connected(&mut self, _socket: &Self::Socket) -> Option<SocketAddr> {
+        None
+    }
+
+    /// How many may be read from or written to in one call. With 0, the driver does that one by
+    /// one.
+    fn batch_max(&self) -> usize {
+        0
+    }
+
+    /// Reads from many, each as `read` does, before any of it is looked at. One outcome for each,
+    /// in order; for those behind the last outcome nothing was attempted.
+    fn read_many<'a>(
+        &mut self,
+        _reads: impl Iterator<Item = Read<'a, Self::Socket>>,
+        _outcomes: &mut Vec<Outcome>,
+    ) where
+        Self::Socket: 'a,
+    {
+    }
+
+    /// Writes to many, each as `write` does. Outcomes as for `read_many`.
+    fn write_many<'a>(
+        &mut self,
+        _writes: impl Iterator<Item = Write<'a, Self::Socket>>,
+        _outcomes: &mut Vec<Outcome>,
+    ) where
+        Self::Socket: 'a,
+    {
+    }
+}
+
+/// What became of one of many reads or writes; `None`: it was not attempted.
+pub type Outcome = Option<io::Result<usize>>;
+
+/// One of many reads.
+pub struct Read<'a, T> {
+    /// From where.
+    pub socket: &'a T,
+    /// Into what.
+    pub into: &'a mut [u8],
+}
+
+/// One of many writes.
+pub struct Write<'a, T> {
+    /// To where.
+    pub socket: &'a T,
+    /// What, in one piece.
+    pub bytes: &'a [u8],
+    /// Whether a FIN follows right behind these bytes, so that both may share a segment.
+    pub is_last: bool,
+}
+
+/// The head of a peer's output.
+pub struct Outgoing<'a> {
+    pub(super) head: Head<'a>,
+    /// Whether a FIN follows right behind these bytes, so that both may share a segment.
+    pub is_last: bool,
+}
+
+impl<'a> Outgoing<'a> {
+    /// The bytes, for one gathered write. Never empty.
+    pub fn slices(&self) -> Slices<'a> {
+        self.head.slices()
+    }
+
+    /// How many bytes that is.
+    pub fn bytes(&self) -> usize {
+        self.head.bytes()
+    }
+}
+
+/// What the owner has been told about a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// There is something to read.
+    pub readable: bool,
+    /// It takes output.
+    pub writable: bool,
+    /// A FIN, an error, or more behind urgent data waits behind what is to be read: then a short
+    /// read is not the last, and nothing further will be told.
+    pub read_on: bool,
+    /// It is broken.
+    pub error: bool,
+}

@@ -1,0 +1,137 @@
+//! The kernel's sockets, as the turn needs them: one system call for each of its wishes, or one
+//! for many where there is an io_uring.
+
+use std::io::{self, Read as _};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use mio::event::Source as _;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use socket2::Socket;
+
+use super::sockets;
+use super::token::Source;
+use super::uring::{BATCH_MAX, Ring};
+use crate::engine::{Dial, Kind, Outcome, Outgoing, Peer, Read, Sockets, Write};
+use crate::guards::Door;
+
+// There is a row for each connection.
+const _: () = assert!(size_of::<Socket>() == 4);
+
+/// What carries bytes, TCP and UDP alike: the calls that matter are the same for both.
+pub(super) struct Kernel {
+    registry: Registry,
+    /// Many at once; without it everybody calls recv(2) and send(2).
+    ring: Option<Ring>,
+    /// Who may come in.
+    pub(super) door: Door,
+    /// Whether a descriptor has been closed since this was last looked at.
+    pub(super) has_closed: bool,
+}
+
+impl Kernel {
+    pub(super) fn new(registry: Registry, door: Door) -> Kernel {
+        Kernel { registry, ring: None, door, has_closed: false }
+    }
+
+    /// Reads and writes many at once from now on, if the kernel lets us.
+    pub(super) fn start_ring(&mut self) -> io::Result<()> {
+        self.ring = Some(Ring::new()?);
+        Ok(())
+    }
+
+    /// Goes on without the ring if the kernel has refused it.
+    fn check_ring(&mut self) {
+        if self.ring.take_if(|ring| ring.is_spent()).is_some() {
+            log::warn!("the kernel refuses io_uring from now on; going on without it");
+        }
+    }
+}
+
+impl Sockets for Kernel {
+    type Socket = Socket;
+
+    fn read(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<usize> {
+        let mut socket = socket;
+        socket.read(into)
+    }
+
+    fn write(&mut self, socket: &Socket, outgoing: &Outgoing<'_>) -> io::Result<usize> {
+        sockets::send(socket, &outgoing.slices(), outgoing.is_last)
+    }
+
+    /// Only TCP is hung up on.
+    fn hang_up(&mut self, socket: &Socket) {
+        let _ = socket.shutdown(Shutdown::Write);
+    }
+
+    /// Closing the descriptor takes it out of epoll as well (epoll(7)).
+    fn close(&mut self, socket: Socket, remote: SocketAddr) {
+        drop(socket);
+        self.door.left(remote.ip());
+        self.has_closed = true;
+    }
+
+    fn watch(&mut self, peer: Peer, socket: &Socket) -> io::Result<()> {
+        let token = Source::Stream(peer).token();
+        SourceFd(&socket.as_raw_fd()).register(&self.registry, token, everything())
+    }
+
+    fn take_error(&mut self, socket: &Socket) -> Option<io::Error> {
+        socket.take_error().unwrap_or_else(Some)
+    }
+
+    fn dial(&mut self, _: Peer, dial: &Dial) -> io::Result<Socket> {
+        let socket = match dial.kind {
+            Kind::Stream => OwnedFd::from(sockets::dial(dial)?),
+            Kind::Datagram => OwnedFd::from(sockets::dial_datagrams(dial)?),
+        };
+        Ok(socket.into())
+    }
+
+    fn connected(&mut self, socket: &Socket) -> Option<SocketAddr> {
+        socket.peer_addr().and_then(|_| socket.local_addr()).ok()?.as_socket()
+    }
+
+    fn batch_max(&self) -> usize {
+        if self.ring.is_some() { BATCH_MAX } else { 0 }
+    }
+
+    fn read_many<'a>(
+        &mut self,
+        reads: impl Iterator<Item = Read<'a, Socket>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let Some(ring) = &mut self.ring else { return };
+        if let Some(mut batch) = ring.batch() {
+            reads.for_each(|read| batch.receive(read.socket.as_fd(), read.into));
+            batch.run();
+            outcomes.extend(ring.outcomes());
+        }
+        self.check_ring();
+    }
+
+    fn write_many<'a>(
+        &mut self,
+        writes: impl Iterator<Item = Write<'a, Socket>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let Some(ring) = &mut self.ring else { return };
+        if let Some(mut batch) = ring.batch() {
+            writes.for_each(|write| batch.send(write.socket.as_fd(), write.bytes, write.is_last));
+            batch.run();
+            outcomes.extend(ring.outcomes());
+        }
+        self.check_ring();
+    }
+}
+
+/// What epoll is to tell. Urgent data end a read early although more lies behind them (tcp(7)),
+/// so they have to be known of.
+fn everything() -> Interest {
+    let interest = Interest::READABLE | Interest::WRITABLE;
+    #[cfg(target_os = "linux")]
+    let interest = interest | Interest::PRIORITY;
+    interest
+}

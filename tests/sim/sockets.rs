@@ -1,0 +1,150 @@
+//! The kernel of a world: the driver's sockets are pipes, and in some worlds it reads from many
+//! and writes to many at once.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+
+use cooee::engine::{Outcome, Outgoing, Peer, Read, Sockets, Write};
+
+use super::facts::{Facts, SECOND_LOOK, Shared};
+use super::pipe::Edge;
+
+/// See the top of this file.
+pub(crate) struct Pipes {
+    pub(crate) facts: Shared,
+    pub(crate) batch_max: usize,
+}
+
+impl Pipes {
+    fn read_one(&mut self, client: usize, into: &mut [u8]) -> io::Result<usize> {
+        let mut guard = self.facts.borrow_mut();
+        let Facts { pipes, rng, trace, now, .. } = &mut *guard;
+        let outcome = pipes[client].read(into, *now, rng);
+        trace.note("read", &[client as u64, number_of(&outcome)]);
+        outcome
+    }
+
+    fn write_one(&mut self, client: usize, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut guard = self.facts.borrow_mut();
+        let Facts { pipes, rng, trace, now, .. } = &mut *guard;
+        let outcome = pipes[client].write(slices, *now, rng);
+        let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
+        trace.note("write", &[client as u64, wanted as u64, number_of(&outcome)]);
+        outcome
+    }
+}
+
+impl Sockets for Pipes {
+    type Socket = usize;
+
+    fn read(&mut self, client: &usize, into: &mut [u8]) -> io::Result<usize> {
+        let outcome = self.read_one(*client, into);
+        let mut guard = self.facts.borrow_mut();
+        let facts = &mut *guard;
+        let pipe = &mut facts.pipes[*client];
+        pipe.filled = false;
+        if let (false, Some(ended), Ok(0)) = (pipe.watched, pipe.ended_at, &outcome) {
+            let at_once = facts.now < ended.after(SECOND_LOOK);
+            facts.see(if at_once { "FIN found at once" } else { "FIN found at the second look" });
+        }
+        outcome
+    }
+
+    fn write(&mut self, client: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
+        let slices = outgoing.slices();
+        assert_eq!(outgoing.bytes(), slices.iter().map(|slice| slice.len()).sum::<usize>());
+        self.write_one(*client, &slices)
+    }
+
+    fn hang_up(&mut self, client: &usize) {
+        let mut facts = self.facts.borrow_mut();
+        let now = facts.now;
+        facts.note("fin", &[*client as u64]);
+        // Fails only if the connection is broken, which reading will tell.
+        let _ = facts.pipes[*client].shut_down(now);
+        facts.pipes[*client].ended_turn = facts.turn;
+    }
+
+    fn close(&mut self, client: usize, _: SocketAddr) {
+        let mut facts = self.facts.borrow_mut();
+        facts.pipes[client].drop_socket();
+        facts.note("drop", &[client as u64]);
+        let peer = facts.stories[client].peer.expect("opened");
+        facts.dead.push(peer);
+    }
+
+    fn watch(&mut self, _: Peer, client: &usize) -> io::Result<()> {
+        let mut facts = self.facts.borrow_mut();
+        facts.note("watch", &[*client as u64]);
+        let pipe = &mut facts.pipes[*client];
+        assert!(!pipe.watched && !pipe.dropped, "watched twice, or too late");
+        pipe.watched = true;
+        pipe.edge = Edge { readable: pipe.has_news(), writable: !pipe.blocked };
+        if pipe.ended_at.is_some() {
+            facts.see("watched for want of a FIN");
+        }
+        Ok(())
+    }
+
+    fn take_error(&mut self, client: &usize) -> Option<io::Error> {
+        self.facts.borrow().pipes[*client].broken.map(io::Error::from)
+    }
+
+    fn batch_max(&self) -> usize {
+        self.batch_max
+    }
+
+    fn read_many<'a>(
+        &mut self,
+        reads: impl Iterator<Item = Read<'a, usize>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        for Read { socket: &client, into } in reads {
+            let most = into.len();
+            let outcome = self.read_one(client, into);
+            let mut facts = self.facts.borrow_mut();
+            let pipe = &mut facts.pipes[client];
+            assert!(!pipe.filled, "oracle 7: bulk that is read with others");
+            pipe.filled = outcome.as_ref().is_ok_and(|count| *count == most);
+            pipe.calls.together = true;
+            if pipe.filled {
+                facts.see("a slot filled");
+            }
+            drop(facts);
+            outcomes.push(Some(outcome));
+        }
+        let mut facts = self.facts.borrow_mut();
+        facts.see("read together");
+        // The kernel may have done with only some of them.
+        if facts.rng.chance(20) {
+            let kept = facts.rng.within(0..=outcomes.len());
+            for outcome in &mut outcomes[kept..] {
+                if matches!(outcome, Some(Err(_))) {
+                    *outcome = None;
+                }
+            }
+        }
+    }
+
+    fn write_many<'a>(
+        &mut self,
+        writes: impl Iterator<Item = Write<'a, usize>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        for Write { socket: &client, bytes, .. } in writes {
+            assert!(bytes.len() <= 2048, "oracle 7: a long output together with others");
+            let outcome = self.write_one(client, &[IoSlice::new(bytes)]);
+            if outcome.as_ref().is_ok_and(|count| *count < bytes.len()) {
+                self.facts.borrow_mut().see("a short one among many");
+            }
+            outcomes.push(Some(outcome));
+        }
+        if !outcomes.is_empty() {
+            self.facts.borrow_mut().see("written together");
+        }
+    }
+}
+
+fn number_of(outcome: &io::Result<usize>) -> u64 {
+    outcome.as_ref().map_or(u64::MAX, |count| *count as u64)
+}
