@@ -142,6 +142,9 @@ impl Core {
         if self.supervision.stop.load(Ordering::Relaxed) {
             self.end(Abort::Interrupted, now);
         }
+        if self.phase == RunPhase::Done {
+            return;
+        }
         self.send_slices();
         self.advance_opening(now);
         if self.phase == RunPhase::Warming && now >= self.from {
