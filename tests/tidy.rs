@@ -26,6 +26,10 @@ const USES: &[(&str, &[&str])] = &[
     ("cli", &["bench", "client", "endpoint", "guards", "rate", "server", "services", "units"]),
 ];
 
+/// The parts of `src/bench`: each may use those before it.
+const BENCH_LAYERS: &[&str] =
+    &["failure", "figures", "measure", "load", "report", "args", "flags", "run", "mod"];
+
 /// Where something may be logged past the governor, how often in the file, and why no stranger can
 /// bring about a flood of it.
 const UNGOVERNED: &[(&str, usize)] = &[
@@ -157,6 +161,30 @@ fn uses_go_one_way() {
             let known = USES.iter().any(|(name, _)| *name == used);
             if known && used != part && !allowed.contains(&used) {
                 faults.push(format!("{}:{}: {part} uses {used}", path.display(), number + 1));
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
+fn uses_within_the_bench_go_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench");
+    let layer = |name: &str| BENCH_LAYERS.iter().position(|layer| *layer == name);
+    let mut faults = Vec::new();
+    for (path, text) in rust_files("src/bench") {
+        let inside = path.strip_prefix(&root).unwrap().with_extension("");
+        let part = inside.iter().next().unwrap().to_str().unwrap();
+        let own = layer(part).unwrap_or_else(|| panic!("{part} has no place in BENCH_LAYERS"));
+        // In the folder itself, `super` is the bench, too.
+        let is_outermost = inside.iter().count() == 1;
+        let prefixes = ["crate::bench::", if is_outermost { "super::" } else { "crate::bench::" }];
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+            for used in prefixes.iter().filter_map(|prefix| line.split_once(prefix)) {
+                let used = used.1.split([':', ';', ' ']).next().unwrap();
+                if layer(used).is_some_and(|used| used > own) {
+                    faults.push(format!("{}:{}: {part} uses {used}", path.display(), number + 1));
+                }
             }
         }
     }

@@ -198,7 +198,7 @@ impl BenchArgs {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
         let plan = RunPlan {
-            run: RunId::random(),
+            id: RunId::random(),
             workload,
             remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             connections: self.connections.unwrap_or(connections),

@@ -1,9 +1,8 @@
 //! `cooee bench`: measures any server that speaks one of the services, honestly.
 //!
-//! The workloads are services that ask and time, on the same engine and loop as the server. What
-//! is measured by whom: `exchange`, `visit`, `room`, `crowd` ask; `recorder` notes; `worker` is a
-//! thread with a loop; `report` is the result, `report_table`, `report_json` and `report_html`
-//! are its forms.
+//! The load is made by services that ask and time, on the same engine and loop as the server.
+//! `load` has them and their plan, `measure` what they note, `report` the result and its forms, and
+//! `run` the threads that do it all. Each uses only those named before it.
 
 mod args;
 mod failure;

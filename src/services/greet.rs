@@ -235,7 +235,6 @@ mod tests {
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
     use crate::engine::{Limits, Quota};
-    use crate::services::Settings;
 
     const DEFAULT: &str = "Hello! You are connected to ('{ip}', {port})\\n";
 

@@ -130,7 +130,7 @@ mod tests {
 
     fn plan(workload: Workload, connections: usize) -> RunPlan {
         RunPlan {
-            run: crate::bench::load::run_id::RunId::from_random(1),
+            id: crate::bench::load::run_id::RunId::from_random(1),
             workload,
             remote: ([127, 0, 0, 1], 5007).into(),
             connections,

@@ -1,7 +1,7 @@
 //! Many connections that do nothing: whether they are taken, whether they are kept, what they
 //! cost.
 
-use super::core::{Core, RunPhase};
+use super::run_state::{RunPhase, RunState};
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
 
@@ -15,7 +15,7 @@ struct Guest {
 
 /// The service that makes and holds the connections.
 pub(super) struct Crowd {
-    core: Core,
+    run: RunState,
     guests: Table<Guest>,
     /// Those that are there or on their way.
     called: usize,
@@ -26,19 +26,19 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    pub(super) fn new(core: Core) -> Crowd {
+    pub(super) fn new(run: RunState) -> Crowd {
         let (called, open, next_id) = (0, 0, 0);
         let (guests, retry_at) = (Table::default(), Time::ZERO);
-        Crowd { core, guests, called, open, next_id, retry_at }
+        Crowd { run, guests, called, open, next_id, retry_at }
     }
 
     fn make_calls(&mut self, net: &mut Net) {
-        let now = self.core.watch.now();
-        if now < self.retry_at || self.core.phase > RunPhase::Opening {
+        let now = self.run.watch.now();
+        if now < self.retry_at || self.run.phase > RunPhase::Opening {
             return;
         }
-        while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
-            let Some(peer) = self.core.call(net, self.next_id) else { return };
+        while self.called < self.run.connections && self.called - self.open < CALLS_MAX {
+            let Some(peer) = self.run.call(net, self.next_id) else { return };
             self.next_id += 1;
             self.called += 1;
             self.guests.insert(peer, Guest { called: now, opened: None });
@@ -46,23 +46,23 @@ impl Crowd {
     }
 
     fn look_after(&mut self, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         self.make_calls(net);
-        self.core.advance(now);
-        if self.core.phase == RunPhase::Draining {
-            self.core.done(now);
+        self.run.advance(now);
+        if self.run.phase == RunPhase::Draining {
+            self.run.done(now);
         }
-        self.core.wake(net, now);
+        self.run.wake(net, now);
     }
 
     /// All are there: the time of holding begins. Calls count as operations of its beginning.
     fn begin(&mut self, now: Time) {
-        self.core.begin(now);
+        self.run.begin(now);
         for (_, guest) in self.guests.iter() {
             let Some(opened) = guest.opened else { continue };
-            let from = now.after(self.core.plan.warmup);
+            let from = now.after(self.run.plan.warmup);
             let done = from.after(opened.since(guest.called));
-            self.core.record(&Sample { intended: from, sent: from, done, bytes: 0 });
+            self.run.record(&Sample { intended: from, sent: from, done, bytes: 0 });
         }
     }
 }
@@ -73,12 +73,12 @@ impl Service for Crowd {
     }
 
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(guest) = self.guests.get_mut(peer) else { return };
         guest.opened = Some(now);
         self.open += 1;
-        self.core.note_open(self.open, now);
-        if self.core.phase == RunPhase::Opening && self.open == self.core.connections {
+        self.run.note_open(self.open, now);
+        if self.run.phase == RunPhase::Opening && self.open == self.run.connections {
             self.begin(now);
         }
         self.look_after(net);
@@ -93,17 +93,17 @@ impl Service for Crowd {
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(guest) = self.guests.remove(peer) else { return };
         self.called -= 1;
         self.open -= usize::from(guest.opened.is_some());
-        self.retry_at = now.after(self.core.plan.pause());
-        if self.core.phase < RunPhase::Draining {
-            self.core.lost(guest.opened.is_some(), 1, reason, now);
+        self.retry_at = now.after(self.run.plan.pause());
+        if self.run.phase < RunPhase::Draining {
+            self.run.lost(guest.opened.is_some(), 1, reason, now);
         }
         // The target is there as long as it keeps one of the others.
-        if self.core.phase > RunPhase::Opening && self.open > 0 {
-            self.core.note_progress();
+        if self.run.phase > RunPhase::Opening && self.open > 0 {
+            self.run.note_progress();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::core::{Core, RunPhase};
+use super::run_state::{RunPhase, RunState};
 use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
 use crate::bench::measure::fault::Fault;
@@ -36,7 +36,7 @@ struct Doubt {
 
 /// The service that asks on kept connections.
 pub(super) struct Exchange {
-    core: Core,
+    run: RunState,
     script: Script,
     channels: Table<Channel>,
     /// Those with room for a request, in an open loop.
@@ -52,31 +52,31 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(core: Core) -> Exchange {
-        let script = Script::new(core.plan.workload, core.plan.size, core.plan.run);
-        let missing = core.connections;
-        let next_id = (core.thread as u64) << 24;
+    pub(super) fn new(run: RunState) -> Exchange {
+        let script = Script::new(run.plan.workload, run.plan.size, run.plan.id);
+        let missing = run.connections;
+        let next_id = (run.thread as u64) << 24;
         Exchange {
             script,
             channels: Table::default(),
-            free: VecDeque::with_capacity(core.connections),
+            free: VecDeque::with_capacity(run.connections),
             open: 0,
             calling: 0,
             missing,
             retry_at: Time::ZERO,
             next_id,
             scratch: Vec::new(),
-            core,
+            run,
         }
     }
 
     fn make_calls(&mut self, net: &mut Net, now: Time) {
-        if now < self.retry_at || self.core.phase >= RunPhase::Draining {
+        if now < self.retry_at || self.run.phase >= RunPhase::Draining {
             return;
         }
         while self.missing > 0 && self.calling < CALLS_MAX {
-            let Some(peer) = self.core.call(net, self.next_id) else { return };
-            let window = Window::new(self.core.plan.depth);
+            let Some(peer) = self.run.call(net, self.next_id) else { return };
+            let window = Window::new(self.run.plan.depth);
             let channel = Channel {
                 id: self.next_id,
                 window,
@@ -97,9 +97,9 @@ impl Exchange {
         while self
             .channels
             .get(peer)
-            .is_some_and(|channel| channel.has_room(self.core.plan.depth, self.script.apart()))
+            .is_some_and(|channel| channel.has_room(self.run.plan.depth, self.script.apart()))
         {
-            match self.core.next_due(now) {
+            match self.run.next_due(now) {
                 Some(due) => self.send(peer, due, net, now),
                 None => break,
             }
@@ -110,28 +110,28 @@ impl Exchange {
     /// In an open loop: puts `peer` among those that could take a request.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
-        let has_room = channel.has_room(self.core.plan.depth, self.script.apart());
-        if self.core.schedule.is_some() && has_room && !channel.is_free {
+        let has_room = channel.has_room(self.run.plan.depth, self.script.apart());
+        if self.run.schedule.is_some() && has_room && !channel.is_free {
             channel.is_free = true;
             self.free.push_back(peer);
-            self.core.wake_when_due(net);
+            self.run.wake_when_due(net);
         }
     }
 
     /// In an open loop: sends what has become due on those that have room, in turns.
     fn ask_what_is_due(&mut self, net: &mut Net, now: Time) {
-        if self.core.schedule.is_none() {
+        if self.run.schedule.is_none() {
             return;
         }
         while let Some(peer) = self.free.pop_front() {
             let Some(channel) = self.channels.get_mut(peer) else { continue };
             channel.is_free = false;
-            if !channel.has_room(self.core.plan.depth, self.script.apart()) {
+            if !channel.has_room(self.run.plan.depth, self.script.apart()) {
                 continue;
             }
-            match self.core.next_due(now) {
+            match self.run.next_due(now) {
                 Some(due) => {
-                    self.core.note_slip(due, now);
+                    self.run.note_slip(due, now);
                     self.send(peer, due, net, now);
                     self.note_free(peer, net);
                 }
@@ -143,15 +143,15 @@ impl Exchange {
             }
         }
         if !self.free.is_empty() {
-            self.core.wake_when_due(net);
+            self.run.wake_when_due(net);
         }
     }
 
     fn send(&mut self, peer: Peer, due: Time, net: &mut Net, now: Time) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
         let number = channel.window.ask(due, now);
-        self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
-        if self.core.plan.workload.is_datagram() {
+        self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+        if self.run.plan.workload.is_datagram() {
             self.scratch.clear();
             self.script.request(channel.id, number, |piece| self.scratch.extend_from_slice(piece));
             net.send(peer, &self.scratch);
@@ -169,11 +169,11 @@ impl Exchange {
             if channel.window.in_flight() == 0 {
                 let what = format!("got {} bytes that nobody asked for", rest.len());
                 let what = format!("{what}: is this an echo server?");
-                return self.core.wrong(what, now);
+                return self.run.wrong(what, now);
             }
             let (piece, behind) = rest.split_at(rest.len().min(self.script.size() - channel.at));
             if let Err(what) = self.script.check_stream(channel.id, number, channel.at, piece) {
-                return self.core.wrong(what, now);
+                return self.run.wrong(what, now);
             }
             channel.at += piece.len();
             rest = behind;
@@ -183,7 +183,7 @@ impl Exchange {
             channel.at = 0;
             if let Answer::InTime { intended, sent, .. } = channel.window.answer(number) {
                 let bytes = self.script.size();
-                self.core.record(&Sample { intended, sent, done: now, bytes });
+                self.run.record(&Sample { intended, sent, done: now, bytes });
             }
         }
     }
@@ -193,21 +193,21 @@ impl Exchange {
         let Some(channel) = self.channels.get_mut(peer) else { return };
         let number = match self.script.check_datagram(channel.id, &channel.window, input) {
             Ok(number) => number,
-            Err(Misfit::Wrong(what)) => return self.core.wrong(what, now),
-            Err(Misfit::Stray) => return self.core.fault(Fault::Stray, 1, now),
+            Err(Misfit::Wrong(what)) => return self.run.wrong(what, now),
+            Err(Misfit::Stray) => return self.run.fault(Fault::Stray, 1, now),
             Err(Misfit::Doubtful(what)) => return self.doubt(peer, what, false, now),
             Err(Misfit::Foreign(what)) => return self.doubt(peer, what, true, now),
         };
         match channel.window.answer(number) {
             Answer::InTime { intended, sent, overtaken } => {
-                self.core.record(&Sample { intended, sent, done: now, bytes: input.len() });
-                self.core.fault(Fault::Reordered, u64::from(overtaken), now);
+                self.run.record(&Sample { intended, sent, done: now, bytes: input.len() });
+                self.run.fault(Fault::Reordered, u64::from(overtaken), now);
             }
-            Answer::Duplicate => self.core.fault(Fault::Duplicate, 1, now),
-            Answer::Late => self.core.fault(Fault::Late, 1, now),
+            Answer::Duplicate => self.run.fault(Fault::Duplicate, 1, now),
+            Answer::Late => self.run.fault(Fault::Late, 1, now),
             Answer::Unknown => {
                 let what = format!("got an answer to request {number}, which was never sent");
-                return self.core.wrong(what, now);
+                return self.run.wrong(what, now);
             }
         }
         channel.doubt.take_if(|doubt| channel.window.oldest() >= doubt.before);
@@ -219,30 +219,30 @@ impl Exchange {
             let before = channel.window.next();
             channel.doubt.get_or_insert(Doubt { before, what, is_weak });
         }
-        self.core.fault(Fault::Stray, 1, now);
+        self.run.fault(Fault::Stray, 1, now);
     }
 
     /// Gives up what has waited too long: a datagram is lost, a connection is dropped.
     fn expire(&mut self, net: &mut Net, now: Time) {
-        let Some(then) = now.before(self.core.plan.timeout) else { return };
+        let Some(then) = now.before(self.run.plan.timeout) else { return };
         let overdue = |(_, channel): &(Peer, &Channel)| {
             channel.window.waiting_since().is_some_and(|sent| sent < then)
         };
         let late: Vec<Peer> = self.channels.iter().filter(overdue).map(|(peer, _)| peer).collect();
         for peer in late {
             let Some(channel) = self.channels.get_mut(peer) else { continue };
-            if self.core.plan.workload.is_datagram() {
+            if self.run.plan.workload.is_datagram() {
                 let oldest = channel.window.oldest();
                 let doubt = channel.doubt.take_if(|doubt| oldest < doubt.before);
-                if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.core.has_worked()) {
-                    return self.core.wrong(doubt.what, now);
+                if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.run.has_worked()) {
+                    return self.run.wrong(doubt.what, now);
                 }
                 let lost = channel.window.expire(then) as u64;
-                self.core.fault(Fault::Lost, lost, now);
+                self.run.fault(Fault::Lost, lost, now);
                 self.ask(peer, net, now);
             } else {
                 let owed = channel.window.in_flight() as u64;
-                self.core.fault(Fault::Timeout, owed, now);
+                self.run.fault(Fault::Timeout, owed, now);
                 self.forget(peer);
                 net.leave(peer);
             }
@@ -261,25 +261,25 @@ impl Exchange {
     }
 
     fn look_after(&mut self, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         self.ask_what_is_due(net, now);
-        self.core.advance(now);
-        if self.core.looks_at_all(now) {
+        self.run.advance(now);
+        if self.run.looks_at_all(now) {
             self.expire(net, now);
         }
         self.make_calls(net, now);
         let waits = |(_, channel): (Peer, &Channel)| channel.window.in_flight() > 0;
-        if self.core.phase == RunPhase::Draining && !self.channels.iter().any(waits) {
-            self.core.done(now);
+        if self.run.phase == RunPhase::Draining && !self.channels.iter().any(waits) {
+            self.run.done(now);
         }
-        self.core.wake(net, now);
+        self.run.wake(net, now);
     }
 
     fn begin(&mut self, net: &mut Net, now: Time) {
-        self.core.begin(now);
+        self.run.begin(now);
         let everybody: Vec<Peer> = self.channels.iter().map(|(peer, _)| peer).collect();
         for peer in everybody {
-            match self.core.schedule {
+            match self.run.schedule {
                 Some(_) => self.note_free(peer, net),
                 None => self.ask(peer, net, now),
             }
@@ -300,26 +300,26 @@ impl Service for Exchange {
     }
 
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(channel) = self.channels.get_mut(peer) else { return };
         channel.open = true;
         self.calling -= 1;
         self.open += 1;
-        self.core.note_open(self.open, now);
-        match self.core.phase {
-            RunPhase::Opening if self.open == self.core.connections => self.begin(net, now),
+        self.run.note_open(self.open, now);
+        match self.run.phase {
+            RunPhase::Opening if self.open == self.run.connections => self.begin(net, now),
             RunPhase::Opening => self.make_calls(net, now),
             _ => self.ask(peer, net, now),
         }
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let now = self.core.watch.now();
-        match self.core.plan.workload.is_datagram() {
+        let now = self.run.watch.now();
+        match self.run.plan.workload.is_datagram() {
             true => self.take_datagram(peer, input, now),
             false => self.take_stream(peer, input, now),
         }
-        if self.core.phase < RunPhase::Draining {
+        if self.run.phase < RunPhase::Draining {
             self.ask(peer, net, now);
         }
         input.len()
@@ -330,10 +330,10 @@ impl Service for Exchange {
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(channel) = self.forget(peer) else { return };
-        self.core.lost(channel.open, channel.window.in_flight(), reason, now);
-        self.retry_at = now.after(self.core.plan.pause());
+        self.run.lost(channel.open, channel.window.in_flight(), reason, now);
+        self.retry_at = now.after(self.run.plan.pause());
         net.wake_at(self.retry_at);
     }
 

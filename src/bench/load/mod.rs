@@ -2,7 +2,6 @@
 //! whom they ask.
 
 pub(crate) mod budget;
-pub(crate) mod core;
 mod crowd;
 mod exchange;
 mod payload;
@@ -10,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod rate;
 mod room;
 pub(crate) mod run_id;
+pub(crate) mod run_state;
 mod schedule;
 mod script;
 pub(crate) mod target;
@@ -23,19 +23,19 @@ use room::ChatRoom;
 use visit::Visits;
 use workload::Workload;
 
-use self::core::Core;
 use crate::engine::Service;
+use run_state::RunState;
 
 pub(crate) use room::LINE_BYTES_MIN;
 
 /// The service that makes the load which is planned. It begins when an engine takes it in.
-pub(crate) fn service(core: Core) -> Box<dyn Service> {
-    match core.plan.workload {
+pub(crate) fn service(run: RunState) -> Box<dyn Service> {
+    match run.plan.workload {
         Workload::TcpRr | Workload::TcpStream | Workload::UdpRr | Workload::Months => {
-            Box::new(Exchange::new(core))
+            Box::new(Exchange::new(run))
         }
-        Workload::TcpCrr | Workload::TcpCc | Workload::Greet => Box::new(Visits::new(core)),
-        Workload::Chat => Box::new(ChatRoom::new(core)),
-        Workload::Idle => Box::new(Crowd::new(core)),
+        Workload::TcpCrr | Workload::TcpCc | Workload::Greet => Box::new(Visits::new(run)),
+        Workload::Chat => Box::new(ChatRoom::new(run)),
+        Workload::Idle => Box::new(Crowd::new(run)),
     }
 }

@@ -30,7 +30,7 @@ impl Closing {
 #[derive(Clone, Debug)]
 pub(crate) struct RunPlan {
     /// Which run this is; each has its own.
-    pub(crate) run: RunId,
+    pub(crate) id: RunId,
     /// What is done.
     pub(crate) workload: Workload,
     /// Against whom.

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::core::{Core, RunPhase};
 use super::run_id::RunId;
+use super::run_state::{RunPhase, RunState};
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
@@ -45,7 +45,7 @@ struct Said {
 
 /// The service whose connections are the members of one room.
 pub(super) struct ChatRoom {
-    core: Core,
+    run: RunState,
     members: Table<RoomMember>,
     speaker: Option<Peer>,
     called: usize,
@@ -59,10 +59,10 @@ pub(super) struct ChatRoom {
 }
 
 impl ChatRoom {
-    pub(super) fn new(core: Core) -> ChatRoom {
+    pub(super) fn new(run: RunState) -> ChatRoom {
         ChatRoom {
-            said: VecDeque::with_capacity(core.plan.depth),
-            core,
+            said: VecDeque::with_capacity(run.plan.depth),
+            run,
             members: Table::default(),
             speaker: None,
             called: 0,
@@ -75,8 +75,8 @@ impl ChatRoom {
     }
 
     fn make_calls(&mut self, net: &mut Net) {
-        while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
-            let Some(peer) = self.core.call(net, self.called as u64) else { return };
+        while self.called < self.run.connections && self.called - self.open < CALLS_MAX {
+            let Some(peer) = self.run.call(net, self.called as u64) else { return };
             self.called += 1;
             self.members
                 .insert(peer, RoomMember { next: 0, open: false, greeted: false, doubt: None });
@@ -86,19 +86,19 @@ impl ChatRoom {
     /// Says what is due, as far as the depth allows.
     fn speak(&mut self, net: &mut Net, now: Time) {
         let Some(speaker) = self.speaker else { return };
-        while self.said.len() < self.core.plan.depth {
-            let Some(due) = self.core.next_due(now) else { break };
-            if self.core.schedule.is_some() && self.said.is_empty() {
-                self.core.note_slip(due, now);
+        while self.said.len() < self.run.plan.depth {
+            let Some(due) = self.run.next_due(now) else { break };
+            if self.run.schedule.is_some() && self.said.is_empty() {
+                self.run.note_slip(due, now);
             }
             let number = self.first + self.said.len() as u64;
-            write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
+            write_line(&mut self.line, self.run.plan.id, number, self.run.plan.size);
             net.send(speaker, &self.line);
-            self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
+            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
             self.said.push_back(Said { intended: due, sent: now, heard: 0 });
         }
-        if self.said.len() < self.core.plan.depth {
-            self.core.wake_when_due(net);
+        if self.said.len() < self.run.plan.depth {
+            self.run.wake_when_due(net);
         }
     }
 
@@ -106,9 +106,9 @@ impl ChatRoom {
     fn hear(&mut self, peer: Peer, line: &[u8], now: Time) {
         let Some(mark) = find(line, MARK) else { return };
         let text = &line[mark..];
-        let whose = whose(text, self.core.plan.run);
+        let whose = whose(text, self.run.plan.id);
         if whose == Whose::Others {
-            return self.core.fault(Fault::Stray, 1, now);
+            return self.run.fault(Fault::Stray, 1, now);
         }
         if self.speaker == Some(peer) {
             // Some chats tell the speaker too; that is no delivery.
@@ -118,71 +118,71 @@ impl ChatRoom {
         let number = member.next;
         if whose == Whose::Unknown {
             member.doubt = Some(not_heard(peer, number, text));
-            return self.core.fault(Fault::Stray, 1, now);
+            return self.run.fault(Fault::Stray, 1, now);
         }
         (member.next, member.doubt) = (number + 1, None);
-        write_line(&mut self.line, self.core.plan.run, number, self.core.plan.size);
+        write_line(&mut self.line, self.run.plan.id, number, self.run.plan.size);
         if text != &self.line[..self.line.len() - 1] {
-            return self.core.wrong(not_heard(peer, number, text), now);
+            return self.run.wrong(not_heard(peer, number, text), now);
         }
         let index = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
         let Some(said) = self.said.get_mut(index) else {
-            return self.core.wrong(format!("heard line {number} before it was said"), now);
+            return self.run.wrong(format!("heard line {number} before it was said"), now);
         };
         said.heard += 1;
         let (intended, sent, heard) = (said.intended, said.sent, said.heard);
-        self.core.record(&Sample { intended, sent, done: now, bytes: text.len() + 1 });
+        self.run.record(&Sample { intended, sent, done: now, bytes: text.len() + 1 });
         if heard == 1 {
-            self.core.recorder.record_phase(0, intended, now);
+            self.run.recorder.record_phase(0, intended, now);
         }
-        if heard == self.core.connections - 1 {
-            self.core.recorder.record_phase(1, intended, now);
+        if heard == self.run.connections - 1 {
+            self.run.recorder.record_phase(1, intended, now);
         }
-        while self.said.front().is_some_and(|said| said.heard >= self.core.connections - 1) {
+        while self.said.front().is_some_and(|said| said.heard >= self.run.connections - 1) {
             self.said.pop_front();
             self.first += 1;
         }
     }
 
     fn begin_if_complete(&mut self, net: &mut Net, now: Time) {
-        let everybody = self.core.connections;
+        let everybody = self.run.connections;
         let settled = now.since(self.last_open) >= SETTLE;
-        if self.core.phase == RunPhase::Opening
+        if self.run.phase == RunPhase::Opening
             && self.open == everybody
             && (self.greeted == everybody || settled)
         {
             self.speaker = self.members.iter().map(|(peer, _)| peer).next();
-            self.core.begin(now);
+            self.run.begin(now);
             self.speak(net, now);
         }
     }
 
     fn look_after(&mut self, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         self.speak(net, now);
-        self.core.advance(now);
+        self.run.advance(now);
         self.make_calls(net);
         self.begin_if_complete(net, now);
         self.expire(now);
-        if self.core.phase == RunPhase::Draining && self.said.is_empty() {
-            self.core.done(now);
+        if self.run.phase == RunPhase::Draining && self.said.is_empty() {
+            self.run.done(now);
         }
-        self.core.wake(net, now);
+        self.run.wake(net, now);
     }
 
     /// A line that somebody has not heard in time: the order of what follows is lost as well.
     fn expire(&mut self, now: Time) {
         let Some(said) = self.said.front() else { return };
-        if now.since(said.sent) > self.core.plan.timeout {
+        if now.since(said.sent) > self.run.plan.timeout {
             let has_not_heard = |member: &RoomMember| member.next <= self.first;
             let mut doubts = self.members.iter().filter(|(_, member)| has_not_heard(member));
             if let Some(what) = doubts.find_map(|(_, member)| member.doubt.clone()) {
-                return self.core.wrong(what, now);
+                return self.run.wrong(what, now);
             }
-            let missing = (self.core.connections - 1).saturating_sub(said.heard) as u64;
-            self.core.fault(Fault::Timeout, missing, now);
+            let missing = (self.run.connections - 1).saturating_sub(said.heard) as u64;
+            self.run.fault(Fault::Timeout, missing, now);
             let what = format!("{missing} members have not heard line {}", self.first);
-            self.core.end(Abort::Vanished(what), now);
+            self.run.end(Abort::Vanished(what), now);
         }
     }
 }
@@ -248,14 +248,14 @@ impl Service for ChatRoom {
         if let Some(member) = self.members.get_mut(peer) {
             member.open = true;
             self.open += 1;
-            self.last_open = self.core.watch.now();
-            self.core.note_open(self.open, self.last_open);
+            self.last_open = self.run.watch.now();
+            self.run.note_open(self.open, self.last_open);
             self.make_calls(net);
         }
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         if let Some(member) = self.members.get_mut(peer).filter(|member| !member.greeted) {
             member.greeted = true;
             self.greeted += 1;
@@ -276,16 +276,16 @@ impl Service for ChatRoom {
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(member) = self.members.remove(peer) else { return };
-        self.core.lost(member.open, self.said.len(), reason, now);
+        self.run.lost(member.open, self.said.len(), reason, now);
         let what = format!("member {peer} was lost: {reason}");
-        let abort = match self.core.recorder.operations {
+        let abort = match self.run.recorder.operations {
             0 => Abort::Failed(what),
             _ => Abort::Vanished(what),
         };
-        if self.core.phase < RunPhase::Draining {
-            self.core.end(abort, now);
+        if self.run.phase < RunPhase::Draining {
+            self.run.end(abort, now);
         }
     }
 

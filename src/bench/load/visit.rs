@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::core::{Core, RunPhase};
+use super::run_state::{RunPhase, RunState};
 use super::script::Script;
 use super::workload::Workload;
 use crate::bench::measure::fault::Fault;
@@ -26,10 +26,10 @@ struct Visit {
 
 /// The service that makes a connection for each operation.
 pub(super) struct Visits {
-    core: Core,
+    run: RunState,
     script: Script,
     visits: Table<Visit>,
-    /// Visits under way; at most `core.connections`.
+    /// Visits under way; at most `run.connections`.
     under_way: usize,
     next_id: u64,
     retry_at: Time,
@@ -39,16 +39,16 @@ pub(super) struct Visits {
 }
 
 impl Visits {
-    pub(super) fn new(core: Core) -> Visits {
+    pub(super) fn new(run: RunState) -> Visits {
         Visits {
-            script: Script::new(core.plan.workload, core.plan.size, core.plan.run),
+            script: Script::new(run.plan.workload, run.plan.size, run.plan.id),
             visits: Table::default(),
             under_way: 0,
-            next_id: (core.thread as u64) << 24,
+            next_id: (run.thread as u64) << 24,
             retry_at: Time::ZERO,
             greeting: Vec::new(),
             names_port: None,
-            core,
+            run,
         }
     }
 
@@ -58,12 +58,12 @@ impl Visits {
         if now < self.retry_at {
             return net.wake_at(self.retry_at);
         }
-        while self.under_way < self.core.connections {
-            let Some(due) = self.core.next_due(now) else { break };
-            if self.core.schedule.is_some() && was_free {
-                self.core.note_slip(due, now);
+        while self.under_way < self.run.connections {
+            let Some(due) = self.run.next_due(now) else { break };
+            if self.run.schedule.is_some() && was_free {
+                self.run.note_slip(due, now);
             }
-            let Some(peer) = self.core.call(net, self.next_id) else { return };
+            let Some(peer) = self.run.call(net, self.next_id) else { return };
             let visit = Visit {
                 id: self.next_id,
                 intended: due,
@@ -74,12 +74,12 @@ impl Visits {
                 is_over: false,
             };
             self.visits.insert(peer, visit);
-            self.core.recorder.sent += u64::from(self.core.recorder.counts(due));
+            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
             self.next_id += 1;
             self.under_way += 1;
         }
-        if self.under_way < self.core.connections {
-            self.core.wake_when_due(net);
+        if self.under_way < self.run.connections {
+            self.run.wake_when_due(net);
         }
     }
 
@@ -88,16 +88,16 @@ impl Visits {
         let Some(visit) = self.visits.get_mut(peer) else { return };
         visit.is_over = true;
         let (intended, sent) = (visit.intended, visit.called);
-        let whole = self.core.plan.workload.phases().len() - 1;
-        self.core.recorder.record_phase(whole, sent, now);
-        self.core.record(&Sample { intended, sent, done: now, bytes: visit.got });
+        let whole = self.run.plan.workload.phases().len() - 1;
+        self.run.recorder.record_phase(whole, sent, now);
+        self.run.record(&Sample { intended, sent, done: now, bytes: visit.got });
         net.leave(peer);
     }
 
     fn take_echo(&mut self, peer: Peer, input: &[u8], net: &mut Net, now: Time) {
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
         if let Err(what) = self.script.check_stream(visit.id, 0, visit.got, input) {
-            return self.core.wrong(what, now);
+            return self.run.wrong(what, now);
         }
         visit.got += input.len();
         if visit.got == self.script.size() {
@@ -116,17 +116,17 @@ impl Visits {
         }
         self.greeting.clear();
         match write_greeting(&mut self.greeting, local) {
-            Ok(()) if self.core.plan.own_greeting => {
+            Ok(()) if self.run.plan.own_greeting => {
                 if rest != self.greeting {
                     let got = String::from_utf8_lossy(rest).into_owned();
-                    return self.core.wrong(format!("{local} was greeted with {got:?}"), now);
+                    return self.run.wrong(format!("{local} was greeted with {got:?}"), now);
                 }
             }
             _ => {
                 let names_it = names_port(rest, local.port());
                 if *self.names_port.get_or_insert(names_it) && !names_it {
                     let got = String::from_utf8_lossy(rest).into_owned();
-                    return self.core.wrong(format!("{local} was greeted with {got:?}"), now);
+                    return self.run.wrong(format!("{local} was greeted with {got:?}"), now);
                 }
             }
         }
@@ -135,7 +135,7 @@ impl Visits {
 
     /// Gives up visits that take too long.
     fn expire(&mut self, net: &mut Net, now: Time) {
-        let Some(then) = now.before(self.core.plan.timeout) else { return };
+        let Some(then) = now.before(self.run.plan.timeout) else { return };
         let overdue = |(_, visit): &(Peer, &Visit)| !visit.is_over && visit.called < then;
         let late: Vec<_> = self.visits.iter().filter(overdue).map(|(peer, _)| peer).collect();
         for peer in late {
@@ -145,25 +145,25 @@ impl Visits {
                 Some(_) => Fault::Timeout,
                 None => Fault::ConnectTimeout,
             };
-            self.core.fault(fault, 1, now);
+            self.run.fault(fault, 1, now);
             net.leave(peer);
         }
     }
 
     fn look_after(&mut self, net: &mut Net) {
-        let now = self.core.watch.now();
-        if self.core.phase == RunPhase::Opening {
-            self.core.begin(now);
+        let now = self.run.watch.now();
+        if self.run.phase == RunPhase::Opening {
+            self.run.begin(now);
         }
         self.go(net, now, true);
-        self.core.advance(now);
-        if self.core.looks_at_all(now) {
+        self.run.advance(now);
+        if self.run.looks_at_all(now) {
             self.expire(net, now);
         }
-        if self.core.phase == RunPhase::Draining && self.under_way == 0 {
-            self.core.done(now);
+        if self.run.phase == RunPhase::Draining && self.under_way == 0 {
+            self.run.done(now);
         }
-        self.core.wake(net, now);
+        self.run.wake(net, now);
     }
 }
 
@@ -184,12 +184,12 @@ impl Service for Visits {
     }
 
     fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
         visit.local = Some(arrival.local);
         let (id, called) = (visit.id, visit.called);
-        self.core.recorder.record_phase(0, called, now);
-        match self.core.plan.workload {
+        self.run.recorder.record_phase(0, called, now);
+        match self.run.plan.workload {
             Workload::TcpCc => self.accomplish(peer, net, now),
             Workload::TcpCrr => self.script.request(id, 0, |piece| net.send(peer, piece)),
             _ => {}
@@ -197,16 +197,16 @@ impl Service for Visits {
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(visit) = self.visits.get_mut(peer) else { return input.len() };
         if visit.first_byte.is_none() {
             visit.first_byte = Some(now);
             let called = visit.called;
-            self.core.recorder.record_phase(1, called, now);
+            self.run.recorder.record_phase(1, called, now);
         }
-        match self.core.plan.workload {
+        match self.run.plan.workload {
             Workload::Greet if input.len() > GREETING_BYTES_MAX => {
-                self.core.wrong("got a greeting that has no end".into(), now);
+                self.run.wrong("got a greeting that has no end".into(), now);
                 input.len()
             }
             // The engine keeps it until it is whole.
@@ -219,22 +219,22 @@ impl Service for Visits {
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
-        let now = self.core.watch.now();
-        if self.core.plan.workload == Workload::Greet {
+        let now = self.run.watch.now();
+        if self.run.plan.workload == Workload::Greet {
             self.take_greeting(peer, rest, net, now);
         }
         net.leave(peer);
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
-        let now = self.core.watch.now();
+        let now = self.run.watch.now();
         let Some(visit) = self.visits.remove(peer) else { return };
         self.under_way -= 1;
         if !visit.is_over {
-            self.core.lost(visit.local.is_some(), 1, reason, now);
-            self.retry_at = now.after(self.core.plan.pause());
+            self.run.lost(visit.local.is_some(), 1, reason, now);
+            self.retry_at = now.after(self.run.plan.pause());
         }
-        if self.core.phase < RunPhase::Draining {
+        if self.run.phase < RunPhase::Draining {
             self.go(net, now, false);
         }
     }

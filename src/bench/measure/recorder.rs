@@ -191,7 +191,7 @@ impl Recorder {
 
     /// The slices that are over, from number `first` on.
     pub(crate) fn summaries(&self, first: usize) -> impl Iterator<Item = SliceSummary> {
-        self.slices[first..].iter().map(|slice| SliceSummary {
+        self.slices.iter().skip(first).map(|slice| SliceSummary {
             length: self.slice,
             operations: slice.operations,
             failures: slice.failures,

@@ -114,7 +114,7 @@ impl Invocation<'_> {
     ) -> Result<(Report, Measurement), Failure> {
         loop {
             plan.remote = target.address();
-            plan.run = RunId::random();
+            plan.id = RunId::random();
             check_budget(plan).map_err(Failure::Failed)?;
             let measurement = self.run_once(plan, target)?;
             let has_failed = match &measurement.abort {

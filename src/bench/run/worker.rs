@@ -9,8 +9,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use crate::bench::load;
-use crate::bench::load::core::{Core, Supervision};
 use crate::bench::load::plan::RunPlan;
+use crate::bench::load::run_state::{RunState, Supervision};
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::recorder::SliceSummary;
 use crate::bench::measure::usage::{UsageMeter, resident_bytes};
@@ -110,9 +110,9 @@ impl Worker {
             meter: UsageMeter::new(self.server),
             result: Rc::clone(&result),
         };
-        let core = Core::new(&self.plan, reactor.watch(), self.thread, supervision);
+        let run = RunState::new(&self.plan, reactor.watch(), self.thread, supervision);
         let quota = Quota { queue_hard: usize::MAX, ..Quota::default() };
-        reactor.engine().add_service("bench", quota, load::service(core));
+        reactor.engine().add_service("bench", quota, load::service(run));
         while result.get().is_none() {
             reactor.turn().map_err(|error| format!("polling: {error}"))?;
         }

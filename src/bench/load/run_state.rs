@@ -58,7 +58,7 @@ pub(crate) struct Supervision {
 }
 
 /// The state that each workload has, whatever it asks.
-pub(crate) struct Core {
+pub(crate) struct RunState {
     pub(super) plan: Arc<RunPlan>,
     pub(super) watch: Watch,
     pub(super) recorder: Recorder,
@@ -83,15 +83,15 @@ pub(crate) struct Core {
     slices_sent: usize,
 }
 
-impl Core {
+impl RunState {
     pub(crate) fn new(
         plan: &Arc<RunPlan>,
         watch: Watch,
         thread: usize,
         supervision: Supervision,
-    ) -> Core {
+    ) -> RunState {
         let phases = plan.workload.phases();
-        Core {
+        RunState {
             recorder: Recorder::new(plan.duration, plan.rate.is_some(), phases),
             plan: Arc::clone(plan),
             watch,
@@ -141,6 +141,9 @@ impl Core {
     pub(super) fn advance(&mut self, now: Time) {
         if self.supervision.stop.load(Ordering::Relaxed) {
             self.end(Abort::Interrupted, now);
+        }
+        if self.phase == RunPhase::Done {
+            return;
         }
         self.send_slices();
         self.advance_opening(now);
