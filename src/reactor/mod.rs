@@ -181,8 +181,14 @@ impl Reactor {
         self.driver.engine().now()
     }
 
-    /// Accepts from `listener` for the service with that number.
+    /// Accepts from `listener` for the service with that number. One from [`listen`] has the
+    /// options that suit a server; it need not be one of those.
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll it.
     pub fn add_listener(&mut self, listener: TcpListener, service: usize) -> io::Result<()> {
+        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
+        listener.set_nonblocking(true)?;
         let mut listener = Listener::new(mio::net::TcpListener::from_std(listener), service)?;
         let entry = self.listeners.vacant_entry();
         let token = Source::Listener(entry.key()).token();
@@ -197,7 +203,11 @@ impl Reactor {
         self.responders.len() - 1
     }
 
-    /// Answers what comes to `socket` through the responder with that number.
+    /// Answers what comes to `socket` through the responder with that number. It may be one from
+    /// [`bind_datagrams`] or any other.
+    ///
+    /// # Errors
+    /// If the kernel refuses an option that is needed, or to poll it.
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
         let socket = mio::net::UdpSocket::from_std(socket);
@@ -278,5 +288,24 @@ impl Reactor {
 fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
     if !std::mem::replace(queued, true) {
         ready.push_back(source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::fs::{OFlags, fcntl_getfl};
+
+    use super::*;
+
+    #[test]
+    fn a_listener_of_std_does_not_block_the_loop() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let twin = listener.try_clone().unwrap();
+        assert!(!fcntl_getfl(&twin).unwrap().contains(OFlags::NONBLOCK));
+        let mut reactor = Reactor::new(Limits::default()).unwrap();
+        reactor.add_listener(listener, 0).unwrap();
+        assert!(fcntl_getfl(&twin).unwrap().contains(OFlags::NONBLOCK));
     }
 }
