@@ -34,8 +34,8 @@
 //! ```no_run
 //! use std::io;
 //! use std::time::Duration;
-//! use cooee::engine::{Arrival, Net, Peer, Reason, Service, Table};
-//! use cooee::engine::{Limits, Quota};
+//!
+//! use cooee::engine::{Arrival, Limits, Net, Peer, Quota, Reason, Service, Table};
 //! use cooee::reactor::{Families, Listening, Reactor, listen};
 //!
 //! #[derive(Default)]
@@ -184,9 +184,9 @@
 //!
 //! # Inside
 //!
-//! Uses go one way: `engine` <- `guards`, `services` and `reactor` <- `server`, `client` <- `cli`.
-//! Only `reactor` names mio; `engine`, `guards` and `services` know no socket and no clock.
-//! ARCHITECTURE.md has the whole house. The log goes to the crate `log`.
+//! Uses go one way: `engine` <- `rate` <- `guards`, `services` and `reactor` <- `server`, `client`
+//! <- `cli`. Only `reactor` names mio; `engine`, `rate`, `guards` and `services` know no socket and
+//! no clock. ARCHITECTURE.md has the whole house. The log goes to the crate `log`.
 // One place has an argument for it: `reactor/uring/mod.rs`.
 #![deny(unsafe_code)]
 
@@ -198,6 +198,7 @@ pub mod endpoint;
 pub mod engine;
 pub mod guards;
 pub mod outlet;
+pub mod rate;
 pub mod reactor;
 pub mod server;
 pub mod services;

@@ -58,9 +58,6 @@ pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use time::Time;
 pub use turn::{Driver, Outcome, Outgoing, Read, Readiness, Sockets, Standing, Write};
 
-/// What accepting a connection costs, in units of `Net::spend`.
-const ACCEPT_UNITS: usize = 8 * 1024;
-
 /// A service and what it has answered once for all.
 struct Registered {
     name: &'static str,
@@ -173,8 +170,6 @@ impl Engine {
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
         core.metrics.opened += 1;
-        core.cost.begin_share();
-        core.cost.spend(ACCEPT_UNITS, &core.limits);
         let (name, remote) = (self.services[service].name, arrival.remote);
         let line = format_args!("{peer} {name} connection established with {remote}");
         self.remark(log::Level::Info, line);

@@ -32,7 +32,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
 use crate::engine::{Driver, Engine, Limits, Responder, Time};
-use crate::guards::{Guards, Letterbox, Policy};
+use crate::guards::{DatagramGuard, Guards, Policy};
 use clock::Clock;
 use input::Input;
 use kernel::Kernel;
@@ -77,7 +77,7 @@ pub struct Reactor {
     listeners: Slab<Listener>,
     datagrams: Slab<Datagrams>,
     responders: Vec<Box<dyn Responder>>,
-    letterbox: Letterbox,
+    datagram_guard: DatagramGuard,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
     /// When it was looked up which broadcast addresses there are.
@@ -115,7 +115,7 @@ impl Reactor {
     pub fn new(limits: Limits) -> io::Result<Reactor> {
         let guards = Guards::new(&Policy::default(), limits.connections);
         let poll = Poll::new()?;
-        let kernel = Kernel::new(poll.registry().try_clone()?, guards.door);
+        let kernel = Kernel::new(poll.registry().try_clone()?, guards.connections);
         Ok(Reactor {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -124,7 +124,7 @@ impl Reactor {
             listeners: Slab::new(),
             datagrams: Slab::new(),
             responders: Vec::new(),
-            letterbox: guards.letterbox,
+            datagram_guard: guards.datagrams,
             tray: None,
             networks_known: None,
             ready: VecDeque::new(),
@@ -148,8 +148,8 @@ impl Reactor {
 
     /// Guards what is added from now on, in the place of the default guards.
     pub fn guard(&mut self, guards: Guards) {
-        self.driver.sockets_mut().door = guards.door;
-        self.letterbox = guards.letterbox;
+        self.driver.sockets_mut().guard = guards.connections;
+        self.datagram_guard = guards.datagrams;
     }
 
     /// Keeps asking for events for so long after each before it sleeps. Answers come sooner, for
@@ -214,7 +214,7 @@ impl Reactor {
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
-        self.letterbox.opened(datagrams.port());
+        self.datagram_guard.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }

@@ -19,6 +19,7 @@ impl World {
         let open = facts.opened - facts.closed;
         assert_eq!((metrics.opened, metrics.closed), (facts.opened, facts.closed), "oracle 2");
         assert_eq!(engine.connections() as u64, open, "oracle 1: a slot leaked");
+        assert!(engine.connections() <= facts.limits.connections, "oracle 5: too many");
         assert_eq!(engine.buffered().1, 0, "oracle 4: an idle connection owns buffers");
         let (held, most) = (engine.held(), facts.limits.buffered);
         assert!(held <= most, "oracle 5: {held} bytes wait, and {most} may");
