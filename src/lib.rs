@@ -172,7 +172,7 @@
 //! - What goes wrong with one peer ends at that peer, and its service is told why:
 //!   [`Reason`](engine::Reason).
 //!
-//! # What is not
+//! # What is not promised
 //!
 //! - The library exists for the program and its tests: its interface may change with any version.
 //! - That a peer has read what the kernel has taken. Only an answer of its own says so.

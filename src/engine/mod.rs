@@ -6,7 +6,7 @@
 //! - *You write a protocol.* It is a [`Service`] (streams) or a [`Responder`] (datagrams). All it
 //!   can do is in [`Net`]; [`Peer`] names a connection, [`Table`] holds what you keep about each,
 //!   [`Reason`] says how one ended. [`Quota`] and [`Limits`] bound it, [`stage::Stage`] tests it.
-//!   The front page of the crate has a whole one.
+//!   The [front page](crate) has a whole one.
 //! - *You own a loop.* [`Driver`] is the whole of the engine: one turn after the other, over
 //!   whatever implements [`Sockets`]. The reactor gives it the kernel's, the simulator in `tests/`
 //!   scripted ones, a stage buffers in memory.

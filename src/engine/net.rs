@@ -80,7 +80,7 @@ impl Net<'_> {
 
     /// Closes `peer` once all that is queued for it is out: FIN, then what still comes is discarded
     /// until its own FIN, for at most [`Limits::linger`](super::Limits::linger), so that no RST
-    /// destroys what it has not read yet (RFC 9293, section 3.10.4). Then `closed` is told.
+    /// destroys what it has not read yet (RFC 9293, section 3.6.1). Then `closed` is told.
     pub fn close(&mut self, peer: Peer) {
         self.core.close(peer, Reason::Done);
     }

@@ -50,8 +50,8 @@ pub trait Service {
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize;
 
     /// The peer has sent its FIN: nothing more will come. `rest` is what `received` left unused.
-    /// The peer may still be listening (a half-closed connection, RFC 9293, section 3.6): send what
-    /// is owed, and `close` when that is all; without that it stays open.
+    /// The peer may still be listening (RFC 9293, section 3.6.1, half-closed connections): send
+    /// what is owed, and `close` when that is all; without that it stays open.
     fn finished(&mut self, peer: Peer, _rest: &[u8], net: &mut Net) {
         net.close(peer);
     }
@@ -70,8 +70,8 @@ pub trait Service {
     /// The operator closes `peer`: the moment for a last word to it, behind what is queued.
     fn kicked(&mut self, _peer: Peer, _net: &mut Net) {}
 
-    /// The connection is over. Nothing can be sent to it any more; to its like, yes. For a call
-    /// that never got through this is all that is told.
+    /// The connection is over, and nothing can be sent to it any more; others may be told of it.
+    /// For a call that never got through this is all that is told.
     fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}
 
     /// All places are taken and somebody new waits: closes one peer that has the least claim to its
@@ -102,8 +102,8 @@ pub trait Responder {
     /// whatever another server may have sent.
     ///
     /// Not everything gets here, and not every reply leaves: the reactor's
-    /// [`Letterbox`](crate::guards::Letterbox) passes over ports below 1024 and our own, and limits
-    /// the rate; and this is UDP. A reply that no datagram can hold is not sent.
+    /// [`DatagramGuard`](crate::guards::DatagramGuard) passes over ports below 1024 and our own,
+    /// and limits the rate; and this is UDP. A reply that no datagram can hold is not sent.
     fn answer<'a>(&'a mut self, from: SocketAddr, payload: &'a [u8]) -> Option<Reply<'a>>;
 }
 
