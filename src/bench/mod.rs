@@ -6,72 +6,25 @@
 //! are its forms.
 
 mod args;
-mod budget;
-mod compare;
-mod core;
-mod crowd;
-mod exchange;
-mod fault;
+mod failure;
+pub mod figures;
 mod flags;
-mod interruption;
-mod latency;
-mod output;
-mod payload;
-mod plan;
-mod plots;
-mod progress;
-mod recorder;
-mod repeats;
+mod load;
+mod measure;
 mod report;
-mod report_html;
-mod report_json;
-mod report_table;
-mod room;
-mod run_id;
-mod schedule;
-mod script;
-mod search;
-mod session;
-mod statistics;
-mod target;
-mod usage;
-mod visit;
-mod window;
-mod worker;
-mod workload;
+mod run;
 
 use std::path::Path;
 
-use compare::compare;
-use output::{Output, print};
-use report::Report;
-use session::Session;
-use target::Target;
+use load::target::{Target, check_sources};
+use report::compare::compare;
+use report::output::{Output, print};
+use report::{Report, html, json, table};
+use run::invocation::Invocation;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
-
-/// Why nothing came of it.
-#[derive(Debug)]
-pub enum Failure {
-    /// It was asked wrongly.
-    Usage(String),
-    /// It could not be done.
-    Failed(String),
-    /// It was measured, or compared, and is not good enough.
-    NotGoodEnough(String),
-    /// That signal came; what was measured until then has been told.
-    Signal(i32),
-}
-
-impl Failure {
-    /// In words.
-    fn into_words(self) -> String {
-        match self {
-            Failure::Usage(what) | Failure::Failed(what) | Failure::NotGoodEnough(what) => what,
-            Failure::Signal(signal) => format!("ended by signal {signal}"),
-        }
-    }
-}
+pub use failure::Failure;
+pub use report::plot;
 
 /// Does what `args` ask for, and prints it.
 ///
@@ -83,17 +36,26 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     flags::check(args).map_err(Failure::Usage)?;
     // Until here a signal ends the process, as it must while a name is resolved.
-    let named = Target::named(args)?;
+    let named = named_target(args)?;
     let outputs = Outputs::open(args)?;
-    let mut session = Session::new(args, named).map_err(Failure::Failed)?;
-    let measured = session.measure();
-    let (reports, signal) = session.end();
+    let mut invocation = Invocation::new(args, named).map_err(Failure::Failed)?;
+    let measured = invocation.measure();
+    let (reports, signal) = invocation.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
         true => outputs.publish(&reports, args.workload.is_none()),
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
+}
+
+/// The server that the user has named, if any, to be called from where the user says.
+fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    let sources = args.sources().map_err(Failure::Usage)?;
+    match (args.workload, &args.endpoint) {
+        (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
+        _ => check_sources(&sources).map(|()| None),
+    }
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.
@@ -132,13 +94,13 @@ impl Outputs {
     /// Writes everything that can be written, what people look at first.
     fn publish(self, reports: &[Report], is_set: bool) -> Result<(), String> {
         let shown = match reports {
-            _ if self.json_on_stdout => report_json::write(reports),
-            [only] if !is_set => report_table::whole(only),
-            several => report_table::several(several),
+            _ if self.json_on_stdout => json::write(reports),
+            [only] if !is_set => table::whole(only),
+            several => table::several(several),
         };
         let mut done = vec![print(&shown)];
-        done.extend(self.json.map(|json| json.write(&report_json::write(reports))));
-        done.extend(self.html.map(|html| html.write(&report_html::page(reports))));
+        done.extend(self.json.map(|json| json.write(&json::write(reports))));
+        done.extend(self.html.map(|html| html.write(&html::page(reports))));
         all(done)
     }
 }
@@ -157,13 +119,13 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
         let what = "--html names one of the results: the page would take its place";
         return Err(Failure::Usage(what.into()));
     }
-    let read = |path: &Path| report_json::read(path).map_err(Failure::Failed);
+    let read = |path: &Path| json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
     let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
         let both: Vec<Report> = before.into_iter().chain(after).collect();
-        let page = report_html::page(&both);
+        let page = html::page(&both);
         told.push(Output::open("--html", path).and_then(|output| output.write(&page)));
     }
     let done = match found.excesses.is_empty() {

@@ -57,6 +57,8 @@ mod signals;
 #[cfg_attr(not(target_os = "linux"), path = "no_sock_diag.rs")]
 mod sock_diag;
 mod sockets;
+#[cfg_attr(not(target_os = "linux"), path = "no_timerfd.rs")]
+mod timerfd;
 mod token;
 mod udp;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "uring/none.rs")]
@@ -149,7 +151,7 @@ pub struct Reactor {
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
     /// Wakes up more precisely than the poll does.
-    alarm: Option<alarm::Alarm>,
+    timer: Option<timerfd::Timer>,
 }
 
 impl Reactor {
@@ -189,7 +191,7 @@ impl Reactor {
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,
-            alarm: None,
+            timer: None,
         })
     }
 

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::Offer;
+use super::{Offer, Settings};
 use crate::engine::{Arrival, Net, Peer, Service};
 
 /// This service in the table of services.
@@ -19,13 +19,7 @@ pub const OFFER: Offer = Offer {
     idle: None,
     fans_out: false,
     single_process: false,
-    stream: Some(|settings| {
-        Box::new(Greet {
-            template: settings.greeting.clone(),
-            host_name: settings.host_name.clone(),
-            greeting: Vec::new(),
-        })
-    }),
+    stream: Some(|settings| Box::new(Greet::new(settings))),
     datagram: None,
 };
 
@@ -49,6 +43,12 @@ impl Service for Greet {
 }
 
 impl Greet {
+    /// Greets as `settings` say.
+    pub fn new(settings: &Settings) -> Greet {
+        let (template, host_name) = (settings.greeting.clone(), settings.host_name.clone());
+        Greet { template, host_name, greeting: Vec::new() }
+    }
+
     fn compose(&mut self, peer: Peer, arrival: &Arrival, seconds: u64) -> &[u8] {
         self.greeting.clear();
         for part in &self.template.parts {

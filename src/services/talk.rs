@@ -320,7 +320,12 @@ impl Talk {
     fn watch(&mut self, peer: Peer, net: &mut Net) {
         let Some(conversation) = self.conversations.get_mut(peer) else { return };
         if !conversation.watched && self.quiet.len() >= UNFINISHED_MAX {
-            return self.take_unfinished(peer, MessageEnd::Silence, net);
+            // What follows soon is the rest of it, unless this is a goodbye.
+            let end = match is_bye(&conversation.unfinished) {
+                true => MessageEnd::Silence,
+                false => MessageEnd::Cut,
+            };
+            return self.take_unfinished(peer, end, net);
         }
         if !conversation.unfinished.is_empty() && !conversation.watched {
             conversation.watched = true;
@@ -340,7 +345,7 @@ impl Talk {
         conversation.line_ending = match end {
             MessageEnd::Line(line_ending) => line_ending,
             MessageEnd::Silence => LineEnding::Bare,
-            MessageEnd::Input | MessageEnd::Length => conversation.line_ending,
+            MessageEnd::Input | MessageEnd::Cut => conversation.line_ending,
         };
         let text = without_padding(text);
         if text.is_empty() && before.was_a_guess() {
@@ -349,7 +354,7 @@ impl Talk {
         }
         self.show(peer, text, net);
         // A piece of a long text that happens to read like a goodbye is none.
-        if is_bye(text) && before != MessageEnd::Length && end != MessageEnd::Length {
+        if is_bye(text) && before != MessageEnd::Cut && end != MessageEnd::Cut {
             net.close(peer);
             return false;
         }

@@ -3,7 +3,6 @@
 mod limits;
 mod model;
 
-
 use super::replies::LISTED;
 use super::*;
 use crate::engine::stage::{Stage, assert_cuts_change_nothing};

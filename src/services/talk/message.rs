@@ -35,19 +35,20 @@ pub(super) enum MessageEnd {
     Silence,
     /// The end of all that the client says, which does not tell how it ends lines.
     Input,
-    /// Its length: it is a piece of a longer one, and what follows is the rest of that.
-    Length,
+    /// Nothing: it was cut, because it grew too long or too many clients have unfinished text. What
+    /// follows is the rest of it.
+    Cut,
 }
 
 impl MessageEnd {
     /// Whether a newline may still follow that belongs to it.
     pub(super) fn was_a_guess(self) -> bool {
-        matches!(self, MessageEnd::Silence | MessageEnd::Length)
+        matches!(self, MessageEnd::Silence | MessageEnd::Cut)
     }
 
     /// Nothing has followed for a while: what comes now is not the rest of it.
     pub(super) fn silence_followed(&mut self) {
-        if *self == MessageEnd::Length {
+        if *self == MessageEnd::Cut {
             *self = MessageEnd::Silence;
         }
     }
@@ -70,7 +71,7 @@ pub(super) fn next_message(text: &[u8]) -> Option<(&[u8], MessageEnd, usize)> {
         None if head.len() < most => None,
         None => {
             let piece = &head[..whole_characters(&head[..MESSAGE_BYTES_MAX])];
-            Some((piece, MessageEnd::Length, piece.len()))
+            Some((piece, MessageEnd::Cut, piece.len()))
         }
     }
 }
@@ -103,7 +104,7 @@ mod tests {
         let (piece, end, used) = next_message(longer.as_bytes()).unwrap();
         assert_eq!(
             (piece.len(), end, used),
-            (MESSAGE_BYTES_MAX, MessageEnd::Length, MESSAGE_BYTES_MAX)
+            (MESSAGE_BYTES_MAX, MessageEnd::Cut, MESSAGE_BYTES_MAX)
         );
     }
 

@@ -36,6 +36,21 @@ fn no_more_than_so_many_unfinished_messages_are_kept() {
 }
 
 #[test]
+fn the_rest_of_a_line_is_no_goodbye_among_many_either() {
+    let mut stage = stage();
+    for _ in 0..UNFINISHED_MAX {
+        let other = stage.join();
+        stage.say(other, "unfinished");
+    }
+    let peer = stage.join();
+    stage.say(peer, "So I said: ");
+    stage.say(peer, "BYE\n");
+    assert!(!stage.is_over(peer));
+    stage.say(peer, "BYE");
+    assert!(stage.is_over(peer));
+}
+
+#[test]
 fn a_line_is_a_message_at_once_and_is_answered_in_its_own_framing() {
     let mut stage = stage();
     for ending in ["\n", "\r\n"] {

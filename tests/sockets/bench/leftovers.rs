@@ -241,6 +241,22 @@ fn a_disk_that_is_full_costs_nothing_but_what_was_to_go_there() {
 }
 
 #[test]
+fn a_result_that_goes_where_the_table_goes_does_not_take_its_place() {
+    let folder = Folder::new("stdout");
+    let path = folder.0.join("both");
+    for name in ["/dev/stdout", path.to_str().unwrap()] {
+        let words = [&["tcp_rr", "-c", "1", "--json", name], &SHORT[..]].concat();
+        let file = std::fs::File::create(&path).unwrap();
+        let status = command(&words).stdout(file).status().unwrap();
+        assert_eq!(status.code(), Some(0), "{name}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (table, result) = text.split_once("\n{").unwrap_or_else(|| panic!("{name}: {text}"));
+        assert!(table.contains("latency in us"), "{name}: {text}");
+        assert_valid(&serde_json::from_str(&format!("{{{result}")).unwrap());
+    }
+}
+
+#[test]
 fn all_addresses_of_a_name_are_called_and_the_one_that_answers_is_told() {
     let server = tcp(|stream| echo(stream, |_, _, _| {}));
     let datagrams = udp(|socket, from, bytes| drop(socket.send_to(bytes, from)));

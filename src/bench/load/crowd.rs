@@ -1,0 +1,113 @@
+//! Many connections that do nothing: whether they are taken, whether they are kept, what they
+//! cost.
+
+use super::core::{Core, RunPhase};
+use crate::bench::measure::recorder::Sample;
+use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+
+/// Calls that may be under way at once.
+const CALLS_MAX: usize = 256;
+
+struct Guest {
+    called: Time,
+    opened: Option<Time>,
+}
+
+/// The service that makes and holds the connections.
+pub(super) struct Crowd {
+    core: Core,
+    guests: Table<Guest>,
+    /// Those that are there or on their way.
+    called: usize,
+    open: usize,
+    next_id: u64,
+    /// After a failed call the next is not made before this.
+    retry_at: Time,
+}
+
+impl Crowd {
+    pub(super) fn new(core: Core) -> Crowd {
+        let (called, open, next_id) = (0, 0, 0);
+        let (guests, retry_at) = (Table::default(), Time::ZERO);
+        Crowd { core, guests, called, open, next_id, retry_at }
+    }
+
+    fn make_calls(&mut self, net: &mut Net) {
+        let now = self.core.watch.now();
+        if now < self.retry_at || self.core.phase > RunPhase::Opening {
+            return;
+        }
+        while self.called < self.core.connections && self.called - self.open < CALLS_MAX {
+            let Some(peer) = self.core.call(net, self.next_id) else { return };
+            self.next_id += 1;
+            self.called += 1;
+            self.guests.insert(peer, Guest { called: now, opened: None });
+        }
+    }
+
+    fn look_after(&mut self, net: &mut Net) {
+        let now = self.core.watch.now();
+        self.make_calls(net);
+        self.core.advance(now);
+        if self.core.phase == RunPhase::Draining {
+            self.core.done(now);
+        }
+        self.core.wake(net, now);
+    }
+
+    /// All are there: the time of holding begins. Calls count as operations of its beginning.
+    fn begin(&mut self, now: Time) {
+        self.core.begin(now);
+        for (_, guest) in self.guests.iter() {
+            let Some(opened) = guest.opened else { continue };
+            let from = now.after(self.core.plan.warmup);
+            let done = from.after(opened.since(guest.called));
+            self.core.record(&Sample { intended: from, sent: from, done, bytes: 0 });
+        }
+    }
+}
+
+impl Service for Crowd {
+    fn started(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
+        let now = self.core.watch.now();
+        let Some(guest) = self.guests.get_mut(peer) else { return };
+        guest.opened = Some(now);
+        self.open += 1;
+        self.core.note_open(self.open, now);
+        if self.core.phase == RunPhase::Opening && self.open == self.core.connections {
+            self.begin(now);
+        }
+        self.look_after(net);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        net.leave(peer);
+    }
+
+    fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
+        let now = self.core.watch.now();
+        let Some(guest) = self.guests.remove(peer) else { return };
+        self.called -= 1;
+        self.open -= usize::from(guest.opened.is_some());
+        self.retry_at = now.after(self.core.plan.pause());
+        if self.core.phase < RunPhase::Draining {
+            self.core.lost(guest.opened.is_some(), 1, reason, now);
+        }
+        // The target is there as long as it keeps one of the others.
+        if self.core.phase > RunPhase::Opening && self.open > 0 {
+            self.core.note_progress();
+        }
+    }
+
+    fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+}
