@@ -61,7 +61,7 @@ fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn everywhere() -> Vec<(PathBuf, String)> {
-    ["src", "tests", "benches"]
+    ["src", "tests", "benches", "examples"]
         .into_iter()
         .filter(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).is_dir())
         .flat_map(rust_files)
