@@ -296,7 +296,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::engine::stage::Stage as Theatre;
-    use crate::engine::{Arrival, Service};
+    use crate::engine::{Arrival, Operated, Service};
 
     /// A server at 192.0.2.1, and a second address of it.
     pub(crate) fn line(service: &'static str, kind: Kind) -> Line {
@@ -317,10 +317,6 @@ pub(super) mod tests {
     struct Plain(Caller);
 
     impl Service for Plain {
-        fn started(&mut self, net: &mut Net) {
-            self.0.call(net);
-        }
-
         fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
             self.0.opened();
             net.show(&format!("connected to {}", arrival.remote));
@@ -333,6 +329,16 @@ pub(super) mod tests {
 
         fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
             let _ = self.0.closed(reason, net);
+        }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Plain {
+        fn started(&mut self, net: &mut Net) {
+            self.0.call(net);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::caller::{Caller, Line};
 use super::display::{Display, Look};
 use super::piped::{Piece, Piped};
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
 /// A server that does not welcome us within this time is spoken to all the same.
@@ -53,10 +53,6 @@ impl Chat {
 }
 
 impl Service for Chat {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         if self.first_words.is_empty() {
@@ -95,6 +91,16 @@ impl Service for Chat {
             Stage::Arriving(until) => net.wake_at(until),
             Stage::Chatting => {}
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Chat {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look, visible_line};
 use super::question::{Persistence, Question, Wait};
-use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::core;
 
 /// A datagram of a filter: fits any Ethernet in one piece.
@@ -40,10 +40,6 @@ impl DatagramEcho {
 }
 
 impl Service for DatagramEcho {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         net.hold_input(false);
@@ -89,6 +85,16 @@ impl Service for DatagramEcho {
             self.before = self.question.answered();
             self.ask_next(net);
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for DatagramEcho {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

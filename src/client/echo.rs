@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::caller::{Caller, End, Line};
 use super::display::{Display, Look};
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
 /// After our end, a server that has sent all back may take so long to close; then we leave.
@@ -47,10 +47,6 @@ impl Echo {
 }
 
 impl Service for Echo {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         net.hold_input(false);
@@ -89,6 +85,16 @@ impl Service for Echo {
         self.display.alarm(net);
         self.caller.alarm(net);
         self.look_at_silence(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Echo {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

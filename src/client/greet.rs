@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::caller::{Caller, End, Line, counted};
 use super::display::{Display, Look, visible_line};
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
 /// More than this is not shown as a whole after its pieces.
@@ -46,10 +46,6 @@ impl Greet {
 }
 
 impl Service for Greet {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         self.heard_at = net.now();
@@ -105,6 +101,16 @@ impl Service for Greet {
             }
             _ => Ok(()),
         });
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Greet {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 }
 

@@ -13,7 +13,7 @@ use super::display::{Look, visible_line};
 use super::late::Late;
 use super::piped::{Piece, Piped};
 use super::question::{Persistence, Question, Wait};
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use crate::services::months::NAMES;
 
@@ -101,10 +101,6 @@ impl Months {
 }
 
 impl Service for Months {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.caller.opened();
         if self.question.pending().is_some() {
@@ -162,6 +158,16 @@ impl Service for Months {
                 None => self.give_up(net),
             }
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Months {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

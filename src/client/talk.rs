@@ -7,7 +7,7 @@
 use super::caller::{Caller, Line};
 use super::display::{Display, Look, Messages, coloured, visible_line};
 use super::piped::{Piece, Piped};
-use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::{core, without_padding};
 
 /// Either side says this, alone, to end the conversation.
@@ -54,10 +54,6 @@ impl Talk {
 }
 
 impl Service for Talk {
-    fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
-    }
-
     fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
         self.caller.opened();
         let remote = arrival.remote;
@@ -97,6 +93,16 @@ impl Service for Talk {
             self.head = message;
         }
         self.caller.alarm(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Talk {
+    fn started(&mut self, net: &mut Net) {
+        self.caller.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

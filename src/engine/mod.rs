@@ -53,10 +53,10 @@ pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
 pub use reason::Reason;
-pub use service::{Reply, Responder, Service};
+pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use time::Time;
-pub use turn::{Driver, Outcome, Outgoing, Read, Readiness, Sockets, Standing, Write};
+pub use turn::{BatchRead, BatchWrite, Driver, Outcome, Outgoing, Readiness, Sockets, Standing};
 
 /// A service and what it has answered once for all.
 struct Registered {
@@ -105,7 +105,7 @@ impl Engine {
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
-        self.dispatch(index, |service, net| service.started(net));
+        self.operate(index, |operated, net| operated.started(net));
         index
     }
 

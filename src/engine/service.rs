@@ -14,16 +14,13 @@ use super::slots::Peer;
 /// A stream protocol, for all of its connections at once.
 ///
 /// Each method tells a fact, in the past tense; what the service wants done about it, it says to
-/// the [`Net`] that comes with it. Only [`received`](Service::received) has to be written.
+/// the [`Net`] that comes with it. None has to be written: what is left out does nothing, and input
+/// that nobody cares about is thrown away.
 ///
 /// For each peer `opened` comes first and `closed` comes last, exactly once. Between them come any
 /// number of `received` and then, unless we were faster, one `finished`. No method is called while
 /// another runs. What is sent inside any of them leaves together at the end of the turn.
 pub trait Service {
-    /// The service has been taken in, before anything else: the moment to call somebody
-    /// ([`Net::dial`]).
-    fn started(&mut self, _net: &mut Net) {}
-
     /// The most bytes that one read brings; asked once. More suits whoever sends them back as they
     /// are, less whoever makes much of little: [`Limits::reads`](super::Limits::reads) of them are
     /// a peer's share of a turn.
@@ -47,7 +44,9 @@ pub trait Service {
     /// A rest of more than [`Limits::inbox`](super::Limits::inbox) bytes closes the peer, as
     /// [`Reason::TooLong`]. After `close` nothing is told of what still comes. Datagrams come one
     /// at a time, and what is not used of one is gone.
-    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize;
+    fn received(&mut self, _peer: Peer, input: &[u8], _net: &mut Net) -> usize {
+        input.len()
+    }
 
     /// The peer has sent its FIN: nothing more will come. `rest` is what `received` left unused.
     /// The peer may still be listening (RFC 9293, section 3.6.1, half-closed connections): send
@@ -83,15 +82,28 @@ pub trait Service {
     /// The time given to [`Net::wake_at`] has come. May come early or twice; look at [`Net::now`].
     fn alarm(&mut self, _net: &mut Net) {}
 
+    /// Everything that arrived in this turn has been delivered: the moment to send what was
+    /// gathered, once. Called again if the sending itself closes connections.
+    fn settled(&mut self, _net: &mut Net) {}
+
+    /// The service as somebody operates it; `None`: nobody does.
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        None
+    }
+}
+
+/// What a service is told besides if somebody at a keyboard, or a file, is behind it: the front end
+/// of a client, or talk with its operator. Such a service returns itself from
+/// [`Service::operated`].
+pub trait Operated {
+    /// The service has been taken in, before anything else: the moment to call somebody.
+    fn started(&mut self, _net: &mut Net) {}
+
     /// The operator has typed a line; `None`: there is no operator any more.
     fn told(&mut self, _line: Option<&str>, _net: &mut Net) {}
 
     /// Bytes of standard input as they came, for a filter; `None`: that was all.
     fn fed(&mut self, _bytes: Option<&[u8]>, _net: &mut Net) {}
-
-    /// Everything that arrived in this turn has been delivered: the moment to send what was
-    /// gathered, once. Called again if the sending itself closes connections.
-    fn settled(&mut self, _net: &mut Net) {}
 }
 
 /// A datagram protocol: at most one datagram out for each one in, so that it can never amplify

@@ -45,7 +45,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Peer, Quota, Reason, Service};
+    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Service};
 
     /// Calls as told to and says what comes of it.
     struct Caller(Dial);
@@ -57,10 +57,6 @@ mod tests {
     const NAPS: u32 = 20;
 
     impl Service for Sleeper {
-        fn started(&mut self, net: &mut Net) {
-            net.wake_in(NAP);
-        }
-
         fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
             input.len()
         }
@@ -72,13 +68,19 @@ mod tests {
                 _ => net.wake_in(NAP),
             }
         }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Sleeper {
+        fn started(&mut self, net: &mut Net) {
+            net.wake_in(NAP);
+        }
     }
 
     impl Service for Caller {
-        fn started(&mut self, net: &mut Net) {
-            net.dial_with(self.0);
-        }
-
         fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
             net.show(&format!("from {}", arrival.local.ip()));
             net.leave(peer);
@@ -91,6 +93,16 @@ mod tests {
         fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
             net.show(&format!("closed: {reason}"));
             net.stop(Ok(()));
+        }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Caller {
+        fn started(&mut self, net: &mut Net) {
+            net.dial_with(self.0);
         }
     }
 

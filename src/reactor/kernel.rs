@@ -13,7 +13,7 @@ use socket2::Socket;
 use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
-use crate::engine::{Dial, Kind, Outcome, Outgoing, Peer, Read, Sockets, Write};
+use crate::engine::{BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Sockets};
 use crate::guards::ConnectionGuard;
 
 // There is a row for each connection.
@@ -100,7 +100,7 @@ impl Sockets for Kernel {
 
     fn read_many<'a>(
         &mut self,
-        reads: impl Iterator<Item = Read<'a, Socket>>,
+        reads: impl Iterator<Item = BatchRead<'a, Socket>>,
         outcomes: &mut Vec<Outcome>,
     ) {
         let Some(ring) = &mut self.ring else { return };
@@ -114,7 +114,7 @@ impl Sockets for Kernel {
 
     fn write_many<'a>(
         &mut self,
-        writes: impl Iterator<Item = Write<'a, Socket>>,
+        writes: impl Iterator<Item = BatchWrite<'a, Socket>>,
         outcomes: &mut Vec<Outcome>,
     ) {
         let Some(ring) = &mut self.ring else { return };

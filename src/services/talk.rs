@@ -15,7 +15,7 @@ use super::Offer;
 use super::lines::{is_bye, line_length, without_padding};
 use super::telnet::Telnet;
 use super::text::visible;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 use crate::rate::{Bucket, Rate, RateLimit};
 use message::{LineEnding, MESSAGE_BYTES_MAX, MessageEnd, next_message};
 use operator::Choice;
@@ -227,6 +227,12 @@ impl Service for Talk {
         }
     }
 
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Talk {
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         match line {
             None => self.operator_left(net),

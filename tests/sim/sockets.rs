@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
-use cooee::engine::{Outcome, Outgoing, Peer, Read, Sockets, Write};
+use cooee::engine::{BatchRead, BatchWrite, Outcome, Outgoing, Peer, Sockets};
 
 use super::facts::{Facts, SECOND_LOOK, Shared};
 use super::pipe::Edge;
@@ -100,10 +100,10 @@ impl Sockets for Pipes {
 
     fn read_many<'a>(
         &mut self,
-        reads: impl Iterator<Item = Read<'a, usize>>,
+        reads: impl Iterator<Item = BatchRead<'a, usize>>,
         outcomes: &mut Vec<Outcome>,
     ) {
-        for Read { socket: &client, into } in reads {
+        for BatchRead { socket: &client, into } in reads {
             let most = into.len();
             let outcome = self.read_one(client, into);
             let mut facts = self.facts.borrow_mut();
@@ -132,10 +132,10 @@ impl Sockets for Pipes {
 
     fn write_many<'a>(
         &mut self,
-        writes: impl Iterator<Item = Write<'a, usize>>,
+        writes: impl Iterator<Item = BatchWrite<'a, usize>>,
         outcomes: &mut Vec<Outcome>,
     ) {
-        for Write { socket: &client, bytes, is_last } in writes {
+        for BatchWrite { socket: &client, bytes, is_last } in writes {
             assert!(bytes.len() <= 2048, "oracle 7: a long output together with others");
             let outcome = self.write_one(client, &[IoSlice::new(bytes)]);
             let mut facts = self.facts.borrow_mut();

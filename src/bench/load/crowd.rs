@@ -3,7 +3,7 @@
 
 use super::run_state::{RunPhase, RunState};
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
 /// Calls that may be under way at once.
 const CALLS_MAX: usize = 256;
@@ -68,10 +68,6 @@ impl Crowd {
 }
 
 impl Service for Crowd {
-    fn started(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(guest) = self.guests.get_mut(peer) else { return };
@@ -108,6 +104,16 @@ impl Service for Crowd {
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Crowd {
+    fn started(&mut self, net: &mut Net) {
         self.look_after(net);
     }
 }

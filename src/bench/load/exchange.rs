@@ -7,7 +7,7 @@ use super::script::{Misfit, Script};
 use super::window::{Answer, Window};
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
 /// Calls that may be under way at once while connections are made.
 const CALLS_MAX: usize = 256;
@@ -295,10 +295,6 @@ impl Channel {
 }
 
 impl Service for Exchange {
-    fn started(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(channel) = self.channels.get_mut(peer) else { return };
@@ -338,6 +334,16 @@ impl Service for Exchange {
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Exchange {
+    fn started(&mut self, net: &mut Net) {
         self.look_after(net);
     }
 }

@@ -12,7 +12,7 @@ use super::run_state::{RunPhase, RunState};
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
 /// What a line of ours begins with; the number of the run and its own follow, both in hexadecimal
 /// digits, of its own the last ones.
@@ -240,10 +240,6 @@ fn write_line(into: &mut Vec<u8>, run: RunId, number: u64, size: usize) {
 }
 
 impl Service for ChatRoom {
-    fn started(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         if let Some(member) = self.members.get_mut(peer) {
             member.open = true;
@@ -290,6 +286,16 @@ impl Service for ChatRoom {
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for ChatRoom {
+    fn started(&mut self, net: &mut Net) {
         self.look_after(net);
     }
 }

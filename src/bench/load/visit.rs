@@ -7,7 +7,7 @@ use super::script::Script;
 use super::workload::Workload;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
 /// Greetings are remembered up to this length.
 const GREETING_BYTES_MAX: usize = 4096;
@@ -179,10 +179,6 @@ fn names_port(greeting: &[u8], port: u16) -> bool {
 }
 
 impl Service for Visits {
-    fn started(&mut self, net: &mut Net) {
-        self.look_after(net);
-    }
-
     fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
@@ -240,6 +236,16 @@ impl Service for Visits {
     }
 
     fn alarm(&mut self, net: &mut Net) {
+        self.look_after(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Visits {
+    fn started(&mut self, net: &mut Net) {
         self.look_after(net);
     }
 }

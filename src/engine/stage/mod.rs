@@ -266,9 +266,11 @@ impl Stage {
 }
 
 /// Runs `script` (what each of several peers sends) whole, cut at every byte, and byte by byte,
-/// and asserts that every peer hears the same.
-#[cfg(test)]
-pub(crate) fn assert_cuts_change_nothing<S: Service + 'static>(
+/// and asserts that every peer hears the same: where input is cut on its way is chance.
+///
+/// # Panics
+/// If a peer hears something else, or what it hears is no text.
+pub fn assert_cuts_change_nothing<S: Service + 'static>(
     make: impl Fn() -> S,
     script: &[(usize, &[u8])],
     peers: usize,

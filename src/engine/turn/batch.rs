@@ -3,7 +3,7 @@
 //! left to `serve` and `flush`, which do everything one by one.
 
 use super::serve::Queue;
-use super::{Driver, Outcome, Peer, Read, Sockets, Write};
+use super::{BatchRead, BatchWrite, Driver, Outcome, Peer, Sockets};
 use crate::engine::Step;
 use crate::engine::reading::Flow;
 
@@ -68,7 +68,7 @@ impl<S: Sockets> Driver<S> {
         }
         let peers = batch.peers.iter().filter_map(|(peer, _)| rows.get(*peer));
         let reads = peers.zip(engine.read_slots());
-        let reads = reads.map(|(row, into)| Read { socket: &row.socket, into });
+        let reads = reads.map(|(row, into)| BatchRead { socket: &row.socket, into });
         sockets.read_many(reads, &mut batch.outcomes);
         self.queue(queue).drain(..count);
         self.deliver_batch();
@@ -113,7 +113,7 @@ impl<S: Sockets> Driver<S> {
             let (head, is_last) = engine.outgoing(peer).filter(|_| is_write)?;
             let bytes = head.piece().filter(|bytes| bytes.len() <= PIECE_MAX_BYTES)?;
             sending.push((peer, bytes.len()));
-            Some(Write { socket: &row.socket, bytes, is_last })
+            Some(BatchWrite { socket: &row.socket, bytes, is_last })
         });
         sockets.write_many(writes, outcomes);
         batch.written.extend(batch.peers.iter().map(|(peer, _)| *peer));

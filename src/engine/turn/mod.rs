@@ -17,7 +17,7 @@ use batch::Batch;
 use lingering::Lingering;
 use row::Row;
 
-pub use sockets::{Outcome, Outgoing, Read, Readiness, Sockets, Write};
+pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 
 /// The engine and its sockets.
 ///

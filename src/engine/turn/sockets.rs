@@ -76,7 +76,7 @@ pub trait Sockets {
     /// in order; for those behind the last outcome nothing was attempted.
     fn read_many<'a>(
         &mut self,
-        _reads: impl Iterator<Item = Read<'a, Self::Socket>>,
+        _reads: impl Iterator<Item = BatchRead<'a, Self::Socket>>,
         _outcomes: &mut Vec<Outcome>,
     ) where
         Self::Socket: 'a,
@@ -86,7 +86,7 @@ pub trait Sockets {
     /// Writes to many, each as `write` does. Outcomes as for `read_many`.
     fn write_many<'a>(
         &mut self,
-        _writes: impl Iterator<Item = Write<'a, Self::Socket>>,
+        _writes: impl Iterator<Item = BatchWrite<'a, Self::Socket>>,
         _outcomes: &mut Vec<Outcome>,
     ) where
         Self::Socket: 'a,
@@ -99,7 +99,7 @@ pub trait Sockets {
 pub type Outcome = Option<io::Result<usize>>;
 
 /// One of many reads.
-pub struct Read<'a, T> {
+pub struct BatchRead<'a, T> {
     /// From where.
     pub socket: &'a T,
     /// Into what.
@@ -107,7 +107,7 @@ pub struct Read<'a, T> {
 }
 
 /// One of many writes.
-pub struct Write<'a, T> {
+pub struct BatchWrite<'a, T> {
     /// To where.
     pub socket: &'a T,
     /// What, in one piece.

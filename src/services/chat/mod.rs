@@ -23,7 +23,7 @@ use rooms::{Change, LOBBY, Place, Rooms};
 use super::Offer;
 use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Table};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table};
 use crate::rate::{Rate, RateLimit};
 
 /// This service in the table of services.
@@ -122,16 +122,22 @@ impl Service for Chat {
         self.rooms.tell_tallies(net);
     }
 
+    fn settled(&mut self, net: &mut Net) {
+        self.rooms.settle(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Chat {
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         let line = line.unwrap_or_default().trim_ascii().as_bytes();
         if let (b"/say", rest) = command::split_word(line) {
             let (room, text) = command::split_word(rest);
             self.say_as_operator(room, text, net);
         }
-    }
-
-    fn settled(&mut self, net: &mut Net) {
-        self.rooms.settle(net);
     }
 }
 
