@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 impl Engine {
-    /// Every connection, in slot order.
+    /// Every connection, in slot order, with those that are being called or closed.
     pub fn roster(&self) -> impl Iterator<Item = Entry> {
         self.core.connections.iter().map(|(peer, connection)| Entry {
             peer,
@@ -42,14 +42,16 @@ impl Engine {
         self.core.remote(peer)
     }
 
-    /// Logs a line about one connection, as long as there are not too many in this second.
+    /// Logs a line about one connection, as long as there are not too many in this second
+    /// ([`Limits::log_lines`](super::Limits::log_lines)).
     pub fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
         if log::log_enabled!(level) && self.core.governor.admits(self.core.now) {
             log::log!(level, "{line}");
         }
     }
 
-    /// What the services have shown and printed since the last call.
+    /// What the services have shown and printed since the last call
+    /// ([`Net::show`](super::Net::show)): for whoever has a screen.
     pub fn take_screen(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.core.screen)
     }
@@ -66,7 +68,7 @@ impl Engine {
     }
 
     /// How many connections own buffers, and how many of those have nothing in them: none, at the
-    /// end of a turn.
+    /// end of a turn. It looks at every connection; for tests.
     pub fn buffered(&self) -> (usize, usize) {
         let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
         owned.fold((0, 0), |(all, empty), b| (all + 1, empty + usize::from(b.is_empty())))
@@ -87,8 +89,8 @@ impl Engine {
         self.dispatch(service, |service, net| service.settled(net));
     }
 
-    /// Closes the connection with that number once all that is queued for it is out; at once, if
-    /// it is closing already.
+    /// Closes the connection with that number ([`Peer::number`]) once all that is queued for it is
+    /// out; at once, if it is closing already. `None`: there is no such connection.
     pub fn kick(&mut self, number: u64) -> Option<Peer> {
         let (peer, index) = (self.core.connections.iter())
             .find(|(peer, _)| peer.number() == number)
@@ -107,7 +109,8 @@ impl Engine {
         Some(peer)
     }
 
-    /// Closes every connection once all that is queued for it is out.
+    /// Closes every connection once all that is queued for it is out, as [`Reason::Shutdown`].
+    /// [`connections`](Engine::connections) says when the last of them is gone.
     pub fn close_all(&mut self) {
         let everybody: Vec<Peer> = self.core.connections.iter().map(|(peer, _)| peer).collect();
         for peer in everybody {

@@ -14,7 +14,7 @@ use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
 use crate::engine::{Dial, Kind, Outcome, Outgoing, Peer, Read, Sockets, Write};
-use crate::guards::Door;
+use crate::guards::ConnectionGuard;
 
 // There is a row for each connection.
 const _: () = assert!(size_of::<Socket>() == 4);
@@ -25,14 +25,14 @@ pub(super) struct Kernel {
     /// Many at once; without it everybody calls recv(2) and send(2).
     ring: Option<Ring>,
     /// Who may come in.
-    pub(super) door: Door,
+    pub(super) guard: ConnectionGuard,
     /// Whether a descriptor has been closed since this was last looked at.
     pub(super) has_closed: bool,
 }
 
 impl Kernel {
-    pub(super) fn new(registry: Registry, door: Door) -> Kernel {
-        Kernel { registry, ring: None, door, has_closed: false }
+    pub(super) fn new(registry: Registry, guard: ConnectionGuard) -> Kernel {
+        Kernel { registry, ring: None, guard, has_closed: false }
     }
 
     /// Reads and writes many at once from now on, if the kernel lets us.
@@ -69,7 +69,7 @@ impl Sockets for Kernel {
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
     fn close(&mut self, socket: Socket, remote: SocketAddr) {
         drop(socket);
-        self.door.left(remote.ip());
+        self.guard.left(remote.ip());
         self.has_closed = true;
     }
 

@@ -220,6 +220,8 @@ impl Service for Witness {
             facts.see(&format!("closed {reason}"));
         }
         assert_eq!(net.remote(peer), None, "oracle 1: still there when closed");
+        let heard = self.facts.borrow().pipes[client].heard.len();
+        assert_eq!(net.went_out(), heard as u64, "oracle 3: what went out");
         net.send(peer, b"nobody must hear this");
         net.close(peer);
         assert_eq!(net.queued(peer), 0, "oracle 1: spoke to somebody who is gone");

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use cooee::engine::{Responder, Time};
-use cooee::guards::{Guards, Letterbox, Policy};
+use cooee::guards::{DatagramGuard, Guards, Policy};
 use cooee::services::{Settings, find};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -16,32 +16,32 @@ use crate::support::network::{ip, passes_in_own_network};
 use crate::support::served::Served;
 use crate::support::{PATIENCE, loudly};
 
-/// A server on one host: its responders by port, behind one letterbox.
+/// A server on one host: its responders by port, behind one guard.
 struct Host {
     address: IpAddr,
-    letterbox: Letterbox,
+    guard: DatagramGuard,
     responders: Vec<(u16, Box<dyn Responder>)>,
 }
 
 impl Host {
     fn new(address: &str, services: &[(&str, u16)]) -> Host {
-        let mut letterbox = Guards::new(&Policy::default(), 1).letterbox;
+        let mut guard = Guards::new(&Policy::default(), 1).datagrams;
         let make = |(name, port): &(&str, u16)| {
             let make = find(name).and_then(|offer| offer.datagram).expect("a datagram service");
             (*port, make(&Settings::default()))
         };
-        services.iter().for_each(|(_, port)| letterbox.opened(*port));
+        services.iter().for_each(|(_, port)| guard.opened(*port));
         let responders = services.iter().map(make).collect();
-        Host { address: address.parse().unwrap(), letterbox, responders }
+        Host { address: address.parse().unwrap(), guard, responders }
     }
 
     fn answer(&mut self, datagram: &Datagram, now: Time) -> Option<Datagram> {
         let (_, responder) =
             self.responders.iter_mut().find(|(port, _)| *port == datagram.to.port())?;
-        self.letterbox.screen(datagram.from, Some(self.address)).ok()?;
+        self.guard.screen(datagram.from, Some(self.address)).ok()?;
         let reply = responder.answer(datagram.from, &datagram.payload)?;
         let to = datagram.from;
-        self.letterbox.charge(to.ip(), reply.bytes.len(), reply.weight, now).ok()?;
+        self.guard.charge(to.ip(), reply.bytes.len(), reply.weight, now).ok()?;
         Some(Datagram { from: datagram.to, to, payload: reply.bytes.to_vec() })
     }
 }
@@ -242,7 +242,7 @@ fn one_source_has_its_connections_and_the_others_theirs() {
 }
 
 #[test]
-fn a_hasty_network_is_turned_away_and_the_others_are_not() {
+fn a_network_above_its_rate_is_refused_and_the_others_are_not() {
     let mut server = Served::start(&["echo+tcp://:0"], &["--accept-rate", "5/m"]);
     let _first = echo(&server, "127.0.0.1").unwrap();
     for _ in 0..20 {

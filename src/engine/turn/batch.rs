@@ -18,12 +18,25 @@ pub(super) struct Batch {
     /// Those in the batch, and how many bytes each is sent.
     peers: Vec<(Peer, usize)>,
     outcomes: Vec<Outcome>,
+    /// Those that have been written to, in order.
+    written: Vec<Peer>,
 }
 
 impl Batch {
     fn clear(&mut self) {
         self.peers.clear();
         self.outcomes.clear();
+    }
+
+    /// Takes out who has been written to since it was taken last.
+    pub(super) fn take_written(&mut self) -> Vec<Peer> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Gives the memory of `take_written` back.
+    pub(super) fn give_written(&mut self, mut written: Vec<Peer>) {
+        written.clear();
+        self.written = written;
     }
 
     /// Who is in it, how many bytes that was about, and what became of it.
@@ -93,7 +106,7 @@ impl<S: Sockets> Driver<S> {
         }
         let Driver { engine, sockets, rows, batch, .. } = self;
         batch.clear();
-        let Batch { peers: sending, outcomes } = batch;
+        let Batch { peers: sending, outcomes, .. } = batch;
         let writes = peers.iter().filter_map(|&peer| {
             let row = rows.get(peer).filter(|row| row.writable)?;
             let is_write = engine.step(peer) == Step::Write;
@@ -103,6 +116,7 @@ impl<S: Sockets> Driver<S> {
             Some(Write { socket: &row.socket, bytes, is_last })
         });
         sockets.write_many(writes, outcomes);
+        batch.written.extend(batch.peers.iter().map(|(peer, _)| *peer));
         for (peer, wanted, outcome) in batch.drain() {
             if let Some(row) = rows.get_mut(peer)
                 && let Some(outcome) = outcome

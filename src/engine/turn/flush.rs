@@ -61,14 +61,19 @@ impl<S: Sockets> Driver<S> {
             if !self.engine.is_flush_spent() {
                 self.write_together(peers);
             }
+            let written = self.batch.take_written();
+            let mut others = written.iter().peekable();
             for &peer in peers {
-                if self.engine.is_flush_spent() {
+                // Whoever has been promised a FIN with its last bytes (MSG_MORE) has it now.
+                let is_written = others.next_if_eq(&&peer).is_some();
+                if is_written || !self.engine.is_flush_spent() {
+                    self.flush_peer(peer);
+                } else {
                     self.engine.defer(peer);
                     self.deferred.push_back(peer);
-                } else {
-                    self.flush_peer(peer);
                 }
             }
+            self.batch.give_written(written);
         }
     }
 

@@ -1,40 +1,42 @@
-//! Whom a limit counts as one: an address, or the network that one subscriber usually has.
+//! Whom a limit counts as one: an address masked to the network that one subscriber usually has.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One subscriber, as far as an address tells. Not an address: nothing can be sent to it.
+/// The prefix of an address that stands for one subscriber, as far as an address tells. Not an
+/// address: nothing can be sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source(u128);
+pub struct Prefix(u128);
 
-impl Source {
-    /// No source: nothing comes from the end of the multicast range.
-    pub(super) const NONE: Source = Source(u128::MAX);
+impl Prefix {
+    /// Nobody's: no packet comes from the end of the multicast range.
+    pub(super) const NONE: Prefix = Prefix(u128::MAX);
 
-    /// One IPv4 address, or one IPv6 /64: any host there can take as many addresses as it likes.
-    pub fn host(address: IpAddr) -> Source {
+    /// The whole IPv4 address, or the IPv6 /64, in which any host can take as many addresses as it
+    /// likes.
+    pub fn host(address: IpAddr) -> Prefix {
         match address.to_canonical() {
-            IpAddr::V4(address) => Source(address.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(address) => Source::network_v6(address),
+            IpAddr::V4(address) => Prefix(address.to_ipv6_mapped().to_bits()),
+            IpAddr::V6(address) => Prefix::network_v6(address),
         }
     }
 
     /// The IPv4 /24 or the IPv6 /64: whoever can forge one address can forge its neighbours.
-    pub fn network(address: IpAddr) -> Source {
+    pub fn network(address: IpAddr) -> Prefix {
         match address.to_canonical() {
-            IpAddr::V4(address) => Source(address.to_ipv6_mapped().to_bits() & !0xff),
-            IpAddr::V6(address) => Source::network_v6(address),
+            IpAddr::V4(address) => Prefix(address.to_ipv6_mapped().to_bits() & !0xff),
+            IpAddr::V6(address) => Prefix::network_v6(address),
         }
     }
 
-    fn network_v6(address: Ipv6Addr) -> Source {
-        // All hosts of a link share fe80::/64; there each is told by its whole address.
+    fn network_v6(address: Ipv6Addr) -> Prefix {
+        // All hosts of a link share fe80::/64: only their whole addresses tell them apart.
         match address.is_unicast_link_local() {
-            true => Source(address.to_bits()),
-            false => Source(address.to_bits() >> 64 << 64),
+            true => Prefix(address.to_bits()),
+            false => Prefix(address.to_bits() >> 64 << 64),
         }
     }
 
-    /// A number that differs from source to source in a way only `seed` tells (splitmix64).
+    /// A hash that nobody can predict who does not know `seed` (splitmix64).
     #[allow(clippy::cast_possible_truncation)] // both halves are used
     pub(super) fn hash(self, seed: u64) -> u64 {
         let mut mixed = seed;
@@ -58,7 +60,7 @@ mod tests {
 
     #[test]
     fn neighbours_are_one_network_and_strangers_are_not() {
-        let same = |a, b| Source::network(ip(a)) == Source::network(ip(b));
+        let same = |a, b| Prefix::network(ip(a)) == Prefix::network(ip(b));
         assert!(same("192.0.2.1", "192.0.2.254"));
         assert!(!same("192.0.2.1", "192.0.3.1"));
         assert!(same("192.0.2.1", "::ffff:192.0.2.9"));
@@ -69,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_host_is_one_ipv4_address_or_one_ipv6_subscriber() {
-        let same = |a, b| Source::host(ip(a)) == Source::host(ip(b));
+        let same = |a, b| Prefix::host(ip(a)) == Prefix::host(ip(b));
         assert!(!same("192.0.2.1", "192.0.2.2"));
         assert!(same("192.0.2.1", "::ffff:192.0.2.1"));
         assert!(same("2001:db8:1:2::1", "2001:db8:1:2::2"));

@@ -1,15 +1,15 @@
-//! Who may speak to us at all: networks that are allowed or denied; the most specific one that an
-//! address lies in decides.
+//! Who may use this server at all: networks that are allowed or denied. Of those that an address
+//! lies in, the most specific decides.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// How long the prefix of IPv4 addresses in IPv6 (RFC 4291, 2.5.5.2: `::ffff:0:0/96`) is.
+/// The length of the prefix of IPv4 addresses in IPv6 (`::ffff:0:0/96`; RFC 4291, 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
 /// Reads `10.0.0.0/8`, `2001:db8::/32` or a single address. Bits behind the prefix are ignored.
-/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`, for peers are known by their IPv4 addresses.
+/// `::ffff:10.0.0.0/104` is `10.0.0.0/8`, since peers are known by their IPv4 addresses.
 ///
 /// # Errors
 /// What is wrong with it, and how it is written.
@@ -23,8 +23,9 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     })
 }
 
-/// A network within the IPv4 addresses of IPv6 as one of IPv4. `None`: it reaches beyond them, but
-/// not so far that it had any other address that is in use.
+/// A network of IPv4-mapped addresses as the IPv4 network it stands for; any other as it is.
+/// `None`: it reaches beyond the mapped addresses, but not so far that anybody uses another address
+/// in it.
 fn unmapped(network: IpNet) -> Option<IpNet> {
     let IpNet::V6(wide) = network else { return Some(network) };
     let mapped = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
@@ -42,12 +43,12 @@ fn unmapped(network: IpNet) -> Option<IpNet> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
     rules: Vec<(IpNet, bool)>,
-    /// What holds for an address that no rule is about.
+    /// What holds for an address that no rule matches.
     others_denied: bool,
 }
 
 impl Networks {
-    /// Rules from both lists. If any network is allowed, addresses in none are denied.
+    /// Rules from both lists. If any network is allowed, an address that is in none is denied.
     ///
     /// # Errors
     /// If a network is in both lists.
@@ -61,10 +62,11 @@ impl Networks {
         Ok(Networks { rules, others_denied: !allowed.is_empty() })
     }
 
-    /// Whether that address may speak to us.
+    /// Whether that address may use this server.
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        // One of the other family contains no such address, so lengths compare within a family.
+        // A network of the other family contains no such address, so only lengths of the same
+        // family are compared.
         let rule = self.rules.iter().find(|(network, _)| network.contains(&address));
         rule.map_or(!self.others_denied, |(_, allowed)| *allowed)
     }
@@ -112,7 +114,7 @@ mod tests {
             ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
             ("::ffff:127.0.0.1", "127.0.0.1/32"),
             ("::ffff:0:0/96", "0.0.0.0/0"),
-            // Networks of IPv6, whose other addresses are in use.
+            // Networks of IPv6 with other addresses that are in use.
             ("::/0", "::/0"),
             ("::/80", "::/80"),
             ("64:ff9b::/96", "64:ff9b::/96"),
