@@ -189,8 +189,8 @@ impl BenchArgs {
         self.steps.unwrap_or(5)
     }
 
-    /// The plan for `workload`; against whom is filled in later. `short` is how long to measure
-    /// unless the flags say.
+    /// The plan for `workload`; its target is filled in later. `short`: whether to measure for a
+    /// short time unless `--duration` says otherwise.
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
@@ -242,7 +242,7 @@ impl BenchArgs {
     }
 }
 
-/// More than anybody can use; beyond it, sums of them would not fit.
+/// More than anybody can use, and few enough for sums of them not to overflow.
 const DEPTH_MAX: usize = 65_536;
 const CONNECTIONS_MAX: usize = 100_000_000;
 

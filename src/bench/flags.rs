@@ -1,5 +1,5 @@
-//! Flags that would do nothing are refused, with the reason: what is ignored in silence is
-//! believed to have been measured.
+//! Flags that would do nothing are refused, with the reason: if they were ignored in silence,
+//! people would believe that they had been measured with.
 
 use std::path::Path;
 
@@ -74,7 +74,7 @@ fn useless(
     ]
 }
 
-/// Whether a page can go there as far as its name says.
+/// Refuses `-` as the name of a page.
 ///
 /// # Errors
 /// One line, as `check`.

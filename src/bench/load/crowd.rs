@@ -5,11 +5,11 @@ use super::run_state::{RunPhase, RunState};
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
-/// Calls that may be under way at once.
-const CALLS_MAX: usize = 256;
+/// The most dials under way at once.
+const DIALS_MAX: usize = 256;
 
 struct Guest {
-    called: Time,
+    dialed: Time,
     opened: Option<Time>,
 }
 
@@ -17,37 +17,37 @@ struct Guest {
 pub(super) struct Crowd {
     run: RunState,
     guests: Table<Guest>,
-    /// Those that are there or on their way.
-    called: usize,
+    /// Those that are open or being dialed.
+    dialed: usize,
     open: usize,
     next_id: u64,
-    /// After a failed call the next is not made before this.
+    /// After a failed dial, the next one waits until then.
     retry_at: Time,
 }
 
 impl Crowd {
     pub(super) fn new(run: RunState) -> Crowd {
-        let (called, open, next_id) = (0, 0, 0);
+        let (dialed, open, next_id) = (0, 0, 0);
         let (guests, retry_at) = (Table::default(), Time::ZERO);
-        Crowd { run, guests, called, open, next_id, retry_at }
+        Crowd { run, guests, dialed, open, next_id, retry_at }
     }
 
-    fn make_calls(&mut self, net: &mut Net) {
+    fn dial_more(&mut self, net: &mut Net) {
         let now = self.run.watch.now();
         if now < self.retry_at || self.run.phase > RunPhase::Opening {
             return;
         }
-        while self.called < self.run.connections && self.called - self.open < CALLS_MAX {
-            let Some(peer) = self.run.call(net, self.next_id) else { return };
+        while self.dialed < self.run.connections && self.dialed - self.open < DIALS_MAX {
+            let Some(peer) = self.run.dial(net, self.next_id) else { return };
             self.next_id += 1;
-            self.called += 1;
-            self.guests.insert(peer, Guest { called: now, opened: None });
+            self.dialed += 1;
+            self.guests.insert(peer, Guest { dialed: now, opened: None });
         }
     }
 
     fn look_after(&mut self, net: &mut Net) {
         let now = self.run.watch.now();
-        self.make_calls(net);
+        self.dial_more(net);
         self.run.advance(now);
         if self.run.phase == RunPhase::Draining {
             self.run.done(now);
@@ -55,13 +55,14 @@ impl Crowd {
         self.run.wake(net, now);
     }
 
-    /// All are there: the time of holding begins. Calls count as operations of its beginning.
+    /// All connections are open: now they are held. Dials count as operations that begin with the
+    /// window.
     fn begin(&mut self, now: Time) {
         self.run.begin(now);
         for (_, guest) in self.guests.iter() {
             let Some(opened) = guest.opened else { continue };
             let from = now.after(self.run.plan.warmup);
-            let done = from.after(opened.since(guest.called));
+            let done = from.after(opened.since(guest.dialed));
             self.run.record(&Sample { intended: from, sent: from, done, bytes: 0 });
         }
     }
@@ -91,13 +92,13 @@ impl Service for Crowd {
     fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
         let now = self.run.watch.now();
         let Some(guest) = self.guests.remove(peer) else { return };
-        self.called -= 1;
+        self.dialed -= 1;
         self.open -= usize::from(guest.opened.is_some());
         self.retry_at = now.after(self.run.plan.pause());
         if self.run.phase < RunPhase::Draining {
             self.run.lost(guest.opened.is_some(), 1, reason, now);
         }
-        // The target is there as long as it keeps one of the others.
+        // As long as it keeps one connection, the target has not vanished.
         if self.run.phase > RunPhase::Opening && self.open > 0 {
             self.run.note_progress();
         }

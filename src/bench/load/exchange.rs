@@ -9,8 +9,8 @@ use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
-/// Calls that may be under way at once while connections are made.
-const CALLS_MAX: usize = 256;
+/// The most dials under way at once.
+const DIALS_MAX: usize = 256;
 
 /// One connection, and what has been asked on it.
 struct Channel {
@@ -19,18 +19,17 @@ struct Channel {
     /// Bytes of the oldest answer that have come and were right.
     at: usize,
     open: bool,
-    /// Whether it stands in the queue of those that could take a request.
+    /// Whether it is in `free`.
     is_free: bool,
     doubt: Option<Doubt>,
 }
 
-/// What may be a wrong answer, or one to an earlier run.
+/// Input that is either a wrong answer or one to an earlier run.
 struct Doubt {
-    /// What is wrong with it, if it is one of ours: that shows when a request before this number
-    /// gets no other answer.
+    /// It was a wrong answer if a request before this number gets no other answer.
     before: u64,
     what: String,
-    /// Whether a lost request beside it proves nothing where others are answered.
+    /// Whether a lost request is no proof against it as long as others are answered.
     is_weak: bool,
 }
 
@@ -39,13 +38,13 @@ pub(super) struct Exchange {
     run: RunState,
     script: Script,
     channels: Table<Channel>,
-    /// Those with room for a request, in an open loop.
+    /// Open loop only: those below their depth, in turns.
     free: VecDeque<Peer>,
-    /// Connections that are open; those being called; those still to be called.
+    /// Connections that are open; being dialed; still to be dialed.
     open: usize,
-    calling: usize,
+    dialing: usize,
     missing: usize,
-    /// After a failed call the next is not made before this.
+    /// After a failed dial, the next one waits until then.
     retry_at: Time,
     next_id: u64,
     scratch: Vec<u8>,
@@ -61,7 +60,7 @@ impl Exchange {
             channels: Table::default(),
             free: VecDeque::with_capacity(run.connections),
             open: 0,
-            calling: 0,
+            dialing: 0,
             missing,
             retry_at: Time::ZERO,
             next_id,
@@ -70,12 +69,12 @@ impl Exchange {
         }
     }
 
-    fn make_calls(&mut self, net: &mut Net, now: Time) {
+    fn dial_more(&mut self, net: &mut Net, now: Time) {
         if now < self.retry_at || self.run.phase >= RunPhase::Draining {
             return;
         }
-        while self.missing > 0 && self.calling < CALLS_MAX {
-            let Some(peer) = self.run.call(net, self.next_id) else { return };
+        while self.missing > 0 && self.dialing < DIALS_MAX {
+            let Some(peer) = self.run.dial(net, self.next_id) else { return };
             let window = Window::new(self.run.plan.depth);
             let channel = Channel {
                 id: self.next_id,
@@ -88,11 +87,11 @@ impl Exchange {
             self.channels.insert(peer, channel);
             self.next_id += 1;
             self.missing -= 1;
-            self.calling += 1;
+            self.dialing += 1;
         }
     }
 
-    /// Sends what is to be sent on `peer`, as far as its depth allows.
+    /// Sends the requests that are due on `peer`, up to its depth.
     fn ask(&mut self, peer: Peer, net: &mut Net, now: Time) {
         while self
             .channels
@@ -107,7 +106,7 @@ impl Exchange {
         self.note_free(peer, net);
     }
 
-    /// In an open loop: puts `peer` among those that could take a request.
+    /// Open loop only: puts `peer` in `free` if it is below its depth.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
         let has_room = channel.has_room(self.run.plan.depth, self.script.apart());
@@ -118,7 +117,7 @@ impl Exchange {
         }
     }
 
-    /// In an open loop: sends what has become due on those that have room, in turns.
+    /// Open loop only: sends what has become due on the free connections, in turns.
     fn ask_what_is_due(&mut self, net: &mut Net, now: Time) {
         if self.run.schedule.is_none() {
             return;
@@ -213,7 +212,7 @@ impl Exchange {
         channel.doubt.take_if(|doubt| channel.window.oldest() >= doubt.before);
     }
 
-    /// What has come on `peer` is wrong, or answers an earlier run.
+    /// Input on `peer` was wrong, or answered an earlier run.
     fn doubt(&mut self, peer: Peer, what: String, is_weak: bool, now: Time) {
         if let Some(channel) = self.channels.get_mut(peer) {
             let before = channel.window.next();
@@ -254,7 +253,7 @@ impl Exchange {
         let channel = self.channels.remove(peer)?;
         match channel.open {
             true => self.open -= 1,
-            false => self.calling -= 1,
+            false => self.dialing -= 1,
         }
         self.missing += 1;
         Some(channel)
@@ -267,7 +266,7 @@ impl Exchange {
         if self.run.looks_at_all(now) {
             self.expire(net, now);
         }
-        self.make_calls(net, now);
+        self.dial_more(net, now);
         let waits = |(_, channel): (Peer, &Channel)| channel.window.in_flight() > 0;
         if self.run.phase == RunPhase::Draining && !self.channels.iter().any(waits) {
             self.run.done(now);
@@ -299,12 +298,12 @@ impl Service for Exchange {
         let now = self.run.watch.now();
         let Some(channel) = self.channels.get_mut(peer) else { return };
         channel.open = true;
-        self.calling -= 1;
+        self.dialing -= 1;
         self.open += 1;
         self.run.note_open(self.open, now);
         match self.run.phase {
             RunPhase::Opening if self.open == self.run.connections => self.begin(net, now),
-            RunPhase::Opening => self.make_calls(net, now),
+            RunPhase::Opening => self.dial_more(net, now),
             _ => self.ask(peer, net, now),
         }
     }

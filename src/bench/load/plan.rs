@@ -51,7 +51,7 @@ pub(crate) struct RunPlan {
     pub(crate) threads: usize,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
-    /// Where calls come from, in turns; empty: as the kernel chooses.
+    /// The source addresses of dials, in turns; empty: as the kernel chooses.
     pub(crate) sources: Vec<IpAddr>,
     /// How connections end.
     pub(crate) closing: Closing,
@@ -65,7 +65,7 @@ impl RunPlan {
         total / self.threads + usize::from(thread < total % self.threads)
     }
 
-    /// How connection number `id` is called.
+    /// How connection number `id` is dialed.
     #[allow(clippy::cast_possible_truncation)] // a remainder
     pub(crate) fn dial(&self, id: u64) -> Dial {
         let from = match self.sources.len() as u64 {
@@ -81,7 +81,7 @@ impl RunPlan {
         Dial { remote: self.remote, kind, from, resets, keepalive: false }
     }
 
-    /// How long a failed call is followed by none, so that a target that refuses is not flooded.
+    /// How long to wait after a failed dial, so that a target that refuses is not flooded.
     pub(crate) fn pause(&self) -> Duration {
         Duration::from_millis(20).min(self.timeout / 4)
     }

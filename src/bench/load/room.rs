@@ -20,19 +20,19 @@ const MARK: &[u8] = b"~cooee~";
 const DIGITS: usize = 8;
 /// The shortest line, with its end.
 pub(crate) const LINE_BYTES_MIN: usize = MARK.len() + 2 * DIGITS + 1;
-/// Members that may be on their way in at once.
-const CALLS_MAX: usize = 64;
-/// A room that is silent for so long needs no welcome to be complete.
+/// The most members that may be joining at once.
+const DIALS_MAX: usize = 64;
+/// A server that welcomes nobody is taken to be ready after so long.
 const SETTLE: Duration = Duration::from_millis(300);
 
 struct RoomMember {
     /// The number of the line that it must hear next.
     next: u64,
     open: bool,
-    /// Whether the server has said anything to it: then it is in.
+    /// Whether the server has sent it anything, so that it has joined.
     greeted: bool,
-    /// A line that may be the next one, damaged, or that of somebody else: that shows when the
-    /// next one comes, or does not.
+    /// A line that is either the next one, damaged, or somebody else's. It was somebody else's if
+    /// the next one still comes.
     doubt: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct ChatRoom {
     run: RunState,
     members: Table<RoomMember>,
     speaker: Option<Peer>,
-    called: usize,
+    dialed: usize,
     open: usize,
     greeted: usize,
     last_open: Time,
@@ -65,7 +65,7 @@ impl ChatRoom {
             run,
             members: Table::default(),
             speaker: None,
-            called: 0,
+            dialed: 0,
             open: 0,
             greeted: 0,
             last_open: Time::ZERO,
@@ -74,10 +74,10 @@ impl ChatRoom {
         }
     }
 
-    fn make_calls(&mut self, net: &mut Net) {
-        while self.called < self.run.connections && self.called - self.open < CALLS_MAX {
-            let Some(peer) = self.run.call(net, self.called as u64) else { return };
-            self.called += 1;
+    fn dial_more(&mut self, net: &mut Net) {
+        while self.dialed < self.run.connections && self.dialed - self.open < DIALS_MAX {
+            let Some(peer) = self.run.dial(net, self.dialed as u64) else { return };
+            self.dialed += 1;
             self.members
                 .insert(peer, RoomMember { next: 0, open: false, greeted: false, doubt: None });
         }
@@ -161,7 +161,7 @@ impl ChatRoom {
         let now = self.run.watch.now();
         self.speak(net, now);
         self.run.advance(now);
-        self.make_calls(net);
+        self.dial_more(net);
         self.begin_if_complete(net, now);
         self.expire(now);
         if self.run.phase == RunPhase::Draining && self.said.is_empty() {
@@ -170,7 +170,7 @@ impl ChatRoom {
         self.run.wake(net, now);
     }
 
-    /// A line that somebody has not heard in time: the order of what follows is lost as well.
+    /// Ends the run if somebody has not heard a line in time: what follows is out of order.
     fn expire(&mut self, now: Time) {
         let Some(said) = self.said.front() else { return };
         if now.since(said.sent) > self.run.plan.timeout {
@@ -246,7 +246,7 @@ impl Service for ChatRoom {
             self.open += 1;
             self.last_open = self.run.watch.now();
             self.run.note_open(self.open, self.last_open);
-            self.make_calls(net);
+            self.dial_more(net);
         }
     }
 

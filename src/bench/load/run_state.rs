@@ -1,4 +1,5 @@
-//! What all workloads have in common: how far the run is, when to give up, what to record.
+//! The state that all workloads have in common: the phase of the run, when to give up, what to
+//! record.
 //!
 //! A run opens its connections, warms up, measures, and waits for the last answers. It ends
 //! early if an answer is wrong, or if nothing has worked for as long as the timeout.
@@ -20,19 +21,19 @@ use crate::bench::measure::usage::UsageMeter;
 use crate::engine::{Net, Peer, Reason, Time};
 use crate::reactor::Watch;
 
-/// The run is looked after at least this often.
+/// The phase is checked at least this often.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How far a run is.
+/// The phases of a run, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RunPhase {
     /// Connections are being made.
     Opening,
-    /// As in the window, but it does not count.
+    /// The load is that of the window, but nothing counts yet.
     Warming,
-    /// What begins now counts.
+    /// The window: what begins now counts.
     Measuring,
-    /// Nothing begins any more; answers that are owed may come.
+    /// No new requests; outstanding answers may still come.
     Draining,
     /// Over.
     Done,
@@ -45,19 +46,19 @@ struct Trouble {
     fault: Fault,
 }
 
-/// What ties the load of a thread to whoever has started it.
+/// The connection between the load of a thread and its worker.
 pub(crate) struct Supervision {
-    /// Raised by whoever wants the run to end before its time.
+    /// Set to end the run before its time.
     pub(crate) stop: Arc<AtomicBool>,
-    /// Where the slices of the timeline go when they are over.
+    /// Receives each slice of the timeline when it is over.
     pub(crate) slices: Sender<SliceSummary>,
-    /// Measures what is used within the window.
+    /// Measures CPU time and memory within the window.
     pub(crate) meter: UsageMeter,
-    /// Where the result goes when the run is over.
+    /// Receives the result when the run is over.
     pub(crate) result: Rc<OnceCell<ThreadResult>>,
 }
 
-/// The state that each workload has, whatever it asks.
+/// The state of a run, whatever its workload is.
 pub(crate) struct RunState {
     pub(super) plan: Arc<RunPlan>,
     pub(super) watch: Watch,
@@ -79,7 +80,7 @@ pub(crate) struct RunState {
     reached_at: Option<Time>,
     abort: Option<Abort>,
     supervision: Supervision,
-    /// How many slices of the timeline have been sent to the supervisor.
+    /// How many slices of the timeline have been sent to the worker.
     slices_sent: usize,
 }
 
@@ -137,7 +138,7 @@ impl RunState {
         }
     }
 
-    /// Looks where the run is at `now`, and whether it makes sense to go on.
+    /// Enters the phase that is due at `now`, and gives up if nothing works.
     pub(super) fn advance(&mut self, now: Time) {
         if self.supervision.stop.load(Ordering::Relaxed) {
             self.end(Abort::Interrupted, now);
@@ -167,8 +168,8 @@ impl RunState {
         }
     }
 
-    /// Gives up if no further connection was made for as long as the timeout, whatever keeps them
-    /// from being made. Calls time out by themselves, so they have a little more.
+    /// Gives up if no further connection was made within the timeout, whatever the reason. Dials
+    /// time out by themselves, so this waits a little longer.
     fn advance_opening(&mut self, now: Time) {
         let since = *self.reached_at.get_or_insert(now);
         if self.phase == RunPhase::Opening
@@ -179,8 +180,8 @@ impl RunState {
         }
     }
 
-    /// So many connections are open. Whoever opens and closes the same one again and again makes
-    /// no progress.
+    /// Notes how many connections are open. Only a new maximum is progress: a server may accept
+    /// and close the same one over and over.
     pub(super) fn note_open(&mut self, open: usize, now: Time) {
         if open > self.reached {
             (self.reached, self.reached_at) = (open, Some(now));
@@ -188,7 +189,8 @@ impl RunState {
         }
     }
 
-    /// Whether it is time to look at all connections, which an alarm for a single request is not.
+    /// Whether it is time to look at all connections: not at every alarm, which may be for a single
+    /// request.
     pub(super) fn looks_at_all(&mut self, now: Time) -> bool {
         let is_time = now.since(self.looked) >= LOOK / 2 || self.phase == RunPhase::Draining;
         if is_time {
@@ -197,7 +199,7 @@ impl RunState {
         is_time
     }
 
-    /// What was due before the end and was never sent is not forgotten.
+    /// Counts the requests that were due before the end and were never sent.
     fn note_unsent(&mut self) {
         let Some(schedule) = &mut self.schedule else { return };
         schedule.skip(self.from);
@@ -232,7 +234,8 @@ impl RunState {
         }
     }
 
-    /// How late a request was sent for which a connection had been free: the generator's fault.
+    /// Records how late a request was sent although a connection was free: the delay is the
+    /// generator's.
     pub(super) fn note_slip(&mut self, due: Time, now: Time) {
         if self.recorder.counts(due) {
             self.recorder.slip.saturating_record(recorder::nanos(now.since(due)));
@@ -250,7 +253,7 @@ impl RunState {
         self.has_worked
     }
 
-    /// Something works, though it is no operation.
+    /// Something works, although no operation was completed.
     pub(super) fn note_progress(&mut self) {
         self.trouble = None;
     }
@@ -270,12 +273,12 @@ impl RunState {
         }
     }
 
-    /// A call has failed, or a connection has ended that owed so many answers.
+    /// A dial has failed, or a connection has ended with `owed` answers outstanding.
     pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
         if owed == 0 && self.phase >= RunPhase::Draining {
             return;
         }
-        let fault = if was_open { Fault::of_end(reason) } else { Fault::of_call(reason) };
+        let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
         self.fault(fault, owed.max(1) as u64, now);
     }
 
@@ -353,8 +356,9 @@ impl RunState {
         }
     }
 
-    /// Calls the target from the next source address. `None`: no room, which the budget excludes.
-    pub(super) fn call(&self, net: &mut Net, id: u64) -> Option<Peer> {
+    /// Dials the target from the next source address. `None`: all slots are taken, which the budget
+    /// excludes.
+    pub(super) fn dial(&self, net: &mut Net, id: u64) -> Option<Peer> {
         net.dial_with(self.plan.dial(id))
     }
 }

@@ -47,7 +47,7 @@ impl Schedule {
     pub(super) fn skip(&mut self, end: Time) -> u64 {
         let before = self.taken;
         let estimate = end.since(self.origin).as_secs_f64() * self.rate;
-        // Rounding may be off by one or two; those are looked at.
+        // Rounding may be off by one or two, so the last ones are taken one by one.
         self.taken = self.taken.max((estimate as u64).saturating_sub(2));
         while self.next() < end {
             self.taken += 1;

@@ -21,10 +21,10 @@ pub(super) enum Misfit {
     Wrong(String),
     /// It answers another run, whose port this one has got.
     Stray,
-    /// It may be either of the two: that shows when what was asked gets no other answer.
+    /// It is either of the two: wrong, if the request gets no other answer.
     Doubtful(String),
-    /// The same, but it looks so little like an answer to this run that a lost request beside it
-    /// proves nothing where others are answered.
+    /// The same, but it looks so little like an answer to this run that a lost request is no proof
+    /// against it as long as others are answered.
     Foreign(String),
 }
 
@@ -36,7 +36,7 @@ impl Script {
         }
     }
 
-    /// How many requests in a row their answers tell apart; more must not wait at once.
+    /// How many consecutive requests can be told apart by their answers: the most in flight.
     pub(super) fn apart(&self) -> u64 {
         match self {
             Script::Echo(payload) => payload.modulus().unwrap_or(u64::MAX),
@@ -115,7 +115,7 @@ fn echo_asked(payload: &Payload, id: u64, window: &Window, input: &[u8]) -> Resu
         None => Some(number),
     });
     let (number, size) = (number.unwrap_or(window.oldest()), payload.size());
-    // From here on what agrees is ours for sure.
+    // Input that is long enough and agrees with this run is certainly an answer to it.
     let is_named = size >= NUMBERED_BYTES && input.len() >= RUN_BYTES;
     let agrees = if is_named { Misfit::Wrong } else { Misfit::Doubtful };
     match payload.check(id, number, 0, input) {

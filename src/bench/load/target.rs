@@ -84,12 +84,12 @@ impl Target {
         Ok(Target { pid: Some(own.child.id()), own: Some(own), ..target })
     }
 
-    /// Where it is called.
+    /// The address to dial.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses[0]
     }
 
-    /// Nobody has answered there: turns to the next address of its name. False: there is none.
+    /// Nobody has answered: turns to the next address of its name. False: there is none.
     pub(crate) fn try_next(&mut self) -> bool {
         if self.addresses.len() < 2 {
             return false;
@@ -100,7 +100,7 @@ impl Target {
         true
     }
 
-    /// It has answered: it is called nowhere else from now on.
+    /// It has answered: only this address is used from now on.
     pub(crate) fn settle(&mut self) {
         self.addresses.truncate(1);
         self.failed.clear();
@@ -117,7 +117,7 @@ impl Target {
     }
 }
 
-/// Its endpoint, and where else it has been called in vain.
+/// Its endpoint, and the addresses that have failed before.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url())?;

@@ -12,11 +12,11 @@ use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 /// Greetings are remembered up to this length.
 const GREETING_BYTES_MAX: usize = 4096;
 
-/// One visit, from the call to the end.
+/// One visit, from the dial to the end.
 struct Visit {
     id: u64,
     intended: Time,
-    called: Time,
+    dialed: Time,
     local: Option<SocketAddr>,
     first_byte: Option<Time>,
     /// Bytes that have come.
@@ -34,7 +34,7 @@ pub(super) struct Visits {
     next_id: u64,
     retry_at: Time,
     greeting: Vec<u8>,
-    /// Whether the first greeting named its client's port: then all have to.
+    /// Whether the first greeting named its client's port. If it did, all have to.
     names_port: Option<bool>,
 }
 
@@ -52,8 +52,8 @@ impl Visits {
         }
     }
 
-    /// Makes the visits that are due, as far as there is room. `was_free`: there has been room all
-    /// along, so that whatever is late is so for our own sake.
+    /// Starts the visits that are due, up to the number of connections. `was_free`: there was a
+    /// free one all along, so that any delay is the generator's.
     fn go(&mut self, net: &mut Net, now: Time, was_free: bool) {
         if now < self.retry_at {
             return net.wake_at(self.retry_at);
@@ -63,11 +63,11 @@ impl Visits {
             if self.run.schedule.is_some() && was_free {
                 self.run.note_slip(due, now);
             }
-            let Some(peer) = self.run.call(net, self.next_id) else { return };
+            let Some(peer) = self.run.dial(net, self.next_id) else { return };
             let visit = Visit {
                 id: self.next_id,
                 intended: due,
-                called: now,
+                dialed: now,
                 local: None,
                 first_byte: None,
                 got: 0,
@@ -83,11 +83,11 @@ impl Visits {
         }
     }
 
-    /// The visit has brought what it was made for.
+    /// The visit has succeeded.
     fn accomplish(&mut self, peer: Peer, net: &mut Net, now: Time) {
         let Some(visit) = self.visits.get_mut(peer) else { return };
         visit.is_over = true;
-        let (intended, sent) = (visit.intended, visit.called);
+        let (intended, sent) = (visit.intended, visit.dialed);
         let whole = self.run.plan.workload.phases().len() - 1;
         self.run.recorder.record_phase(whole, sent, now);
         self.run.record(&Sample { intended, sent, done: now, bytes: visit.got });
@@ -105,8 +105,8 @@ impl Visits {
         }
     }
 
-    /// A greeting is complete. Ours is known word for word; of others it is known that one that
-    /// names its client must name the right one.
+    /// A greeting is complete. Our own is known word for word; another server's must at least
+    /// name the right client, if it names one.
     fn take_greeting(&mut self, peer: Peer, rest: &[u8], net: &mut Net, now: Time) {
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
         let Some(local) = visit.local else { return };
@@ -136,7 +136,7 @@ impl Visits {
     /// Gives up visits that take too long.
     fn expire(&mut self, net: &mut Net, now: Time) {
         let Some(then) = now.before(self.run.plan.timeout) else { return };
-        let overdue = |(_, visit): &(Peer, &Visit)| !visit.is_over && visit.called < then;
+        let overdue = |(_, visit): &(Peer, &Visit)| !visit.is_over && visit.dialed < then;
         let late: Vec<_> = self.visits.iter().filter(overdue).map(|(peer, _)| peer).collect();
         for peer in late {
             let Some(visit) = self.visits.get_mut(peer) else { continue };
@@ -183,8 +183,8 @@ impl Service for Visits {
         let now = self.run.watch.now();
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
         visit.local = Some(arrival.local);
-        let (id, called) = (visit.id, visit.called);
-        self.run.recorder.record_phase(0, called, now);
+        let (id, dialed) = (visit.id, visit.dialed);
+        self.run.recorder.record_phase(0, dialed, now);
         match self.run.plan.workload {
             Workload::TcpCc => self.accomplish(peer, net, now),
             Workload::TcpCrr => self.script.request(id, 0, |piece| net.send(peer, piece)),
@@ -197,8 +197,8 @@ impl Service for Visits {
         let Some(visit) = self.visits.get_mut(peer) else { return input.len() };
         if visit.first_byte.is_none() {
             visit.first_byte = Some(now);
-            let called = visit.called;
-            self.run.recorder.record_phase(1, called, now);
+            let dialed = visit.dialed;
+            self.run.recorder.record_phase(1, dialed, now);
         }
         match self.run.plan.workload {
             Workload::Greet if input.len() > GREETING_BYTES_MAX => {

@@ -18,7 +18,7 @@ pub(crate) enum Abort {
 }
 
 impl Abort {
-    /// Whether another run cannot end better.
+    /// Whether another run would end no better.
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Abort::Wrong(_) | Abort::Failed(_) | Abort::Short(_) | Abort::Interrupted => true,
@@ -26,7 +26,7 @@ impl Abort {
         }
     }
 
-    /// The higher, the more there is to be said about it.
+    /// When several threads abort, the highest one is reported.
     pub(super) fn severity(&self) -> u8 {
         match self {
             Abort::Interrupted => 1,

@@ -76,15 +76,15 @@ impl Fault {
         }
     }
 
-    /// Whether an operation failed; if not, it was only odd.
+    /// Whether an operation failed. The others are only remarkable.
     pub(crate) fn is_failure(self) -> bool {
         !matches!(self, Fault::Duplicate | Fault::Reordered | Fault::Late | Fault::Stray)
     }
 
-    /// What the end of a connection means that was being made.
-    pub(crate) fn of_call(reason: Reason) -> Fault {
+    /// What it means that a dial failed.
+    pub(crate) fn of_dial(reason: Reason) -> Fault {
         match reason {
-            // Who has called himself would have been refused on any other port.
+            // A socket that has connected to itself: on any other port it would be refused.
             Reason::Failed(ErrorKind::ConnectionRefused) | Reason::Itself => Fault::Refused,
             Reason::Failed(ErrorKind::TimedOut) => Fault::ConnectTimeout,
             Reason::Failed(ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse) => Fault::NoPorts,
@@ -92,7 +92,7 @@ impl Fault {
         }
     }
 
-    /// What the end of a connection means that had been made and still owed something.
+    /// What it means that an open connection ended with answers outstanding.
     pub(crate) fn of_end(reason: Reason) -> Fault {
         match reason {
             Reason::Failed(ErrorKind::ConnectionRefused) => Fault::Refused,
@@ -121,17 +121,17 @@ impl Fault {
     }
 }
 
-/// How often what went wrong.
+/// How often each of them occurred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults([u64; Fault::ALL.len()]);
 
 impl Faults {
-    /// Counts `fault` so many times more.
+    /// Counts `fault` another `count` times.
     pub(crate) fn add(&mut self, fault: Fault, count: u64) {
         self.0[fault as usize] += count;
     }
 
-    /// How often that was.
+    /// How often `fault` occurred.
     pub(crate) fn count(&self, fault: Fault) -> u64 {
         self.0[fault as usize]
     }

@@ -8,9 +8,9 @@ use hdrhistogram::Histogram;
 use super::fault::{Fault, Faults};
 use crate::engine::Time;
 
-/// Nanoseconds that a histogram tells apart; longer ones count as this.
+/// The highest latency of a histogram, in nanoseconds; longer ones count as this.
 const LONGEST: u64 = 600_000_000_000;
-/// The timeline has about so many slices.
+/// About how many slices the timeline has.
 const SLICES: u32 = 100;
 /// A slice is no shorter than this.
 const SLICE_MIN: Duration = Duration::from_millis(50);
@@ -108,7 +108,8 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// One for a window of that length. In an open loop `corrected` latencies differ from others.
+    /// One for a window of that length. `corrected`: in an open loop, latencies count from the
+    /// intended time, and the uncorrected ones are kept beside them.
     pub(crate) fn new(window: Duration, corrected: bool, phases: &[&'static str]) -> Recorder {
         Recorder {
             from: Time::NEVER,
@@ -171,7 +172,7 @@ impl Recorder {
         }
     }
 
-    /// Something went wrong at `now`, so many times.
+    /// Something went wrong at `now`, `count` times.
     pub(crate) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
         self.faults.add(fault, count);
         if fault.is_failure() && self.counts(now) {

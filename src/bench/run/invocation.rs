@@ -32,7 +32,7 @@ pub(crate) struct Invocation<'a> {
 }
 
 impl Invocation<'_> {
-    /// One that a signal ends in order.
+    /// An invocation that ends in order when a signal comes.
     ///
     /// # Errors
     /// If signals cannot be watched for.
@@ -73,7 +73,7 @@ impl Invocation<'_> {
             let done = Target::start(workload, &self.interrupted.has_come)
                 .map_err(Failure::Failed)
                 .and_then(|mut target| self.repeat(&mut plan, &mut target));
-            // One that has failed keeps none of the others from being measured.
+            // A failed workload does not keep the others from being measured.
             let failed = done.err().map(|failure| {
                 Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
             });
@@ -106,7 +106,7 @@ impl Invocation<'_> {
         }
     }
 
-    /// Runs `plan` once, at the first address that answers; what it says and what it is made of.
+    /// Runs `plan` once, at the first address that answers; the report, and what it was made from.
     fn run_against(
         &mut self,
         plan: &mut RunPlan,
@@ -159,7 +159,7 @@ impl Invocation<'_> {
         self.verdict.is_some() || self.is_interrupted()
     }
 
-    /// The plan once, or so many times.
+    /// Runs the plan once, or as often as `--repeat` says.
     fn repeat(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let times = self.args.repeat.unwrap_or(1);
         let mut singles = Vec::new();
@@ -214,7 +214,7 @@ impl Invocation<'_> {
             plan.rate = Some(rate);
             plan.remote = target.address();
             if let Err(why) = check_budget(plan) {
-                // A lower one may do.
+                // A lower rate may fit.
                 search.note(0.0, &Latency::default(), 1.0);
                 too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
                 continue;
@@ -235,7 +235,7 @@ impl Invocation<'_> {
             if is_over || self.is_interrupted() {
                 break;
             }
-            // That a rate is too high is no failure of the search.
+            // A rate that is too high is no failure of the search.
             self.verdict = None;
         }
         if best.is_none() && self.verdict.is_none() && failed.is_ok() {
@@ -258,7 +258,7 @@ impl Invocation<'_> {
     }
 }
 
-/// Whether this machine can make what is planned.
+/// Whether this machine has what the plan needs.
 fn check_budget(plan: &RunPlan) -> Result<(), String> {
     let budget = Budget::of_this_machine(plan.remote.ip());
     budget.check(plan).map_err(|what| format!("this run {what}"))

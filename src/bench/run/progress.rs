@@ -1,4 +1,4 @@
-//! The line that tells how it goes, on a terminal only.
+//! The progress line, on a terminal only.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use crate::bench::figures::{figure, grouped};
 use crate::bench::load::plan::RunPlan;
 use crate::bench::measure::recorder::SliceSummary;
 
-/// The line is written again after so much has been measured.
+/// The line is written again each time so much more has been measured.
 const EVERY: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Tells how `workers` goes until it is over; `interrupted` becomes `stop`.
+/// Shows the progress of `workers` until they are done; passes `interrupted` on to `stop`.
 pub(crate) fn follow(
     workers: &Workers,
     plan: &RunPlan,

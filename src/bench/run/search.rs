@@ -4,16 +4,16 @@ use crate::bench::measure::bound::LatencyBound;
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::Probe;
 
-/// The search begins here if nobody says where.
+/// The first rate, unless `--rate` says another.
 const FIRST_RATE: f64 = 1000.0;
-/// It ends when the highest rate that held and the lowest that did not are this close.
+/// The search ends when the highest rate that held and the lowest that did not are this close.
 const CLOSE_ENOUGH: f64 = 1.05;
-/// It ends after so many probes in any case.
+/// The search ends after so many probes in any case.
 const PROBES_MAX: usize = 20;
 /// A rate counts as reached from this share of it on.
 const REACHED: f64 = 0.98;
 
-/// A search: first up in doubles, or down in halves, then between the two that are known.
+/// A search: the rate is doubled until it does not hold, or halved until it does, then bisected.
 pub(crate) struct Search {
     bound: LatencyBound,
     next: f64,
@@ -24,7 +24,7 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Begins at `first`, or where nothing is too slow for it.
+    /// Begins at `first`, or at a rate that any server keeps.
     pub(crate) fn new(bound: LatencyBound, first: Option<f64>) -> Search {
         let next = first.unwrap_or(FIRST_RATE);
         Search { bound, next, held: None, broke: None, probes: Vec::new() }
@@ -41,7 +41,7 @@ impl Search {
         (!over && self.probes.len() < PROBES_MAX).then_some(self.next)
     }
 
-    /// The rate that was asked for last led to this.
+    /// Takes the result of the rate that was tried last.
     /// `lost` is the share of requests that were never answered: slower than any bound.
     pub(crate) fn note(&mut self, rate_per_s: f64, latency: &Latency, lost: f64) {
         let asked = self.next;
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_highest_rate_is_found_from_below_and_from_above() {
-        // 1000 us are reached at 95 % of the capacity.
+        // A p99 of 1000 us is reached at 95 % of the capacity.
         for first in [None, Some(10.0), Some(1_000_000.0)] {
             let search = search(first, 40_000.0);
             let found = search.highest().unwrap();

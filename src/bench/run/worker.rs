@@ -20,7 +20,7 @@ use crate::reactor::Reactor;
 /// The threads of a run that is under way.
 pub(super) struct Workers {
     threads: Vec<thread::JoinHandle<Result<ThreadResult, String>>>,
-    /// The slices of the timelines of all threads as they end; ends when all are done.
+    /// The slices of the timelines of all threads as they end; closed when all are done.
     pub(super) slices: Receiver<SliceSummary>,
     /// Bytes of memory of the server before the first connection.
     resident: Option<u64>,
@@ -84,8 +84,8 @@ struct Worker {
 }
 
 impl Worker {
-    /// Without this thread, or after it has given up, the others measure nothing that was asked
-    /// for.
+    /// Measures, and stops the others if this thread fails or gives up: without it, they do not
+    /// measure what was asked for.
     fn run(self) -> Result<ThreadResult, String> {
         let stop = Arc::clone(&self.stop);
         let result = self.measure();
