@@ -23,12 +23,12 @@ pub struct Net<'a> {
     /// The service that is told.
     pub(super) service: usize,
     /// The input that is being delivered; empty with every other fact.
-    pub(super) input: Input<'a>,
+    pub(super) input: Delivery<'a>,
 }
 
-/// Input that is being delivered.
+/// Delivery that is being delivered.
 #[derive(Default)]
-pub(super) struct Input<'a> {
+pub(super) struct Delivery<'a> {
     pub(super) bytes: &'a [u8],
     /// Where in the turn's read buffer it lies, if it lies there.
     pub(super) at: Option<usize>,
@@ -38,7 +38,7 @@ pub(super) struct Input<'a> {
 
 impl<'a> Net<'a> {
     pub(super) fn new(core: &'a mut Core, service: usize) -> Net<'a> {
-        Net { core, service, input: Input::default() }
+        Net { core, service, input: Delivery::default() }
     }
 }
 

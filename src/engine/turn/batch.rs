@@ -2,7 +2,7 @@
 //! each instead of one for every peer. Only where `Sockets` can do that; what it does not do is
 //! left to `serve` and `flush`, which do everything one by one.
 
-use super::serve::Queue;
+use super::serve::ServedQueue;
 use super::{BatchRead, BatchWrite, Driver, Outcome, Peer, Sockets};
 use crate::engine::Step;
 use crate::engine::reading::Flow;
@@ -14,7 +14,7 @@ const PIECE_MAX_BYTES: usize = 2048;
 
 /// Room for one batch.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct BatchBuffers {
     /// Those in the batch, and how many bytes each is sent.
     peers: Vec<(Peer, usize)>,
     outcomes: Vec<Outcome>,
@@ -22,7 +22,7 @@ pub(super) struct Batch {
     written: Vec<Peer>,
 }
 
-impl Batch {
+impl BatchBuffers {
     fn clear(&mut self) {
         self.peers.clear();
         self.outcomes.clear();
@@ -49,13 +49,13 @@ impl Batch {
 impl<S: Sockets> Driver<S> {
     /// Reads from peers at the head of a queue, `most` at most, in one call. Returns how many that
     /// were; none, if those there have to be served one by one.
-    pub(super) fn read_together(&mut self, queue: Queue, most: usize) -> usize {
+    pub(super) fn read_together(&mut self, queue: ServedQueue, most: usize) -> usize {
         let most = most.min(self.sockets.batch_max());
         if most < BATCH_MIN {
             return 0;
         }
         let Driver { engine, sockets, rows, ready, unfinished, batch, .. } = self;
-        let waiting = if queue == Queue::Ready { &*ready } else { &*unfinished };
+        let waiting = if queue == ServedQueue::Ready { &*ready } else { &*unfinished };
         let most = most.min(engine.read_slots().len());
         batch.clear();
         let is_quick = |peer: &&Peer| {
@@ -106,7 +106,7 @@ impl<S: Sockets> Driver<S> {
         }
         let Driver { engine, sockets, rows, batch, .. } = self;
         batch.clear();
-        let Batch { peers: sending, outcomes, .. } = batch;
+        let BatchBuffers { peers: sending, outcomes, .. } = batch;
         let writes = peers.iter().filter_map(|&peer| {
             let row = rows.get(peer).filter(|row| row.writable)?;
             let is_write = engine.step(peer) == Step::Write;

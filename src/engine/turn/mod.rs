@@ -13,7 +13,7 @@ use std::io;
 use std::ops::Range;
 
 use super::{Arrival, Engine, Limits, Peer, Table, Time};
-use batch::Batch;
+use batch::BatchBuffers;
 use lingering::Lingering;
 use row::Row;
 
@@ -123,7 +123,7 @@ pub struct Driver<S: Sockets> {
     /// Those that were too many to be flushed in their turn.
     deferred: VecDeque<Peer>,
     lingering: Lingering,
-    batch: Batch,
+    batch: BatchBuffers,
 }
 
 impl<S: Sockets> Driver<S> {
@@ -138,7 +138,7 @@ impl<S: Sockets> Driver<S> {
             flushing: Vec::new(),
             deferred: VecDeque::new(),
             lingering: Lingering::default(),
-            batch: Batch::default(),
+            batch: BatchBuffers::default(),
         }
     }
 
