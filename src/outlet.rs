@@ -1,7 +1,7 @@
-//! What somebody else reads: standard output, standard error, a FIFO. The reader may stop (Ctrl-S,
-//! a log collector that hangs), and that must never stop the server: text waits in a bounded queue
-//! and is written without waiting. Whoever shares the pipe or terminal notices nothing of it: the
-//! flag that would make it non-blocking for all of them (O_NONBLOCK) is left alone.
+//! Output that somebody else reads: standard output, standard error, a FIFO. The reader may stop
+//! (Ctrl-S, a log collector that hangs), and that must never stop the server: text waits in a
+//! bounded queue and is written without waiting. Others may share the pipe or terminal, so the flag
+//! that would make it non-blocking for all of them (O_NONBLOCK) is left alone.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,30 +14,31 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 
-/// Text that waits for longer than the reader is stopped; more is dropped and counted.
+/// Text that may wait while the reader is stopped; whatever is more is dropped and counted.
 const QUEUE_BYTES_MAX: usize = 1024 * 1024;
-/// Once lines have been dropped, further ones are until no more than this waits.
+/// Once lines have been dropped, all are, until no more than this waits.
 const QUEUE_BYTES_AGAIN: usize = QUEUE_BYTES_MAX / 2;
-/// A pipe takes so much in one piece or not at all (PIPE_BUF); poll(2) promises room for it.
+/// A pipe takes this much in one piece or not at all (PIPE_BUF); poll(2) promises space for it.
 const WRITE_BYTES: usize = 4096;
-/// A terminal that can only be polled promises room for one byte. More at once may block for as
-/// long as it is stopped, but one by one would take for ever.
+/// A terminal that can only be polled promises space for one byte. More at once may block for as
+/// long as it is stopped, but one at a time would take for ever.
 const TERMINAL_BYTES: usize = 64;
-/// Writes in one go; what is left then waits for the next.
+/// Writes in one flush; what is left then waits for the next.
 const WRITES_MAX: usize = 1024;
-/// When to try again with a reader that is stopped.
+/// How soon to try again with a reader that is stopped.
 pub const RETRY: Duration = Duration::from_millis(50);
-/// Last words wait for so many `RETRY`s at most: two seconds.
+/// Last words are tried this often, `RETRY` apart: for two seconds.
 const LAST_TRIES: usize = 40;
 
 /// How to write without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// It never blocks for long (a file), or it is ours and non-blocking.
+enum WriteMode {
+    /// It never blocks for long (a file), or is our own and non-blocking.
     AtOnce,
-    /// A socket: there it can be said with each call.
+    /// It is a socket, where each call can say that it must not block.
     Socket,
-    /// Shared with others and not to be opened again: asked for room first, so many bytes at once.
+    /// It is shared and cannot be opened again: it is polled first, and written to in pieces of
+    /// this many bytes.
     Polled(usize),
 }
 
@@ -58,13 +59,13 @@ impl AsFd for Descriptor {
 /// A descriptor, and what still has to be written to it.
 pub struct Outlet {
     descriptor: Descriptor,
-    manner: Manner,
+    mode: WriteMode,
     queue: VecDeque<u8>,
-    /// Lines that were dropped and have not been told of.
+    /// Lines that were dropped and have not been reported yet.
     lost: u64,
-    /// Why the last write failed, other than for lack of room.
+    /// Why the last write failed, other than because it would have blocked.
     failed: Option<Errno>,
-    /// What was written last is not the end of a line.
+    /// Whether what was written last is not the end of a line.
     torn: bool,
 }
 
@@ -85,12 +86,12 @@ impl Outlet {
     }
 
     fn new(shared: Descriptor) -> Outlet {
-        let (descriptor, manner) = without_waiting(shared);
+        let (descriptor, mode) = without_waiting(shared);
         let (queue, lost, failed, torn) = Default::default();
-        Outlet { descriptor, manner, queue, lost, failed, torn }
+        Outlet { descriptor, mode, queue, lost, failed, torn }
     }
 
-    /// Writes lines, or queues what cannot be written now.
+    /// Writes lines, or queues them if they cannot be written now.
     pub fn push(&mut self, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
         let is_stopped = self.lost > 0 && self.queue.len() > QUEUE_BYTES_AGAIN;
@@ -113,57 +114,57 @@ impl Outlet {
                 return;
             }
             let piece = &self.queue.as_slices().0[..end];
-            match write(self.descriptor.as_fd(), self.manner, piece) {
+            match write(self.descriptor.as_fd(), self.mode, piece) {
                 Ok(count) if count > 0 => {
                     self.torn = piece.get(count - 1) != Some(&b'\n');
                     self.failed = None;
                     self.queue.drain(..count);
                 }
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR) => return,
-                // Nobody reads any more, or the disk is full: that may change.
+                // Nobody reads any more, or the disk is full. Either may change.
                 Err(error) => {
                     self.failed = Some(error);
-                    self.lost += self.queue.iter().filter(|byte| **byte == b'\n').count() as u64;
+                    self.lost += lines(self.queue.make_contiguous());
                     self.queue.clear();
                 }
             }
         }
     }
 
-    /// Whether something waits.
+    /// Whether anything waits to be written.
     pub fn is_behind(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    /// How many lines have been lost, if now is the time to tell: the reader reads on. Whatever is
-    /// pushed next stands where they are missing.
+    /// How many lines have been lost, once the reader reads again. What is pushed next stands where
+    /// they are missing.
     pub fn take_lost(&mut self) -> Option<u64> {
         let tells = self.failed.is_none() && self.queue.len() <= QUEUE_BYTES_AGAIN;
         (self.lost > 0 && tells).then(|| std::mem::take(&mut self.lost))
     }
 
-    /// Why nothing can be written, if that is not for lack of room.
+    /// Why nothing can be written, other than because it would block.
     pub fn failure(&self) -> Option<io::Error> {
         self.failed.map(io::Error::from)
     }
 
-    /// Writes the rest, if the reader takes it within a moment.
+    /// Writes the rest, if the reader takes it within two seconds.
     pub fn finish(&mut self) {
         for _ in 0..LAST_TRIES {
             self.flush();
             if self.queue.is_empty() {
                 return;
             }
-            has_room(self.descriptor.as_fd(), RETRY);
+            takes_more(self.descriptor.as_fd(), RETRY);
         }
     }
 
-    /// How much is to be written next, in whole lines if possible: a pipe that others write to as
-    /// well takes such a piece as one.
+    /// How much to write next, in whole lines if possible: in a pipe that others write to as well,
+    /// such a piece stays together.
     fn piece_end(&mut self) -> usize {
-        let most = match self.manner {
-            Manner::Polled(most) => most,
-            Manner::AtOnce | Manner::Socket => WRITE_BYTES,
+        let most = match self.mode {
+            WriteMode::Polled(most) => most,
+            WriteMode::AtOnce | WriteMode::Socket => WRITE_BYTES,
         };
         let all: &[u8] = self.queue.make_contiguous();
         let piece = &all[..all.len().min(most)];
@@ -171,37 +172,39 @@ impl Outlet {
     }
 }
 
-/// The best way to write to what others may share: a description of our own of the terminal or
-/// FIFO, which can be non-blocking without anybody else being so.
-fn without_waiting(shared: Descriptor) -> (Descriptor, Manner) {
+/// The best way to write to what others may share: an open file description of our own for the
+/// terminal or FIFO, which can be non-blocking without theirs becoming so.
+fn without_waiting(shared: Descriptor) -> (Descriptor, WriteMode) {
     use rustix::fs::{Mode, OFlags, fstat, open};
     let fd = shared.as_fd();
     let kind = fstat(fd).map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode));
     let most = match kind {
-        FileType::Socket => return (shared, Manner::Socket),
+        FileType::Socket => return (shared, WriteMode::Socket),
         FileType::Fifo => WRITE_BYTES,
         FileType::CharacterDevice => TERMINAL_BYTES,
-        _ => return (shared, Manner::AtOnce),
+        _ => return (shared, WriteMode::AtOnce),
     };
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     match open(format!("/dev/fd/{}", fd.as_raw_fd()), flags, Mode::empty()) {
-        Ok(own) => (Descriptor::Own(own), Manner::AtOnce),
-        // It belongs to another user, or there is no /dev/fd.
-        Err(_) => (shared, Manner::Polled(most)),
+        Ok(own) => (Descriptor::Own(own), WriteMode::AtOnce),
+        // It belongs to another user, or there is no /dev/fd here.
+        Err(_) => (shared, WriteMode::Polled(most)),
     }
 }
 
-fn write(to: BorrowedFd<'_>, manner: Manner, bytes: &[u8]) -> rustix::io::Result<usize> {
-    match manner {
-        Manner::AtOnce => rustix::io::write(to, bytes),
-        Manner::Socket => rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-        Manner::Polled(_) if !has_room(to, Duration::ZERO) => Err(Errno::AGAIN),
-        Manner::Polled(_) => write_polled(to, bytes),
+fn write(to: BorrowedFd<'_>, mode: WriteMode, bytes: &[u8]) -> rustix::io::Result<usize> {
+    match mode {
+        WriteMode::AtOnce => rustix::io::write(to, bytes),
+        WriteMode::Socket => {
+            rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+        }
+        WriteMode::Polled(_) if !takes_more(to, Duration::ZERO) => Err(Errno::AGAIN),
+        WriteMode::Polled(_) => write_polled(to, bytes),
     }
 }
 
-/// Writes where there was room a moment ago. Somebody who shares the pipe may have taken it since,
-/// so that it is said with the call where the kernel takes it (pipes from Linux 6.5 on).
+/// Writes where there was space a moment ago. Somebody who shares the pipe may have taken it since,
+/// so the call says that it must not block, where the kernel has that (pipes, from Linux 6.5 on).
 fn write_polled(to: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     #[cfg(target_os = "linux")]
     {
@@ -215,7 +218,7 @@ fn write_polled(to: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     rustix::io::write(to, bytes)
 }
 
-fn has_room(fd: BorrowedFd<'_>, patience: Duration) -> bool {
+fn takes_more(fd: BorrowedFd<'_>, patience: Duration) -> bool {
     let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
     let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
     poll(&mut fds, Some(&patience)).is_ok_and(|count| count > 0)
@@ -241,10 +244,10 @@ pub fn print(text: impl AsRef<[u8]>) -> Result<(), String> {
     }
 }
 
-/// The log's: standard error.
+/// The outlet of the log: standard error.
 static LOG: LazyLock<Mutex<Outlet>> = LazyLock::new(|| Mutex::new(Outlet::stderr()));
 
-/// Where log lines go: to standard error, as far as it takes them. Whoever has a loop flushes it.
+/// Where log lines go: to standard error, as far as it takes them. A poll loop has to flush it.
 pub struct Log;
 
 impl Log {
@@ -253,7 +256,7 @@ impl Log {
         LOG.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes a last line behind all others, and waits a moment for somebody to read it.
+    /// Writes a last line after all others, and waits up to two seconds for somebody to read it.
     pub fn last_words(text: impl AsRef<[u8]>) {
         let mut outlet = Log::outlet();
         outlet.push(text);
@@ -337,11 +340,11 @@ mod tests {
     #[test]
     fn a_reader_that_stops_stops_nobody_and_finds_whole_lines_in_order() {
         let (outlet, reader) = outlet();
-        assert_eq!(outlet.manner, Manner::AtOnce);
+        assert_eq!(outlet.mode, WriteMode::AtOnce);
         assert_stops_nobody(outlet, reader);
         let (here, there) = UnixStream::pair().unwrap();
         let outlet = Outlet::of(here.into());
-        assert_eq!(outlet.manner, Manner::Socket);
+        assert_eq!(outlet.mode, WriteMode::Socket);
         assert_stops_nobody(outlet, there);
     }
 
@@ -349,9 +352,9 @@ mod tests {
     fn what_cannot_be_opened_again_stops_nobody_either() {
         let (reader, writer) = pipe().unwrap();
         let descriptor = Descriptor::Own(writer.into());
-        let (manner, queue) = (Manner::Polled(WRITE_BYTES), VecDeque::new());
+        let (mode, queue) = (WriteMode::Polled(WRITE_BYTES), VecDeque::new());
         let (lost, failed, torn) = (0, None, false);
-        assert_stops_nobody(Outlet { descriptor, manner, queue, lost, failed, torn }, reader);
+        assert_stops_nobody(Outlet { descriptor, mode, queue, lost, failed, torn }, reader);
     }
 
     #[test]

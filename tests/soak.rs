@@ -5,7 +5,7 @@
 //! run takes a few seconds.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // tests, in real time
 
-mod served;
+#[allow(dead_code, unused_imports)] // only a part of it is needed here
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use served::Served;
 use socket2::{Domain, SockRef, Socket, Type};
+use support::served::Served;
 use support::{PATIENCE, pattern};
 
 /// The ordinary run.
@@ -59,7 +59,7 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
 
-/// Lets others have the processor: this is about time, not about speed.
+/// Leaves the processor to others: the soak is to last, not to be fast.
 fn breathe(millis: u64) {
     thread::park_timeout(Duration::from_millis(millis));
 }
@@ -169,7 +169,7 @@ impl Soak {
         }
     }
 
-    /// Questions over UDP that have one right answer; what is lost is asked again.
+    /// Questions over UDP, one at a time, each with one right answer.
     fn months(&self) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.connect(self.months).unwrap();
@@ -184,7 +184,7 @@ impl Soak {
         }
     }
 
-    /// Datagrams without an ear for the answers.
+    /// Datagrams whose answers nobody reads.
     fn flood(&self) {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         for round in 0.. {
@@ -200,7 +200,7 @@ impl Soak {
         }
     }
 
-    /// Many that say a byte now and then.
+    /// Many connections that send a byte now and then.
     fn trickle(&self) {
         let mut streams: Vec<TcpStream> = (0..100).map(|_| connect(self.echo)).collect();
         while self.goes_on() {

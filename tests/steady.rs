@@ -26,7 +26,7 @@ fn echoed_messages_allocate_nothing() {
 fn greeted_connections_allocate_nothing() {
     let mut driver = Driver::offered("greet", 0);
     assert_eq!(allocations(|| driver.visit(32)), 0);
-    // All but the last are gone: it is whole lives that were counted.
+    // Only the last are left: whole lives of connections were counted.
     assert_eq!(driver.driver.engine().connections(), 32);
 }
 

@@ -18,6 +18,7 @@ const SERVER: &[&str] = &[
     "failure",
     "guards",
     "outlet",
+    "rate",
     "reactor",
     "resolve",
     "services",
@@ -40,8 +41,9 @@ const BENCH: &[&str] = &[
 /// Which parts of `src` each part may use: strictly one way.
 const USES: &[(&str, &[&str])] = &[
     ("engine", &[]),
-    ("services", &["engine"]),
-    ("guards", &["engine"]),
+    ("rate", &["engine"]),
+    ("services", &["engine", "rate"]),
+    ("guards", &["engine", "rate"]),
     ("outlet", &[]),
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
@@ -54,6 +56,10 @@ const USES: &[(&str, &[&str])] = &[
     ("client", CLIENT),
     ("cli", &["bench", "client", "server", "services"]),
 ];
+
+/// The parts of `src/bench`: each may use those before it.
+const BENCH_LAYERS: &[&str] =
+    &["figures", "measure", "load", "report", "args", "flags", "run", "mod"];
 
 /// Where something may be logged past the governor, how often in the file, and why no stranger can
 /// bring about a flood of it.
@@ -86,7 +92,7 @@ fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 fn everywhere() -> Vec<(PathBuf, String)> {
-    ["src", "tests", "benches"]
+    ["src", "tests", "benches", "examples"]
         .into_iter()
         .filter(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).is_dir())
         .flat_map(rust_files)
@@ -155,8 +161,11 @@ fn no_function_is_longer_than_a_page() {
 fn the_pure_half_knows_no_socket_and_no_clock() {
     let banned = ["mio", "socket2", "rustix", "quinn_udp", "Instant", "SystemTime", "thread::"];
     let mut faults = Vec::new();
-    let pure = ["src/engine", "src/guards", "src/services"];
-    for (path, text) in pure.into_iter().flat_map(rust_files) {
+    let pure = ["engine", "guards", "rate", "services"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let part = |path: &Path| path.strip_prefix(&root).unwrap().with_extension("");
+    let is_pure = |path: &Path| pure.iter().any(|pure| part(path).starts_with(pure));
+    for (path, text) in rust_files("src").into_iter().filter(|(path, _)| is_pure(path)) {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
             for word in banned.iter().filter(|word| has_word(line, word)) {
                 faults.push(format!("{}:{}: {word}", path.display(), number + 1));
@@ -190,9 +199,33 @@ fn uses_go_one_way() {
 }
 
 #[test]
+fn uses_within_the_bench_go_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench");
+    let layer = |name: &str| BENCH_LAYERS.iter().position(|layer| *layer == name);
+    let mut faults = Vec::new();
+    for (path, text) in rust_files("src/bench") {
+        let inside = path.strip_prefix(&root).unwrap().with_extension("");
+        let part = inside.iter().next().unwrap().to_str().unwrap();
+        let own = layer(part).unwrap_or_else(|| panic!("{part} has no place in BENCH_LAYERS"));
+        // In the folder itself, `super` is the bench, too.
+        let is_outermost = inside.iter().count() == 1;
+        let prefixes = ["crate::bench::", if is_outermost { "super::" } else { "crate::bench::" }];
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+            for used in prefixes.iter().filter_map(|prefix| line.split_once(prefix)) {
+                let used = used.1.split([':', ';', ' ']).next().unwrap();
+                if layer(used).is_some_and(|used| used > own) {
+                    faults.push(format!("{}:{}: {part} uses {used}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    complain(&faults);
+}
+
+#[test]
 fn only_the_ring_is_unsafe_and_says_why() {
     let mut places = 0;
-    // The lint knows of the rest; this file has the word in strings.
+    // Only in `src`: the lint covers all, and this file has the words in strings.
     for (path, text) in rust_files("src") {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
             // Nothing unsafe gets past the lint without this.

@@ -45,7 +45,6 @@ mod bare;
 mod bare_datagrams;
 mod cells;
 mod cores;
-mod drawing;
 mod memory;
 mod plots;
 mod servers;

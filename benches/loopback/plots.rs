@@ -4,14 +4,17 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use cooee::bench::figures::{figure, grouped, whole};
+use cooee::bench::plot::{Axis, Curve, Plot, PlotPoint, log_steps, steps};
+
 use crate::cells::{self, OPEN_CONNECTIONS, PLOT_BYTES};
-use crate::drawing::{Axis, Line, Plot, Point, ones_twos_fives, steps};
-use crate::table::{self, COST, RATE, grouped, median, micros};
+use crate::table::{self, COST, RATE, median};
 use crate::visit::PERCENTILES;
 use crate::{Outcome, Results};
 
-/// What is said in the legend of a point at which the generator was the bottleneck.
-const HOLLOW: [&str; 3] = ["the generator", "had no time left", "(bottleneck)"];
+const SIZE: (u32, u32) = (900, 440);
+/// What a hollow point means.
+const HOLLOW: &str = "the generator had no time left";
 
 /// Measures, writes the plots to `folder`, and prints the tables.
 pub(crate) fn make(results: &mut Results, rate: f64, folder: &Path) -> Result<(), String> {
@@ -36,7 +39,7 @@ pub(crate) fn make(results: &mut Results, rate: f64, folder: &Path) -> Result<()
     let mut text = String::new();
     over_connections(&mut text, results, closed, "operations/s", |outcome, index| {
         let mark = if outcome.was_bound(index) { "\\*" } else { "" };
-        outcome.of(index, RATE).map(|rate| grouped(rate) + mark)
+        outcome.of(index, RATE).map(|rate| whole(rate) + mark)
     });
     over_connections(&mut text, results, closed, "server CPU us/operation", |outcome, index| {
         outcome.of(index, COST).map(|cost| format!("{cost:.2}"))
@@ -62,28 +65,32 @@ impl Outcome {
     }
 }
 
-fn lines(results: &Results, points: impl Fn(usize) -> Vec<Point>) -> Vec<Line> {
+fn curves(results: &Results, points: impl Fn(usize) -> Vec<PlotPoint>) -> Vec<Curve> {
     let all = results.contenders.iter().enumerate();
-    all.map(|(index, contender)| Line { name: contender.name.clone(), points: points(index) })
+    all.map(|(index, contender)| Curve { name: contender.name.clone(), points: points(index) })
         .collect()
 }
 
 #[allow(clippy::cast_precision_loss)] // a picture
 fn rates(results: &Results, closed: &[Outcome]) -> Plot {
-    let connections = closed.iter().map(|outcome| outcome.cell.connections as f64);
+    let connections = closed.iter().map(|outcome| outcome.cell.connections as f64).collect();
     let point = |outcome: &Outcome, index| {
         let y = outcome.of(index, RATE)?;
         let x = outcome.cell.connections as f64;
-        Some(Point { x, y, is_hollow: outcome.was_bound(index) })
+        Some(PlotPoint { x, y, is_hollow: outcome.was_bound(index) })
     };
-    let lines = lines(results, |index| closed.iter().filter_map(|one| point(one, index)).collect());
-    let highest = lines.iter().flat_map(|line| &line.points).fold(0.0, |most, p| p.y.max(most));
+    let curves =
+        curves(results, |index| closed.iter().filter_map(|one| point(one, index)).collect());
+    let highest = curves.iter().flat_map(|curve| &curve.points).fold(0.0, |most, p| p.y.max(most));
+    let x = "connections at once, one request in flight on each";
     Plot {
+        size: SIZE,
         title: format!("TCP echo of {PLOT_BYTES} bytes on one core: rate over connections"),
-        x: Axis::log("connections at once, one request in flight on each", connections, grouped),
-        y: Axis::linear("operations per second", steps(highest), grouped),
-        lines,
-        hollow: HOLLOW,
+        x: Axis::log(x, connections, whole),
+        y: Axis::linear("operations per second", steps(highest), whole),
+        curves,
+        has_legend: true,
+        hollow: Some(HOLLOW),
     }
 }
 
@@ -93,31 +100,27 @@ fn latencies(results: &Results, open: &Outcome, rate: f64) -> Plot {
     let points = |index: usize| {
         let point = |rank: usize| {
             let y = open.of(index, |visit| visit.latency[rank])?;
-            Some(Point { x: places[rank], y, is_hollow: open.was_bound(index) })
+            Some(PlotPoint { x: places[rank], y, is_hollow: open.was_bound(index) })
         };
         (0..PERCENTILES.len()).filter_map(point).collect()
     };
-    let lines = lines(results, points);
-    let all = || lines.iter().flat_map(|line| &line.points).map(|point| point.y);
-    let ends = (all().fold(f64::INFINITY, f64::min), all().fold(1.0, f64::max));
+    let curves = curves(results, points);
+    let all = || curves.iter().flat_map(|curve| &curve.points).map(|point| point.y);
+    let (least, most) = (all().fold(f64::MAX, f64::min), all().fold(1.0, f64::max));
     let title = format!(
         "TCP echo of {PLOT_BYTES} bytes on one core: latency at {} requests/s, {OPEN_CONNECTIONS} \
          connections",
-        grouped(rate)
+        whole(rate)
     );
     Plot {
+        size: SIZE,
         title,
-        x: Axis::log("percentile of requests", places.into_iter(), percentile),
-        y: Axis::log("latency in microseconds", ones_twos_fives(ends).into_iter(), grouped),
-        lines,
-        hollow: HOLLOW,
+        x: Axis::percentiles("percentile of requests", places.into()),
+        y: Axis::log("latency in microseconds", log_steps(least, most), whole),
+        curves,
+        has_legend: true,
+        hollow: Some(HOLLOW),
     }
-}
-
-/// `1 / (1 - p)` as the percentile that people know.
-fn percentile(place: f64) -> String {
-    let text = format!("{:.2}", 100.0 - 100.0 / place);
-    text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
 /// A row for each contender, a column for each number of connections.
@@ -129,7 +132,7 @@ fn over_connections(
     tell: impl Fn(&Outcome, usize) -> Option<String>,
 ) {
     let mut head = vec![format!("{what}, connections:")];
-    head.extend(closed.iter().map(|outcome| grouped_count(outcome.cell.connections)));
+    head.extend(closed.iter().map(|outcome| grouped(outcome.cell.connections as u64)));
     let told = |outcome, index| tell(outcome, index).unwrap_or("-".into());
     rows(text, results, &head, |index| closed.iter().map(|one| told(one, index)).collect());
 }
@@ -142,7 +145,7 @@ fn over_percentiles(text: &mut String, results: &Results, open: &Outcome) {
         let ranks = 0..PERCENTILES.len();
         let mut cells: Vec<Option<String>> =
             ranks.map(|rank| with_ends(open, index, rank)).collect();
-        cells.push(open.of(index, RATE).map(grouped));
+        cells.push(open.of(index, RATE).map(whole));
         cells.push(open.of(index, COST).map(|cost| format!("{cost:.2}")));
         cells.into_iter().map(|cell| cell.unwrap_or("-".into())).collect()
     };
@@ -154,7 +157,7 @@ fn with_ends(open: &Outcome, index: usize, rank: usize) -> Option<String> {
     let middle = open.of(index, |visit| visit.latency[rank])?;
     let all = || open.visits[index].iter().map(|visit| visit.latency[rank]);
     let (least, most) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
-    Some(format!("{} ({}..{})", micros(middle), micros(least), micros(most)))
+    Some(format!("{} ({}..{})", figure(middle), figure(least), figure(most)))
 }
 
 fn rows(text: &mut String, results: &Results, head: &[String], row: impl Fn(usize) -> Vec<String>) {
@@ -167,9 +170,4 @@ fn rows(text: &mut String, results: &Results, head: &[String], row: impl Fn(usiz
         table::line(text, &cells);
     }
     let _ = writeln!(text);
-}
-
-#[allow(clippy::cast_precision_loss)] // far below 2^53
-fn grouped_count(count: usize) -> String {
-    grouped(count as f64)
 }

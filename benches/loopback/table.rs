@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use cooee::bench::figures::{figure, whole};
+
 use crate::cells::Cell;
 use crate::cores::machine;
 use crate::visit::Visit;
@@ -95,9 +97,9 @@ fn head(text: &mut String, results: &Results) {
 }
 
 fn row(text: &mut String, results: &Results, outcome: &Outcome) {
-    let mut cells = vec![outcome.cell.name.clone(), grouped(outcome.absolute(RATE))];
+    let mut cells = vec![outcome.cell.name.clone(), whole(outcome.absolute(RATE))];
     cells.push(format!("{:.2}", outcome.absolute(COST)));
-    cells.extend([P50, P99].map(|figure| micros(outcome.absolute(figure))));
+    cells.extend([P50, P99].map(|one| figure(outcome.absolute(one))));
     for (index, contender) in results.contenders.iter().enumerate().skip(1) {
         let [rate, cost, p99] =
             [RATE, COST, P99].map(|figure| format!("{:.2}", outcome.ratio(index, figure)));
@@ -108,23 +110,6 @@ fn row(text: &mut String, results: &Results, outcome: &Outcome) {
         }
     }
     line(text, &cells);
-}
-
-pub(crate) fn micros(value: f64) -> String {
-    if value < 100.0 { format!("{value:.1}") } else { grouped(value) }
-}
-
-/// A whole number with commas.
-pub(crate) fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn memory(text: &mut String, results: &Results) {

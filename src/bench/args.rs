@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::budget::{SOURCES_MAX, parse_source};
-use super::plan::{Closing, Plan};
-use super::room;
-use super::run_id::RunId;
-use super::search::{Bound, Ramp};
-use super::workload::Workload;
-use crate::units::{
-    parse_duration, parse_from, parse_positive_duration, parse_positive_size, parse_rate,
-};
+use super::load::LINE_BYTES_MIN;
+use super::load::budget::{SOURCES_MAX, parse_source};
+use super::load::plan::{Closing, RunPlan};
+use super::load::rate::{Ramp, parse_requests};
+use super::load::run_id::RunId;
+use super::load::workload::Workload;
+use super::measure::bound::LatencyBound;
+use crate::units::{parse_duration, parse_from, parse_positive_duration, parse_positive_size};
 
 /// The largest payload of a UDP datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -84,12 +83,12 @@ pub struct BenchArgs {
     timeout: Duration,
 
     /// Open loop: so many requests a second are due, whatever the server does
-    #[arg(short, long, value_name = "RATE", value_parser = requests)]
+    #[arg(short, long, value_name = "RATE", value_parser = parse_requests)]
     pub(super) rate: Option<f64>,
 
     /// Search for the highest rate that keeps a bound, such as p99=1ms; it begins at --rate
     #[arg(long, value_name = "BOUND", conflicts_with_all = ["ramp", "repeat"])]
-    pub(super) find_max: Option<Bound>,
+    pub(super) find_max: Option<LatencyBound>,
 
     /// Raise the rate step by step, such as 1000..20000
     #[arg(long, value_name = "FROM..TO", conflicts_with_all = ["rate", "repeat"])]
@@ -144,20 +143,11 @@ pub struct CompareArgs {
 
     /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10% (repeatable)
     #[arg(long, value_name = "FIGURE=PERCENT")]
-    pub(super) fail_over: Vec<super::compare::Tolerance>,
+    pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 
     /// Write a page with the plots of both to FILE
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-}
-
-/// Requests a second: a number, or a rate with its unit.
-pub(super) fn requests(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>().or_else(|_| parse_rate(text))? {
-        rate if (0.001..=1e8).contains(&rate) => Ok(rate),
-        rate if rate > 0.0 => Err("it must be between 0.001 and 100,000,000 a second".into()),
-        _ => Err("it must be above zero, such as 5000 or 5000/s".into()),
-    }
 }
 
 impl BenchArgs {
@@ -171,16 +161,16 @@ impl BenchArgs {
         self.steps.unwrap_or(5)
     }
 
-    /// The plan for `workload`; against whom is filled in later. `short` is how long to measure
-    /// unless the flags say.
+    /// The plan for `workload`; its target is filled in later. `short`: whether to measure for a
+    /// short time unless `--duration` says otherwise.
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<Plan, String> {
+    pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<RunPlan, String> {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
-        let plan = Plan {
-            run: RunId::random(),
+        let plan = RunPlan {
+            id: RunId::random(),
             workload,
             remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             connections: self.connections.unwrap_or(connections),
@@ -224,11 +214,11 @@ impl BenchArgs {
     }
 }
 
-/// More than anybody can use; beyond it, sums of them would not fit.
+/// More than anybody can use, and few enough for sums of them not to overflow.
 const DEPTH_MAX: usize = 65_536;
 const CONNECTIONS_MAX: usize = 100_000_000;
 
-fn check(plan: &Plan) -> Result<(), String> {
+fn check(plan: &RunPlan) -> Result<(), String> {
     if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
         return Err(format!(
             "--size {}: a datagram has at most {DATAGRAM_BYTES_MAX} bytes; \
@@ -258,13 +248,31 @@ fn check(plan: &Plan) -> Result<(), String> {
         if plan.threads > 1 || plan.connections < 2 {
             return Err("chat: one thread, and at least 2 connections: one speaks".into());
         }
-        if !(room::LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&plan.size) {
+        if !(LINE_BYTES_MIN..=LINE_BYTES_MAX).contains(&plan.size) {
             return Err(format!(
                 "--size {}: a line has {} to {LINE_BYTES_MAX} bytes",
-                plan.size,
-                room::LINE_BYTES_MIN
+                plan.size, LINE_BYTES_MIN
             ));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The words behind `cooee bench`, alone.
+    #[derive(clap::Parser)]
+    pub(crate) struct BenchLine {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    /// What these words mean.
+    pub(crate) fn parsed(words: &[&str]) -> Result<BenchArgs, String> {
+        let words = [&["bench"], words].concat();
+        let line: Result<BenchLine, _> = clap::Parser::try_parse_from(words);
+        line.map(|line| line.args).map_err(|error| error.to_string())
+    }
 }

@@ -1,11 +1,10 @@
-//! Flags that would do nothing are refused, with the reason: what is ignored in silence is
-//! believed to have been measured.
+//! Flags that would do nothing are refused, with the reason: if they were ignored in silence,
+//! people would believe that they had been measured with.
 
 use std::path::Path;
 
-use super::BenchArgs;
-use super::session::STANDARD;
-use super::workload::Workload;
+use super::args::BenchArgs;
+use super::load::workload::{STANDARD_SET, Workload};
 
 /// Whether every flag that was given does something.
 ///
@@ -30,7 +29,7 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
                 "{flag} is for one workload: name it, such as cooee bench tcp_rr {flag} ..."
             ))
         }
-        None => STANDARD.into_iter().try_for_each(|workload| {
+        None => STANDARD_SET.into_iter().try_for_each(|workload| {
             check_one(args, workload, true)
                 .map_err(|why| format!("{why}; without a workload all of them are measured"))
         }),
@@ -75,7 +74,7 @@ fn useless(
     ]
 }
 
-/// Whether a page can go there as far as its name says.
+/// Refuses `-` as the name of a page.
 ///
 /// # Errors
 /// One line, as `check`.
@@ -90,18 +89,11 @@ pub(super) fn check_page(path: Option<&Path>) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::tests::{BenchLine, parsed};
     use super::*;
 
-    #[derive(clap::Parser)]
-    struct Words {
-        #[command(flatten)]
-        args: BenchArgs,
-    }
-
     fn checked(words: &[&str]) -> Result<(), String> {
-        let words = [&["bench"], words].concat();
-        let Words { args } = clap::Parser::try_parse_from(words).map_err(|e| e.to_string())?;
-        check(&args)
+        check(&parsed(words)?)
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
@@ -130,7 +122,7 @@ mod tests {
     #[test]
     fn every_flag_does_something_for_every_workload_or_is_refused() {
         for (flag, refused) in TABLE {
-            for workload in STANDARD {
+            for workload in STANDARD_SET {
                 let name = workload.name();
                 let wanted = refused.split(' ').any(|word| word == name || word == "ALL");
                 let result = checked(&[&[name], flag].concat());
@@ -145,7 +137,7 @@ mod tests {
     #[test]
     fn the_table_knows_every_flag() {
         use clap::CommandFactory;
-        for flag in Words::command().get_arguments().filter_map(clap::Arg::get_long) {
+        for flag in BenchLine::command().get_arguments().filter_map(clap::Arg::get_long) {
             let flag = format!("--{flag}");
             let is_known = TABLE.iter().any(|(words, _)| words.contains(&flag.as_str()));
             assert!(is_known || ["--pid", "--help"].contains(&flag.as_str()), "{flag}");

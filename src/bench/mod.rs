@@ -1,55 +1,28 @@
 //! `cooee bench`: measures any server that speaks one of the services, honestly.
 //!
-//! The workloads are services that ask and time, on the same engine and loop as the server. What
-//! is measured by whom: `exchange`, `visit`, `room`, `crowd` ask; `recorder` notes; `worker` is a
-//! thread with a loop; `report` is the result, `report_table`, `report_json` and `report_html`
-//! are its forms.
+//! The load is made by services that ask and time, on the same engine and loop as the server.
+//! `load` has them and their plan, `measure` what they note, `report` the result and its forms, and
+//! `run` the threads that do it all. Each uses only those named before it.
 
 mod args;
-mod budget;
-mod compare;
-mod core;
-mod crowd;
-mod exchange;
-mod fault;
+pub mod figures;
 mod flags;
-mod interruption;
-mod latency;
-mod output;
-mod payload;
-mod plan;
-mod plots;
-mod progress;
-mod recorder;
-mod repeats;
+mod load;
+mod measure;
 mod report;
-mod report_html;
-mod report_json;
-mod report_table;
-mod room;
-mod run_id;
-mod schedule;
-mod script;
-mod search;
-mod session;
-mod statistics;
-mod target;
-mod usage;
-mod visit;
-mod window;
-mod worker;
-mod workload;
+mod run;
 
 use std::path::Path;
 
 use crate::failure::Failure;
-use compare::compare;
-use output::{Output, print};
-use report::Report;
-use session::Session;
-use target::Target;
+use load::target::{Target, check_sources};
+use report::compare::compare;
+use report::output::{Output, print};
+use report::{Report, html, json, table};
+use run::invocation::Invocation;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
+pub use report::plot;
 
 /// Does what `args` ask for, and prints it.
 ///
@@ -61,17 +34,26 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     flags::check(args).map_err(Failure::Usage)?;
     // Until here a signal ends the process, as it must while a name is resolved.
-    let named = Target::named(args)?;
+    let named = named_target(args)?;
     let outputs = Outputs::open(args)?;
-    let mut session = Session::new(args, named).map_err(Failure::Failed)?;
-    let measured = session.measure();
-    let (reports, signal) = session.end();
+    let mut invocation = Invocation::new(args, named).map_err(Failure::Failed)?;
+    let measured = invocation.measure();
+    let (reports, signal) = invocation.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
         true => outputs.publish(&reports, args.workload.is_none()),
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
+}
+
+/// The server that the user has named, if any, to be called from where the user says.
+fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    let sources = args.sources().map_err(Failure::Usage)?;
+    match (args.workload, &args.endpoint) {
+        (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
+        _ => check_sources(&sources).map(|()| None),
+    }
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.
@@ -110,13 +92,13 @@ impl Outputs {
     /// Writes everything that can be written, what people look at first.
     fn publish(self, reports: &[Report], is_set: bool) -> Result<(), String> {
         let shown = match reports {
-            _ if self.json_on_stdout => report_json::write(reports),
-            [only] if !is_set => report_table::whole(only),
-            several => report_table::several(several),
+            _ if self.json_on_stdout => json::write(reports),
+            [only] if !is_set => table::whole(only),
+            several => table::several(several),
         };
         let mut done = vec![print(&shown)];
-        done.extend(self.json.map(|json| json.write(&report_json::write(reports))));
-        done.extend(self.html.map(|html| html.write(&report_html::page(reports))));
+        done.extend(self.json.map(|json| json.write(&json::write(reports))));
+        done.extend(self.html.map(|html| html.write(&html::page(reports))));
         all(done)
     }
 }
@@ -135,13 +117,13 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
         let what = "--html names one of the results: the page would take its place";
         return Err(Failure::Usage(what.into()));
     }
-    let read = |path: &Path| report_json::read(path).map_err(Failure::Failed);
+    let read = |path: &Path| json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
     let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
         let both: Vec<Report> = before.into_iter().chain(after).collect();
-        let page = report_html::page(&both);
+        let page = html::page(&both);
         told.push(Output::open("--html", path).and_then(|output| output.write(&page)));
     }
     let done = match found.excesses.is_empty() {

@@ -200,8 +200,7 @@ pub struct ChatArgs {
 /// What our server takes as a name. Anything else would be refused there, or, with a line end in
 /// it, be a second command.
 fn word(text: &str) -> Result<String, String> {
-    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    match (1..=20).contains(&text.len()) && text.bytes().all(is_good) {
+    match chat::is_name(text.as_bytes()) {
         true => Ok(text.into()),
         false => Err("write 1 to 20 letters, digits, - and _".into()),
     }

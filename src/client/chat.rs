@@ -6,7 +6,7 @@ use super::connect::connection::{Route, ServerConnection};
 use super::piped::{Piece, Piped};
 use super::tty::display::Display;
 use super::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
 /// A server that does not welcome us within this time is spoken to all the same.
@@ -65,10 +65,6 @@ impl ChatClient {
 }
 
 impl Service for ChatClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         if self.first_words.is_empty() {
@@ -107,6 +103,16 @@ impl Service for ChatClient {
             Welcome::Awaited(until) => net.wake_at(until),
             Welcome::Over => {}
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for ChatClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connect::connection::{ConnectionEnd, Route, ServerConnection, counted};
 use super::tty::display::{Display, visible_line};
 use super::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
 /// More than this is not shown as a whole after its pieces.
@@ -47,10 +47,6 @@ impl GreetClient {
 }
 
 impl Service for GreetClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         self.heard_at = net.now();
@@ -106,6 +102,16 @@ impl Service for GreetClient {
             }
             _ => Ok(()),
         });
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for GreetClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 }
 

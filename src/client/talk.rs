@@ -8,7 +8,7 @@ use super::connect::connection::{Route, ServerConnection};
 use super::piped::{Piece, Piped};
 use super::tty::display::{Display, Messages, coloured, visible_line};
 use super::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::{core, without_padding};
 
 /// Either side says this, alone, to end the conversation.
@@ -55,10 +55,6 @@ impl TalkClient {
 }
 
 impl Service for TalkClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
         self.connection.opened();
         let remote = arrival.remote;
@@ -98,6 +94,16 @@ impl Service for TalkClient {
             self.head = message;
         }
         self.connection.alarm(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for TalkClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

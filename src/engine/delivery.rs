@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::Engine;
 use super::connection::Kind;
-use super::net::{Input, Net};
+use super::net::{Delivery, Net};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;
@@ -37,7 +37,7 @@ impl Engine {
     /// The usual case: nothing was left from before, so the service reads in the turn's buffer.
     fn deliver_in_place(&mut self, peer: Peer, service: usize, range: Range<usize>) {
         let bytes = &self.turn[range.clone()];
-        let input = Input { bytes, at: Some(range.start), is_kept: false };
+        let input = Delivery { bytes, at: Some(range.start), is_kept: false };
         let mut net = Net { core: &mut self.core, service, input };
         let entry = &mut self.services[service];
         let used = entry.service.received(peer, bytes, &mut net).min(bytes.len());
@@ -77,7 +77,7 @@ impl Engine {
         range: Range<usize>,
     ) {
         inbox.extend_from_slice(&self.turn[range.clone()]);
-        let input = Input { bytes: &inbox, at: None, is_kept: false };
+        let input = Delivery { bytes: &inbox, at: None, is_kept: false };
         let mut net = Net { core: &mut self.core, service, input };
         let entry = &mut self.services[service];
         let used = entry.service.received(peer, &inbox, &mut net).min(inbox.len());

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::connection::Kind;
 
-/// Both ends of a new connection, as this side sees them.
+/// Both ends of a new connection, as this side sees them. IPv4 addresses are IPv4 here, also at a
+/// socket for both families (never `::ffff:192.0.2.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The peer's address.
@@ -25,13 +26,13 @@ pub struct Dial {
     /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
     /// no TIME_WAIT is left behind.
     pub resets: bool,
-    /// Whether a silent peer is asked now and then if it is still there. Without that nothing ever
-    /// tells that its machine is gone.
+    /// Whether a silent peer is asked now and then if it is still there (SO_KEEPALIVE). Without
+    /// that nothing ever tells that its machine is gone.
     pub keepalive: bool,
 }
 
 impl Dial {
-    /// An ordinary call.
+    /// An ordinary call: from any address, a FIN at its end, and kept alive.
     pub fn to(remote: SocketAddr, kind: Kind) -> Dial {
         Dial { remote, kind, from: None, resets: false, keepalive: true }
     }

@@ -52,7 +52,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::stage::Stage;
-    use super::super::{Kind, Net, Service};
+    use super::super::{Kind, Net, Operated, Service};
     use super::*;
 
     /// Calls somebody when told to, says what it is told, and shows what happens.
@@ -77,6 +77,12 @@ mod tests {
             net.show(&format!("closed {peer} {reason}"));
         }
 
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Caller {
         fn told(&mut self, line: Option<&str>, net: &mut Net) {
             let remote = ([192, 0, 2, 7], 7).into();
             match (line, self.0) {

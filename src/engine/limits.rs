@@ -2,36 +2,42 @@
 
 use std::time::Duration;
 
-/// Bounds that hold for every connection.
+/// Bounds that hold for every connection. The defaults suit a server of thousands of peers.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's backlog.
+    /// Connections at once, at most [`SLOTS_MAX`](super::SLOTS_MAX); further ones wait in the
+    /// kernel's backlog, and calls are refused. Each takes a descriptor: see
+    /// [`raise_descriptor_limit`](crate::reactor::raise_descriptor_limit).
     pub connections: usize,
-    /// Bytes of unsent output at which a peer is not read any more (it resumes below `low`).
+    /// Bytes of unsent output at which a peer that has connected to us is not read any more, until
+    /// they have fallen to `low`.
     pub high: usize,
-    /// Bytes of unsent output below which reading resumes and `drained` is told.
+    /// Bytes of unsent output at which reading resumes and [`drained`](super::Service::drained) is
+    /// told.
     pub low: usize,
     /// Bytes of the heap that may wait for all peers together: unsent output and unfinished input.
     /// From three quarters of that on, the less room is left the sooner a peer is not read any
-    /// more and the less is read at once (`marks`); at the limit those who hold most are closed
+    /// more and the less is read at once; at the limit those who hold most are closed
     /// `Memory`, until an eighth is free.
     pub buffered: usize,
     /// Bytes of input that a service may leave unused; one more and the peer is closed `TooLong`.
     pub inbox: usize,
-    /// Reads from one peer in one turn; after that the others have theirs first.
+    /// Reads from one peer in one turn, 256 KiB in all at most; after that the others have theirs
+    /// first.
     pub reads: usize,
-    /// What one peer's input may cost in one turn, in units of `Net::spend`; after that the others
-    /// have theirs first.
+    /// What one peer's input may cost in one turn, in units of [`Net::spend`](super::Net::spend);
+    /// after that the others have theirs first.
     pub share_units: u64,
-    /// What the input of all may cost before the driver looks who has become ready meanwhile; who
-    /// has not been served by then is served after those.
+    /// What the input of all may cost, in the same units, before the turn ends and the next one
+    /// looks who has become ready meanwhile; who has not been served by then is served after those.
     pub round_units: u64,
-    /// What writing to all may cost in a round; who has not been written to by then is in one of
-    /// the next turns.
+    /// What writing to all may cost in a turn, in the same units, a call as much as 16 KiB; who has
+    /// not been written to by then is in one of the next turns.
     pub flush_units: u64,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,
-    /// How long a peer that we have closed may take to close its own side; then it is dropped.
+    /// How long a peer that we have closed may take to close its own side; then it is dropped. What
+    /// it sends meanwhile is discarded.
     pub linger: Duration,
     /// How long a closing peer may take none of what it is still owed; then it is dropped `Slow`.
     pub stall: Duration,
@@ -95,12 +101,13 @@ impl Limits {
     }
 }
 
-/// Bounds that differ from service to service.
+/// Bounds of a service, for each of its peers. By default nobody is closed for silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// How long nothing may go either way; then the peer is closed `Idle`. `None`: for ever.
     pub idle: Option<Duration>,
-    /// Bytes of unsent output that are too many if they stay for `Limits::slow`.
+    /// Bytes of unsent output that are too many if they stay for [`Limits::slow`]; then the peer is
+    /// closed `Slow`. For services in which a peer does not itself cause what it is sent.
     pub queue_soft: usize,
     /// Bytes that the kernel may leave of a turn's output; one more and the peer is closed `Slow`.
     pub queue_hard: usize,

@@ -1,11 +1,11 @@
-//! What happened, in numbers: plain counters, added to by field name, printed as one line.
+//! What happened, in numbers: plain counters, printed as one line.
 
 use std::fmt;
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// Connections begun: accepted, or called whether they answered or not.
+    /// Connections begun: accepted, or dialled, whether they were answered or not.
     pub opened: u64,
     /// Connections over.
     pub closed: u64,
@@ -17,33 +17,33 @@ pub struct Metrics {
     pub datagrams_in: u64,
     /// Datagrams that the kernel took from us.
     pub datagrams_out: u64,
-    /// Datagrams that were to get no answer.
+    /// Datagrams that the service had no answer to.
     pub datagrams_unanswered: u64,
     /// Answers lost because the kernel would not take them.
     pub datagrams_dropped: u64,
-    /// Datagrams not looked at: no unicast address or no port, or sent to many.
-    pub unheard_address: u64,
-    /// Datagrams not looked at: from a port on which we answer ourselves.
-    pub unheard_own_port: u64,
-    /// Datagrams not looked at: from a port below 1024.
-    pub unheard_low_port: u64,
-    /// Datagrams not looked at: from a network that is denied.
-    pub unheard_denied: u64,
-    /// Datagrams without an answer: their network has had its rate.
-    pub unheard_rate: u64,
-    /// Connections closed at once: from a network that is denied.
-    pub turned_denied: u64,
-    /// Connections closed at once: their source has enough of them.
-    pub turned_crowded: u64,
-    /// Connections closed at once: their network makes them too fast.
-    pub turned_hasty: u64,
-    /// Connections closed because what waited for all of them was too much.
+    /// Datagrams refused: from no unicast address or no port, or sent to many.
+    pub datagrams_refused_address: u64,
+    /// Datagrams refused: from a port on which we answer ourselves.
+    pub datagrams_refused_own_port: u64,
+    /// Datagrams refused: from a port below 1024.
+    pub datagrams_refused_low_port: u64,
+    /// Datagrams refused: from a network that is denied.
+    pub datagrams_refused_denied: u64,
+    /// Answers not sent: the network had used up its rate.
+    pub datagrams_refused_rate: u64,
+    /// Connections refused: from a network that is denied.
+    pub refused_denied: u64,
+    /// Connections refused: their source has as many as it may have.
+    pub refused_too_many: u64,
+    /// Connections refused: their network makes new ones too fast.
+    pub refused_rate: u64,
+    /// Connections closed because what waited for all of them together was too much.
     pub closed_memory: u64,
     /// Events fetched for sockets that were gone by then.
     pub stale_events: u64,
-    /// Times that accepting had to wait for room, descriptors or memory.
+    /// Times that accepting had to wait for a place, descriptors or memory.
     pub accept_pauses: u64,
-    /// Lines meant for an operator's screen that did not take them.
+    /// Lines that the operator's screen did not take.
     pub screen_lost: u64,
     /// Log lines that standard error did not take.
     pub log_lost: u64,
@@ -64,14 +64,14 @@ impl fmt::Display for Metrics {
         let rare = [
             (self.datagrams_unanswered, "unanswered"),
             (self.datagrams_dropped, "answers dropped"),
-            (self.unheard_address, "from impossible addresses"),
-            (self.unheard_own_port, "from own ports"),
-            (self.unheard_low_port, "from ports below 1024"),
-            (self.unheard_denied, "denied over UDP"),
-            (self.unheard_rate, "over --udp-rate"),
-            (self.turned_denied, "denied over TCP"),
-            (self.turned_crowded, "over --max-per-ip"),
-            (self.turned_hasty, "over --accept-rate"),
+            (self.datagrams_refused_address, "from impossible addresses"),
+            (self.datagrams_refused_own_port, "from own ports"),
+            (self.datagrams_refused_low_port, "from ports below 1024"),
+            (self.datagrams_refused_denied, "denied over UDP"),
+            (self.datagrams_refused_rate, "over --udp-rate"),
+            (self.refused_denied, "denied over TCP"),
+            (self.refused_too_many, "over --max-per-ip"),
+            (self.refused_rate, "over --accept-rate"),
             (self.closed_memory, "closed at --max-buffered"),
             (self.stale_events, "stale events"),
             (self.accept_pauses, "pauses in accepting"),

@@ -1,12 +1,20 @@
 //! The pure half: it carries bytes between sockets and services, and keeps every promise about
 //! them. No socket of its own, no clock, no randomness.
 //!
-//! [`Driver`] is the whole of it: one turn after the other, over whatever implements [`Sockets`].
-//! The reactor gives it the kernel's, the simulator in `tests/` scripted ones, [`stage::Stage`]
-//! buffers in memory. Protocols are [`Service`]s and answer through a [`Net`].
+//! Which of its types matter depends on who you are:
 //!
-//! [`Engine`] is what lies under the driver: it knows what every connection is to be sent and what
-//! is due when, and is asked by the driver, peer by peer, what to do next.
+//! - *You write a protocol.* It is a [`Service`] (streams) or a [`Responder`] (datagrams). All it
+//!   can do is in [`Net`]; [`Peer`] names a connection, [`Table`] holds what you keep about each,
+//!   [`Reason`] says how one ended. [`Quota`] and [`Limits`] bound it, [`stage::Stage`] tests it.
+//!   The [front page](crate) has a whole one.
+//! - *You own a loop.* [`Driver`] is the whole of the engine: one turn after the other, over
+//!   whatever implements [`Sockets`]. The reactor gives it the kernel's, the simulator in `tests/`
+//!   scripted ones, a stage buffers in memory.
+//! - *You operate a server.* [`Engine`], by [`Driver::engine_mut`], takes services in, lists
+//!   connections, closes them and counts ([`Metrics`]).
+//!
+//! The engine knows what every connection is to be sent and what is due when; the driver asks it,
+//! peer by peer, what to do next, and carries that out.
 
 mod connection;
 mod core;
@@ -45,13 +53,10 @@ pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
 pub use reason::Reason;
-pub use service::{Reply, Responder, Service};
+pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use time::Time;
-pub use turn::{Driver, Outcome, Outgoing, Read, Readiness, Sockets, Standing, Write};
-
-/// What accepting a connection costs, in units of `Net::spend`.
-const ACCEPT_UNITS: usize = 8 * 1024;
+pub use turn::{BatchRead, BatchWrite, Driver, Outcome, Outgoing, Readiness, Sockets, Standing};
 
 /// A service and what it has answered once for all.
 struct Registered {
@@ -63,7 +68,7 @@ struct Registered {
     service: Box<dyn Service>,
 }
 
-/// All connections and all services.
+/// All connections and all services: what the owner of a [`Driver`] and an operator see of them.
 pub struct Engine {
     core: Core,
     services: Vec<Registered>,
@@ -83,7 +88,11 @@ impl Engine {
         Engine { core, services: Vec::new(), turn, turn_used: 0, slots_at: 0 }
     }
 
-    /// Takes a service in and returns the number to `accept` with. At most 256 fit.
+    /// Takes a service in, under the name that logs and [`Engine::roster`] show, and returns the
+    /// number to [`Driver::accept`] with: 0 for the first. `Service::started` is told at once.
+    ///
+    /// # Panics
+    /// With more than 256 services.
     pub fn add_service(
         &mut self,
         name: &'static str,
@@ -96,11 +105,11 @@ impl Engine {
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
-        self.dispatch(index, |service, net| service.started(net));
+        self.operate(index, |operated, net| operated.started(net));
         index
     }
 
-    /// What happened so far.
+    /// What happened since the start.
     pub fn metrics(&self) -> Metrics {
         self.core.metrics
     }
@@ -110,7 +119,7 @@ impl Engine {
         &mut self.core.metrics
     }
 
-    /// How many connections there are.
+    /// How many connections there are, with those that are being closed or called.
     pub fn connections(&self) -> usize {
         self.core.connections.len()
     }
@@ -125,8 +134,9 @@ impl Engine {
         self.core.has_room()
     }
 
-    /// Somebody new waits in vain: has a service close a peer with little claim to its place. It is
-    /// free once that has been flushed. False: nobody gives way.
+    /// All places are taken and a newcomer waits: has a service close a peer with little claim to
+    /// its place (`Service::make_room`), which is free once that has been flushed. False: nobody
+    /// gives way.
     pub fn make_room(&mut self) -> bool {
         let mut services = 0..self.services.len();
         services.any(|index| self.dispatch(index, |service, net| service.make_room(net)))
@@ -160,8 +170,6 @@ impl Engine {
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
         core.metrics.opened += 1;
-        core.cost.begin_share();
-        core.cost.spend(ACCEPT_UNITS, &core.limits);
         let (name, remote) = (self.services[service].name, arrival.remote);
         let line = format_args!("{peer} {name} connection established with {remote}");
         self.remark(log::Level::Info, line);

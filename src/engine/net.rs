@@ -13,18 +13,22 @@ use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;
 
-/// The network as a service sees it while it is told a fact.
+/// The network as a service sees it while it is told a fact: all that a protocol may do.
+///
+/// Nothing here waits or fails, and nothing happens before the service has returned: sending
+/// queues, closing takes note. About a peer that is gone, everything does and finds nothing. A
+/// service may name any [`Peer`] that it knows, not only the one that the fact is about.
 pub struct Net<'a> {
     pub(super) core: &'a mut Core,
     /// The service that is told.
     pub(super) service: usize,
     /// The input that is being delivered; empty with every other fact.
-    pub(super) input: Input<'a>,
+    pub(super) input: Delivery<'a>,
 }
 
-/// Input that is being delivered.
+/// Delivery that is being delivered.
 #[derive(Default)]
-pub(super) struct Input<'a> {
+pub(super) struct Delivery<'a> {
     pub(super) bytes: &'a [u8],
     /// Where in the turn's read buffer it lies, if it lies there.
     pub(super) at: Option<usize>,
@@ -34,15 +38,17 @@ pub(super) struct Input<'a> {
 
 impl<'a> Net<'a> {
     pub(super) fn new(core: &'a mut Core, service: usize) -> Net<'a> {
-        Net { core, service, input: Input::default() }
+        Net { core, service, input: Delivery::default() }
     }
 }
 
 /// Sending and closing.
 impl Net<'_> {
     /// Queues a copy of `bytes` for `peer`; as one message, if it is a datagram socket. Ignored if
-    /// it is gone or closing. If the kernel leaves more of its output than the service's hard
-    /// limit, the peer is closed as `Slow`.
+    /// it is gone or closing. If the kernel leaves more of a turn's output than
+    /// [`Quota::queue_hard`](super::Quota::queue_hard), the peer is closed as [`Reason::Slow`]:
+    /// whoever sends much looks at [`queued`](Net::queued) and goes on when
+    /// [`drained`](super::Service::drained) is told.
     pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
         self.core.send(peer, bytes);
     }
@@ -72,13 +78,15 @@ impl Net<'_> {
         });
     }
 
-    /// Closes `peer` once all that is queued for it is out.
+    /// Closes `peer` once all that is queued for it is out: FIN, then what still comes is discarded
+    /// until its own FIN, for at most [`Limits::linger`](super::Limits::linger), so that no RST
+    /// destroys what it has not read yet (RFC 9293, section 3.6.1). Then `closed` is told.
     pub fn close(&mut self, peer: Peer) {
         self.core.close(peer, Reason::Done);
     }
 
-    /// Ends our side once all that is queued for `peer` is out, and goes on listening to it.
-    /// Datagrams have no such end: nothing happens.
+    /// Ends our side once all that is queued for `peer` is out (shutdown(2), SHUT_WR), and goes on
+    /// listening to it. Datagrams have no such end: nothing happens.
     pub fn finish(&mut self, peer: Peer) {
         self.core.finish(peer);
     }
@@ -89,8 +97,9 @@ impl Net<'_> {
         self.core.leave(peer);
     }
 
-    /// Calls `remote`. The answer is `opened`, or `closed` with what went wrong and no `opened`
-    /// before it. `None`: there is no room for another connection.
+    /// Calls `remote`, for this service. The answer is `opened`, or `closed` with what went wrong
+    /// and no `opened` before it, after [`Limits::dial`](super::Limits::dial) at the latest.
+    /// `None`: all places are taken.
     pub fn dial(&mut self, remote: SocketAddr, kind: Kind) -> Option<Peer> {
         self.dial_with(Dial::to(remote, kind))
     }
@@ -113,7 +122,7 @@ impl Net<'_> {
         self.core.remote(peer)
     }
 
-    /// Bytes queued for `peer` that the kernel has not taken yet.
+    /// Bytes queued for `peer` that the kernel has not taken yet; 0 if it is gone.
     pub fn queued(&self, peer: Peer) -> usize {
         self.core.queued(peer)
     }
@@ -124,7 +133,7 @@ impl Net<'_> {
         self.core.went_out
     }
 
-    /// How many connections there may be at once.
+    /// How many connections there may be at once, over all services.
     pub fn places(&self) -> usize {
         self.core.limits.connections
     }
@@ -132,7 +141,7 @@ impl Net<'_> {
 
 /// Time, and shares of it.
 impl Net<'_> {
-    /// The time of this turn.
+    /// The time of this turn: since the loop began, the same until the turn ends.
     pub fn now(&self) -> Time {
         self.core.now
     }
@@ -142,8 +151,9 @@ impl Net<'_> {
         self.core.wall
     }
 
-    /// Asks for `alarm` in `wait` from now at the latest. The earliest wish counts; it is
-    /// fulfilled once, and a later one has to be made again.
+    /// Asks for [`alarm`](super::Service::alarm) in `wait` from now at the latest. There is one for
+    /// each service: the earliest wish counts, it is fulfilled once, and a later one has to be made
+    /// again.
     pub fn wake_in(&mut self, wait: Duration) {
         self.wake_at(self.core.now.after(wait));
     }
@@ -161,8 +171,9 @@ impl Net<'_> {
     }
 
     /// Notes that something for the peer whose input is being delivered has cost so many units,
-    /// beside the bytes themselves: one is about what it takes to echo a byte. A service that
-    /// makes much of little, or works for more than one peer, says so here.
+    /// beside the bytes themselves: one is about what it takes to echo a byte, 0.3 ns. A service
+    /// that makes much of little, or works for more than one peer, says so here; otherwise its
+    /// peers have more than their share ([`Limits::share_units`](super::Limits::share_units)).
     pub fn spend(&mut self, units: usize) {
         self.core.cost.spend(units, &self.core.limits);
     }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::Phase;
-use super::{Engine, Peer, Reason};
+use super::net::Net;
+use super::{Engine, Operated, Peer, Reason};
 
 /// A line about one connection, for an operator.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +26,7 @@ pub struct Entry {
 }
 
 impl Engine {
-    /// Every connection, in slot order.
+    /// Every connection, in slot order, with those that are being called or closed.
     pub fn roster(&self) -> impl Iterator<Item = Entry> {
         self.core.connections.iter().map(|(peer, connection)| Entry {
             peer,
@@ -38,42 +39,57 @@ impl Engine {
     }
 
     /// The address of `peer`, unless it is gone.
-    pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+    pub(crate) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
         self.core.remote(peer)
     }
 
-    /// Logs a line about one connection, as long as there are not too many in this second.
-    pub fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
+    /// Logs a line about one connection, as long as there are not too many in this second
+    /// ([`Limits::log_lines`](super::Limits::log_lines)).
+    pub(crate) fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
         if log::log_enabled!(level) && self.core.governor.admits(self.core.now) {
             log::log!(level, "{line}");
         }
     }
 
-    /// What the services have shown and printed since the last call.
+    /// What the services have shown and printed since the last call
+    /// ([`Net::show`](super::Net::show)): for whoever has a screen.
     pub fn take_screen(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.core.screen)
     }
 
     /// How the program is to end, once a service has said so.
-    pub fn outcome(&self) -> Option<&Result<(), String>> {
+    pub(crate) fn outcome(&self) -> Option<&Result<(), String>> {
         self.core.outcome.as_ref()
+    }
+
+    /// Tells the service with that number something, if somebody operates it.
+    pub(super) fn operate(
+        &mut self,
+        service: usize,
+        tell: impl FnOnce(&mut dyn Operated, &mut Net<'_>),
+    ) {
+        self.dispatch(service, |service, net| {
+            if let Some(operated) = service.operated() {
+                tell(operated, net);
+            }
+        });
     }
 
     /// Hands bytes of standard input to the service with that number as they came; `None`: that
     /// was all.
-    pub fn feed(&mut self, service: usize, bytes: Option<&[u8]>) {
-        self.dispatch(service, |service, net| service.fed(bytes, net));
+    pub(crate) fn feed(&mut self, service: usize, bytes: Option<&[u8]>) {
+        self.operate(service, |operated, net| operated.fed(bytes, net));
     }
 
     /// How many connections own buffers, and how many of those have nothing in them: none, at the
-    /// end of a turn.
+    /// end of a turn. It looks at every connection; for tests.
     pub fn buffered(&self) -> (usize, usize) {
         let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
         owned.fold((0, 0), |(all, empty), b| (all + 1, empty + usize::from(b.is_empty())))
     }
 
     /// Whether what is fed should wait: a service wants it so, or a peer is far behind.
-    pub fn is_backed_up(&self) -> bool {
+    pub(crate) fn is_backed_up(&self) -> bool {
         self.core.input_held
             || self.core.connections.iter().any(|(_, connection)| {
                 connection.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)
@@ -82,13 +98,13 @@ impl Engine {
 
     /// Tells the service with that number what the operator typed; `None`: nobody will any more.
     pub fn tell(&mut self, service: usize, line: Option<&str>) {
-        self.dispatch(service, |service, net| service.told(line, net));
+        self.operate(service, |operated, net| operated.told(line, net));
         // What it gathered must not wait for the next turn's end: nothing might bring one about.
         self.dispatch(service, |service, net| service.settled(net));
     }
 
-    /// Closes the connection with that number once all that is queued for it is out; at once, if
-    /// it is closing already.
+    /// Closes the connection with that number ([`Peer::number`]) once all that is queued for it is
+    /// out; at once, if it is closing already. `None`: there is no such connection.
     pub fn kick(&mut self, number: u64) -> Option<Peer> {
         let (peer, index) = (self.core.connections.iter())
             .find(|(peer, _)| peer.number() == number)
@@ -107,7 +123,8 @@ impl Engine {
         Some(peer)
     }
 
-    /// Closes every connection once all that is queued for it is out.
+    /// Closes every connection once all that is queued for it is out, as [`Reason::Shutdown`].
+    /// [`connections`](Engine::connections) says when the last of them is gone.
     pub fn close_all(&mut self) {
         let everybody: Vec<Peer> = self.core.connections.iter().map(|(peer, _)| peer).collect();
         for peer in everybody {

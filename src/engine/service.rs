@@ -13,40 +13,51 @@ use super::slots::Peer;
 
 /// A stream protocol, for all of its connections at once.
 ///
-/// For each peer `opened` comes first and `closed` comes last, exactly once. What is sent inside
-/// any of these calls leaves together at the end of the turn.
+/// Each method tells a fact, in the past tense; what the service wants done about it, it says to
+/// the [`Net`] that comes with it. None has to be written: what is left out does nothing, and input
+/// that nobody cares about is thrown away.
+///
+/// For each peer `opened` comes first and `closed` comes last, exactly once. Between them come any
+/// number of `received` and then, unless we were faster, one `finished`. No method is called while
+/// another runs. What is sent inside any of them leaves together at the end of the turn.
 pub trait Service {
-    /// The service has been taken in, before anything else: the moment to call somebody.
-    fn started(&mut self, _net: &mut Net) {}
-
     /// The most bytes that one read brings; asked once. More suits whoever sends them back as they
-    /// are, less whoever makes much of little: 4 reads are a peer's share of a turn.
+    /// are, less whoever makes much of little: [`Limits::reads`](super::Limits::reads) of them are
+    /// a peer's share of a turn.
     fn read_bytes(&self) -> usize {
         64 * 1024
     }
 
     /// Whether it matters to this service, against the rule of `received`, where the input is cut:
-    /// then each peer is read from with room for `read_bytes`. Asked once.
+    /// then each read has space for `read_bytes`, whatever else is going on. Asked once.
     fn counts_reads(&self) -> bool {
         false
     }
 
-    /// A connection has been made: accepted, or the answer to `Net::dial`.
+    /// A connection has been made: accepted, or the answer to [`Net::dial`].
     fn opened(&mut self, _peer: Peer, _arrival: &Arrival, _net: &mut Net) {}
 
-    /// Bytes have come. Returns how many of them were used; the rest comes again with more behind
-    /// it, so an unfinished line needs no buffer here. Where the bytes were cut on their way is
-    /// chance and must change nothing. A rest of more than `Limits::inbox` bytes closes the peer.
-    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize;
+    /// Bytes have come; `input` is all that has not been used yet. Returns how many of them, from
+    /// the first, were used; the rest comes again with more behind it, so an unfinished line needs
+    /// no buffer here. Where the bytes were cut on their way is chance and must change nothing.
+    ///
+    /// A rest of more than [`Limits::inbox`](super::Limits::inbox) bytes closes the peer, as
+    /// [`Reason::TooLong`]. After `close` nothing is told of what still comes. Datagrams come one
+    /// at a time, and what is not used of one is gone.
+    fn received(&mut self, _peer: Peer, input: &[u8], _net: &mut Net) -> usize {
+        input.len()
+    }
 
     /// The peer has sent its FIN: nothing more will come. `rest` is what `received` left unused.
-    /// The peer may still be listening: send what is owed, and `close` when that is all.
+    /// The peer may still be listening (RFC 9293, section 3.6.1, half-closed connections): send
+    /// what is owed, and `close` when that is all; without that it stays open.
     fn finished(&mut self, peer: Peer, _rest: &[u8], net: &mut Net) {
         net.close(peer);
     }
 
-    /// The output of a peer that had been backed up (`Net::queued` above `Limits::high`) has
-    /// fallen below `Limits::low`: there is room again.
+    /// The output of a peer that had been backed up ([`Net::queued`] at
+    /// [`Limits::high`](super::Limits::high) or above) has fallen to
+    /// [`Limits::low`](super::Limits::low): the moment to send more, for whoever sends much.
     fn drained(&mut self, _peer: Peer, _net: &mut Net) {}
 
     /// The peer reads too slowly and is closed for it; what was queued for it is lost. Returns the
@@ -58,7 +69,8 @@ pub trait Service {
     /// The operator closes `peer`: the moment for a last word to it, behind what is queued.
     fn kicked(&mut self, _peer: Peer, _net: &mut Net) {}
 
-    /// The connection is over. Nothing can be sent to it any more.
+    /// The connection is over, and nothing can be sent to it any more; others may be told of it.
+    /// For a call that never got through this is all that is told.
     fn closed(&mut self, _peer: Peer, _reason: Reason, _net: &mut Net) {}
 
     /// All places are taken and somebody new waits: closes one peer that has the least claim to its
@@ -67,33 +79,53 @@ pub trait Service {
         false
     }
 
-    /// The time given to `Net::wake_at` has come. May come early or twice; look at `Net::now`.
+    /// The time given to [`Net::wake_at`] has come. May come early or twice; look at [`Net::now`].
     fn alarm(&mut self, _net: &mut Net) {}
+
+    /// Everything that arrived in this turn has been delivered: the moment to send what was
+    /// gathered, once. Called again if the sending itself closes connections.
+    fn settled(&mut self, _net: &mut Net) {}
+
+    /// The service as somebody operates it; `None`: nobody does.
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        None
+    }
+}
+
+/// What a service is told besides if somebody at a keyboard, or a file, is behind it: the front end
+/// of a client, or talk with its operator. Such a service returns itself from
+/// [`Service::operated`].
+pub trait Operated {
+    /// The service has been taken in, before anything else: the moment to call somebody.
+    fn started(&mut self, _net: &mut Net) {}
 
     /// The operator has typed a line; `None`: there is no operator any more.
     fn told(&mut self, _line: Option<&str>, _net: &mut Net) {}
 
     /// Bytes of standard input as they came, for a filter; `None`: that was all.
     fn fed(&mut self, _bytes: Option<&[u8]>, _net: &mut Net) {}
-
-    /// Everything that arrived in this turn has been delivered: the moment to send what was
-    /// gathered, once. Called again if the sending itself closes connections.
-    fn settled(&mut self, _net: &mut Net) {}
 }
 
 /// A datagram protocol: at most one datagram out for each one in, so that it can never amplify
 /// the number of packets, whoever asks.
 pub trait Responder {
-    /// The reply to `payload`, if there is to be one.
+    /// The reply to `payload`, one whole datagram of up to 65,507 bytes, perhaps none, from the
+    /// sender that it names, which may be forged. `None`: no answer, which is the best one to
+    /// whatever another server may have sent.
+    ///
+    /// Not everything gets here, and not every reply leaves: the reactor's
+    /// [`DatagramGuard`](crate::guards::DatagramGuard) passes over ports below 1024 and our own,
+    /// and limits the rate; and this is UDP. A reply that no datagram can hold is not sent.
     fn answer<'a>(&'a mut self, from: SocketAddr, payload: &'a [u8]) -> Option<Reply<'a>>;
 }
 
-/// What a datagram gets back.
+/// What a datagram gets back, from the address that it was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply<'a> {
     /// The whole datagram.
     pub bytes: &'a [u8],
-    /// How many ordinary answers it counts for where answers are limited.
+    /// How many ordinary answers it counts for where answers are limited
+    /// ([`Policy::udp_rate`](crate::guards::Policy::udp_rate)).
     pub weight: u32,
 }
 

@@ -23,7 +23,8 @@ pub const SLOTS_MAX: usize = 1 << SLOT_BITS;
 /// smaller pieces it grew out of.
 pub(super) const ROWS_RESERVED: usize = 16 * 1024;
 
-/// Names one connection, ever. Prints as `#1042`.
+/// Names one connection, ever: 22 bits of slot and 40 of serial number. Prints as `#1042`, the
+/// number that logs show. Only the engine makes them; who asks for one that is gone finds nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(u64);
 
@@ -128,7 +129,11 @@ impl<T> Slots<T> {
     }
 }
 
-/// What somebody else remembers about connections, beside `Slots`. Iterates in slot order.
+/// What somebody else remembers about connections, beside `Slots`: a service, the state of each
+/// conversation. A `Vec` by slot, so each access is one index, and iterating is in slot order.
+///
+/// Insert in [`opened`](super::Service::opened), remove in [`closed`](super::Service::closed). What
+/// is not removed stays until its slot is used again, and no later peer is mistaken for it.
 pub struct Table<T> {
     rows: Vec<Option<(Peer, T)>>,
 }
@@ -173,7 +178,7 @@ impl<T> Table<T> {
         self.rows[peer.slot()].take().map(|(_, value)| value)
     }
 
-    /// How many slots have been used.
+    /// How many slots have been used: all of them lie below that.
     pub fn slots(&self) -> usize {
         self.rows.len()
     }

@@ -1,49 +1,50 @@
-//! The guards: whom we listen to and answer, and how much of it. Pure like the engine: addresses
-//! and the time are arguments, memory is bounded, nothing here knows a socket.
+//! The guards: whose connections are accepted and whose datagrams answered, and how many. Pure like
+//! the engine: addresses and the time are arguments, memory is bounded, nothing here knows a
+//! socket.
 //!
-//! `Door` judges new connections, `Letterbox` judges datagrams. Neither ever switches a service
-//! off: what one source does costs that source alone. They do not look at what is said; limits of
-//! a connection that has been let in are the engine's and its service's.
+//! Neither guard ever switches a service off: what one source does costs that source alone. They do
+//! not look at what is said; the limits of an accepted connection are the engine's and its
+//! service's.
 
-mod buckets;
-mod door;
-mod letterbox;
-mod networks;
-mod source;
+mod cidr;
+mod connections;
+mod datagrams;
+mod prefix;
+mod rate;
 
-pub use buckets::Buckets;
-pub use door::{Door, Turned};
-pub use letterbox::{Letterbox, Unheard};
-pub use networks::{Networks, parse_network};
-pub use source::Source;
+pub use cidr::{Networks, parse_network};
+pub use connections::{ConnectionGuard, ConnectionRefusal};
+pub use datagrams::{DatagramGuard, DatagramRefusal};
+pub use prefix::Prefix;
+pub use rate::RateTable;
 
 /// What is guarded, and how strictly.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Who may speak to us at all, over TCP and UDP.
+    /// Who may use this server at all, over TCP and UDP.
     pub networks: Networks,
-    /// Connections at once from one source.
+    /// Connections from one source at the same time.
     pub per_source: PerSource,
-    /// New connections a second from one network, in bursts of a second's worth; `None`: any.
+    /// New connections a second from one network, in bursts of a second's worth; `None`: no limit.
     pub accept_rate: Option<f64>,
-    /// Answers a second over UDP to one network, in bursts of a second's worth; `None`: any.
+    /// Answers a second over UDP to one network, in bursts of a second's worth; `None`: no limit.
     pub udp_rate: Option<f64>,
     /// Whether loopback is held to `udp_rate` too.
     pub udp_rate_loopback: bool,
     /// Whether datagrams from ports below 1024 are answered.
     pub udp_low_ports: bool,
-    /// Decides where sources lie in the tables, so that nobody can aim at another's place.
+    /// Decides where a source lies in the tables, so that nobody can aim at another's place.
     pub seed: u64,
 }
 
-/// How many connections one source may have at once; one more is closed at once.
+/// How many connections one source may have at the same time; one more is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerSource {
-    /// Three quarters of all, so that no single source shuts out the others. Loopback has all.
+    /// Three quarters of all, so that no single source shuts out the others. Loopback may have all.
     Share,
-    /// So many, loopback too.
+    /// This many, loopback too.
     AtMost(usize),
-    /// As many as there are.
+    /// No limit.
     Any,
 }
 
@@ -64,14 +65,17 @@ impl Default for Policy {
 /// Both guards.
 pub struct Guards {
     /// Judges new connections.
-    pub door: Door,
+    pub connections: ConnectionGuard,
     /// Judges datagrams.
-    pub letterbox: Letterbox,
+    pub datagrams: DatagramGuard,
 }
 
 impl Guards {
-    /// The guards of a server that takes at most `connections` at once.
+    /// The guards of a server that takes at most `connections` at the same time.
     pub fn new(policy: &Policy, connections: usize) -> Guards {
-        Guards { door: Door::new(policy, connections), letterbox: Letterbox::new(policy) }
+        Guards {
+            connections: ConnectionGuard::new(policy, connections),
+            datagrams: DatagramGuard::new(policy),
+        }
     }
 }

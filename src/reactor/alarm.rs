@@ -1,24 +1,12 @@
-//! Waking up on time: a timerfd beside epoll, whose own timeout mio rounds up to whole
+//! Waking up on time: a timer beside the poll, whose own timeout mio rounds up to whole
 //! milliseconds. Only for who asks for it; a server has no use for it.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use super::timerfd::Timer;
 use super::{Reactor, Watch};
 use crate::engine::Time;
-#[cfg(all(target_os = "linux", feature = "bench"))]
-pub(super) use timer::Alarm;
-
-/// There is no finer time here.
-#[cfg(not(all(target_os = "linux", feature = "bench")))]
-pub(super) enum Alarm {}
-
-#[cfg(not(all(target_os = "linux", feature = "bench")))]
-impl Alarm {
-    fn set(&mut self, _: Time, _: Duration) -> io::Result<()> {
-        match *self {}
-    }
-}
 
 impl Reactor {
     /// The loop's clock, for whoever measures finer than turns.
@@ -29,9 +17,10 @@ impl Reactor {
     /// From now on deadlines are kept to some microseconds instead of a millisecond, at the price
     /// of a system call for each. Where there is no timerfd it stays at the millisecond.
     pub fn keep_fine_time(&mut self) -> io::Result<()> {
-        #[cfg(all(target_os = "linux", feature = "bench"))]
-        {
-            self.alarm = Some(Alarm::new(self.poll.registry())?);
+        match Timer::new(self.poll.registry()) {
+            Ok(timer) => self.timer = Some(timer),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -41,65 +30,13 @@ impl Reactor {
     /// Counted from the start of the turn: the turn's own length, some microseconds, is not worth
     /// another look at the clock, unless fine time is kept.
     pub(super) fn timeout_until(&mut self, next: Time) -> Option<Duration> {
-        if let Some(alarm) = &mut self.alarm {
+        if let Some(timer) = &mut self.timer {
             let wait = next.since(self.clock.watch().now());
-            if wait.is_zero() || alarm.set(next, wait).is_ok() {
+            if wait.is_zero() || timer.set(next, wait).is_ok() {
                 return Some(wait).filter(Duration::is_zero);
             }
         }
         Some(next.since(self.driver.engine().now()))
-    }
-}
-
-#[cfg(all(target_os = "linux", feature = "bench"))]
-mod timer {
-    use std::io;
-    use std::os::fd::{AsRawFd, OwnedFd};
-    use std::time::Duration;
-
-    use mio::unix::SourceFd;
-    use mio::{Interest, Registry};
-    use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
-    };
-
-    use super::super::token::Source;
-    use crate::engine::Time;
-
-    /// A timer that makes the poll return.
-    pub(in super::super) struct Alarm {
-        timer: OwnedFd,
-        /// What it is set to.
-        set: Option<Time>,
-    }
-
-    impl Alarm {
-        pub(in super::super) fn new(registry: &Registry) -> io::Result<Alarm> {
-            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            let token = Source::Alarm.token();
-            registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
-            Ok(Alarm { timer, set: None })
-        }
-
-        /// Rings at `when`, which is `wait` from now. Each ringing is an edge of its own, so
-        /// nothing
-        /// has to be read.
-        pub(in super::super) fn set(&mut self, when: Time, wait: Duration) -> io::Result<()> {
-            if self.set == Some(when) {
-                return Ok(());
-            }
-            let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let it_value = Timespec {
-                tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(wait.subsec_nanos()),
-            };
-            let value = Itimerspec { it_interval: never, it_value };
-            timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &value)?;
-            self.set = Some(when);
-            Ok(())
-        }
     }
 }
 
@@ -108,7 +45,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Peer, Quota, Reason, Service};
+    use crate::engine::{Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Service};
 
     /// Calls as told to and says what comes of it.
     struct Caller(Dial);
@@ -132,7 +69,13 @@ mod tests {
             }
         }
 
-        fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Sleeper {
+        fn started(&mut self, net: &mut Net) {
             net.wake_in(NAP);
         }
     }
@@ -152,7 +95,13 @@ mod tests {
             net.stop(Ok(()));
         }
 
-        fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Caller {
+        fn started(&mut self, net: &mut Net) {
             net.dial_with(self.0);
         }
     }
@@ -172,12 +121,11 @@ mod tests {
         let dial = Dial { from, resets: true, ..Dial::to(remote, Kind::Stream) };
         let mut reactor = Reactor::new(Limits::default()).unwrap();
         let caller = Box::new(Caller(dial));
-        let number = reactor.engine().add_service("caller", Quota::default(), caller);
-        reactor.engine().tell(number, None);
+        reactor.engine().add_service("caller", Quota::default(), caller);
         assert_eq!(run(&mut reactor), "from 127.0.0.9\nclosed: done\n");
         let (mut accepted, _) = listener.accept().unwrap();
         let error = io::Read::read(&mut accepted, &mut [0]).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 
     /// How long all the naps take.
@@ -186,22 +134,20 @@ mod tests {
         if fine {
             reactor.keep_fine_time().unwrap();
         }
-        let sleeper = Box::new(Sleeper(NAPS));
-        let number = reactor.engine().add_service("sleeper", Quota::default(), sleeper);
         // A turn sets the time that the first nap counts from.
         reactor.wake_at(Some(reactor.now()));
         reactor.turn().unwrap();
         let begun = reactor.now();
-        reactor.engine().tell(number, None);
+        reactor.engine().add_service("sleeper", Quota::default(), Box::new(Sleeper(NAPS)));
         run(&mut reactor);
         reactor.now().since(begun)
     }
 
     #[test]
     fn fine_time_wakes_up_for_each_deadline_and_never_before_it() {
-        let quickest = (0..20).map(|_| sleep(cfg!(feature = "bench"))).min().unwrap();
+        let quickest = (0..20).map(|_| sleep(true)).min().unwrap();
         assert!(quickest >= NAP * NAPS, "{quickest:?}");
         // In whole milliseconds it would be 20 of them.
-        assert!(!cfg!(feature = "bench") || quickest < Duration::from_millis(15), "{quickest:?}");
+        assert!(!cfg!(target_os = "linux") || quickest < Duration::from_millis(15), "{quickest:?}");
     }
 }

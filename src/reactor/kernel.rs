@@ -13,8 +13,8 @@ use socket2::Socket;
 use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
-use crate::engine::{Dial, Kind, Outcome, Outgoing, Peer, Read, Sockets, Write};
-use crate::guards::Door;
+use crate::engine::{BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Sockets};
+use crate::guards::ConnectionGuard;
 
 // There is a row for each connection.
 const _: () = assert!(size_of::<Socket>() == 4);
@@ -25,14 +25,14 @@ pub(super) struct Kernel {
     /// Many at once; without it everybody calls recv(2) and send(2).
     ring: Option<Ring>,
     /// Who may come in.
-    pub(super) door: Door,
+    pub(super) guard: ConnectionGuard,
     /// Whether a descriptor has been closed since this was last looked at.
     pub(super) has_closed: bool,
 }
 
 impl Kernel {
-    pub(super) fn new(registry: Registry, door: Door) -> Kernel {
-        Kernel { registry, ring: None, door, has_closed: false }
+    pub(super) fn new(registry: Registry, guard: ConnectionGuard) -> Kernel {
+        Kernel { registry, ring: None, guard, has_closed: false }
     }
 
     /// Reads and writes many at once from now on, if the kernel lets us.
@@ -69,7 +69,7 @@ impl Sockets for Kernel {
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
     fn close(&mut self, socket: Socket, remote: SocketAddr) {
         drop(socket);
-        self.door.left(remote.ip());
+        self.guard.left(remote.ip());
         self.has_closed = true;
     }
 
@@ -100,7 +100,7 @@ impl Sockets for Kernel {
 
     fn read_many<'a>(
         &mut self,
-        reads: impl Iterator<Item = Read<'a, Socket>>,
+        reads: impl Iterator<Item = BatchRead<'a, Socket>>,
         outcomes: &mut Vec<Outcome>,
     ) {
         let Some(ring) = &mut self.ring else { return };
@@ -114,7 +114,7 @@ impl Sockets for Kernel {
 
     fn write_many<'a>(
         &mut self,
-        writes: impl Iterator<Item = Write<'a, Socket>>,
+        writes: impl Iterator<Item = BatchWrite<'a, Socket>>,
         outcomes: &mut Vec<Outcome>,
     ) {
         let Some(ring) = &mut self.ring else { return };

@@ -3,6 +3,48 @@
 //!
 //! Everything is registered once and edge-triggered; readiness is remembered, so no message costs
 //! an epoll_ctl. `turn` is the page to read first.
+//!
+//! A server is a [`Reactor`] with services and listeners, and a loop around [`Reactor::turn`]. This
+//! one ends in order: at SIGTERM or SIGINT it takes in nobody new and says goodbye to those who are
+//! there, as long as that takes, but no longer than five seconds.
+//!
+//! ```no_run
+//! # use std::io;
+//! # use std::time::Duration;
+//! # use cooee::engine::{Limits, Net, Peer, Quota, Service};
+//! # use cooee::reactor::{Note, Reactor, listen, Families, Listening, raise_descriptor_limit};
+//! # struct Echo;
+//! # impl Service for Echo {
+//! #     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+//! #         net.send_back(peer, input.len());
+//! #         input.len()
+//! #     }
+//! # }
+//! # fn main() -> io::Result<()> {
+//! let descriptors = raise_descriptor_limit();
+//! let connections = descriptors.saturating_sub(100).min(100_000); // some are for other things
+//! let mut reactor = Reactor::new(Limits { connections, ..Limits::default() })?;
+//! let echo = reactor.engine().add_service("echo", Quota::default(), Box::new(Echo));
+//! let address = ([127, 0, 0, 1], 7000).into();
+//! reactor.add_listener(listen(address, Families::Both, &Listening::default())?, echo)?;
+//! reactor.watch_signals(&[])?;
+//!
+//! let mut until = None;
+//! while until.is_none_or(|until| reactor.now() < until && reactor.engine().connections() > 0) {
+//!     reactor.turn()?;
+//!     while let Some(note) = reactor.next_note() {
+//!         if let Note::Signal(_) = note {
+//!             reactor.stop_listening();
+//!             reactor.engine().close_all();
+//!             until = Some(reactor.now().after(Duration::from_secs(5)));
+//!             reactor.wake_at(until);
+//!         }
+//!     }
+//! }
+//! println!("{}", reactor.engine().metrics());
+//! # Ok(())
+//! # }
+//! ```
 
 mod alarm;
 mod clock;
@@ -15,6 +57,8 @@ mod signals;
 #[cfg_attr(not(target_os = "linux"), path = "no_sock_diag.rs")]
 mod sock_diag;
 mod sockets;
+#[cfg_attr(not(target_os = "linux"), path = "no_timerfd.rs")]
+mod timerfd;
 mod token;
 mod udp;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "uring/none.rs")]
@@ -32,7 +76,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
 use crate::engine::{Driver, Engine, Limits, Responder, Time};
-use crate::guards::{Guards, Letterbox, Policy};
+use crate::guards::{DatagramGuard, Guards, Policy};
 use clock::Clock;
 use input::Input;
 use kernel::Kernel;
@@ -68,7 +112,7 @@ pub enum Note {
     Signal(i32),
 }
 
-/// The poll loop and all its sockets.
+/// The poll loop and all its sockets. It stays in the thread that made it.
 pub struct Reactor {
     poll: Poll,
     events: Events,
@@ -77,7 +121,7 @@ pub struct Reactor {
     listeners: Slab<Listener>,
     datagrams: Slab<Datagrams>,
     responders: Vec<Box<dyn Responder>>,
-    letterbox: Letterbox,
+    datagram_guard: DatagramGuard,
     /// Room for datagrams, from the first datagram socket on.
     tray: Option<Tray>,
     /// When it was looked up which broadcast addresses there are.
@@ -107,15 +151,20 @@ pub struct Reactor {
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
     /// Wakes up more precisely than the poll does.
-    alarm: Option<alarm::Alarm>,
+    timer: Option<timerfd::Timer>,
 }
 
 impl Reactor {
-    /// A loop that waits for nothing yet.
+    /// A loop that waits for nothing yet, with the default guards ([`Policy::default`]): no source
+    /// has more than three quarters of all connections, and a network is sent 1,000 answers a
+    /// second over UDP, loopback excepted from both.
+    ///
+    /// # Errors
+    /// If the kernel makes no epoll instance.
     pub fn new(limits: Limits) -> io::Result<Reactor> {
         let guards = Guards::new(&Policy::default(), limits.connections);
         let poll = Poll::new()?;
-        let kernel = Kernel::new(poll.registry().try_clone()?, guards.door);
+        let kernel = Kernel::new(poll.registry().try_clone()?, guards.connections);
         Ok(Reactor {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -124,7 +173,7 @@ impl Reactor {
             listeners: Slab::new(),
             datagrams: Slab::new(),
             responders: Vec::new(),
-            letterbox: guards.letterbox,
+            datagram_guard: guards.datagrams,
             tray: None,
             networks_known: None,
             ready: VecDeque::new(),
@@ -142,14 +191,14 @@ impl Reactor {
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,
-            alarm: None,
+            timer: None,
         })
     }
 
     /// Guards what is added from now on, in the place of the default guards.
     pub fn guard(&mut self, guards: Guards) {
-        self.driver.sockets_mut().door = guards.door;
-        self.letterbox = guards.letterbox;
+        self.driver.sockets_mut().guard = guards.connections;
+        self.datagram_guard = guards.datagrams;
     }
 
     /// Keeps asking for events for so long after each before it sleeps. Answers come sooner, for
@@ -159,13 +208,16 @@ impl Reactor {
     }
 
     /// From now on a peer that gives no sign of life for so long, although it is owed something, is
-    /// ended.
+    /// ended as timed out. Linux only.
     pub fn give_up_after(&mut self, silence: Duration) {
         self.vanished.set_limit(silence);
     }
 
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring
     /// (Linux 6.1) and nothing forbids it. Without it everything works the same.
+    ///
+    /// # Errors
+    /// If it cannot be used, or the feature `uring` is not built in; the loop goes on without.
     pub fn use_uring(&mut self) -> io::Result<()> {
         self.driver.sockets_mut().start_ring()
     }
@@ -181,8 +233,14 @@ impl Reactor {
         self.driver.engine().now()
     }
 
-    /// Accepts from `listener` for the service with that number.
+    /// Accepts from `listener` for the service with that number. One from [`listen`] has the
+    /// options that suit a server; it need not be one of those.
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll it.
     pub fn add_listener(&mut self, listener: TcpListener, service: usize) -> io::Result<()> {
+        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
+        listener.set_nonblocking(true)?;
         let mut listener = Listener::new(mio::net::TcpListener::from_std(listener), service)?;
         let entry = self.listeners.vacant_entry();
         let token = Source::Listener(entry.key()).token();
@@ -191,20 +249,25 @@ impl Reactor {
         Ok(())
     }
 
-    /// Takes a responder in and returns the number to `add_datagrams` with.
+    /// Takes a responder in and returns the number to [`add_datagrams`](Reactor::add_datagrams)
+    /// with.
     pub fn add_responder(&mut self, responder: Box<dyn Responder>) -> usize {
         self.responders.push(responder);
         self.responders.len() - 1
     }
 
-    /// Answers what comes to `socket` through the responder with that number.
+    /// Answers what comes to `socket` through the responder with that number. It may be one from
+    /// [`bind_datagrams`] or any other.
+    ///
+    /// # Errors
+    /// If the kernel refuses an option that is needed, or to poll it.
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
         let socket = mio::net::UdpSocket::from_std(socket);
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
-        self.letterbox.opened(datagrams.port());
+        self.datagram_guard.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
     }
@@ -244,13 +307,14 @@ impl Reactor {
         }
     }
 
-    /// Closes the listeners and the datagram sockets: nobody new.
+    /// Closes the listeners and the datagram sockets: nobody new. Connections go on; see
+    /// [`Engine::close_all`].
     pub fn stop_listening(&mut self) {
         self.listeners.clear();
         self.datagrams.clear();
     }
 
-    /// The next thing that concerns the owner.
+    /// The next thing that concerns the owner; to be asked after each turn, until `None`.
     pub fn next_note(&mut self) -> Option<Note> {
         self.notes.pop_front()
     }
@@ -260,7 +324,8 @@ impl Reactor {
         self.wake_at = when;
     }
 
-    /// One turn: facts before timers, writes last.
+    /// One turn: waits until something happens or is due, then facts before timers, writes last. It
+    /// does not wait while something is left to be done.
     ///
     /// # Errors
     /// Only if the kernel refuses to poll. Whatever concerns one socket ends at that socket.
@@ -278,5 +343,24 @@ impl Reactor {
 fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
     if !std::mem::replace(queued, true) {
         ready.push_back(source);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use rustix::fs::{OFlags, fcntl_getfl};
+
+    use super::*;
+
+    #[test]
+    fn a_listener_of_std_does_not_block_the_loop() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let twin = listener.try_clone().unwrap();
+        assert!(!fcntl_getfl(&twin).unwrap().contains(OFlags::NONBLOCK));
+        let mut reactor = Reactor::new(Limits::default()).unwrap();
+        reactor.add_listener(listener, 0).unwrap();
+        assert!(fcntl_getfl(&twin).unwrap().contains(OFlags::NONBLOCK));
     }
 }

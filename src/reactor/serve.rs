@@ -13,7 +13,7 @@ use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::Arrival;
-use crate::guards::Turned;
+use crate::guards::ConnectionRefusal;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -60,8 +60,8 @@ impl Reactor {
         let Some(tray) = &mut self.tray else { return };
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
-        let (letterbox, engine) = (&mut self.letterbox, self.driver.engine_mut());
-        let mut screening = Screening { letterbox, engine };
+        let (guard, engine) = (&mut self.datagram_guard, self.driver.engine_mut());
+        let mut screening = Screening { guard, engine };
         let left = datagrams.serve(responder, tray, &mut screening);
         datagrams.await_writable(self.poll.registry(), screening.engine);
         let source = Source::Datagrams(slot);
@@ -80,7 +80,7 @@ impl Reactor {
         let now = self.driver.engine().now();
         if self.networks_known.is_none_or(|known| now.since(known) >= NETWORKS_AGE_MAX) {
             self.networks_known = Some(now);
-            self.letterbox.know_broadcasts(sockets::broadcasts());
+            self.datagram_guard.know_broadcasts(sockets::broadcasts());
         }
     }
 
@@ -102,9 +102,9 @@ impl Reactor {
             match self.listeners[slot].accept() {
                 Accepted::One(tcp, arrival) => {
                     let now = self.driver.engine().now();
-                    let door = &mut self.driver.sockets_mut().door;
-                    if let Err(why) = door.admit(arrival.remote.ip(), now) {
-                        self.turn_away(&tcp, arrival, why);
+                    let guard = &mut self.driver.sockets_mut().guard;
+                    if let Err(why) = guard.admit(arrival.remote.ip(), now) {
+                        self.refuse(&tcp, arrival, why);
                         continue;
                     }
                     let service = self.listeners[slot].service;
@@ -144,7 +144,7 @@ impl Reactor {
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
-    fn turn_away(&mut self, tcp: &TcpStream, arrival: Arrival, why: Turned) {
+    fn refuse(&mut self, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
         *why.counter(self.driver.engine_mut().metrics_mut()) += 1;
         // Fails only if the peer is gone already.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));

@@ -1,6 +1,6 @@
-//! `--announce FILE`: where others read what is listened on. A file of its own is written in one
-//! step and is there for as long as we listen; whatever else bears the name (a FIFO, a device, an
-//! open descriptor) is written to as its reader takes it, and waited for by nobody.
+//! `--announce FILE`: tells others where we listen. A regular file is written in one step and stays
+//! for as long as we listen. Anything else of that name (a FIFO, a device, an open descriptor) is
+//! written to as fast as its reader takes it, and nothing here waits for that reader.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -12,39 +12,40 @@ use rustix::io::Errno;
 
 use crate::outlet::Outlet;
 
-/// Symbolic links that are followed (as the kernel does, path_resolution(7)).
+/// Symbolic links are followed this far, as by the kernel (path_resolution(7)).
 const LINKS_MAX: usize = 40;
 
-/// Where it is announced what is listened on.
+/// Where we announce what we listen on.
 pub(super) struct Announcement {
-    /// As it was asked for.
+    /// As the user wrote it.
     path: PathBuf,
-    state: State,
+    progress: Progress,
 }
 
-enum State {
-    /// To be written as a file in this place.
+enum Progress {
+    /// To be written as a file at this path.
     File(PathBuf),
-    /// Written there. The file is kept open, so that no other can be taken for it.
+    /// Written there. The file is kept open, so that its inode is not given to another.
     Written(PathBuf, File),
-    /// To be written to what has this name, when it can be opened.
+    /// This text is to be written to what has this path, once that can be opened.
     Named(PathBuf, Vec<u8>),
     /// Being written to.
     Open(Outlet),
-    /// Nothing is left to be done.
+    /// There is nothing left to do.
     Done,
 }
 
 impl Announcement {
-    /// Looks what `path` is. The file of a server that is gone is removed, so that nobody takes it
-    /// for ours. To be called before anything is opened: `/dev/fd/3` is the user's.
+    /// Looks at what `path` is. A file that another server has left there is removed, so that
+    /// nobody takes it for ours. To be called before anything is opened: `/dev/fd/3` means the
+    /// user's.
     ///
     /// # Errors
     /// One line for people, if nothing can be announced there.
     pub(super) fn prepare(path: &Path) -> Result<Announcement, String> {
         let path = path.to_owned();
         match prepared(&path) {
-            Ok(state) => Ok(Announcement { path, state }),
+            Ok(progress) => Ok(Announcement { path, progress }),
             Err(error) => Err(failed(&path, &error)),
         }
     }
@@ -55,60 +56,62 @@ impl Announcement {
     /// One line for people.
     pub(super) fn publish(&mut self, urls: &str) -> Result<(), String> {
         self.begin(urls).map_err(|error| failed(&self.path, &error))?;
-        if let State::Named(..) = self.state {
+        if let Progress::Named(..) = self.progress {
             log::info!("--announce {}: written once somebody reads it", self.path.display());
         }
         Ok(())
     }
 
     fn begin(&mut self, urls: &str) -> io::Result<()> {
-        match &mut self.state {
-            State::File(target) => {
+        match &mut self.progress {
+            Progress::File(target) => {
                 let ours = write_whole(target, urls)?;
-                self.state = State::Written(std::mem::take(target), ours);
+                self.progress = Progress::Written(std::mem::take(target), ours);
             }
-            State::Named(_, text) => *text = urls.into(),
-            State::Open(outlet) => outlet.push(urls),
-            State::Written(..) | State::Done => {}
+            Progress::Named(_, text) => *text = urls.into(),
+            Progress::Open(outlet) => outlet.push(urls),
+            Progress::Written(..) | Progress::Done => {}
         }
         self.go_on()
     }
 
-    /// Goes on with what could not be written yet. True: call again in a while.
+    /// Goes on writing what could not be written yet. True: call again in a while.
     pub(super) fn tend(&mut self) -> bool {
         if let Err(error) = self.go_on() {
             log::warn!("{}", failed(&self.path, &error));
-            self.state = State::Done;
+            self.progress = Progress::Done;
         }
-        matches!(self.state, State::Named(..) | State::Open(_))
+        matches!(self.progress, Progress::Named(..) | Progress::Open(_))
     }
 
     fn go_on(&mut self) -> io::Result<()> {
-        if let State::Named(path, text) = &mut self.state
+        if let Progress::Named(path, text) = &mut self.progress
             && let Some(mut outlet) = open(path)?
         {
             outlet.push(text);
-            self.state = State::Open(outlet);
+            self.progress = Progress::Open(outlet);
         }
-        let State::Open(outlet) = &mut self.state else { return Ok(()) };
+        let Progress::Open(outlet) = &mut self.progress else { return Ok(()) };
         outlet.flush();
         match outlet.failure() {
             Some(error) => Err(error),
             None if outlet.is_behind() => Ok(()),
-            // Closed at once: who reads a FIFO waits for its end.
+            // It is closed at once: the reader of a FIFO waits for its end.
             None => {
-                self.state = State::Done;
+                self.progress = Progress::Done;
                 Ok(())
             }
         }
     }
 
-    /// Nobody new is let in: the file goes, unless somebody else has put another in its place.
+    /// We do not listen any more: the file is removed, unless somebody has put another in its
+    /// place.
     pub(super) fn withdraw(&mut self) {
-        if let State::Written(target, ours) = std::mem::replace(&mut self.state, State::Done)
+        if let Progress::Written(target, ours) =
+            std::mem::replace(&mut self.progress, Progress::Done)
             && is_still(&target, &ours)
         {
-            // Whoever has made it impossible knows what he does.
+            // If somebody has made that impossible, it was on purpose.
             let _ = fs::remove_file(target);
         }
     }
@@ -124,42 +127,42 @@ fn failed(path: &Path, error: &io::Error) -> String {
     format!("--announce {}: {error}", path.display())
 }
 
-/// Whether that place still has our file.
+/// Whether our file is still there.
 fn is_still(target: &Path, ours: &File) -> bool {
     let identity = |file: Metadata| (file.dev(), file.ino());
     let found = fs::symlink_metadata(target).map(identity).ok();
     found.is_some() && found == ours.metadata().map(identity).ok()
 }
 
-fn prepared(path: &Path) -> io::Result<State> {
+fn prepared(path: &Path) -> io::Result<Progress> {
     let target = match follow(path)? {
-        Target::Descriptor(number) => return Ok(State::Open(descriptor(number)?)),
-        Target::Path(target) => target,
+        Destination::Descriptor(number) => return Ok(Progress::Open(descriptor(number)?)),
+        Destination::Path(target) => target,
     };
     match fs::metadata(path) {
         Ok(found) if found.is_file() => {
             fs::remove_file(&target)?;
-            Ok(State::File(target))
+            Ok(Progress::File(target))
         }
         Ok(found) if found.is_dir() => Err(Errno::ISDIR.into()),
         Ok(found) if found.file_type().is_socket() => {
             Err(io::Error::other("it is a socket, which cannot be opened; name a file or a FIFO"))
         }
-        Ok(_) => Ok(State::Named(path.to_owned(), Vec::new())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::File(target)),
+        Ok(_) => Ok(Progress::Named(path.to_owned(), Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::File(target)),
         Err(error) => Err(error),
     }
 }
 
-enum Target {
+enum Destination {
     /// One of our own open descriptors.
     Descriptor(RawFd),
     Path(PathBuf),
 }
 
-/// Where symbolic links lead: the one that was named stays what it is. `/dev/stdout` and its like
-/// are descriptors, whatever is behind them.
-fn follow(path: &Path) -> io::Result<Target> {
+/// Follows symbolic links, so that the file behind them is replaced and not the link. `/dev/stdout`
+/// and its like are descriptors, whatever is behind them.
+fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     let own = fs::canonicalize("/proc/self/fd").ok();
     for _ in 0..LINKS_MAX {
@@ -172,18 +175,18 @@ fn follow(path: &Path) -> io::Result<Target> {
             && own.is_some()
             && fs::canonicalize(parent).ok() == own
         {
-            return Ok(Target::Descriptor(number));
+            return Ok(Destination::Descriptor(number));
         }
         match fs::read_link(&path) {
             Ok(link) => path = parent.join(link),
-            // No link, or nothing there at all.
-            Err(_) => return Ok(Target::Path(path)),
+            // It is no link, or there is nothing at all.
+            Err(_) => return Ok(Destination::Path(path)),
         }
     }
     Err(Errno::LOOP.into())
 }
 
-/// Another handle of a descriptor that whoever started us has opened, with the same position.
+/// A duplicate of a descriptor that our parent has opened, with the same position.
 fn descriptor(number: RawFd) -> io::Result<Outlet> {
     match number {
         1 => Ok(Outlet::stdout()),
@@ -204,7 +207,7 @@ fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     Ok(File::options().append(true).open(format!("/dev/fd/{number}"))?.into())
 }
 
-/// Opens what is no file. `None`: a FIFO that nobody reads yet.
+/// Opens what is not a regular file. `None`: it is a FIFO that nobody reads yet.
 fn open(path: &Path) -> io::Result<Option<Outlet>> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
@@ -215,12 +218,12 @@ fn open(path: &Path) -> io::Result<Option<Outlet>> {
     }
 }
 
-/// Writes the file in one step, so that whoever waits for it never reads half of it.
+/// Writes the file in one step, so that nobody who waits for it reads half of it.
 fn write_whole(target: &Path, text: &str) -> io::Result<File> {
     let mut draft = target.as_os_str().to_owned();
     draft.push(format!(".{}.part", std::process::id()));
     let draft = PathBuf::from(draft);
-    // Left behind by a namesake that was killed.
+    // A process with the same number may have left one when it was killed.
     let _ = fs::remove_file(&draft);
     let written = File::create_new(&draft).and_then(|mut file| {
         file.write_all(text.as_bytes())?;

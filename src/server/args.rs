@@ -10,9 +10,10 @@ use clap::Args;
 
 use super::{BUFFERED_MIN, Config, Listening};
 use crate::endpoint::{Endpoint, Transport};
+use crate::rate::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
-use crate::services::{OFFERS, Rate, Settings, talk};
+use crate::services::{OFFERS, Settings, chat, talk};
 use crate::units::{
     Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
     parse_positive_size, parse_rate, parse_size,
@@ -236,7 +237,7 @@ impl ServeArgs {
                 limit.map(|per_second| Rate { per_second, burst: (seconds * per_second).max(1.0) })
             }
         };
-        let chat_rate = self.chat_rate.map_or(Some(Rate::default()), in_bursts_of(3.0));
+        let chat_rate = self.chat_rate.map_or(Some(chat::RATE), in_bursts_of(3.0));
         let talk_rate = self.talk_rate.map_or(Some(talk::RATE), in_bursts_of(1.0));
         let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Ok(Settings { echo, greeting, host_name, chat_rate, talk_rate })

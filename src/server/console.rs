@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Screen;
 use crate::engine::{Bytes, Engine};
 
-/// `/who` lists this many peers and counts the rest.
+/// `/who` lists this many peers, and counts the rest.
 const WHO_MAX: usize = 100;
 
 const HELP: &str = "\
@@ -22,7 +22,7 @@ TEXT            answers the talk client who spoke last, or the one chosen
 
 /// One line of the operator.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum ConsoleCommand {
     /// For talk: text, or `/to`.
     Talk,
     /// For chat: `/say`.
@@ -35,32 +35,34 @@ pub enum Command {
     Stats,
     /// Leave.
     Quit,
-    /// What there is to say.
+    /// What commands there are.
     Help,
-    /// Not understood; this is what to say about it.
+    /// Not understood; what the operator is told about it.
     Wrong(String),
 }
 
 /// What `line` means.
-pub fn understand(line: &str) -> Command {
-    let Some(command) = line.strip_prefix('/') else { return Command::Talk };
+pub fn understand(line: &str) -> ConsoleCommand {
+    let Some(command) = line.strip_prefix('/') else { return ConsoleCommand::Talk };
     let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     match (word, rest.trim()) {
-        ("to", _) => Command::Talk,
-        ("say", rest) if rest.contains(' ') => Command::Chat,
-        ("say", _) => Command::Wrong("/say ROOM TEXT needs a room and a text".into()),
+        ("to", _) => ConsoleCommand::Talk,
+        ("say", rest) if rest.contains(' ') => ConsoleCommand::Chat,
+        ("say", _) => ConsoleCommand::Wrong("/say ROOM TEXT needs a room and a text".into()),
         ("kick", number) => match number.trim_start_matches('#').parse() {
-            Ok(number) => Command::Kick(number),
-            Err(_) => Command::Wrong("/kick N needs the number of a peer; /who lists them".into()),
+            Ok(number) => ConsoleCommand::Kick(number),
+            Err(_) => {
+                ConsoleCommand::Wrong("/kick N needs the number of a peer; /who lists them".into())
+            }
         },
-        ("who", "") => Command::Who,
-        ("stats", "") => Command::Stats,
-        ("quit", "") => Command::Quit,
-        ("help", "") => Command::Help,
+        ("who", "") => ConsoleCommand::Who,
+        ("stats", "") => ConsoleCommand::Stats,
+        ("quit", "") => ConsoleCommand::Quit,
+        ("help", "") => ConsoleCommand::Help,
         ("who" | "stats" | "quit" | "help", _) => {
-            Command::Wrong(format!("/{word} stands alone; nothing done"))
+            ConsoleCommand::Wrong(format!("/{word} stands alone; nothing done"))
         }
-        _ => Command::Wrong(format!("no command /{word:.20}; /help lists them")),
+        _ => ConsoleCommand::Wrong(format!("no command /{word:.20}; /help lists them")),
     }
 }
 
@@ -73,23 +75,23 @@ pub(super) struct Console {
 
 impl Console {
     /// Does what a line says. True: the operator wants to leave.
-    pub(super) fn heed(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
+    pub(super) fn handle(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
         if line.trim().is_empty() {
             return false;
         }
         match understand(line) {
-            Command::Talk => self.pass(self.talk, "talk", line, engine, screen),
-            Command::Chat => self.pass(self.chat, "chat", line, engine, screen),
-            Command::Who => screen.push(who(engine)),
-            Command::Kick(number) => {
+            ConsoleCommand::Talk => self.pass(self.talk, "talk", line, engine, screen),
+            ConsoleCommand::Chat => self.pass(self.chat, "chat", line, engine, screen),
+            ConsoleCommand::Who => screen.push(who(engine)),
+            ConsoleCommand::Kick(number) => {
                 if engine.kick(number).is_none() {
                     screen.push(format!("no peer #{number}; /who lists them\n"));
                 }
             }
-            Command::Stats => screen.push(format!("{}\n", engine.metrics())),
-            Command::Help => screen.push(HELP),
-            Command::Wrong(what) => screen.push(format!("{what}\n")),
-            Command::Quit => return true,
+            ConsoleCommand::Stats => screen.push(format!("{}\n", engine.metrics())),
+            ConsoleCommand::Help => screen.push(HELP),
+            ConsoleCommand::Wrong(what) => screen.push(format!("{what}\n")),
+            ConsoleCommand::Quit => return true,
         }
         false
     }
@@ -147,18 +149,18 @@ mod tests {
 
     #[test]
     fn every_command_is_understood_and_everything_else_is_explained() {
-        assert_eq!(understand("hello /quit"), Command::Talk);
+        assert_eq!(understand("hello /quit"), ConsoleCommand::Talk);
         for line in ["/to 3 hello", "/to 3", "/to", "/to ", "/to\t3"] {
-            assert_eq!(understand(line), Command::Talk, "{line}");
+            assert_eq!(understand(line), ConsoleCommand::Talk, "{line}");
         }
-        assert_eq!(understand("/say lobby hello all"), Command::Chat);
-        assert_eq!(understand("/who"), Command::Who);
-        assert_eq!(understand("/kick #12"), Command::Kick(12));
-        assert_eq!(understand("/stats "), Command::Stats);
-        assert_eq!(understand("/quit"), Command::Quit);
-        assert_eq!(understand("/help"), Command::Help);
+        assert_eq!(understand("/say lobby hello all"), ConsoleCommand::Chat);
+        assert_eq!(understand("/who"), ConsoleCommand::Who);
+        assert_eq!(understand("/kick #12"), ConsoleCommand::Kick(12));
+        assert_eq!(understand("/stats "), ConsoleCommand::Stats);
+        assert_eq!(understand("/quit"), ConsoleCommand::Quit);
+        assert_eq!(understand("/help"), ConsoleCommand::Help);
         for wrong in ["/", "/say lobby", "/kick", "/kick me", "/quit now", "/nonsense", "//"] {
-            assert!(matches!(understand(wrong), Command::Wrong(_)), "{wrong}");
+            assert!(matches!(understand(wrong), ConsoleCommand::Wrong(_)), "{wrong}");
         }
     }
 }

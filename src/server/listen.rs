@@ -1,4 +1,4 @@
-//! From endpoints to listeners: resolve, look for clashes, bind all or nothing, announce.
+//! From endpoints to listeners: resolves names, looks for clashes, binds all or nothing, announces.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
@@ -13,11 +13,11 @@ use crate::services::Offer;
 
 /// One socket to be opened.
 #[derive(Clone, Copy)]
-struct Place {
+struct Binding {
     offer: &'static Offer,
     transport: Transport,
     address: SocketAddr,
-    /// It was asked for as an address, not as one of a name's: nothing else will do.
+    /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
 }
 
@@ -26,60 +26,62 @@ enum Socket {
     Udp(UdpSocket),
 }
 
-impl Place {
+impl Binding {
     fn url(&self) -> String {
         url(self.offer.name, self.transport, self.address)
     }
 
-    fn same_port(&self, other: &Place) -> bool {
+    fn same_port(&self, other: &Binding) -> bool {
         self.transport == other.transport
             && self.address.port() == other.address.port()
             && self.address.port() != 0
     }
 }
 
-/// What is to be opened.
+/// What to listen on.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(super) struct ListenPlan {
     /// Each once.
-    places: Vec<Place>,
-    names: Vec<Name>,
+    bindings: Vec<Binding>,
+    names: Vec<HostName>,
 }
 
-/// A socket, and where it is.
-type Bound<'a> = (&'a Place, Socket);
+/// A socket, and what it is bound to.
+type BoundSocket<'a> = (&'a Binding, Socket);
 
-/// The addresses of a name. If this machine has only some of them, those will do.
-struct Name {
+/// A name and its addresses. If this machine has only some of them, those will do.
+struct HostName {
     host: String,
     wanted: Vec<(Transport, SocketAddr)>,
 }
 
-impl Name {
-    fn wants(&self, place: &Place) -> bool {
-        self.wanted.contains(&(place.transport, place.address))
+impl HostName {
+    fn wants(&self, binding: &Binding) -> bool {
+        self.wanted.contains(&(binding.transport, binding.address))
     }
 }
 
-/// Opens every socket that is planned and gives it to the reactor with its service.
+/// Opens every socket of the plan, and gives it to the reactor with its service.
 pub(super) fn open(
     config: &Config,
-    plan: &Plan,
+    plan: &ListenPlan,
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
 ) -> Result<Console, String> {
     let (bound, missing) = plan.bind(&config.listening)?;
     let mut console = Console::default();
     let mut urls = String::new();
-    let mut hired = Hired::default();
-    for (place, socket) in bound {
-        let address = socket.local_address().map_err(|error| because(place, &error))?;
-        urls.push_str(&url(place.offer.name, place.transport, address));
+    let mut instances = Instances::default();
+    for (binding, socket) in bound {
+        let address = socket.local_address().map_err(|error| because(binding, &error))?;
+        urls.push_str(&url(binding.offer.name, binding.transport, address));
         urls.push('\n');
-        hired.employ(config, place, socket, reactor).map_err(|error| because(place, &error))?;
+        instances
+            .listen(config, binding, socket, reactor)
+            .map_err(|error| because(binding, &error))?;
     }
-    console.talk = hired.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
-    console.chat = hired.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
+    console.talk = instances.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
+    console.chat = instances.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
     if let Some(announcement) = announcement {
         announcement.publish(&urls)?;
     }
@@ -94,20 +96,20 @@ pub(super) fn open(
 
 /// The services made so far, so that one serves all its listeners.
 #[derive(Default)]
-struct Hired {
+struct Instances {
     streams: Vec<(&'static str, usize)>,
     responders: Vec<(&'static str, usize)>,
 }
 
-impl Hired {
-    fn employ(
+impl Instances {
+    fn listen(
         &mut self,
         config: &Config,
-        place: &Place,
+        binding: &Binding,
         socket: Socket,
         reactor: &mut Reactor,
     ) -> io::Result<()> {
-        let (offer, settings) = (place.offer, &config.settings);
+        let (offer, settings) = (binding.offer, &config.settings);
         let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
         match socket {
             Socket::Tcp(listener) => {
@@ -154,8 +156,8 @@ impl Socket {
 }
 
 /// Resolves every name and looks for clashes; opens nothing yet.
-pub(super) fn plan(config: &Config) -> Result<Plan, String> {
-    let mut plan = Plan::default();
+pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
+    let mut plan = ListenPlan::default();
     for endpoint in config.endpoints() {
         let hosts = match &endpoint.host {
             Some(host) => std::slice::from_ref(host),
@@ -168,13 +170,17 @@ pub(super) fn plan(config: &Config) -> Result<Plan, String> {
                     .map_err(|why| format!("{}+{transport}: {why}", endpoint.service.name))?;
                 let is_literal = bare(host).parse::<IpAddr>().is_ok();
                 for address in &addresses {
-                    let place =
-                        Place { offer: endpoint.service, transport, address: *address, is_literal };
-                    add(&mut plan.places, place)?;
+                    let binding = Binding {
+                        offer: endpoint.service,
+                        transport,
+                        address: *address,
+                        is_literal,
+                    };
+                    add(&mut plan.bindings, binding)?;
                 }
                 if !is_literal {
                     let wanted = addresses.into_iter().map(|address| (transport, address));
-                    plan.names.push(Name { host: host.clone(), wanted: wanted.collect() });
+                    plan.names.push(HostName { host: host.clone(), wanted: wanted.collect() });
                 }
             }
         }
@@ -182,40 +188,41 @@ pub(super) fn plan(config: &Config) -> Result<Plan, String> {
     Ok(plan)
 }
 
-impl Plan {
-    /// Binds all places, or of a name those that this machine has, with a line about each other.
-    fn bind(&self, listening: &Listening) -> Result<(Vec<Bound<'_>>, Vec<String>), String> {
+impl ListenPlan {
+    /// Binds everything; of a name, only the addresses that this machine has. Also returns a line
+    /// about each address that it does not have.
+    fn bind(&self, listening: &Listening) -> Result<(Vec<BoundSocket<'_>>, Vec<String>), String> {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
-        for place in &self.places {
-            match bind(place, &self.places, listening) {
-                Ok(socket) => bound.push((place, socket)),
-                Err(error) if !place.is_literal && is_unavailable(&error) => {
-                    missing.push((place, self.why(place, &error)));
+        for binding in &self.bindings {
+            match bind(binding, &self.bindings, listening) {
+                Ok(socket) => bound.push((binding, socket)),
+                Err(error) if !binding.is_literal && is_unavailable(&error) => {
+                    missing.push((binding, self.why(binding, &error)));
                 }
-                Err(error) => return Err(self.why(place, &error)),
+                Err(error) => return Err(self.why(binding, &error)),
             }
         }
         for name in &self.names {
-            if !bound.iter().any(|(place, _)| name.wants(place))
-                && let Some((_, why)) = missing.iter().find(|(place, _)| name.wants(place))
+            if !bound.iter().any(|(binding, _)| name.wants(binding))
+                && let Some((_, why)) = missing.iter().find(|(binding, _)| name.wants(binding))
             {
                 return Err(why.clone());
             }
         }
-        let line = |(place, why): (&Place, String)| {
-            let names = self.names.iter().find(|name| name.wants(place));
+        let line = |(binding, why): (&Binding, String)| {
+            let names = self.names.iter().find(|name| name.wants(binding));
             let host = names.map_or("", |name| name.host.as_str());
             format!("{why}; serving the other addresses of {host}")
         };
         Ok((bound, missing.into_iter().map(line).collect()))
     }
 
-    fn why(&self, place: &Place, error: &io::Error) -> String {
-        // Those before it are bound: one of ours may be in the way, as 127.0.0.1 of 0.0.0.0.
-        let mut before = self.places.iter().take_while(|other| !std::ptr::eq(*other, place));
-        match before.find(|other| other.same_port(place)) {
-            Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, place),
-            _ => because(place, error),
+    fn why(&self, binding: &Binding, error: &io::Error) -> String {
+        // Those before it are bound. One of them may be in the way, as 127.0.0.1 is of 0.0.0.0.
+        let mut before = self.bindings.iter().take_while(|other| !std::ptr::eq(*other, binding));
+        match before.find(|other| other.same_port(binding)) {
+            Some(ours) if error.kind() == io::ErrorKind::AddrInUse => both_want(ours, binding),
+            _ => because(binding, error),
         }
     }
 }
@@ -231,42 +238,42 @@ fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
-fn add(places: &mut Vec<Place>, place: Place) -> Result<(), String> {
-    let clash = places
+fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
+    let clash = bindings
         .iter_mut()
-        .find(|other| other.same_port(&place) && other.address.ip() == place.address.ip());
+        .find(|other| other.same_port(&binding) && other.address.ip() == binding.address.ip());
     match clash {
-        Some(other) if other.offer.name != place.offer.name => Err(both_want(other, &place)),
+        Some(other) if other.offer.name != binding.offer.name => Err(both_want(other, &binding)),
         // Asked for twice, as by --host localhost --host 127.0.0.1.
         Some(other) => {
-            other.is_literal |= place.is_literal;
+            other.is_literal |= binding.is_literal;
             Ok(())
         }
         None => {
-            places.push(place);
+            bindings.push(binding);
             Ok(())
         }
     }
 }
 
-fn bind(place: &Place, all: &[Place], listening: &Listening) -> io::Result<Socket> {
-    // [::] takes IPv4 peers as well, unless an IPv4 address is asked for beside it.
-    let beside = |other: &Place| other.same_port(place) && other.address.is_ipv4();
+fn bind(binding: &Binding, all: &[Binding], listening: &Listening) -> io::Result<Socket> {
+    // [::] takes IPv4 peers as well, unless there is an IPv4 address on the same port.
+    let beside = |other: &Binding| other.same_port(binding) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
         true => Families::Own,
         false => Families::Both,
     };
-    // What people say to each other must meet in one process.
-    let reuse_port = listening.reuse_port && !place.offer.meets;
+    // With `reuse_port` the kernel may spread connections over several servers.
+    let reuse_port = listening.reuse_port && !binding.offer.single_process;
     let listening = Listening { reuse_port, ..listening.clone() };
-    let address = place.address;
-    match place.transport {
+    let address = binding.address;
+    match binding.transport {
         Transport::Tcp => reactor::listen(address, families, &listening).map(Socket::Tcp),
         Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
     }
 }
 
-fn both_want(one: &Place, other: &Place) -> String {
+fn both_want(one: &Binding, other: &Binding) -> String {
     format!(
         "{} and {} want the same port: give one of them another, such as {}://:0 for any",
         one.url(),
@@ -275,14 +282,14 @@ fn both_want(one: &Place, other: &Place) -> String {
     )
 }
 
-fn because(place: &Place, error: &io::Error) -> String {
-    let name = place.offer.name;
+fn because(binding: &Binding, error: &io::Error) -> String {
+    let name = binding.offer.name;
     let help = match error.kind() {
         io::ErrorKind::AddrInUse => format!(
             "; another server is there already: stop it, or choose another port, \
              {name}://:0 for any"
         ),
-        io::ErrorKind::PermissionDenied if place.address.port() < 1024 => {
+        io::ErrorKind::PermissionDenied if binding.address.port() < 1024 => {
             "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): \
              choose a higher one"
                 .into()
@@ -290,7 +297,7 @@ fn because(place: &Place, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address".into(),
         _ => String::new(),
     };
-    format!("cannot listen on {}: {error}{help}", place.url())
+    format!("cannot listen on {}: {error}{help}", binding.url())
 }
 
 #[cfg(test)]
@@ -302,11 +309,11 @@ mod tests {
     fn bound(ips: &[&str], is_literal: bool) -> Result<(usize, Vec<String>), String> {
         let offer = services::OFFERS.iter().find(|offer| offer.name == "greet").unwrap();
         let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
-        let place = |address| Place { offer, transport: Transport::Tcp, address, is_literal };
+        let binding = |address| Binding { offer, transport: Transport::Tcp, address, is_literal };
         let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
-        let plan = Plan {
-            places: addresses.map(place).collect(),
-            names: vec![Name { host: "here".into(), wanted }],
+        let plan = ListenPlan {
+            bindings: addresses.map(binding).collect(),
+            names: vec![HostName { host: "here".into(), wanted }],
         };
         plan.bind(&Listening::default()).map(|(bound, missing)| (bound.len(), missing))
     }

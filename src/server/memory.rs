@@ -1,7 +1,7 @@
-//! How much memory is there for this process, and so how much may wait for all peers together.
+//! How much memory this process can have, and so how much may wait for all peers together.
 //!
-//! There is no more than the machine has, than the cgroups allow that the process is in (both
-//! versions, at every level), and than is left of its own limits (`ulimit -v` and `-d`).
+//! That is what the machine has, what the cgroups of the process allow (both versions, at every
+//! level), or what is left of its own limits (`ulimit -v` and `-d`), whichever is least.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,19 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::engine::Bytes;
 
-/// What waits may take this part of what is there, unless the operator says otherwise. The rest is
-/// for connections, services, what a turn needs for a moment, and what an allocator loses.
+/// What waits for peers may take one part in this many of the memory, unless the operator says
+/// otherwise. The rest is for connections, services, what a turn needs for a moment, and what the
+/// allocator loses.
 const SHARE: usize = 4;
-/// The least that makes sense: some peers with a full queue each.
+/// The least that makes sense: enough for some peers with full queues.
 pub(crate) const BUFFERED_MIN: usize = 1024 * 1024;
-/// Where nothing is known of the memory it is taken for this.
+/// What is assumed where nothing is known.
 const UNKNOWN: usize = 4 * 1024 * 1024 * 1024;
 
-/// A bound of memory: how many bytes, and what sets it.
-type Bound = (usize, &'static str);
+/// A limit on memory: how many bytes, and what sets it.
+type MemoryLimit = (usize, &'static str);
 
-/// How many bytes may wait for all peers: as many as are `asked` for, or a share of what is there.
+/// How many bytes may wait for all peers: what is `asked` for, or a share of the memory.
 pub(super) fn buffered(asked: Option<usize>) -> usize {
     let (there, who) = there();
     log::debug!("memory: {} are there ({who})", Bytes(there as u64));
@@ -36,7 +37,7 @@ pub(super) fn buffered(asked: Option<usize>) -> usize {
     }
 }
 
-fn warning(asked: usize, (there, who): Bound) -> Option<String> {
+fn warning(asked: usize, (there, who): MemoryLimit) -> Option<String> {
     (asked > there / 2).then(|| {
         let (asked, there) = (Bytes(asked as u64), Bytes(there as u64));
         format!(
@@ -46,8 +47,8 @@ fn warning(asked: usize, (there, who): Bound) -> Option<String> {
     })
 }
 
-/// The tightest bound.
-fn there() -> Bound {
+/// The tightest limit.
+fn there() -> MemoryLimit {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let limits = [
         (Resource::As, "VmSize", "address space, ulimit -v"),
@@ -62,29 +63,29 @@ fn there() -> Bound {
     limits.chain(physical).chain(cgroup).min().unwrap_or((UNKNOWN, "nothing is known"))
 }
 
-/// What the machine has.
+/// The memory of the machine.
 fn machine() -> Option<usize> {
     kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal")
 }
 
-/// What the cgroups allow.
+/// The memory that the cgroups allow.
 fn cgroup() -> Option<usize> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let files = limit_files(&groups, &mounts).into_iter();
-    // "max" is none; a file that is not there says nothing.
+    // "max" means no limit; a file that is missing sets none either.
     files.filter_map(|file| fs::read_to_string(file).ok()?.trim().parse().ok()).min()
 }
 
-/// The bytes that the line of `field` tells in kB, as files in /proc do.
+/// The bytes in the line of `field`, which files in /proc give in kB.
 fn kib(text: &str, field: &str) -> Option<usize> {
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
 
-/// Where limits of memory are written: for each group of /proc/self/cgroup in its own folder and
-/// in all those above it, as far as /proc/self/mountinfo shows them.
+/// The files with limits on memory: for each group of /proc/self/cgroup those in its own folder and
+/// in all folders above it, as far as /proc/self/mountinfo shows them.
 fn limit_files(groups: &str, mounts: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for group in groups.lines() {
@@ -98,7 +99,7 @@ fn limit_files(groups: &str, mounts: &str) -> Vec<PathBuf> {
             _ => continue,
         };
         for (root, top) in mounts.lines().filter_map(|line| mount(line, kind)) {
-            // What lies outside of what is mounted here is not to be seen: its top must do.
+            // A group outside of what is mounted here cannot be seen: the top must do.
             let inside = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
             let folder = Path::new(top).join(inside);
             let folders = folder.ancestors().take_while(|folder| folder.starts_with(top));
@@ -108,8 +109,8 @@ fn limit_files(groups: &str, mounts: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Which folder of the hierarchy a line of mountinfo mounts, and where, if it is one of that kind
-/// that may have to do with memory.
+/// Which folder of a hierarchy a line of mountinfo mounts, and where, if the hierarchy is of that
+/// kind and may limit memory.
 fn mount<'a>(line: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
     let (place, what) = line.split_once(" - ")?;
     let mut place = place.split(' ').skip(3);

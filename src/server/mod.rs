@@ -31,15 +31,15 @@ pub struct Config {
     pub endpoints: Vec<Endpoint>,
     /// Where an endpoint without a host listens: names or addresses.
     pub hosts: Vec<String>,
-    /// A file for the endpoints that are listened on, written once all are.
+    /// A file for the endpoints that we listen on, written once we do.
     pub announce: Option<PathBuf>,
-    /// What the services are told.
+    /// What the services are told at the start.
     pub settings: Settings,
-    /// Connections at once; `None`: as many as the descriptor limit allows.
+    /// Connections at the same time; `None`: as many as the limit on descriptors allows.
     pub connections: Option<usize>,
-    /// Bytes that may wait for all peers together; `None`: a share of the memory that is there.
+    /// Bytes that may wait for all peers together; `None`: a share of the memory.
     pub buffered: Option<usize>,
-    /// `None`: as each service has it. `Some(None)`: never.
+    /// How long a connection may be idle; `None`: as its service has it, `Some(None)`: for ever.
     pub idle: Option<Option<Duration>>,
     /// How the sockets listen.
     pub listening: Listening,
@@ -47,15 +47,15 @@ pub struct Config {
     pub spin: Duration,
     /// Whether to use io_uring where the kernel has it.
     pub uring: bool,
-    /// Whom to listen to, and how much.
+    /// Whose connections to accept and whose datagrams to answer, and how many.
     pub guards: Policy,
-    /// Bytes a chat member may be behind for a while.
+    /// Bytes that a chat member may be behind by for a while.
     pub chat_queue: usize,
-    /// Bytes that are too many at once; `None`: four times `chat_queue`.
+    /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
     pub chat_queue_hard: Option<usize>,
     /// How long leaving may take.
     pub drain: Duration,
-    /// Whether to leave at once when standard input ends: whoever holds it is gone.
+    /// Whether to leave at once when standard input ends: then our parent is gone.
     pub leave_with_input: bool,
 }
 
@@ -97,7 +97,8 @@ impl Config {
     fn unshared(&self) -> Vec<&'static str> {
         let mut names: Vec<&str> = Vec::new();
         for Endpoint { service, .. } in self.endpoints() {
-            if self.listening.reuse_port && service.meets && !names.contains(&service.name) {
+            if self.listening.reuse_port && service.single_process && !names.contains(&service.name)
+            {
                 names.push(service.name);
             }
         }
@@ -133,11 +134,11 @@ impl Config {
 
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Lifecycle {
     Serving,
-    /// Nobody new; until then, those who are here get what is queued for them.
+    /// No new connections; until that time, peers get what is queued for them.
     Draining(Time),
-    /// All is done; until then, last words may wait for somebody to read them.
+    /// No connections; until that time, the last words wait for somebody to read them.
     Parting(Time),
     Left,
 }
@@ -148,7 +149,7 @@ pub struct Server {
     console: Console,
     screen: Screen,
     announcement: Option<Announcement>,
-    stage: Stage,
+    lifecycle: Lifecycle,
     drain: Duration,
     leave_with_input: bool,
 }
@@ -159,11 +160,11 @@ impl Server {
     /// # Errors
     /// One line for people: what could not be done, where, why, and what would help.
     pub fn start(config: &Config) -> Result<Server, String> {
-        // First of all: whatever fails, an old announcement must not outlive it.
+        // First of all: even if we fail to start, an old announcement must go.
         let announcement = config.announce.as_deref().map(Announcement::prepare).transpose();
         let mut announcement = announcement?;
         let limits = config.limits()?;
-        // Before signals are watched: a name server that does not answer can be given up.
+        // Before signals are watched, so that Ctrl-C ends the wait for a name server.
         let plan = listen::plan(config)?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
@@ -174,16 +175,16 @@ impl Server {
             log::debug!("io_uring cannot be used: {error}; every send is a call of its own");
         }
         reactor.guard(Guards::new(&config.guards, limits.connections));
-        // Before anybody is told that we listen: whoever is told may send a signal.
+        // Before it is announced that we listen: a signal may come at once.
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
-        let (screen, stage) = (Screen::stdout(), Stage::Serving);
+        let (screen, lifecycle) = (Screen::stdout(), Lifecycle::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        Ok(Server { reactor, console, screen, announcement, stage, drain, leave_with_input })
+        Ok(Server { reactor, console, screen, announcement, lifecycle, drain, leave_with_input })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -191,23 +192,23 @@ impl Server {
     /// # Errors
     /// If the kernel refuses to poll.
     pub fn run(mut self) -> Result<Metrics, String> {
-        // What the start has left waiting for a reader is no event.
+        // What the start has left to be written is not announced by an event.
         self.show();
-        while self.stage != Stage::Left {
+        while self.lifecycle != Lifecycle::Left {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
             while let Some(note) = self.reactor.next_note() {
-                self.heed(&note);
+                self.handle(&note);
             }
-            self.look_at_stage();
+            self.end_drain();
             self.show();
         }
         Ok(self.reactor.engine().metrics())
     }
 
-    fn heed(&mut self, note: &Note) {
+    fn handle(&mut self, note: &Note) {
         match note {
             Note::Line(line) => {
-                if self.console.heed(line, self.reactor.engine(), &mut self.screen) {
+                if self.console.handle(line, self.reactor.engine(), &mut self.screen) {
                     self.stop();
                 }
             }
@@ -215,7 +216,7 @@ impl Server {
                 self.screen.push("that line was longer than 64 KiB: nothing done\n");
             }
             Note::Bytes(_) => {}
-            Note::InputEnded if self.leave_with_input => self.stage = Stage::Left,
+            Note::InputEnded if self.leave_with_input => self.lifecycle = Lifecycle::Left,
             Note::InputEnded => {
                 if let Some(error) = self.reactor.input_failure() {
                     log::warn!("standard input: {error}; taken for its end");
@@ -228,39 +229,39 @@ impl Server {
 
     /// Leaves in order the first time, at once the second.
     fn stop(&mut self) {
-        self.stage = match self.stage {
-            Stage::Serving => {
+        self.lifecycle = match self.lifecycle {
+            Lifecycle::Serving => {
                 self.reactor.stop_listening();
                 self.announcement = None;
                 let engine = self.reactor.engine();
                 log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
-                Stage::Draining(self.reactor.now().after(self.drain))
+                Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
-            Stage::Draining(_) => self.part(Time::ZERO),
-            Stage::Parting(_) | Stage::Left => Stage::Left,
+            Lifecycle::Draining(_) => self.part(Time::ZERO),
+            Lifecycle::Parting(_) | Lifecycle::Left => Lifecycle::Left,
         };
     }
 
-    fn look_at_stage(&mut self) {
-        let Stage::Draining(until) = self.stage else { return };
+    fn end_drain(&mut self) {
+        let Lifecycle::Draining(until) = self.lifecycle else { return };
         let engine = self.reactor.engine();
         let left = engine.connections();
         if left == 0 {
-            self.stage = self.part(until);
+            self.lifecycle = self.part(until);
         } else if until <= engine.now() {
             log::warn!("leaving: --drain is over; connections unfinished: {left}");
-            self.stage = self.part(until);
+            self.lifecycle = self.part(until);
         }
     }
 
-    /// Sums up. Whoever reads it has until then to do so.
-    fn part(&mut self, until: Time) -> Stage {
+    /// Logs the sum of it all, which may be read until that time.
+    fn part(&mut self, until: Time) -> Lifecycle {
         log::info!("left: {}", self.reactor.engine().metrics());
-        Stage::Parting(until)
+        Lifecycle::Parting(until)
     }
 
-    /// Puts before the operator, and into the log, what there is, as far as they take it.
+    /// Writes what there is to the operator's screen and to the log, as far as they take it.
     fn show(&mut self) {
         let engine = self.reactor.engine();
         let shown = engine.take_screen();
@@ -275,13 +276,13 @@ impl Server {
         let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
         let is_announcing = self.announcement.as_mut().is_some_and(Announcement::tend);
         let now = engine.now();
-        let until = match self.stage {
-            Stage::Parting(until) if !is_behind || until <= now => {
-                self.stage = Stage::Left;
+        let until = match self.lifecycle {
+            Lifecycle::Parting(until) if !is_behind || until <= now => {
+                self.lifecycle = Lifecycle::Left;
                 None
             }
-            Stage::Draining(until) | Stage::Parting(until) => Some(until),
-            Stage::Serving | Stage::Left => None,
+            Lifecycle::Draining(until) | Lifecycle::Parting(until) => Some(until),
+            Lifecycle::Serving | Lifecycle::Left => None,
         };
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
         self.reactor.wake_at(again.into_iter().chain(until).min());

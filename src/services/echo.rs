@@ -13,7 +13,7 @@ pub const OFFER: Offer = Offer {
     about: "returns every byte, every datagram (RFC 862)",
     idle: Some(Duration::from_secs(600)),
     fans_out: false,
-    meets: false,
+    single_process: false,
     stream: Some(|settings| Box::new(Echo { mode: settings.echo.clone() })),
     datagram: Some(|_| Box::new(EchoDatagram)),
 };
@@ -26,12 +26,12 @@ pub enum Mode {
     Stream,
     /// Closes after the first echo.
     Once,
-    /// Answers each read with this text, whatever came. The classic exercise; where the peer's
-    /// bytes are cut into reads is up to the network, so the number of answers is too.
+    /// Answers each read with this text, whatever came: the classic exercise. The network decides
+    /// how the peer's bytes are cut into reads, and so how many answers there are.
     Reply(Vec<u8>),
 }
 
-/// Echo over TCP. A connection has no state: the engine pauses reading while the peer does not
+/// Echo over TCP. A connection has no state: the engine stops reading from a peer that does not
 /// read what comes back.
 pub struct Echo {
     mode: Mode,
@@ -40,7 +40,7 @@ pub struct Echo {
 impl Service for Echo {
     fn read_bytes(&self) -> usize {
         match self.mode {
-            // What is read is what is sent: bulk costs fewer calls.
+            // What is read is sent back as it is, so larger reads mean fewer calls.
             Mode::Stream => usize::MAX,
             Mode::Once | Mode::Reply(_) => 64 * 1024,
         }

@@ -1,14 +1,14 @@
 //! Greet: says hello, tells the client its own address as this side sees it, and closes.
 //!
-//! A connection has no state: everything happens when it opens. That no client loses the greeting,
-//! not even one that sends before it reads, is the engine's work (flush, FIN, drain, close).
+//! A connection has no state: everything happens when it opens. The engine sees to it that no
+//! client loses the greeting, not even one that sends before it reads (flush, FIN, drain, close).
 
 use std::fmt;
 use std::io::Write;
 
 use jiff::Timestamp;
 
-use super::Offer;
+use super::{Offer, Settings};
 use crate::engine::{Arrival, Net, Peer, Service};
 
 /// This service in the table of services.
@@ -18,14 +18,8 @@ pub const OFFER: Offer = Offer {
     about: "says hello, tells the client its own address, closes",
     idle: None,
     fans_out: false,
-    meets: false,
-    stream: Some(|settings| {
-        Box::new(Greet {
-            template: settings.greeting.clone(),
-            host_name: settings.host_name.clone(),
-            greeting: Vec::new(),
-        })
-    }),
+    single_process: false,
+    stream: Some(|settings| Box::new(Greet::new(settings))),
     datagram: None,
 };
 
@@ -33,7 +27,7 @@ pub const OFFER: Offer = Offer {
 pub struct Greet {
     template: Template,
     host_name: String,
-    /// The greeting being written, here only so that its memory is used again.
+    /// The greeting being written, kept so that its memory is used again.
     greeting: Vec<u8>,
 }
 
@@ -49,27 +43,33 @@ impl Service for Greet {
 }
 
 impl Greet {
+    /// Greets as `settings` say.
+    pub fn new(settings: &Settings) -> Greet {
+        let (template, host_name) = (settings.greeting.clone(), settings.host_name.clone());
+        Greet { template, host_name, greeting: Vec::new() }
+    }
+
     fn compose(&mut self, peer: Peer, arrival: &Arrival, seconds: u64) -> &[u8] {
         self.greeting.clear();
-        for piece in &self.template.pieces {
-            piece.write(&mut self.greeting, peer, arrival, &self.host_name, seconds);
+        for part in &self.template.parts {
+            part.write(&mut self.greeting, peer, arrival, &self.host_name, seconds);
         }
         &self.greeting
     }
 }
 
-/// What greet says, ready to be filled in: nothing is parsed while clients wait.
+/// What greet says, parsed once and for all: a greeting only has to be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    pieces: Vec<Piece>,
+    parts: Vec<Part>,
 }
 
 impl Default for Template {
     /// ``Hello! You are connected to ('{ip}', {port})`` and a newline.
     fn default() -> Self {
-        let text = |text: &str| Piece::Text(text.into());
+        let text = |text: &str| Part::Text(text.into());
         let (hello, comma, end) = ("Hello! You are connected to ('", "', ", ")\n");
-        Template { pieces: vec![text(hello), Piece::Ip, text(comma), Piece::Port, text(end)] }
+        Template { parts: vec![text(hello), Part::Ip, text(comma), Part::Port, text(end)] }
     }
 }
 
@@ -77,7 +77,7 @@ impl Template {
     /// Reads a template: placeholders `{ip} {port} {peer} {local} {host} {time} {id}`, escapes
     /// `\n \r \t \\ {{ }}`, and everything else verbatim, with nothing added.
     pub fn parse(source: &str) -> Result<Template, TemplateError> {
-        let mut parser = Parser { source, at: 0, text: String::new(), pieces: Vec::new() };
+        let mut parser = Parser { source, at: 0, text: String::new(), parts: Vec::new() };
         while let Some(character) = parser.take() {
             match character {
                 '\\' => parser.escape()?,
@@ -87,7 +87,7 @@ impl Template {
             }
         }
         parser.end_text();
-        Ok(Template { pieces: parser.pieces })
+        Ok(Template { parts: parser.parts })
     }
 }
 
@@ -110,7 +110,7 @@ impl fmt::Display for TemplateError {
 impl std::error::Error for TemplateError {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+enum Part {
     Text(String),
     Ip,
     Port,
@@ -121,33 +121,33 @@ enum Piece {
     Id,
 }
 
-const PLACEHOLDERS: [(&str, Piece); 7] = [
-    ("ip", Piece::Ip),
-    ("port", Piece::Port),
-    ("peer", Piece::Peer),
-    ("local", Piece::Local),
-    ("host", Piece::Host),
-    ("time", Piece::Time),
-    ("id", Piece::Id),
+const PLACEHOLDERS: [(&str, Part); 7] = [
+    ("ip", Part::Ip),
+    ("port", Part::Port),
+    ("peer", Part::Peer),
+    ("local", Part::Local),
+    ("host", Part::Host),
+    ("time", Part::Time),
+    ("id", Part::Id),
 ];
 
-impl Piece {
+impl Part {
     fn write(&self, out: &mut Vec<u8>, peer: Peer, arrival: &Arrival, host: &str, seconds: u64) {
         // Writing to a `Vec` cannot fail.
         let _ = match self {
-            Piece::Text(text) => out.write_all(text.as_bytes()),
-            Piece::Ip => write!(out, "{}", arrival.remote.ip()),
-            Piece::Port => write!(out, "{}", arrival.remote.port()),
-            Piece::Peer => write!(out, "{}", arrival.remote),
-            Piece::Local => write!(out, "{}", arrival.local),
-            Piece::Host => out.write_all(host.as_bytes()),
-            Piece::Time => write!(out, "{}", timestamp(seconds)),
-            Piece::Id => write!(out, "{}", peer.number()),
+            Part::Text(text) => out.write_all(text.as_bytes()),
+            Part::Ip => write!(out, "{}", arrival.remote.ip()),
+            Part::Port => write!(out, "{}", arrival.remote.port()),
+            Part::Peer => write!(out, "{}", arrival.remote),
+            Part::Local => write!(out, "{}", arrival.local),
+            Part::Host => out.write_all(host.as_bytes()),
+            Part::Time => write!(out, "{}", timestamp(seconds)),
+            Part::Id => write!(out, "{}", peer.number()),
         };
     }
 }
 
-/// The time in UTC; it prints as RFC 3339. A time after the year 9999 is given as the last one.
+/// The time in UTC, which prints as RFC 3339. Any time after the year 9999 is the last one before.
 fn timestamp(seconds: u64) -> Timestamp {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
@@ -155,11 +155,11 @@ fn timestamp(seconds: u64) -> Timestamp {
 
 struct Parser<'a> {
     source: &'a str,
-    /// The byte that comes next.
+    /// Where in `source` the next character is.
     at: usize,
-    /// Verbatim text that still has to become a piece.
+    /// Verbatim text that is not a part yet.
     text: String,
-    pieces: Vec<Piece>,
+    parts: Vec<Part>,
 }
 
 impl Parser<'_> {
@@ -198,12 +198,12 @@ impl Parser<'_> {
         let end = rest.find(['{', '}']).filter(|end| rest[*end..].starts_with('}'));
         let Some(end) = end else { return Err(self.error(start, "a lone {")) };
         let name = &rest[..end];
-        let Some((_, piece)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) else {
+        let Some((_, part)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) else {
             let fault = format!("unknown placeholder {{{}}}", name.escape_debug());
             return Err(self.error(start, fault));
         };
         self.end_text();
-        self.pieces.push(piece.clone());
+        self.parts.push(part.clone());
         self.at += end + 1;
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Parser<'_> {
 
     fn end_text(&mut self) {
         if !self.text.is_empty() {
-            self.pieces.push(Piece::Text(std::mem::take(&mut self.text)));
+            self.parts.push(Part::Text(std::mem::take(&mut self.text)));
         }
     }
 
@@ -235,7 +235,6 @@ mod tests {
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
     use crate::engine::{Limits, Quota};
-    use crate::services::Settings;
 
     const DEFAULT: &str = "Hello! You are connected to ('{ip}', {port})\\n";
 

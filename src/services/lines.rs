@@ -1,7 +1,7 @@
-//! Lines out of a stream: complete ones from a slice of input, and how much of it they used. Also
-//! what is no text in them, and which of them is a goodbye.
+//! Complete lines at the head of some input, and how much of it they used. Also what in a line is
+//! not text, and which line is a goodbye.
 
-/// Either side says this, alone, to end a conversation.
+/// What either side says, on its own, to end a conversation.
 const BYE: &[u8] = b"BYE";
 
 /// The complete lines at the head of `input`, without their LF or CRLF. `used` grows as they are
@@ -22,25 +22,29 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// How many bytes the first line of `text` has, with its LF; `None`: it has not ended yet.
+pub(super) fn line_length(text: &[u8]) -> Option<usize> {
+    memchr::memchr(b'\n', text).map(|end| end + 1)
+}
+
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
-        let end = memchr::memchr(b'\n', rest)?;
-        self.used += end + 1;
-        let line = &rest[..end];
+        let length = line_length(rest)?;
+        self.used += length;
+        let line = &rest[..length - 1];
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }
 
-/// `text` without the NUL bytes around it that C programs send along from their buffers.
+/// `text` without the NUL bytes around it, which C programs send along with their strings.
 pub(crate) fn without_padding(text: &[u8]) -> &[u8] {
     trim(text, |byte| byte == 0)
 }
 
-/// `text` without the blanks and the padding around it: what is compared with a word that means
-/// something.
+/// `text` without blanks and NUL bytes around it, to be compared with a keyword.
 pub(crate) fn core(text: &[u8]) -> &[u8] {
     trim(text, |byte| byte == 0 || byte.is_ascii_whitespace())
 }

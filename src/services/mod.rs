@@ -1,12 +1,11 @@
-//! What this program offers. Each service is one file; this table is the one place that knows
-//! them all: listeners, flags, help, the console and the tests go by it.
+//! What this program offers. Each service is one file or folder; the table here is the one place
+//! that knows them all: listeners, flags, help, the console and the tests go by it.
 
 pub mod chat;
 pub mod echo;
 pub mod greet;
 pub(crate) mod lines;
 pub mod months;
-mod pace;
 pub mod talk;
 mod telnet;
 pub(crate) mod text;
@@ -14,11 +13,10 @@ pub(crate) mod text;
 use std::time::Duration;
 
 use crate::engine::{Responder, Service};
-
-pub use pace::Rate;
+use crate::rate::Rate;
 
 /// All services, in the order in which they are announced. A new one is a file with an `OFFER`,
-/// its `mod` line above and its row here.
+/// its `mod` line above and its entry here.
 pub const OFFERS: &[Offer] = &[echo::OFFER, greet::OFFER, talk::OFFER, chat::OFFER, months::OFFER];
 
 /// Makes a service for streams.
@@ -35,14 +33,15 @@ pub struct Offer {
     pub port: u16,
     /// What it does, in one line of help.
     pub about: &'static str,
-    /// How long nothing may go either way, unless `--idle-timeout` says otherwise. `None`: for
-    /// ever.
+    /// How long a connection may be silent both ways, unless `--idle-timeout` says otherwise.
+    /// `None`: for ever.
     pub idle: Option<Duration>,
-    /// Whether a peer's unsent output has a soft limit (`--chat-queue`), because it does
-    /// not itself cause what it is sent.
+    /// Whether a peer is sent what others cause, so that its unsent output has a soft limit
+    /// (`--chat-queue`).
     pub fans_out: bool,
-    /// Whether peers meet each other or the operator, so that all must be in one process.
-    pub meets: bool,
+    /// Whether peers talk to each other or to the operator, so that all of them must be in one
+    /// process.
+    pub single_process: bool,
     /// Makes the service for TCP, if it is offered there.
     pub stream: Option<MakeService>,
     /// Makes the responder for UDP, if it is offered there.
@@ -54,7 +53,7 @@ pub fn find(name: &str) -> Option<&'static Offer> {
     OFFERS.iter().find(|offer| offer.name == name)
 }
 
-/// What the services can be told at the start. Each reads its own part.
+/// What the services are told at the start. Each reads its own part.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How echo over TCP answers.
@@ -63,9 +62,9 @@ pub struct Settings {
     pub greeting: greet::Template,
     /// This machine's name, for greetings.
     pub host_name: String,
-    /// Lines a chat member may send; `None`: as many as it likes.
+    /// The lines that a chat member may send; `None`: no limit.
     pub chat_rate: Option<Rate>,
-    /// Messages of one talk client that are shown; `None`: as many as it sends.
+    /// The messages of one talk client that are shown; `None`: all, as they come.
     pub talk_rate: Option<Rate>,
 }
 
@@ -75,7 +74,7 @@ impl Default for Settings {
             echo: echo::Mode::Stream,
             greeting: greet::Template::default(),
             host_name: "localhost".into(),
-            chat_rate: Some(Rate::default()),
+            chat_rate: Some(chat::RATE),
             talk_rate: Some(talk::RATE),
         }
     }

@@ -1,8 +1,8 @@
 //! Months: an integer from 1 to 12 comes in a datagram, the English name of the month goes back.
 //!
-//! There is no state per client, a small request never gets a larger answer than fits the smallest
-//! Ethernet frame, and our own words are never answered, so two such servers, or one and an echo,
-//! that a forged address sets on each other fall silent at once.
+//! There is no state per client. A small request gets no answer that would not fit the smallest
+//! Ethernet frame. Our own answers are never answered: if a forged address sets two such servers on
+//! each other, or one and an echo, they fall silent at once.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -17,7 +17,7 @@ pub const OFFER: Offer = Offer {
     about: "an integer 1-12 in, the English month name out",
     idle: None,
     fans_out: false,
-    meets: false,
+    single_process: false,
     stream: None,
     datagram: Some(|_| Box::new(Months)),
 };
@@ -51,11 +51,12 @@ const HINT: &str = "1-12, or 0 to end";
 const INTRODUCTION: &str =
     "\nHey there I am going to provide you the month, if you Provide me an integer from 1-12\n";
 
-/// How many bytes a first hello has. Shorter ones get the hint, so that no small request gets a
-/// large answer; longer ones too, since nobody says hello like that.
+/// How many bytes a first hello has. Anything shorter gets the hint, so that no small request gets
+/// a large answer; so does anything longer, since nobody says hello like that.
 const HELLO_BYTES: RangeInclusive<usize> = 32..=512;
 
-/// What helps nobody but a stray program counts for more than a month.
+/// The hint and the introduction count for more than a month: whoever needs them over and
+/// over is no person, but a program gone astray.
 fn weigh(text: &'static str) -> Reply<'static> {
     match text {
         HINT | INTRODUCTION => Reply::courtesy(text.as_bytes()),

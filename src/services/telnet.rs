@@ -1,48 +1,49 @@
-//! Telnet's commands among what people type (RFC 854, 855): taken out of the text, and every
-//! option that is asked for refused, so that whoever calls with `telnet` can speak like all others.
+//! The telnet commands among what people type (RFC 854, 855): they are taken out of the text, and
+//! every option that is asked for is refused, so that somebody who connects with `telnet` can speak
+//! like everybody else.
 //!
-//! A filter, which knows nothing of lines or services. Nothing is kept of those who never send
-//! the byte that commands begin with.
+//! A filter; it knows nothing of services. Nothing is kept about peers that never send the byte
+//! with which commands begin.
 
 use std::collections::BTreeMap;
 
 use crate::engine::{Net, Peer};
 
-/// Interpret as command: what each command begins with. No UTF-8 text has it.
+/// Interpret as command: every command begins with it, and no UTF-8 text contains it.
 const IAC: u8 = 255;
 const DONT: u8 = 254;
 const DO: u8 = 253;
 const WONT: u8 = 252;
 const WILL: u8 = 251;
-/// A subnegotiation begins, and ends.
+/// A subnegotiation begins (SB) and ends (SE).
 const SB: u8 = 250;
 const SE: u8 = 240;
 /// The lowest byte that is a command (end of file, RFC 1184).
 const COMMAND_MIN: u8 = 236;
-/// The peer throws away what we say until this is answered (RFC 860), so it always is.
+/// The peer throws away what we send until this is answered (RFC 860), so it is always answered.
 const TIMING_MARK: u8 = 6;
-/// A subnegotiation longer than this is none: what it has swallowed is gone, the rest is text.
+/// A subnegotiation longer than this is not one: what it has swallowed is gone, the rest is text.
 const SUBNEGOTIATION_BYTES_MAX: usize = 256;
-/// What a byte costs that is looked at alone, in units of `Net::spend`.
+/// What each byte costs that passes the filter, in units of `Net::spend`.
 const BYTE_UNITS: usize = 16;
-/// What a refusal costs.
+/// What each refusal costs.
 const REFUSAL_UNITS: usize = 512;
 
 /// What the peer is to be told: three bytes.
-pub(super) type Refusal = [u8; 3];
+pub(super) type OptionRefusal = [u8; 3];
 
 /// Which options have been refused, one bit each.
 type Options = [u128; 2];
 
-/// How far a command is.
+/// How much of a command has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum CommandState {
     #[default]
     Text,
-    /// A CR may be half of a line's end.
+    /// A CR has come, which may be half of a line end.
     Return,
     Command,
-    /// WILL, WONT, DO or DONT; its option is to come.
+    /// WILL, WONT, DO or DONT has come; its option is next.
     Option(u8),
     /// Within a subnegotiation.
     Inside,
@@ -53,12 +54,12 @@ enum State {
 /// One peer's commands.
 #[derive(Default)]
 struct Filter {
-    state: State,
-    /// Whether it has asked for an option: then newlines within commands are parts of them.
+    state: CommandState,
+    /// Whether it has asked for an option: then newlines within commands belong to them.
     negotiates: bool,
     will_refused: Options,
     do_refused: Options,
-    /// The subnegotiation so far: text after all, if it turns out to be none.
+    /// The subnegotiation so far, which is text after all if it turns out not to be one.
     inside: Vec<u8>,
     /// Text that its service has not used yet.
     kept: Vec<u8>,
@@ -76,7 +77,7 @@ impl Telnet {
         memchr::memchr(IAC, input).is_some() || self.filters.contains_key(&peer)
     }
 
-    /// What a service has left of the text so far, to be given to `read` and then back to `keep`.
+    /// The text that a service has left unused, to be given to `read` and then back to `keep`.
     pub(super) fn kept(&mut self, peer: Peer) -> Vec<u8> {
         self.filters
             .get_mut(&peer)
@@ -84,16 +85,16 @@ impl Telnet {
             .unwrap_or_default()
     }
 
-    /// Moves what is text at the head of `input` behind `text`, an unfinished line: up to where the
-    /// line ends, or where the peer is to be told something, which is returned. `input` begins
-    /// behind that then.
+    /// Moves text from the head of `input` to the end of `text`, an unfinished line, and takes what
+    /// it has moved out of `input`. It stops where the line ends, or where an option has to be
+    /// refused: it returns that refusal.
     pub(super) fn read(
         &mut self,
         peer: Peer,
         input: &mut &[u8],
         text: &mut Vec<u8>,
         net: &mut Net,
-    ) -> Option<Refusal> {
+    ) -> Option<OptionRefusal> {
         let length = input.len();
         let refusal = self.filters.entry(peer).or_default().read_line(input, text);
         net.spend(BYTE_UNITS * (length - input.len()));
@@ -108,8 +109,8 @@ impl Telnet {
         }
     }
 
-    /// Forgets `peer`. Nothing more will come of a command that has not ended: what of it may have
-    /// been text is returned, behind what was kept.
+    /// Forgets `peer`. Returns the text that was kept, and behind it the beginning of a command
+    /// that will not end any more and may have been text.
     pub(super) fn forget(&mut self, peer: Peer) -> Vec<u8> {
         let Some(mut filter) = self.filters.remove(&peer) else { return Vec::new() };
         let mut text = std::mem::take(&mut filter.kept);
@@ -121,8 +122,8 @@ impl Telnet {
 }
 
 impl Filter {
-    /// See `Telnet::read`.
-    fn read_line(&mut self, input: &mut &[u8], text: &mut Vec<u8>) -> Option<Refusal> {
+    /// What `Telnet::read` does.
+    fn read_line(&mut self, input: &mut &[u8], text: &mut Vec<u8>) -> Option<OptionRefusal> {
         while let Some((byte, rest)) = input.split_first() {
             *input = rest;
             let refusal = self.take(*byte, text);
@@ -133,29 +134,33 @@ impl Filter {
         None
     }
 
-    fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<Refusal> {
+    fn take(&mut self, byte: u8, text: &mut Vec<u8>) -> Option<OptionRefusal> {
         let state = std::mem::take(&mut self.state);
         match (state, byte) {
-            (State::Text | State::Return, IAC) => self.state = State::Command,
-            // A line's end as telnet sends it when the Return key is no newline (RFC 1123).
-            (State::Return, 0) => text.push(b'\n'),
-            (State::Text | State::Return, _) => self.push(byte, text),
-            (State::Command, IAC) => text.push(IAC),
-            (State::Command, WILL | WONT | DO | DONT) => self.state = State::Option(byte),
-            (State::Command, SB) => self.state = State::Inside,
-            (State::Command, COMMAND_MIN..) => {}
-            (State::Command, _) => {
+            (CommandState::Text | CommandState::Return, IAC) => self.state = CommandState::Command,
+            // CR NUL is a line end too: the Return key may send it (RFC 1123, 3.3.1).
+            (CommandState::Return, 0) => text.push(b'\n'),
+            (CommandState::Text | CommandState::Return, _) => self.push(byte, text),
+            (CommandState::Command, IAC) => text.push(IAC),
+            (CommandState::Command, WILL | WONT | DO | DONT) => {
+                self.state = CommandState::Option(byte);
+            }
+            (CommandState::Command, SB) => self.state = CommandState::Inside,
+            (CommandState::Command, COMMAND_MIN..) => {}
+            (CommandState::Command, _) => {
                 text.push(IAC);
                 self.push(byte, text);
             }
-            // A stray 0xff in front of other text: that must not lose its line.
-            (State::Option(verb), b'\n') if !self.negotiates => {
+            // The 0xff was no command, but a stray byte in a line, which must not lose its end.
+            (CommandState::Option(verb), b'\n') if !self.negotiates => {
                 text.extend_from_slice(&[IAC, verb, byte]);
             }
-            (State::Option(verb), option) => return self.refuse(verb, option),
-            (State::InsideCommand, SE) => self.inside = Vec::new(),
-            (State::Inside, IAC) => self.state = State::InsideCommand,
-            (State::Inside | State::InsideCommand, _) => self.go_inside(state, byte, text),
+            (CommandState::Option(verb), option) => return self.refuse(verb, option),
+            (CommandState::InsideCommand, SE) => self.inside = Vec::new(),
+            (CommandState::Inside, IAC) => self.state = CommandState::InsideCommand,
+            (CommandState::Inside | CommandState::InsideCommand, _) => {
+                self.go_inside(state, byte, text);
+            }
         }
         None
     }
@@ -163,42 +168,43 @@ impl Filter {
     fn push(&mut self, byte: u8, text: &mut Vec<u8>) {
         text.push(byte);
         if byte == b'\r' {
-            self.state = State::Return;
+            self.state = CommandState::Return;
         }
     }
 
-    /// One more byte of a subnegotiation, if that is what it is.
-    fn go_inside(&mut self, state: State, byte: u8, text: &mut Vec<u8>) {
-        if state == State::InsideCommand {
+    /// One more byte of what may be a subnegotiation.
+    fn go_inside(&mut self, state: CommandState, byte: u8, text: &mut Vec<u8>) {
+        if state == CommandState::InsideCommand {
             self.inside.push(IAC);
         }
         self.inside.push(byte);
-        self.state = State::Inside;
+        self.state = CommandState::Inside;
         if byte == b'\n' && !self.negotiates {
             return self.give_up(text);
         }
         if self.inside.len() > SUBNEGOTIATION_BYTES_MAX {
             match self.negotiates {
-                true => (self.state, self.inside) = (State::Text, Vec::new()),
+                true => (self.state, self.inside) = (CommandState::Text, Vec::new()),
                 false => self.give_up(text),
             }
         }
     }
 
-    /// What looked like a command was none.
+    /// What looked like a command was not one, but text.
     fn give_up(&mut self, text: &mut Vec<u8>) {
         match std::mem::take(&mut self.state) {
-            State::Text | State::Return => {}
-            State::Command => text.push(IAC),
-            State::Option(verb) => text.extend_from_slice(&[IAC, verb]),
-            State::Inside => text.extend_from_slice(&[IAC, SB]),
-            State::InsideCommand => text.extend_from_slice(&[IAC, SB, IAC]),
+            CommandState::Text | CommandState::Return => {}
+            CommandState::Command => text.push(IAC),
+            CommandState::Option(verb) => text.extend_from_slice(&[IAC, verb]),
+            CommandState::Inside => text.extend_from_slice(&[IAC, SB]),
+            CommandState::InsideCommand => text.extend_from_slice(&[IAC, SB, IAC]),
         }
         text.append(&mut self.inside);
     }
 
-    /// Whoever asks or offers is told no, once. A refusal is not answered: that would have no end.
-    fn refuse(&mut self, verb: u8, option: u8) -> Option<Refusal> {
+    /// Refuses an option that is asked for or offered, once. A refusal is not answered: that would
+    /// never end.
+    fn refuse(&mut self, verb: u8, option: u8) -> Option<OptionRefusal> {
         self.negotiates = true;
         let (answer, refused) = match verb {
             DO => (WONT, &mut self.do_refused),
@@ -219,7 +225,7 @@ mod tests {
     use super::*;
 
     /// The text and the refusals that come of `pieces`.
-    fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<Refusal>) {
+    fn filtered(pieces: &[&[u8]]) -> (Vec<u8>, Vec<OptionRefusal>) {
         let (mut telnet, mut refusals) = (Telnet::default(), Vec::new());
         let peer = Peer::from_bits(1);
         let (mut text, mut line) = (Vec::new(), Vec::new());

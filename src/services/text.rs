@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use unicode_width::UnicodeWidthChar;
 
-/// So many marks may stand on one letter; more would run into the lines around it.
+/// This many marks may stand on one letter; more would run into the lines above and below.
 const MARKS_MAX: usize = 8;
 /// They ask for a symbol to be shown as text, or as an emoji.
 const AS_TEXT: char = '\u{fe0e}';
@@ -15,17 +15,17 @@ const NON_JOINER: char = '\u{200c}';
 /// Turns a digit into a key.
 const KEYCAP: char = '\u{20e3}';
 
-/// A byte becomes at most so many: a C1 control of two bytes is shown as `\x9b`, U+200B of three
+/// A byte becomes at most this many: a C1 control of two bytes is shown as `\x9b`, U+200B of three
 /// as `\u{200b}`, a control of one as `\x1b`.
 pub(crate) const GROWTH_MAX: usize = 4;
 
-/// `bytes` as text. Invalid UTF-8 becomes U+FFFD; control characters, line ends, bidirectional
-/// overrides and invisible characters become visible escapes such as `\x1b`, `\n` and `\u{202e}`.
-/// Tabs and printable text stay as they are, and so do joiners and variation selectors where they
-/// shape what can be seen. Appends to `out`.
+/// Appends `bytes` to `out` as text. Invalid UTF-8 becomes U+FFFD; control characters, line ends,
+/// bidirectional overrides and invisible characters become visible escapes such as `\x1b`, `\n` and
+/// `\u{202e}`. Tabs and printable text stay as they are, and so do joiners and variation selectors
+/// where they shape what can be seen.
 pub(crate) fn push_visible(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        // Most text is plain up to its end, and is copied at once.
+        // Most text is plain ASCII to its end, and is copied as a whole.
         let text = chunk.valid();
         let plain = text.bytes().position(|byte| !matches!(byte, b' '..=b'~'));
         let (head, tail) = text.split_at(plain.unwrap_or(text.len()));
@@ -37,14 +37,14 @@ pub(crate) fn push_visible(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// See `push_visible`.
+/// `bytes` as `push_visible` shows them.
 pub(crate) fn visible(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     push_visible(&mut out, bytes);
     out
 }
 
-/// Appends `text`, before which `last` is shown.
+/// Appends `text`; `last` is the character in front of it.
 fn push_visible_text(out: &mut String, mut last: Option<char>, text: &str) {
     let mut marks = 0;
     let mut characters = text.chars().peekable();
@@ -67,7 +67,7 @@ fn push_visible_text(out: &mut String, mut last: Option<char>, text: &str) {
     }
 }
 
-/// Whether what has no look of its own changes that of the characters around it.
+/// Whether `character`, which has no look of its own, changes that of the characters around it.
 fn shapes(last: Option<char>, character: char, next: Option<char>) -> bool {
     let (Some(last), after) = (last, next.unwrap_or('\0')) else { return false };
     match character {
@@ -85,8 +85,8 @@ fn is_key(character: char) -> bool {
     matches!(character, '0'..='9' | '#' | '*')
 }
 
-/// Symbols that have a look as an emoji, roughly.
-fn is_pictograph(character: char) -> bool {
+/// Symbols that may look like emoji, roughly.
+pub(crate) fn is_pictograph(character: char) -> bool {
     matches!(character,
         '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
         | '\u{2194}'..='\u{2199}' | '\u{21a9}'..='\u{21aa}' | '\u{231a}'..='\u{231b}'
@@ -108,8 +108,8 @@ fn is_joined_script(character: char) -> bool {
         | '\u{17b6}'..='\u{17d3}' | '\u{1820}'..='\u{18aa}' | '\u{fb50}'..='\u{fbff}')
 }
 
-/// `text` as it strikes the eye: what has no width is gone, a blank is a blank, wide Latin letters
-/// are narrow, capitals are small.
+/// What the eye sees of `text`: without what has no width, with one kind of blank, wide Latin
+/// letters as narrow ones, all in lower case.
 pub(crate) fn skeleton(text: &str) -> impl Iterator<Item = char> {
     let seen = text.chars().filter(|c| c.is_whitespace() || c.width() != Some(0));
     let plain = seen.map(|character| match character {
@@ -133,9 +133,9 @@ fn push_visible_char(out: &mut String, character: char) {
     };
 }
 
-/// Characters that reorder, hide or join what stands around them, or look like nothing at all:
-/// Unicode's Cf, Zl, Zp and Default_Ignorable_Code_Point, and blanks that are letters. The Arabic
-/// signs among Cf apart, which can be seen.
+/// Characters that reorder, hide or join what stands around them, or cannot be seen: Unicode's Cf
+/// (but for the Arabic signs in it, which can be seen), Zl, Zp and Default_Ignorable_Code_Point,
+/// and letters that look like blanks.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_skeleton_is_what_strikes_the_eye() {
+    fn a_skeleton_is_what_the_eye_sees() {
         for text in ["is\u{a0}now", "IS\u{2003}Now", "ｉｓ now", "i\u{301}s\u{200b} now"] {
             assert_eq!(skeleton(text).collect::<String>(), "is now");
         }

@@ -77,9 +77,9 @@ pub(crate) fn template(input: &[u8]) {
 pub(crate) fn console(input: &[u8]) {
     let line = String::from_utf8_lossy(input);
     let meaning = understand(&line);
-    if let cooee::server::console::Command::Wrong(what) = meaning {
+    if let cooee::server::console::ConsoleCommand::Wrong(what) = meaning {
         assert!(line.starts_with('/'));
-        assert!(!what.is_empty() && what.len() < 200, "{what}");
+        assert!(!what.is_empty() && what.len() < 200 && what.lines().count() == 1, "{what:?}");
     }
 }
 

@@ -107,14 +107,17 @@ pub(crate) struct Facts {
 
 pub(crate) type Shared = Rc<RefCell<Facts>>;
 
+/// Clients are told apart by their ports, from this one on.
+pub(crate) const FIRST_PORT: u16 = 1024;
+
 /// The address of client `n`; from it the services' side knows who it is.
 pub(crate) fn arrival(client: usize) -> Arrival {
-    let port = 1024 + u16::try_from(client).expect("few clients");
+    let port = FIRST_PORT + u16::try_from(client).expect("few clients");
     Arrival { remote: ([192, 0, 2, 1], port).into(), local: ([192, 0, 2, 99], 5000).into() }
 }
 
 pub(crate) fn client_of(arrival: &Arrival) -> usize {
-    usize::from(arrival.remote.port()) - 1024
+    usize::from(arrival.remote.port() - FIRST_PORT)
 }
 
 pub(crate) fn nanos(time: Time) -> u64 {

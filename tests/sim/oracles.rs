@@ -2,7 +2,7 @@
 
 use cooee::engine::Standing;
 
-use super::facts::{Facts, SECOND_LOOK, STEP, Told};
+use super::facts::{FIRST_PORT, Facts, SECOND_LOOK, STEP, Told};
 use super::world::World;
 
 /// Writes to one peer at a visit; see `engine/turn/flush.rs`.
@@ -19,6 +19,7 @@ impl World {
         let open = facts.opened - facts.closed;
         assert_eq!((metrics.opened, metrics.closed), (facts.opened, facts.closed), "oracle 2");
         assert_eq!(engine.connections() as u64, open, "oracle 1: a slot leaked");
+        assert!(engine.connections() <= facts.limits.connections, "oracle 5: too many");
         assert_eq!(engine.buffered().1, 0, "oracle 4: an idle connection owns buffers");
         let (held, most) = (engine.held(), facts.limits.buffered);
         assert!(held <= most, "oracle 5: {held} bytes wait, and {most} may");
@@ -26,6 +27,12 @@ impl World {
             facts.pipes.iter().fold((0, 0), |sum, p| (sum.0 + p.taken, sum.1 + p.heard.len()));
         assert_eq!(metrics.bytes_in, taken as u64, "oracle 3: bytes in");
         assert_eq!(metrics.bytes_out, heard as u64, "oracle 3: bytes out");
+        for entry in engine.roster() {
+            let client = entry.remote.port().wrapping_sub(FIRST_PORT);
+            let pipe = &facts.pipes[usize::from(client)];
+            let counted = (entry.bytes_in, entry.bytes_out);
+            assert_eq!(counted, (pipe.taken as u64, pipe.heard.len() as u64), "oracle 3: counts");
+        }
         let mut lingering = 0;
         for client in 0..facts.pipes.len() {
             let Some(peer) = facts.stories[client].peer else { continue };
@@ -50,7 +57,10 @@ impl World {
 
     /// Oracles 6 and 7: so many calls in a turn and no more.
     fn check_calls(&self, facts: &Facts, client: usize) {
-        let calls = facts.pipes[client].calls;
+        let pipe = &facts.pipes[client];
+        let is_over = pipe.ended_at.is_some() || pipe.broken.is_some() || pipe.dropped;
+        assert!(is_over || !pipe.promised, "oracle 8: no FIN behind the last bytes");
+        let calls = pipe.calls;
         let who = || format!("{}: {calls:?}", facts.who(client));
         // Besides, who is not watched is looked at twice.
         let looks = if facts.pipes[client].was_watched { 1 } else { 3 };
@@ -110,11 +120,14 @@ impl World {
 /// since an earlier turn.
 fn check_lingering(facts: &mut Facts, client: usize, standing: &Standing) -> usize {
     facts.stories[client].deferred = standing.is_deferred;
+    if standing.is_deferred {
+        // It has been looked at, and is over.
+        return 0;
+    }
     let who = facts.who(client);
     let (pipe, now) = (&facts.pipes[client], facts.now);
     let Some(ended) = pipe.ended_at else {
-        let waits = standing.is_deferred || standing.is_queued;
-        assert!(waits || pipe.broken.is_some(), "oracle 6: never watched, {who}");
+        assert!(standing.is_queued || pipe.broken.is_some(), "oracle 6: never watched, {who}");
         return 0;
     };
     // The first look comes with the next turn, and no later than the second after that.

@@ -69,6 +69,8 @@ pub(crate) struct Pipe {
     /// Edges are told; that was so before this turn.
     pub(crate) watched: bool,
     pub(crate) was_watched: bool,
+    /// With the latest bytes the kernel was told that our FIN follows them, and it has taken all.
+    pub(crate) promised: bool,
     /// The last read with others filled its slot.
     pub(crate) filled: bool,
     /// The writer has been refused and no writable edge has followed yet.

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 
-use cooee::engine::{Outcome, Outgoing, Peer, Read, Sockets, Write};
+use cooee::engine::{BatchRead, BatchWrite, Outcome, Outgoing, Peer, Sockets};
 
 use super::facts::{Facts, SECOND_LOOK, Shared};
 use super::pipe::Edge;
@@ -52,8 +52,12 @@ impl Sockets for Pipes {
 
     fn write(&mut self, client: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         let slices = outgoing.slices();
-        assert_eq!(outgoing.bytes(), slices.iter().map(|slice| slice.len()).sum::<usize>());
-        self.write_one(*client, &slices)
+        let all = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        assert_eq!(outgoing.bytes(), all);
+        let outcome = self.write_one(*client, &slices);
+        let promised = outgoing.is_last && outcome.as_ref().is_ok_and(|count| *count == all);
+        self.facts.borrow_mut().pipes[*client].promised = promised;
+        outcome
     }
 
     fn hang_up(&mut self, client: &usize) {
@@ -96,10 +100,10 @@ impl Sockets for Pipes {
 
     fn read_many<'a>(
         &mut self,
-        reads: impl Iterator<Item = Read<'a, usize>>,
+        reads: impl Iterator<Item = BatchRead<'a, usize>>,
         outcomes: &mut Vec<Outcome>,
     ) {
-        for Read { socket: &client, into } in reads {
+        for BatchRead { socket: &client, into } in reads {
             let most = into.len();
             let outcome = self.read_one(client, into);
             let mut facts = self.facts.borrow_mut();
@@ -128,15 +132,19 @@ impl Sockets for Pipes {
 
     fn write_many<'a>(
         &mut self,
-        writes: impl Iterator<Item = Write<'a, usize>>,
+        writes: impl Iterator<Item = BatchWrite<'a, usize>>,
         outcomes: &mut Vec<Outcome>,
     ) {
-        for Write { socket: &client, bytes, .. } in writes {
+        for BatchWrite { socket: &client, bytes, is_last } in writes {
             assert!(bytes.len() <= 2048, "oracle 7: a long output together with others");
             let outcome = self.write_one(client, &[IoSlice::new(bytes)]);
-            if outcome.as_ref().is_ok_and(|count| *count < bytes.len()) {
-                self.facts.borrow_mut().see("a short one among many");
+            let mut facts = self.facts.borrow_mut();
+            let is_whole = outcome.as_ref().is_ok_and(|count| *count == bytes.len());
+            facts.pipes[client].promised = is_last && is_whole;
+            if outcome.is_ok() && !is_whole {
+                facts.see("a short one among many");
             }
+            drop(facts);
             outcomes.push(Some(outcome));
         }
         if !outcomes.is_empty() {

@@ -1,7 +1,7 @@
 //! Stands between the engine and a service, and swears that the engine told it nothing but the
 //! truth, in the right order (oracle 2), whole (3), within the limits (5) and in time.
 
-use cooee::engine::{Arrival, Limits, Net, Peer, Reason, Service, Time};
+use cooee::engine::{Arrival, Limits, Net, Operated, Peer, Reason, Service, Time};
 
 use super::facts::{Facts, STEP, Shared, Told, client_of};
 use super::kinds::Kind;
@@ -220,6 +220,8 @@ impl Service for Witness {
             facts.see(&format!("closed {reason}"));
         }
         assert_eq!(net.remote(peer), None, "oracle 1: still there when closed");
+        let heard = self.facts.borrow().pipes[client].heard.len();
+        assert_eq!(net.went_out(), heard as u64, "oracle 3: what went out");
         net.send(peer, b"nobody must hear this");
         net.close(peer);
         assert_eq!(net.queued(peer), 0, "oracle 1: spoke to somebody who is gone");
@@ -271,12 +273,6 @@ impl Service for Witness {
         self.leave(net);
     }
 
-    fn told(&mut self, line: Option<&str>, net: &mut Net) {
-        self.enter();
-        self.inner.told(line, net);
-        self.leave(net);
-    }
-
     fn settled(&mut self, net: &mut Net) {
         self.enter();
         if self.service == 0 {
@@ -286,6 +282,20 @@ impl Service for Witness {
         }
         self.look_at_queues(net);
         self.inner.settled(net);
+        self.leave(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Witness {
+    fn told(&mut self, line: Option<&str>, net: &mut Net) {
+        self.enter();
+        if let Some(inner) = self.inner.operated() {
+            inner.told(line, net);
+        }
         self.leave(net);
     }
 }

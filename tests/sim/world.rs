@@ -192,6 +192,7 @@ impl World {
                 drop(facts);
                 let found = self.driver.engine_mut().kick(peer.number());
                 assert_eq!(found, open.then_some(peer), "oracle 1: kicked somebody else");
+                assert!(!open || self.driver.has_work(), "oracle 7: the next turn may be far off");
             }
             _ => {
                 let line = ["hello", "", "BYE", "/who", "/to 3 hello", "/say lobby hello"];

@@ -96,7 +96,7 @@ impl Tcp {
     }
 
     /// Writes `bytes` again and again until the server has taken none for `QUIET`, and returns
-    /// how many went out. At `most` so many, or the test fails.
+    /// how many went out. More than `most`, and the test fails.
     pub(crate) fn stuff(&mut self, bytes: &[u8], most: usize) -> usize {
         self.0.set_write_timeout(Some(QUIET)).expect("a timeout");
         let mut written = 0;

@@ -1,9 +1,12 @@
 //! A client in a pipe: what it is fed, what it prints, how it ends.
 
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::PATIENCE;
 
@@ -53,16 +56,21 @@ pub(crate) fn start(words: &[&str]) -> Child {
         .expect("cooee starts")
 }
 
-/// Waits for its end, but not for ever.
-pub(crate) fn end(child: Child) -> Left {
-    let pid = rustix::process::Pid::from_child(&child);
+/// Waits for a child's end, but no longer than `patience`; then it is killed, and there is `None`.
+pub(crate) fn output_within(patience: Duration, child: Child) -> Option<Output> {
+    let pid = Pid::from_child(&child);
     let (sender, receiver) = channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    let Ok(output) = receiver.recv_timeout(PATIENCE) else {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        panic!("the client does not end");
+    let Ok(output) = receiver.recv_timeout(patience) else {
+        let _ = kill_process(pid, Signal::KILL);
+        return None;
     };
-    let output = output.expect("a child that ends");
+    Some(output.expect("a child"))
+}
+
+/// Waits for its end, but not for ever.
+pub(crate) fn end(child: Child) -> Left {
+    let output = output_within(PATIENCE, child).expect("a client that ends");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     Left { status: output.status.code(), out: output.stdout, errors }
 }

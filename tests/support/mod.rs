@@ -1,14 +1,14 @@
 //! What the tests over real sockets share: a server as a child process, clients as people write
-//! them, and the words to say loudly that a case cannot occur here. Deadlines are bounds of
-//! failure only: nothing here sleeps to wait for something.
-
-#![allow(dead_code, unused_imports)] // each test file uses its own part
-#![allow(clippy::unwrap_used)] // a test fails by panicking
+//! them, and a way to say loudly that something could not be tested. Deadlines only end tests
+//! that have failed: nothing here sleeps to wait for something.
 
 mod client;
-mod filter;
+pub(crate) mod filter;
 mod lines;
+pub(crate) mod network;
 mod process;
+mod rng;
+pub(crate) mod served;
 mod server;
 pub(crate) mod terminal;
 
@@ -16,9 +16,11 @@ use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use rng::Rng;
+
 pub(crate) use client::{Datagrams, Member, Tcp};
-pub(crate) use filter::{Left, cooee, end, start};
-pub(crate) use process::{free_port, raise_descriptor_limit, refused};
+pub(crate) use filter::{cooee, end, start};
+pub(crate) use process::{free_port, let_children_heed_signals, raise_descriptor_limit, refused};
 pub(crate) use server::Server;
 
 /// How long anything may take before its test fails.
@@ -26,24 +28,34 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long nothing must happen where a test asserts that nothing happens.
 pub(crate) const QUIET: Duration = Duration::from_millis(400);
 
-/// Bytes in which every place looks different, so that a lost or doubled piece shows.
+/// What the months service answers.
+pub(crate) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// Bytes in which a lost, doubled or displaced piece shows.
 pub(crate) fn pattern(seed: usize, length: usize) -> Vec<u8> {
-    let mut state = seed as u64 + 1;
-    let next = || {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    };
-    std::iter::repeat_with(next).take(length).collect()
+    Rng::new(seed as u64).bytes(length)
 }
 
-/// Whether `bytes` are `piece` again and again, the last time perhaps only its head.
+/// Whether `bytes` are `piece` repeated, the last one perhaps cut short.
 pub(crate) fn is_repeated(piece: &[u8], bytes: &[u8]) -> bool {
     bytes.chunks(piece.len()).all(|part| part == &piece[..part.len()])
 }
 
-/// Whether this machine has IPv6 on its loopback. If not, says so where even a passing test is
-/// heard: what hangs on it is not tested then.
+/// Whether this machine has IPv6 on its loopback. If not, says loudly that what needs it is not
+/// tested.
 pub(crate) fn has_ipv6() -> bool {
     match UdpSocket::bind("[::1]:0") {
         Ok(_) => true,
@@ -54,10 +66,10 @@ pub(crate) fn has_ipv6() -> bool {
     }
 }
 
-/// Says something past the test harness, which keeps what passing tests print to itself.
+/// Prints past the test harness, which swallows what passing tests print.
 pub(crate) fn loudly(text: &str) {
     let name = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Where nobody listens, nobody is told.
+    // Without a standard error there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "\n*** {name}: {text}");
 }
 

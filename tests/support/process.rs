@@ -2,8 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Once};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT};
+use signal_hook::flag::register_conditional_default;
 
 use super::Server;
 
@@ -46,7 +50,19 @@ impl Server {
     }
 }
 
-/// Sees to it that this process may have `count` descriptors open.
+/// Has children heed the signals that end a program, even if these tests are a job in the
+/// background, which ignores them: exec(2) hands down what is ignored, but not what is handled.
+pub(crate) fn let_children_heed_signals() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        for signal in [SIGHUP, SIGINT, SIGQUIT] {
+            let always = Arc::new(AtomicBool::new(true));
+            register_conditional_default(signal, always).expect("a handler");
+        }
+    });
+}
+
+/// Sees to it that this process, with all the tests in it, may have `count` descriptors open.
 pub(crate) fn raise_descriptor_limit(count: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < count) {

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::lines::Lines;
 
-/// Whether servers are tested without io_uring: `TEST_NO_URING=1 cargo test --test end_to_end`.
+/// Whether servers are tested without io_uring: `TEST_NO_URING=1 cargo test --test sockets`.
 fn is_plain() -> bool {
     std::env::var_os("TEST_NO_URING").is_some()
 }

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
 
-use super::PATIENCE;
+use super::{PATIENCE, let_children_heed_signals};
 
 /// The program that is tested.
 pub(crate) const COOEE: &str = env!("CARGO_BIN_EXE_cooee");
@@ -62,11 +62,7 @@ impl Terminal {
         let is_there =
             |rows: &[String]| rows.len() >= last.len() && rows[rows.len() - last.len()..] == *last;
         while !is_there(&self.rows()) {
-            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{last:#?} does not come; the screen is {:#?}", self.rows());
-            };
-            self.screen.process(&piece);
-            self.raw.extend_from_slice(&piece);
+            self.look_for(last);
         }
     }
 
@@ -86,9 +82,11 @@ impl Terminal {
         assert!(is_cooked(&self.line), "the terminal is left raw");
     }
 
-    /// Waits for more on the screen.
-    pub(crate) fn look(&mut self) {
-        let piece = self.output.recv_timeout(PATIENCE).unwrap();
+    /// Waits for more on the screen, where `what` is to come.
+    pub(crate) fn look_for(&mut self, what: impl std::fmt::Debug) {
+        let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
+            panic!("{what:#?} does not come; the screen is {:#?}", self.rows());
+        };
         self.screen.process(&piece);
         self.raw.extend_from_slice(&piece);
     }
@@ -103,7 +101,7 @@ impl Terminal {
         tcgetpgrp(&self.keyboard).unwrap()
     }
 
-    /// Waits for that in what is written from now on, and for the line being typed after it.
+    /// Waits until `text` is written, and the line that is typed drawn again below it.
     pub(crate) fn hears(&mut self, text: &str) {
         let start = self.raw.len();
         let is_there = |raw: &[u8]| {
@@ -111,15 +109,11 @@ impl Terminal {
             heard.split_once(text).is_some_and(|(_, behind)| behind.contains("\x1b8"))
         };
         while !is_there(&self.raw) {
-            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-                panic!("{text:?} does not come; the screen is {:#?}", self.rows());
-            };
-            self.screen.process(&piece);
-            self.raw.extend_from_slice(&piece);
+            self.look_for(text);
         }
     }
 
-    /// Gives the terminal another size; zero is for one that does not say it.
+    /// Gives the terminal another size; zero stands for one that does not know its own.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // The emulator fails where a line wraps on a screen of one row.
@@ -136,7 +130,7 @@ impl Drop for Terminal {
     }
 }
 
-/// A terminal of 80 columns and 24 rows: what a person has in hand, and what a program sees.
+/// A terminal of 80 columns and 24 rows: the end where a person types, and that of a program.
 pub(crate) fn open_terminal() -> (File, File) {
     let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&keyboard).unwrap();
@@ -148,8 +142,10 @@ pub(crate) fn open_terminal() -> (File, File) {
     (keyboard.into(), line)
 }
 
-/// Of a session of its own, so that Ctrl-C there is a signal for it alone (setsid(1)).
+/// Starts a command on a terminal, in a session of its own, so that Ctrl-C there is a signal for it
+/// alone (setsid(1)).
 pub(crate) fn spawn_on(line: &File, command: &[&str], environment: &[(&str, &str)]) -> Child {
+    let_children_heed_signals();
     Command::new("setsid")
         .arg("--ctty")
         .args(command)
@@ -164,7 +160,7 @@ pub(crate) fn spawn_on(line: &File, command: &[&str], environment: &[(&str, &str
         .expect("setsid, of util-linux")
 }
 
-/// Whether a line is edited by the terminal's driver, and shown.
+/// Whether the terminal's driver edits lines and shows what is typed.
 pub(crate) fn is_cooked(line: &File) -> bool {
     tcgetattr(line).unwrap().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO)
 }

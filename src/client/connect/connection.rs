@@ -310,7 +310,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Arrival, Service};
+    use crate::engine::{Arrival, Operated, Service};
 
     /// A server at 192.0.2.1, and a second address of it.
     pub(crate) fn route(service: &'static str, kind: Kind) -> Route {
@@ -331,10 +331,6 @@ pub(crate) mod tests {
     struct Plain(ServerConnection);
 
     impl Service for Plain {
-        fn started(&mut self, net: &mut Net) {
-            self.0.call(net);
-        }
-
         fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
             self.0.opened();
             net.show(&format!("connected to {}", arrival.remote));
@@ -347,6 +343,16 @@ pub(crate) mod tests {
 
         fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
             let _ = self.0.closed(reason, net);
+        }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Plain {
+        fn started(&mut self, net: &mut Net) {
+            self.0.call(net);
         }
     }
 

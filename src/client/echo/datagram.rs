@@ -8,7 +8,7 @@ use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection}
 use crate::client::connect::question::{Question, RetryPolicy, Wait};
 use crate::client::tty::display::{Display, visible_line};
 use crate::client::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::core;
 
 /// A datagram of a filter: fits any Ethernet in one piece.
@@ -41,10 +41,6 @@ impl DatagramEchoClient {
 }
 
 impl Service for DatagramEchoClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         net.hold_input(false);
@@ -90,6 +86,16 @@ impl Service for DatagramEchoClient {
             self.before = self.question.answered();
             self.ask_next(net);
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for DatagramEchoClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use crate::client::tty::display::Display;
 use crate::client::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
 /// After our end, a server that has sent all back may take so long to close; then we leave.
@@ -48,10 +48,6 @@ impl EchoClient {
 }
 
 impl Service for EchoClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         net.hold_input(false);
@@ -92,6 +88,16 @@ impl Service for EchoClient {
         self.display.alarm(net);
         self.connection.alarm(net);
         self.look_at_silence(net);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for EchoClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

@@ -16,7 +16,7 @@ use crate::client::connect::question::{Question, RetryPolicy, Wait};
 use crate::client::piped::{Piece, Piped};
 use crate::client::tty::display::visible_line;
 use crate::client::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use answer::{is_integer, is_right_month, is_wrong_month, may_be_answer};
 use late::LateAnswers;
@@ -101,10 +101,6 @@ impl MonthsClient {
 }
 
 impl Service for MonthsClient {
-    fn started(&mut self, net: &mut Net) {
-        self.connection.call(net);
-    }
-
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         if self.question.pending().is_some() {
@@ -162,6 +158,16 @@ impl Service for MonthsClient {
                 None => self.give_up(net),
             }
         }
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for MonthsClient {
+    fn started(&mut self, net: &mut Net) {
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {

@@ -4,6 +4,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::services::text::is_pictograph;
+
 const JOINER: char = '\u{200d}';
 
 /// Where the cluster before `at` starts.
@@ -59,15 +61,6 @@ fn base(text: &[char], at: usize) -> char {
 
 fn is_flag_letter(character: char) -> bool {
     matches!(character, '\u{1f1e6}'..='\u{1f1ff}')
-}
-
-/// The blocks with characters that may be emoji.
-fn is_pictograph(character: char) -> bool {
-    matches!(character,
-        '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
-        | '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{24c2}' | '\u{25a0}'..='\u{27bf}'
-        | '\u{2900}'..='\u{297f}' | '\u{2b00}'..='\u{2bff}' | '\u{3030}' | '\u{303d}'
-        | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
 }
 
 #[cfg(test)]

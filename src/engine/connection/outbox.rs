@@ -131,11 +131,11 @@ impl<'a> Head<'a> {
     pub(crate) fn slices(&self) -> Slices<'a> {
         let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0 };
         let mut skip = self.outbox.sent;
-        let chunks = self.outbox.chunks.iter().take(self.chunks);
-        for (slice, chunk) in slices.slices.iter_mut().zip(chunks) {
-            *slice = IoSlice::new(&chunk.bytes(self.turn)[skip..]);
-            skip = 0;
+        // Counted by what there is, not by what there may be: that loop is not unrolled.
+        for chunk in self.outbox.chunks.iter().take(self.chunks) {
+            slices.slices[slices.count] = IoSlice::new(&chunk.bytes(self.turn)[skip..]);
             slices.count += 1;
+            skip = 0;
         }
         slices
     }

@@ -22,6 +22,14 @@
 //! stage.finish(peer);
 //! assert!(stage.is_over(peer));
 //! ```
+//!
+//! What a peer does ([`join`](Stage::join), [`say`](Stage::say), [`finish`](Stage::finish), ...) is
+//! followed by turns until nothing is left to be done, so the next line of a test sees what came of
+//! it. [`send`](Stage::send), [`end`](Stage::end) and [`take`](Stage::take) leave the turns to the
+//! test ([`turn`](Stage::turn), [`flush`](Stage::flush)). In [`pass`](Stage::pass) what becomes due
+//! happens when it is due: a test of ten minutes of silence takes microseconds.
+//!
+//! A [`Responder`](super::Responder) needs no stage: it is a function of its datagrams.
 
 mod wires;
 
@@ -42,7 +50,7 @@ pub struct Stage {
 
 /// What there is.
 impl Stage {
-    /// A stage for one service, with the default limits.
+    /// A stage for one service, with the default limits and quota.
     pub fn new(service: impl Service + 'static) -> Stage {
         Stage::with(Limits::default(), Quota::default(), service)
     }
@@ -54,7 +62,7 @@ impl Stage {
         stage
     }
 
-    /// A stage for services that are added to its engine.
+    /// A stage for services that are added to its [`engine`](Stage::engine).
     pub fn empty(limits: Limits) -> Stage {
         Stage { driver: Driver::new(limits, Wires::default()), now: Time::ZERO, wall: 0, joined: 0 }
     }
@@ -64,7 +72,7 @@ impl Stage {
         self.driver.engine_mut()
     }
 
-    /// How `peer` stands; `None`: it is gone.
+    /// How `peer` stands; `None`: it is gone, and its service has been told `closed`.
     pub fn standing(&self, peer: Peer) -> Option<Standing> {
         self.driver.standing(peer)
     }
@@ -123,7 +131,7 @@ impl Stage {
         self.flush();
     }
 
-    /// Breaks the connection of `peer`.
+    /// Breaks the connection of `peer`, as a RST does (ECONNRESET).
     pub fn reset(&mut self, peer: Peer) {
         self.fail(peer, io::ErrorKind::ConnectionReset);
     }
@@ -134,7 +142,8 @@ impl Stage {
         self.driver.sockets_mut().notice(peer, BOTH);
     }
 
-    /// From here on the socket of `peer` takes so many bytes.
+    /// From here on the socket of `peer` takes so many bytes, and then no more: a reader that is
+    /// slow. Without that it takes everything.
     pub fn take(&mut self, peer: Peer, bytes: usize) {
         self.wire(peer).capacity = bytes;
         self.driver.sockets_mut().notice(peer, WRITABLE);
@@ -170,7 +179,8 @@ impl Stage {
         std::mem::take(&mut self.wire(peer).heard)
     }
 
-    /// Whether the service has ended the conversation with `peer`.
+    /// Whether the service has ended the conversation with `peer`: our FIN has reached it, behind
+    /// all that it heard, or its socket is closed.
     pub fn is_over(&mut self, peer: Peer) -> bool {
         self.wire(peer).is_over
     }
@@ -203,7 +213,7 @@ impl Stage {
         String::from_utf8(self.engine().take_screen()).expect("text")
     }
 
-    /// Lets time pass, and what becomes due meanwhile happen at its time.
+    /// Lets time pass, and what becomes due meanwhile happen at its time: deadlines, alarms.
     pub fn pass(&mut self, wait: Duration) {
         let end = self.now.after(wait);
         while let Some(due) = self.driver.next_deadline().filter(|due| *due <= end) {
@@ -225,7 +235,7 @@ impl Stage {
         turns
     }
 
-    /// Lets time pass without a turn.
+    /// Lets time pass without a turn: the next one finds that much due at once.
     pub fn skip(&mut self, wait: Duration) {
         self.now = self.now.after(wait);
     }
@@ -256,9 +266,11 @@ impl Stage {
 }
 
 /// Runs `script` (what each of several peers sends) whole, cut at every byte, and byte by byte,
-/// and asserts that every peer hears the same.
-#[cfg(test)]
-pub(crate) fn assert_cuts_change_nothing<S: Service + 'static>(
+/// and asserts that every peer hears the same: where input is cut on its way is chance.
+///
+/// # Panics
+/// If a peer hears something else, or what it hears is no text.
+pub fn assert_cuts_change_nothing<S: Service + 'static>(
     make: impl Fn() -> S,
     script: &[(usize, &[u8])],
     peers: usize,

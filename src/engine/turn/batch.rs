@@ -2,8 +2,8 @@
 //! each instead of one for every peer. Only where `Sockets` can do that; what it does not do is
 //! left to `serve` and `flush`, which do everything one by one.
 
-use super::serve::Queue;
-use super::{Driver, Outcome, Peer, Read, Sockets, Write};
+use super::serve::ServedQueue;
+use super::{BatchRead, BatchWrite, Driver, Outcome, Peer, Sockets};
 use crate::engine::Step;
 use crate::engine::reading::Flow;
 
@@ -14,16 +14,29 @@ const PIECE_MAX_BYTES: usize = 2048;
 
 /// Room for one batch.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct BatchBuffers {
     /// Those in the batch, and how many bytes each is sent.
     peers: Vec<(Peer, usize)>,
     outcomes: Vec<Outcome>,
+    /// Those that have been written to, in order.
+    written: Vec<Peer>,
 }
 
-impl Batch {
+impl BatchBuffers {
     fn clear(&mut self) {
         self.peers.clear();
         self.outcomes.clear();
+    }
+
+    /// Takes out who has been written to since it was taken last.
+    pub(super) fn take_written(&mut self) -> Vec<Peer> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Gives the memory of `take_written` back.
+    pub(super) fn give_written(&mut self, mut written: Vec<Peer>) {
+        written.clear();
+        self.written = written;
     }
 
     /// Who is in it, how many bytes that was about, and what became of it.
@@ -36,13 +49,13 @@ impl Batch {
 impl<S: Sockets> Driver<S> {
     /// Reads from peers at the head of a queue, `most` at most, in one call. Returns how many that
     /// were; none, if those there have to be served one by one.
-    pub(super) fn read_together(&mut self, queue: Queue, most: usize) -> usize {
+    pub(super) fn read_together(&mut self, queue: ServedQueue, most: usize) -> usize {
         let most = most.min(self.sockets.batch_max());
         if most < BATCH_MIN {
             return 0;
         }
         let Driver { engine, sockets, rows, ready, unfinished, batch, .. } = self;
-        let waiting = if queue == Queue::Ready { &*ready } else { &*unfinished };
+        let waiting = if queue == ServedQueue::Ready { &*ready } else { &*unfinished };
         let most = most.min(engine.read_slots().len());
         batch.clear();
         let is_quick = |peer: &&Peer| {
@@ -55,7 +68,7 @@ impl<S: Sockets> Driver<S> {
         }
         let peers = batch.peers.iter().filter_map(|(peer, _)| rows.get(*peer));
         let reads = peers.zip(engine.read_slots());
-        let reads = reads.map(|(row, into)| Read { socket: &row.socket, into });
+        let reads = reads.map(|(row, into)| BatchRead { socket: &row.socket, into });
         sockets.read_many(reads, &mut batch.outcomes);
         self.queue(queue).drain(..count);
         self.deliver_batch();
@@ -93,16 +106,17 @@ impl<S: Sockets> Driver<S> {
         }
         let Driver { engine, sockets, rows, batch, .. } = self;
         batch.clear();
-        let Batch { peers: sending, outcomes } = batch;
+        let BatchBuffers { peers: sending, outcomes, .. } = batch;
         let writes = peers.iter().filter_map(|&peer| {
             let row = rows.get(peer).filter(|row| row.writable)?;
             let is_write = engine.step(peer) == Step::Write;
             let (head, is_last) = engine.outgoing(peer).filter(|_| is_write)?;
             let bytes = head.piece().filter(|bytes| bytes.len() <= PIECE_MAX_BYTES)?;
             sending.push((peer, bytes.len()));
-            Some(Write { socket: &row.socket, bytes, is_last })
+            Some(BatchWrite { socket: &row.socket, bytes, is_last })
         });
         sockets.write_many(writes, outcomes);
+        batch.written.extend(batch.peers.iter().map(|(peer, _)| *peer));
         for (peer, wanted, outcome) in batch.drain() {
             if let Some(row) = rows.get_mut(peer)
                 && let Some(outcome) = outcome

@@ -15,9 +15,9 @@ const VISIT_UNITS: usize = 16 * 1024;
 /// Deferred peers that are taken up at a time.
 const TAKEN_UP: usize = 32;
 
-/// What is left of a peer after its step.
+/// How a visit to a peer has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Left {
+enum Visited {
     Alive,
     /// It takes whatever it is given, and has had its share of this turn.
     Busy,
@@ -61,14 +61,19 @@ impl<S: Sockets> Driver<S> {
             if !self.engine.is_flush_spent() {
                 self.write_together(peers);
             }
+            let written = self.batch.take_written();
+            let mut others = written.iter().peekable();
             for &peer in peers {
-                if self.engine.is_flush_spent() {
+                // Whoever has been promised a FIN with its last bytes (MSG_MORE) has it now.
+                let is_written = others.next_if_eq(&&peer).is_some();
+                if is_written || !self.engine.is_flush_spent() {
+                    self.flush_peer(peer);
+                } else {
                     self.engine.defer(peer);
                     self.deferred.push_back(peer);
-                } else {
-                    self.flush_peer(peer);
                 }
             }
+            self.batch.give_written(written);
         }
     }
 
@@ -106,10 +111,10 @@ impl<S: Sockets> Driver<S> {
             return;
         };
         match row.follow(&mut self.engine, &mut self.sockets, peer) {
-            Left::Gone => self.close(peer),
-            Left::HungUp if !row.is_watched() => self.lingering.add(peer),
-            Left::Busy => row.enqueue(peer, &mut self.unfinished),
-            Left::Alive | Left::HungUp => {
+            Visited::Gone => self.close(peer),
+            Visited::HungUp if !row.is_watched() => self.lingering.add(peer),
+            Visited::Busy => row.enqueue(peer, &mut self.unfinished),
+            Visited::Alive | Visited::HungUp => {
                 if row.readable && self.engine.wants_input(peer) {
                     row.enqueue(peer, &mut self.unfinished);
                 }
@@ -142,21 +147,21 @@ impl<S: Sockets> Driver<S> {
 
 impl<T> Row<T> {
     /// Does what the engine wants of this socket until it wants nothing more.
-    fn follow<S>(&mut self, engine: &mut Engine, sockets: &mut S, peer: Peer) -> Left
+    fn follow<S>(&mut self, engine: &mut Engine, sockets: &mut S, peer: Peer) -> Visited
     where
         S: Sockets<Socket = T>,
     {
-        let mut left = Left::Alive;
+        let mut visited = Visited::Alive;
         let mut writes = 0;
         loop {
             match engine.step(peer) {
                 Step::Write if !self.writable => {
                     engine.write_blocked(peer);
-                    return left;
+                    return visited;
                 }
                 Step::Write if writes == WRITES_MAX || writes > 0 && engine.is_flush_spent() => {
                     engine.write_blocked(peer);
-                    return Left::Busy;
+                    return Visited::Busy;
                 }
                 Step::Write => {
                     writes += 1;
@@ -165,10 +170,10 @@ impl<T> Row<T> {
                 Step::HangUp => {
                     sockets.hang_up(&self.socket);
                     engine.hung_up(peer);
-                    left = Left::HungUp;
+                    visited = Visited::HungUp;
                 }
-                Step::Drop => return Left::Gone,
-                Step::Wait => return left,
+                Step::Drop => return Visited::Gone,
+                Step::Wait => return visited,
             }
         }
     }

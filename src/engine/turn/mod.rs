@@ -13,11 +13,11 @@ use std::io;
 use std::ops::Range;
 
 use super::{Arrival, Engine, Limits, Peer, Table, Time};
-use batch::Batch;
+use batch::BatchBuffers;
 use lingering::Lingering;
 use row::Row;
 
-pub use sockets::{Outcome, Outgoing, Read, Readiness, Sockets, Write};
+pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 
 /// The engine and its sockets.
 ///
@@ -30,7 +30,85 @@ pub use sockets::{Outcome, Outgoing, Read, Readiness, Sockets, Write};
 /// end_turn        timers, after reading: nobody is idle with bytes waiting; then all is written
 /// ```
 ///
-/// and the next one begins at `next_deadline` at the latest; at once, if it `has_work`.
+/// in this order, and the next one begins at [`next_deadline`](Driver::next_deadline) at the
+/// latest; at once, if it [`has_work`](Driver::has_work).
+///
+/// [`Reactor`](crate::reactor::Reactor) owns one whose sockets are the kernel's. Here is the least
+/// there can be: an echo for one connection, over sockets of std. It does not wait but asks over
+/// and over, which costs a processor and is correct: to be told of readiness that is not there does
+/// no harm.
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+///
+/// use cooee::engine::{
+///     Arrival, Driver, Limits, Net, Outgoing, Peer, Quota, Readiness, Service, Sockets, Time,
+/// };
+///
+/// /// Sockets of std.
+/// struct Plain;
+///
+/// impl Sockets for Plain {
+///     type Socket = TcpStream;
+///
+///     fn read(&mut self, mut socket: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+///         socket.read(into)
+///     }
+///
+///     fn write(&mut self, mut socket: &TcpStream, outgoing: &Outgoing) -> io::Result<usize> {
+///         socket.write_vectored(&outgoing.slices())
+///     }
+///
+///     fn hang_up(&mut self, socket: &TcpStream) {
+///         let _ = socket.shutdown(Shutdown::Write);
+///     }
+///
+///     fn close(&mut self, _: TcpStream, _: SocketAddr) {}
+///
+///     fn watch(&mut self, _: Peer, _: &TcpStream) -> io::Result<()> {
+///         Ok(()) // with a poll: register it
+///     }
+/// }
+///
+/// struct Echo;
+///
+/// impl Service for Echo {
+///     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+///         net.send_back(peer, input.len());
+///         input.len()
+///     }
+/// }
+///
+/// # fn main() -> io::Result<()> {
+/// let mut driver = Driver::new(Limits::default(), Plain);
+/// let echo = driver.engine_mut().add_service("echo", Quota::default(), Box::new(Echo));
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// client.write_all(b"hello")?;
+/// client.shutdown(Shutdown::Write)?;
+///
+/// driver.begin_turn(Time::ZERO, 0);
+/// let (socket, remote) = listener.accept()?;
+/// socket.set_nonblocking(true)?;
+/// let arrival = Arrival { remote, local: socket.local_addr()? };
+/// let peer = driver.accept(echo, arrival, socket).expect("a free place");
+/// driver.end_turn();
+///
+/// while driver.engine().connections() > 0 {
+///     driver.begin_turn(Time::ZERO, 0); // with a clock: since the loop began
+///     driver.note(peer, Readiness { readable: true, writable: true, ..Readiness::default() });
+///     driver.serve();
+///     driver.end_turn();
+/// }
+///
+/// let mut heard = String::new();
+/// client.read_to_string(&mut heard)?;
+/// assert_eq!(heard, "hello");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Driver<S: Sockets> {
     engine: Engine,
     sockets: S,
@@ -45,7 +123,7 @@ pub struct Driver<S: Sockets> {
     /// Those that were too many to be flushed in their turn.
     deferred: VecDeque<Peer>,
     lingering: Lingering,
-    batch: Batch,
+    batch: BatchBuffers,
 }
 
 impl<S: Sockets> Driver<S> {
@@ -60,7 +138,7 @@ impl<S: Sockets> Driver<S> {
             flushing: Vec::new(),
             deferred: VecDeque::new(),
             lingering: Lingering::default(),
-            batch: Batch::default(),
+            batch: BatchBuffers::default(),
         }
     }
 
@@ -85,7 +163,7 @@ impl<S: Sockets> Driver<S> {
         &mut self.sockets
     }
 
-    /// The sockets in these slots (`Peer::slot`), by peer.
+    /// The sockets in these slots ([`Peer::slot`]), by peer.
     pub fn sockets_in(&self, slots: Range<usize>) -> impl Iterator<Item = (Peer, &S::Socket)> {
         self.rows.range(slots).map(|(peer, row)| (peer, &row.socket))
     }
@@ -95,21 +173,28 @@ impl<S: Sockets> Driver<S> {
         self.rows.slots()
     }
 
-    /// Begins a turn at `now`, since the loop began, and `wall_seconds` since 1970-01-01 00:00 UTC.
+    /// Begins a turn at `now`, since the loop began and never earlier than the turn before, and
+    /// `wall_seconds` since 1970-01-01 00:00 UTC. A readiness that is noted is served in
+    /// [`serve`](Driver::serve), what is due by `now` in [`end_turn`](Driver::end_turn).
     pub fn begin_turn(&mut self, now: Time, wall_seconds: u64) {
         self.engine.advance(now, wall_seconds);
         self.engine.core.cost.begin_round();
     }
 
-    /// A connection has been made for the service with that number. `None`: there is no room, and
-    /// the socket is dropped.
+    /// A connection has been made for the service with that number: `opened` is told before this
+    /// returns. `None`: all places are taken, and the socket is dropped;
+    /// [`has_room`](Engine::has_room) tells before.
+    ///
+    /// # Panics
+    /// If there is no such service.
     pub fn accept(&mut self, service: usize, arrival: Arrival, socket: S::Socket) -> Option<Peer> {
         let peer = self.engine.accept(service, arrival)?;
         self.rows.insert(peer, Row::accepted(socket));
         Some(peer)
     }
 
-    /// The owner has been told how `peer`'s socket is.
+    /// The owner has been told how `peer`'s socket is. Of a peer that is gone that is counted
+    /// (`Metrics::stale_events`) and otherwise ignored.
     pub fn note(&mut self, peer: Peer, readiness: Readiness) {
         let Driver { engine, sockets, rows, ready, .. } = self;
         let Some(row) = rows.get_mut(peer) else {
@@ -144,18 +229,19 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
-    /// The connection of `peer` has failed in a way that its socket does not tell.
+    /// The connection of `peer` has failed in a way that its socket does not tell. It is dropped at
+    /// the end of the turn, and what was queued for it is lost.
     pub fn fail(&mut self, peer: Peer, error: &io::Error) {
         self.engine.failed(peer, error);
     }
 
-    /// Whether there is something to be done at once.
+    /// Whether there is something to be done at once: then the owner does not wait.
     pub fn has_work(&self) -> bool {
         let queues = [&self.ready, &self.unfinished, &self.deferred];
         queues.iter().any(|queue| !queue.is_empty()) || self.engine.has_touched()
     }
 
-    /// When the next turn has to begin, if nothing happens before.
+    /// When the next turn has to begin, if nothing happens before. `None`: nothing is due.
     pub fn next_deadline(&self) -> Option<Time> {
         let lingering = self.lingering.next(self.engine.now());
         self.engine.next_deadline().into_iter().chain(lingering).min()
@@ -178,7 +264,7 @@ impl<S: Sockets> Driver<S> {
     }
 }
 
-/// How a peer stands between two turns.
+/// How a peer stands between two turns, for tests and whoever looks for a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// There may be something to read.
@@ -187,7 +273,7 @@ pub struct Standing {
     pub writable: bool,
     /// It waits to be served.
     pub is_queued: bool,
-    /// `Sockets::watch` has been called for it.
+    /// [`Sockets::watch`] has been called for it.
     pub is_watched: bool,
     /// It is flushed in a later turn.
     pub is_deferred: bool,

@@ -9,7 +9,7 @@ use crate::engine::reading::Flow;
 
 /// One of the two queues.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Queue {
+pub(super) enum ServedQueue {
     Ready,
     Unfinished,
 }
@@ -20,19 +20,19 @@ impl<S: Sockets> Driver<S> {
     /// turn after those that become ready until then.
     pub fn serve(&mut self) {
         let (fresh, unfinished) = (self.ready.len(), self.unfinished.len());
-        self.serve_round(Queue::Ready, fresh);
+        self.serve_round(ServedQueue::Ready, fresh);
         self.unfinished.append(&mut self.ready);
         if unfinished > 0 {
             if fresh > 0 {
                 // Their answers need not wait for what the others have to do.
                 self.flush();
             }
-            self.serve_round(Queue::Unfinished, unfinished);
+            self.serve_round(ServedQueue::Unfinished, unfinished);
         }
     }
 
     /// Serves the first `left` of a queue at most.
-    fn serve_round(&mut self, queue: Queue, mut left: usize) {
+    fn serve_round(&mut self, queue: ServedQueue, mut left: usize) {
         self.engine.core.cost.begin_round();
         while left > 0 && !self.engine.is_round_spent() {
             if !self.engine.can_read() {
@@ -51,10 +51,10 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
-    pub(super) fn queue(&mut self, queue: Queue) -> &mut VecDeque<Peer> {
+    pub(super) fn queue(&mut self, queue: ServedQueue) -> &mut VecDeque<Peer> {
         match queue {
-            Queue::Ready => &mut self.ready,
-            Queue::Unfinished => &mut self.unfinished,
+            ServedQueue::Ready => &mut self.ready,
+            ServedQueue::Unfinished => &mut self.unfinished,
         }
     }
 

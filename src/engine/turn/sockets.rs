@@ -10,32 +10,38 @@ use crate::engine::{Dial, Peer};
 /// `WouldBlock`, and the owner of the driver says by [`Readiness`] when it is worth another try.
 ///
 /// Readiness is told once for each change, as epoll(7) does with EPOLLET; the driver remembers it.
+/// To tell of it more often does no harm.
+///
+/// Five methods must be written; the others are for those who call, and for those who can read from
+/// or write to many in one call. [`Driver`](super::Driver) has an example.
 pub trait Sockets {
     /// The socket of one peer. Whatever it is, it has a row for each connection.
     type Socket;
 
-    /// Reads what there is into `into`, as recv(2) does: 0 is the peer's FIN.
+    /// Reads what there is into `into`, which is never empty, as recv(2) does: 0 is the peer's FIN,
+    /// where there is one (a datagram may be empty).
     ///
     /// # Errors
     /// `WouldBlock` if there is nothing, `Interrupted` if it should be tried again; with all others
     /// the connection has failed.
     fn read(&mut self, socket: &Self::Socket, into: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes as much as is taken at once, as sendmsg(2) does. Less than all says that no more is
-    /// taken until it is `writable`.
+    /// Writes as much as is taken at once, as sendmsg(2) does, and returns how many bytes that
+    /// were. Less than all says that no more is taken until it is noted as `writable` again.
     ///
     /// # Errors
     /// As for `read`.
     fn write(&mut self, socket: &Self::Socket, outgoing: &Outgoing<'_>) -> io::Result<usize>;
 
-    /// Sends our FIN, as shutdown(2) does. That it fails, reading will tell.
+    /// Sends our FIN, as shutdown(2) does with SHUT_WR. Should it fail, reading will tell.
     fn hang_up(&mut self, socket: &Self::Socket);
 
     /// Closes the socket of a peer that had the address `remote`.
     fn close(&mut self, socket: Self::Socket, remote: SocketAddr);
 
-    /// From now on the owner is to be told of this one's readiness, beginning with what it is now.
-    /// Asked for once; not at all for a conversation that is over before it matters.
+    /// From now on the owner is to [`note`](super::Driver::note) this one's readiness, beginning
+    /// with what it is now. Called at most once for each; not at all for a conversation that is
+    /// over before it matters. [`close`](Sockets::close) is the end of it.
     ///
     /// # Errors
     /// The connection has failed.
@@ -46,8 +52,8 @@ pub trait Sockets {
         None
     }
 
-    /// Begins to connect a socket (connect(2), EINPROGRESS). How that went is asked once it has
-    /// become ready: of `take_error`, and of `connected`.
+    /// Begins to connect a socket (connect(2), EINPROGRESS). How that went is asked whenever it is
+    /// noted as ready: of `take_error`, and of `connected`.
     ///
     /// # Errors
     /// The call has failed.
@@ -70,7 +76,7 @@ pub trait Sockets {
     /// in order; for those behind the last outcome nothing was attempted.
     fn read_many<'a>(
         &mut self,
-        _reads: impl Iterator<Item = Read<'a, Self::Socket>>,
+        _reads: impl Iterator<Item = BatchRead<'a, Self::Socket>>,
         _outcomes: &mut Vec<Outcome>,
     ) where
         Self::Socket: 'a,
@@ -80,7 +86,7 @@ pub trait Sockets {
     /// Writes to many, each as `write` does. Outcomes as for `read_many`.
     fn write_many<'a>(
         &mut self,
-        _writes: impl Iterator<Item = Write<'a, Self::Socket>>,
+        _writes: impl Iterator<Item = BatchWrite<'a, Self::Socket>>,
         _outcomes: &mut Vec<Outcome>,
     ) where
         Self::Socket: 'a,
@@ -88,11 +94,12 @@ pub trait Sockets {
     }
 }
 
-/// What became of one of many reads or writes; `None`: it was not attempted.
+/// What became of one of many reads or writes: as [`Sockets::read`] and [`Sockets::write`] return
+/// it. `None`: it was not attempted.
 pub type Outcome = Option<io::Result<usize>>;
 
 /// One of many reads.
-pub struct Read<'a, T> {
+pub struct BatchRead<'a, T> {
     /// From where.
     pub socket: &'a T,
     /// Into what.
@@ -100,7 +107,7 @@ pub struct Read<'a, T> {
 }
 
 /// One of many writes.
-pub struct Write<'a, T> {
+pub struct BatchWrite<'a, T> {
     /// To where.
     pub socket: &'a T,
     /// What, in one piece.
@@ -109,7 +116,7 @@ pub struct Write<'a, T> {
     pub is_last: bool,
 }
 
-/// The head of a peer's output.
+/// The head of a peer's output: what one write may take.
 pub struct Outgoing<'a> {
     pub(super) head: Head<'a>,
     /// Whether a FIN follows right behind these bytes, so that both may share a segment.
@@ -117,7 +124,8 @@ pub struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    /// The bytes, for one gathered write. Never empty.
+    /// The bytes, for one gathered write (`Write::write_vectored`, sendmsg(2)): 1 to 16 slices of a
+    /// stream; of a datagram socket one, which is one datagram.
     pub fn slices(&self) -> Slices<'a> {
         self.head.slices()
     }
@@ -128,16 +136,17 @@ impl<'a> Outgoing<'a> {
     }
 }
 
-/// What the owner has been told about a socket.
+/// What the owner has been told about a socket. What is `false` says nothing: it takes nothing
+/// back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
-    /// There is something to read.
+    /// There may be something to read.
     pub readable: bool,
-    /// It takes output.
+    /// It may take output.
     pub writable: bool,
-    /// A FIN, an error, or more behind urgent data waits behind what is to be read: then a short
-    /// read is not the last, and nothing further will be told.
+    /// A FIN, an error, or more behind urgent data waits behind what is to be read (EPOLLRDHUP,
+    /// EPOLLERR, EPOLLPRI): then a short read is not the last, and nothing further will be told.
     pub read_on: bool,
-    /// It is broken.
+    /// It is broken; [`Sockets::take_error`] says how.
     pub error: bool,
 }

@@ -16,7 +16,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use super::listeners::{canonical, is_exhaustion};
 use super::sockets;
 use crate::engine::{Engine, Metrics, Reply, Responder};
-use crate::guards::{Letterbox, Unheard};
+use crate::guards::{DatagramGuard, DatagramRefusal};
 use answers::{Answers, Envelope, Message, alike, segments};
 
 /// Datagrams (or trains of them, with GRO) taken in one call.
@@ -30,7 +30,7 @@ const BACKLOG_MAX: usize = 1024;
 
 /// Who watches over a socket while it is served, and who counts.
 pub(super) struct Screening<'a> {
-    pub(super) letterbox: &'a mut Letterbox,
+    pub(super) guard: &'a mut DatagramGuard,
     pub(super) engine: &'a mut Engine,
 }
 
@@ -50,14 +50,14 @@ impl Screening<'_> {
         self.engine.metrics_mut()
     }
 
-    fn refuse(&mut self, why: Unheard, count: usize) {
+    fn refuse(&mut self, why: DatagramRefusal, count: usize) {
         self.metrics().datagrams_in += count as u64;
         *why.counter(self.metrics()) += count as u64;
     }
 
-    fn charge(&mut self, to: IpAddr, reply: Reply<'_>) -> Result<(), Unheard> {
+    fn charge(&mut self, to: IpAddr, reply: Reply<'_>) -> Result<(), DatagramRefusal> {
         let now = self.engine.now();
-        self.letterbox.charge(to, reply.bytes.len(), reply.weight, now)
+        self.guard.charge(to, reply.bytes.len(), reply.weight, now)
     }
 }
 
@@ -205,7 +205,7 @@ impl Datagrams {
             let envelope = Envelope { to: meta.addr, from };
             let trains = segments(meta.len, meta.stride);
             let to = meta.dst_ip.unwrap_or(self.local.ip());
-            if let Err(why) = screening.letterbox.screen(asker, Some(to)) {
+            if let Err(why) = screening.guard.screen(asker, Some(to)) {
                 screening.refuse(why, trains.count());
                 continue;
             }

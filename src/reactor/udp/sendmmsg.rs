@@ -60,18 +60,18 @@ mod linux {
         let to: Vec<Option<S>> = messages.iter().map(|one| address(one.envelope.to)).collect();
         let slices: Vec<_> = messages.iter().map(|one| [IoSlice::new(one.bytes)]).collect();
         let cut = cut.and_then(|bytes| u16::try_from(bytes).ok());
-        let from = messages.first().and_then(|one| one.envelope.from).map(Source::new);
+        let from = messages.first().and_then(|one| one.envelope.from).map(PacketInfo::new);
         let (mut control, mut space) = (Vec::new(), 0);
         if let Some(bytes) = &cut {
             control.push(ControlMessage::UdpGsoSegments(bytes));
             space += cmsg_space!(u16).len();
         }
         match &from {
-            Some(Source::V4(info)) => {
+            Some(PacketInfo::V4(info)) => {
                 control.push(ControlMessage::Ipv4PacketInfo(info));
                 space += cmsg_space!(in_pktinfo).len();
             }
-            Some(Source::V6(info)) => {
+            Some(PacketInfo::V6(info)) => {
                 control.push(ControlMessage::Ipv6PacketInfo(info));
                 space += cmsg_space!(in6_pktinfo).len();
             }
@@ -90,20 +90,20 @@ mod linux {
     }
 
     /// The address of ours from which messages are sent.
-    enum Source {
+    enum PacketInfo {
         V4(in_pktinfo),
         V6(in6_pktinfo),
     }
 
-    impl Source {
-        fn new(ip: IpAddr) -> Source {
+    impl PacketInfo {
+        fn new(ip: IpAddr) -> PacketInfo {
             match ip {
-                IpAddr::V4(ip) => Source::V4(in_pktinfo {
+                IpAddr::V4(ip) => PacketInfo::V4(in_pktinfo {
                     ipi_ifindex: 0,
                     ipi_spec_dst: in_addr { s_addr: u32::from_ne_bytes(ip.octets()) },
                     ipi_addr: in_addr { s_addr: 0 },
                 }),
-                IpAddr::V6(ip) => Source::V6(in6_pktinfo {
+                IpAddr::V6(ip) => PacketInfo::V6(in6_pktinfo {
                     ipi6_addr: in6_addr { s6_addr: ip.octets() },
                     ipi6_ifindex: 0,
                 }),

@@ -1,24 +1,26 @@
-//! What is said in one room in one turn: one buffer for all its members, and who is not sent what.
+//! What is said in one room in one turn: one buffer for all members, and which ranges of it each of
+//! them is not sent.
 //!
-//! Nobody gets back what it said itself, so a speaker is sent the ranges around its own lines and
-//! everybody else the whole in one piece. Whoever comes within the turn skips what was gathered
-//! before; whoever goes, or has to hear something else behind it, is sent its part early and skips
-//! that later. So no command costs more than the member that it concerns, however many sit there.
-//! Only this knows seats; it knows neither names nor rooms.
+//! Members do not get back what they said themselves: a speaker is sent the ranges around its own
+//! lines, everybody else the whole buffer in one piece. A member that comes within the turn skips
+//! what was gathered before. One that leaves, or has to be sent something else next, is sent its
+//! part early, and skips that later. So a command costs as much as the one member that it concerns,
+//! however many there are in the room. This file knows neither names nor rooms.
 
 use std::ops::Range;
 use std::rc::Rc;
 
 use crate::engine::Peer;
 
-/// Once more than this has been gathered it is published, and a new buffer begins.
+/// Once more than this has been gathered, it is published and a new buffer begins.
 const GATHERED_BYTES: usize = 32 * 1024;
 
 /// Somebody in the room.
 #[derive(Clone, Copy)]
-struct Member {
+struct Occupant {
     peer: Peer,
-    /// The last of the ranges that it skips, counted from 1; 0: it skips nothing.
+    /// The latest of the ranges that it skips: an index into `Gathering::skips`, from 1 on. 0:
+    /// none.
     last_skip: usize,
 }
 
@@ -27,19 +29,19 @@ struct Member {
 struct Skip {
     start: usize,
     end: usize,
-    /// The range before it that the same member skips, as in `Member`.
+    /// The range before it that the same member skips, counted as in `Occupant`.
     before: usize,
 }
 
 /// The members of a room, and the lines of the turn. A seat is a position in the list of members.
 #[derive(Default)]
 pub(super) struct Gathering {
-    members: Vec<Member>,
+    members: Vec<Occupant>,
     buffer: Rc<Vec<u8>>,
     skips: Vec<Skip>,
-    /// Whether the buffer holds what is out already: outboxes may still refer to it.
+    /// Whether the buffer has been published already; outboxes may still refer to it then.
     published: bool,
-    /// What one member is sent, here only so that it need not be allocated each time.
+    /// What one member is sent, kept so that its memory is used again.
     ranges: Vec<Range<usize>>,
 }
 
@@ -49,23 +51,23 @@ impl Gathering {
         self.members.len()
     }
 
-    /// Who is here, by seat.
+    /// The members, by seat.
     pub(super) fn peers(&self) -> impl Iterator<Item = Peer> {
         self.members.iter().map(|member| member.peer)
     }
 
-    /// Takes `peer` in, which is sent what is said from now on. Returns its seat.
+    /// Takes in `peer`, which is sent what is said from now on. Returns its seat.
     pub(super) fn enter(&mut self, peer: Peer) -> usize {
         let seat = self.members.len();
-        self.members.push(Member { peer, last_skip: 0 });
+        self.members.push(Occupant { peer, last_skip: 0 });
         if !self.is_empty() {
             self.skip_all(seat);
         }
         seat
     }
 
-    /// Lets out whoever is on `seat`, after sending it what it is still owed. Returns who sits
-    /// there now.
+    /// Lets out the member on `seat`, after sending it what it has not been sent yet. Returns the
+    /// member that has that seat now.
     pub(super) fn leave(&mut self, seat: usize, send: impl FnMut(Peer, &[u8])) -> Option<Peer> {
         self.publish_to(seat, send);
         if seat < self.members.len() {
@@ -84,7 +86,7 @@ impl Gathering {
         !self.published && self.buffer.len() > GATHERED_BYTES
     }
 
-    /// Adds a line that everybody is sent but the member on `speaker`.
+    /// Adds a line for everybody but the member on seat `speaker`.
     pub(super) fn push(&mut self, speaker: Option<usize>, line: &str) {
         let buffer = self.writable();
         let start = buffer.len();
@@ -100,7 +102,7 @@ impl Gathering {
         }
     }
 
-    /// Hands each member what it is to be sent, in ranges of the shared buffer.
+    /// Gives each member what it is to be sent, in ranges of the shared buffer.
     pub(super) fn publish(&mut self, mut share: impl FnMut(Peer, &Rc<Vec<u8>>, Range<usize>)) {
         if self.is_empty() {
             return;
@@ -120,8 +122,8 @@ impl Gathering {
         self.published = true;
     }
 
-    /// Hands the member on `seat` alone what has been gathered for it so far: as bytes to be
-    /// copied, because the buffer still grows.
+    /// Gives only the member on `seat` what has been gathered for it so far: bytes to be copied,
+    /// because the buffer still grows.
     pub(super) fn publish_to(&mut self, seat: usize, mut send: impl FnMut(Peer, &[u8])) {
         let Some(member) = self.members.get(seat).copied().filter(|_| !self.is_empty()) else {
             return;
@@ -133,7 +135,7 @@ impl Gathering {
         self.skip_all(seat);
     }
 
-    /// Whatever has been gathered so far is not for the member on `seat`.
+    /// Nothing of what has been gathered so far is for the member on `seat`.
     fn skip_all(&mut self, seat: usize) {
         let whole = Skip { start: 0, end: self.buffer.len(), before: 0 };
         let member = &mut self.members[seat];
@@ -147,7 +149,7 @@ impl Gathering {
         }
     }
 
-    /// The buffer, to add to it. It is used again unless some outbox still refers to it.
+    /// The buffer, to be added to. Its memory is used again unless some outbox still refers to it.
     fn writable(&mut self) -> &mut Vec<u8> {
         if std::mem::take(&mut self.published) {
             match Rc::get_mut(&mut self.buffer) {
@@ -155,12 +157,12 @@ impl Gathering {
                 None => self.buffer = Rc::new(Vec::with_capacity(self.buffer.len())),
             }
         }
-        // Never copies: what is not published yet is nobody else's.
+        // This never copies: nobody else has what is not published yet.
         Rc::make_mut(&mut self.buffer)
     }
 }
 
-/// Puts into `ranges` what lies around the skipped ones in `0..end`, the first of them last.
+/// Puts into `ranges` what is left of `0..end` without the skipped ranges, the first of it last.
 fn find_ranges(ranges: &mut Vec<Range<usize>>, skips: &[Skip], last: usize, end: usize) {
     let (mut end, mut next) = (end, last);
     while let Some(skip) = next.checked_sub(1).map(|at| skips[at]) {
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_served_early_hears_nothing_twice_and_nobody_else_is_touched() {
+    fn who_is_sent_something_early_hears_nothing_twice_and_the_others_notice_nothing() {
         let mut gathering = of(2);
         gathering.push(Some(0), "a");
         gathering.push(None, "b");
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_leaves_hears_the_rest_and_the_last_takes_its_seat_with_what_it_skips() {
+    fn who_leaves_hears_the_rest_and_the_last_takes_its_seat_with_what_it_skips() {
         let mut gathering = of(3);
         gathering.push(Some(2), "mine ");
         gathering.push(None, "ours ");

@@ -1,11 +1,11 @@
-//! From bytes to lines: where one ends, which are too long, and what in between is no text.
+//! From bytes to lines: where each ends, which are too long, and what between them is not text.
 
-use super::{Chat, LINE_BYTES, State};
+use super::{Chat, LINE_BYTES};
 use crate::engine::{Net, Peer};
-use crate::services::lines::Lines;
+use crate::services::lines::{Lines, line_length};
 
 impl Chat {
-    /// Takes lines from among telnet's commands. Whatever is no line yet is kept with those.
+    /// Takes lines from among telnet commands. An unfinished line is kept by the filter.
     pub(super) fn take_from_telnet(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         let (mut rest, mut text) = (input, self.telnet.kept(peer));
         while !rest.is_empty() && !net.has_had_its_share() {
@@ -23,13 +23,13 @@ impl Chat {
         input.len() - rest.len()
     }
 
-    /// Obeys the lines in `input`. Returns how much of it has been used.
+    /// Obeys the lines in `input`. Returns how much of it they have used.
     pub(super) fn take_lines(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         let skipped = self.skip(peer, input);
         let mut lines = Lines::new(&input[skipped..]);
         for line in lines.by_ref() {
             self.obey(peer, line, net);
-            if self.sessions.get(peer).is_none() {
+            if self.members.get(peer).is_none() {
                 return input.len();
             }
             if net.has_had_its_share() {
@@ -40,25 +40,21 @@ impl Chat {
             return skipped + lines.used;
         }
         self.refuse_overlong(peer, net);
-        if let Some(session) = self.sessions.get_mut(peer) {
-            session.state = State::Skipping;
+        if let Some(member) = self.members.get_mut(peer) {
+            member.is_skipping = true;
         }
         input.len()
     }
 
-    /// How much at the head of `input` belongs to a line that was too long.
+    /// How much of the head of `input` belongs to a line that was too long.
     pub(super) fn skip(&mut self, peer: Peer, input: &[u8]) -> usize {
-        let Some(session) = self.sessions.get_mut(peer) else { return input.len() };
-        match session.state {
-            State::Chatting => 0,
-            State::Skipping => match memchr::memchr(b'\n', input) {
-                Some(end) => {
-                    session.state = State::Chatting;
-                    end + 1
-                }
-                None => input.len(),
-            },
+        let Some(member) = self.members.get_mut(peer) else { return input.len() };
+        if !member.is_skipping {
+            return 0;
         }
+        let length = line_length(input);
+        member.is_skipping = length.is_none();
+        length.unwrap_or(input.len())
     }
 }
 

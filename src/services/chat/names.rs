@@ -1,4 +1,4 @@
-//! What members and rooms may be called, and who is called what.
+//! What names members and rooms may have, and which member has which name.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -9,27 +9,32 @@ use crate::engine::Peer;
 
 /// The longest name.
 const NAME_BYTES: usize = 20;
-/// Names that would lend their bearer an authority it does not have, in lower case.
+/// Names that would give a member an authority that it does not have, in lower case.
 const RESERVED: [&str; 2] = ["server", "operator"];
-/// Newcomers are called this and a number.
+/// A newcomer's name is this and a number.
 const GUEST: &[u8] = b"guest";
 
-/// What may be a name, in words.
+/// What a name may consist of, in words.
 pub(super) const RULE: &str = "1 to 20 of the letters a-z and A-Z, digits, - and _";
 
-/// A well-formed name. Small, and without memory of its own.
+/// A well-formed name. Small, and without memory on the heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
-    /// ASCII, and zeros behind it: so that the order of the bytes is that of the names.
+    /// ASCII, padded with zeros, so that the bytes have the order of the names.
     bytes: [u8; NAME_BYTES],
     length: u8,
+}
+
+/// Whether `text` is a well-formed name, as `RULE` has it.
+pub(crate) fn is_name(text: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=NAME_BYTES).contains(&text.len()) && text.iter().all(is_allowed)
 }
 
 impl Name {
     /// `text` as a name, if it is well-formed.
     pub(super) fn parse(text: &[u8]) -> Option<Name> {
-        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if text.is_empty() || text.len() > NAME_BYTES || !text.iter().all(allowed) {
+        if !is_name(text) {
             return None;
         }
         let mut bytes = [0; NAME_BYTES];
@@ -39,15 +44,15 @@ impl Name {
 
     fn guest(number: u32) -> Name {
         let mut bytes = [0; NAME_BYTES];
-        // Always fits: 5 letters and at most 10 digits.
+        // It always fits: 5 letters and at most 10 digits.
         let _ = write!(&mut bytes[..], "guest{number}");
         let length = bytes.iter().take_while(|byte| **byte != 0).count();
         Name { bytes, length: u8::try_from(length).unwrap_or_default() }
     }
 
-    /// The name as it is shown.
+    /// The name as it is written.
     pub(super) fn as_str(&self) -> &str {
-        // Always valid: ASCII.
+        // It is always valid: ASCII.
         std::str::from_utf8(&self.bytes[..usize::from(self.length)]).unwrap_or_default()
     }
 
@@ -57,7 +62,7 @@ impl Name {
         self
     }
 
-    /// The digits, if this is a guest's name, in whatever case.
+    /// The number in a guest's name, in upper or lower case; `None`: it is not one.
     fn guest_digits(&self) -> Option<&str> {
         let (head, digits) = self.as_str().split_at_checked(GUEST.len())?;
         let is_guest = head.as_bytes().eq_ignore_ascii_case(GUEST)
@@ -73,9 +78,9 @@ impl fmt::Display for Name {
     }
 }
 
-/// Why somebody may not be called so.
+/// Why a member may not have a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum NameRefusal {
     Malformed,
     Reserved,
     Guest,
@@ -83,30 +88,30 @@ pub(super) enum Refusal {
     Unchanged,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for NameRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Malformed => write!(f, "A name is {RULE}."),
-            Refusal::Reserved => f.write_str("That name is reserved."),
-            Refusal::Guest => f.write_str("Only guests are called guest and a number."),
-            Refusal::Taken => f.write_str("That name is taken."),
-            Refusal::Unchanged => f.write_str("That is your name already."),
+            NameRefusal::Malformed => write!(f, "A name is {RULE}."),
+            NameRefusal::Reserved => f.write_str("That name is reserved."),
+            NameRefusal::Guest => f.write_str("Only guests are called guest and a number."),
+            NameRefusal::Taken => f.write_str("That name is taken."),
+            NameRefusal::Unchanged => f.write_str("That is your name already."),
         }
     }
 }
 
-/// Who is called what: each name once, without regard to case.
+/// Which member has which name. Each name is given once, without regard to case.
 #[derive(Default)]
 pub(super) struct Names {
     bearers: BTreeMap<Name, Peer>,
-    /// Guests have had the numbers from 1 to this one ...
+    /// The highest number that a guest has had.
     guests: u32,
-    /// ... of which these are free.
+    /// The numbers up to that one that are free.
     free: BinaryHeap<Reverse<u32>>,
 }
 
 impl Names {
-    /// Names `peer` after the lowest guest number that is free.
+    /// Gives `peer` the lowest guest number that is free.
     pub(super) fn name_guest(&mut self, peer: Peer) -> Name {
         let number = match self.free.pop() {
             Some(Reverse(number)) => number,
@@ -120,37 +125,42 @@ impl Names {
         name
     }
 
-    /// Names `peer`, until now called `old`, as it wishes.
-    pub(super) fn rename(&mut self, peer: Peer, old: Name, wish: &[u8]) -> Result<Name, Refusal> {
-        let name = Name::parse(wish).ok_or(Refusal::Malformed)?;
+    /// Renames `peer`, which has the name `old`, as it wishes.
+    pub(super) fn rename(
+        &mut self,
+        peer: Peer,
+        old: Name,
+        wish: &[u8],
+    ) -> Result<Name, NameRefusal> {
+        let name = Name::parse(wish).ok_or(NameRefusal::Malformed)?;
         let folded = name.folded();
         if name == old {
-            return Err(Refusal::Unchanged);
+            return Err(NameRefusal::Unchanged);
         }
         if RESERVED.contains(&folded.as_str()) {
-            return Err(Refusal::Reserved);
+            return Err(NameRefusal::Reserved);
         }
         if name.guest_digits().is_some() {
-            return Err(if folded == old { Refusal::Unchanged } else { Refusal::Guest });
+            return Err(if folded == old { NameRefusal::Unchanged } else { NameRefusal::Guest });
         }
         if self.bearers.get(&folded).is_some_and(|bearer| *bearer != peer) {
-            return Err(Refusal::Taken);
+            return Err(NameRefusal::Taken);
         }
         self.release(old);
         self.bearers.insert(folded, peer);
         Ok(name)
     }
 
-    /// Nobody is called `name` any more.
+    /// Nobody has `name` any more.
     pub(super) fn release(&mut self, name: Name) {
         self.bearers.remove(&name.folded());
-        // Nobody but a guest ever bears such a name.
+        // Nobody but a guest ever has such a name.
         if let Some(Ok(number)) = name.guest_digits().map(str::parse) {
             self.free.push(Reverse(number));
         }
     }
 
-    /// Who is called so.
+    /// Who has that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<Peer> {
         self.bearers.get(&Name::parse(name)?.folded()).copied()
     }
@@ -194,16 +204,16 @@ mod tests {
         let (one, two) = (names.name_guest(peer(1)), names.name_guest(peer(2)));
         let ann = names.rename(peer(1), one, b"Ann").unwrap();
         let mut refused = |wish: &[u8]| names.rename(peer(2), two, wish).err();
-        assert_eq!(refused(b"aNN"), Some(Refusal::Taken));
+        assert_eq!(refused(b"aNN"), Some(NameRefusal::Taken));
         for wish in [&b"Server"[..], b"SERVER", b"operator", b"Operator"] {
-            assert_eq!(refused(wish), Some(Refusal::Reserved));
+            assert_eq!(refused(wish), Some(NameRefusal::Reserved));
         }
         for wish in [&b"guest1"[..], b"GUEST77", b"guest02", b"guest99999999999"] {
-            assert_eq!(refused(wish), Some(Refusal::Guest));
+            assert_eq!(refused(wish), Some(NameRefusal::Guest));
         }
-        assert_eq!(refused(b"guest2"), Some(Refusal::Unchanged));
-        assert_eq!(refused(b"Guest2"), Some(Refusal::Unchanged));
-        assert_eq!(refused(b"no spaces"), Some(Refusal::Malformed));
+        assert_eq!(refused(b"guest2"), Some(NameRefusal::Unchanged));
+        assert_eq!(refused(b"Guest2"), Some(NameRefusal::Unchanged));
+        assert_eq!(refused(b"no spaces"), Some(NameRefusal::Malformed));
         assert_eq!(refused(b"guest"), None);
         assert_eq!(names.find(b"ANN"), Some(peer(1)));
         assert_eq!(names.rename(peer(1), ann, b"ANN").unwrap().as_str(), "ANN");

@@ -1,12 +1,12 @@
-//! What the server says of comings and goings (`* ann joined`), so that no member can say the same
-//! with `/me`. What counts is what is seen.
+//! How the server words who comes and goes (`* ann joined`), so that no member can say the same
+//! with `/me`. What counts is how it looks.
 
 use crate::services::text::skeleton;
 
-/// The longest of the words that make news, `renamed`.
+/// The length of the longest word that makes news, `renamed`.
 const LONGEST: usize = 7;
 
-/// Whether `* NAME text`, with `text` as it is shown, could be taken for news.
+/// Whether `* NAME text` could be taken for news, with `text` as others are shown it.
 pub(super) fn is_news(text: &str) -> bool {
     let mut seen = skeleton(text);
     match &next_word(&mut seen) {
@@ -16,8 +16,8 @@ pub(super) fn is_news(text: &str) -> bool {
     }
 }
 
-/// The next word without the punctuation around it and with zeros behind it; all zeros, if there is
-/// none or it is none that could make news.
+/// The next word without the punctuation around it, padded with zeros. All zeros: there is none, or
+/// it cannot make news.
 fn next_word(seen: &mut impl Iterator<Item = char>) -> [u8; LONGEST] {
     let (mut word, mut length, mut over) = ([0; LONGEST], 0, false);
     for character in seen {

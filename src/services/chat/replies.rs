@@ -1,4 +1,4 @@
-//! What one member alone is told: answers to its commands, and the lists of names and rooms.
+//! What only one member is told: answers to its commands, and the lists of names and rooms.
 
 use std::fmt::{Display, Write};
 
@@ -6,19 +6,20 @@ use super::Chat;
 use super::names::Name;
 use crate::engine::{Net, Peer};
 
-/// A reply lists so many names or rooms; the rest is counted.
+/// A reply lists this many names or rooms, and counts the rest.
 pub(super) const LISTED: usize = 200;
-/// What a line back to its member costs beside its bytes.
+/// What a line to one member costs beside its bytes, in units of `Net::spend`.
 const REPLY_UNITS: usize = 512;
-/// What a name costs that is listed.
+/// What each name in a list costs.
 const LISTED_UNITS: usize = 256;
 
 impl Chat {
     pub(super) fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
-        // Sorting thousands on demand would let one member slow down all others.
+        // Only those that are listed are sorted: sorting thousands for one member would slow down
+        // all others.
         let listed = self.rooms.members(room).take(LISTED);
-        let sessions = listed.filter_map(|member| self.sessions.get(member));
-        let mut names: Vec<Name> = sessions.map(|session| session.name).collect();
+        let members = listed.filter_map(|member| self.members.get(member));
+        let mut names: Vec<Name> = members.map(|member| member.name).collect();
         names.sort_unstable_by_key(|name| name.folded());
         let count = self.rooms.count(room);
         net.spend(LISTED_UNITS * count.min(LISTED));
@@ -48,7 +49,7 @@ pub(super) fn send_line(net: &mut Net, peer: Peer, text: impl Display) {
     net.send(peer, line.as_bytes());
 }
 
-/// `a, b, c`: the first ones, and how many of `total` are left.
+/// `a, b, c and 5 more`: the first ones, and how many of `total` are not listed.
 fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
     let mut text = String::new();
     for (index, item) in items.take(LISTED).enumerate() {

@@ -1,7 +1,7 @@
-//! The rooms: who sits where, what was said last, and what goes to whom.
+//! The rooms: who is in which, what was said last, and who is sent what.
 //!
 //! Everybody in a room sees the same lines in the same order. Lines gather during the turn and go
-//! out at its end; whoever comes or goes meanwhile changes nothing for the others.
+//! out at its end; members that come or go meanwhile change nothing for the others.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,18 +12,19 @@ use super::gathering::Gathering;
 use super::names::Name;
 use crate::engine::{Net, Peer, Time};
 
-/// Where newcomers are. The only room that may be empty.
+/// The room that newcomers are in, and the only one that may be empty.
 pub(super) const LOBBY: usize = 0;
-/// Lines of a room that newcomers are sent; older ones are forgotten.
+/// The lines of a room that newcomers are sent; older ones are forgotten.
 const HISTORY_LINES: usize = 20;
-/// At most so many rooms at once; further ones cannot be opened.
+/// The most rooms that there may be; further ones cannot be opened.
 pub(super) const ROOMS_MAX: usize = 1_000;
-/// In rooms of more members, who comes and goes is counted and told once per `TALLY_EVERY`.
+/// In a room of more members than this, those who come and go are counted and told of together.
 const CROWD: usize = 50;
+/// How long they are counted.
 const TALLY_EVERY: Duration = Duration::from_secs(1);
 
-/// So many bytes handed to members cost one unit of `Net::spend`: nothing reads them, and one
-/// call hands over all of a turn.
+/// This many bytes to members cost one unit of `Net::spend`: nobody looks at them here, and all of
+/// a turn leave in one call.
 const DELIVERED_PER_UNIT: usize = 4;
 
 /// Where a member sits.
@@ -33,7 +34,7 @@ pub(super) struct Place {
     pub(super) seat: usize,
 }
 
-/// What happens to a member, as far as the others are told.
+/// What the others are told of a member.
 #[derive(Clone, Copy)]
 pub(super) enum Change {
     Joined,
@@ -41,16 +42,16 @@ pub(super) enum Change {
     Renamed(Name),
 }
 
-/// Changes in a crowded room that wait to be told in one line.
+/// Changes in a crowded room that will be told of in one line.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct RoomTally {
     due: Option<Time>,
     joined: u32,
     left: u32,
     renamed: u32,
 }
 
-impl Tally {
+impl RoomTally {
     fn count(&mut self, change: Change) {
         match change {
             Change::Joined => self.joined += 1,
@@ -71,8 +72,8 @@ struct Room {
     name: Name,
     history: VecDeque<String>,
     gathering: Gathering,
-    tally: Tally,
-    /// Whether it is on the list of those to be published.
+    tally: RoomTally,
+    /// Whether it is in `Rooms::gathered`.
     listed: bool,
 }
 
@@ -82,7 +83,7 @@ impl Room {
             name,
             history: VecDeque::new(),
             gathering: Gathering::default(),
-            tally: Tally::default(),
+            tally: RoomTally::default(),
             listed: false,
         }
     }
@@ -102,14 +103,14 @@ impl Room {
     }
 }
 
-/// All rooms. They are named by number; a number may mean another room once its room is empty.
+/// All rooms, by number. Once a room is empty, its number may be given to another.
 pub(super) struct Rooms {
     rooms: Slab<Room>,
     /// The number of each, by folded name.
     numbers: BTreeMap<Name, usize>,
-    /// Those with something gathered in this turn; numbers of the past do no harm.
+    /// The rooms with something to publish in this turn. A number that is out of date does no harm.
     gathered: Vec<usize>,
-    /// Tallies that wait, the earliest first; those of rooms that are gone do no harm.
+    /// When to tell which room of its changes, the earliest first. A room may be gone by then.
     tallies: VecDeque<(Time, usize)>,
 }
 
@@ -123,13 +124,13 @@ impl Rooms {
         rooms
     }
 
-    /// The number of the room called so.
+    /// The number of the room with that name.
     pub(super) fn find(&self, name: Name) -> Option<usize> {
         self.numbers.get(&name.folded()).copied()
     }
 
-    /// The number of the room called so, which is made if need be; `None`: there are too many.
-    /// Somebody must enter it at once.
+    /// The number of the room with that name, which is opened if there is none; `None`: there are
+    /// too many. Somebody must enter it at once.
     pub(super) fn open(&mut self, name: Name) -> Option<usize> {
         let found = self.find(name);
         if found.is_some() || self.rooms.len() >= ROOMS_MAX {
@@ -140,22 +141,22 @@ impl Rooms {
         Some(number)
     }
 
-    /// What it is called, in the spelling of whoever opened it.
+    /// Its name, as the member that opened it wrote it.
     pub(super) fn name(&self, room: usize) -> Option<Name> {
         self.rooms.get(room).map(|room| room.name)
     }
 
-    /// How many are in it.
+    /// How many members it has.
     pub(super) fn count(&self, room: usize) -> usize {
         self.rooms.get(room).map_or(0, |room| room.gathering.seats())
     }
 
-    /// Who is in it, in no order.
+    /// Its members, in no order.
     pub(super) fn members(&self, room: usize) -> impl Iterator<Item = Peer> {
         self.rooms.get(room).into_iter().flat_map(|room| room.gathering.peers())
     }
 
-    /// Every room and how many are in it, by name.
+    /// Every room and how many members it has, by name.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Name, usize)> {
         self.numbers.values().map(|number| {
             let room = &self.rooms[*number];
@@ -163,7 +164,7 @@ impl Rooms {
         })
     }
 
-    /// Lets `peer` in, sends it what was said last, and tells the others.
+    /// Lets in `peer`, sends it what was said last, and tells the others.
     pub(super) fn enter(&mut self, number: usize, peer: Peer, who: Name, net: &mut Net) -> Place {
         let mut place = Place { room: number, seat: 0 };
         if let Some(room) = self.rooms.get_mut(number) {
@@ -177,7 +178,8 @@ impl Rooms {
         place
     }
 
-    /// Lets out whoever sits at `place`, and tells the others. Returns who sits there now.
+    /// Lets out the member at `place`, and tells the others. Returns the member that has its seat
+    /// now.
     pub(super) fn leave(&mut self, place: Place, who: Name, net: &mut Net) -> Option<Peer> {
         self.announce(place, who, Change::Left, net);
         let room = self.rooms.get_mut(place.room)?;
@@ -189,10 +191,10 @@ impl Rooms {
         moved
     }
 
-    /// Tells a room what happens to its member `who` at `place`, who is not told itself.
+    /// Tells the others in a room what happens to the member `who` at `place`.
     pub(super) fn announce(&mut self, place: Place, who: Name, change: Change, net: &mut Net) {
         let Some(room) = self.rooms.get_mut(place.room) else { return };
-        // While a tally waits, nothing overtakes it.
+        // While a tally is due, everything is counted in it: nothing may overtake it.
         if room.gathering.seats() > CROWD || room.tally.due.is_some() {
             room.tally.count(change);
             if room.tally.due.is_none() {
@@ -211,8 +213,8 @@ impl Rooms {
         self.gather(place.room, Some(place.seat), &line, net);
     }
 
-    /// Tells a room what somebody says, and remembers it for those who come later. The speaker,
-    /// if it has a seat there, is not told.
+    /// Tells a room what somebody says, and keeps it for those who come later. A speaker with a
+    /// seat there is not told.
     pub(super) fn say(&mut self, number: usize, speaker: Option<usize>, line: &str, net: &mut Net) {
         if let Some(room) = self.rooms.get_mut(number) {
             room.remember(line);
@@ -220,7 +222,7 @@ impl Rooms {
         self.gather(number, speaker, line, net);
     }
 
-    /// Sends whoever sits at `place` what its room has gathered so far.
+    /// Sends the member at `place` what its room has gathered so far.
     pub(super) fn publish_to(&mut self, place: Place, net: &mut Net) {
         if let Some(room) = self.rooms.get_mut(place.room) {
             room.gathering.publish_to(place.seat, |peer, bytes| send_early(peer, bytes, net));
@@ -237,7 +239,7 @@ impl Rooms {
         }
     }
 
-    /// Tells crowded rooms how many came and went, if it is time.
+    /// Tells those crowded rooms whose time has come how many came and went.
     pub(super) fn tell_tallies(&mut self, net: &mut Net) {
         while let Some((due, number)) = self.tallies.front().copied() {
             if due > net.now() {
@@ -258,8 +260,8 @@ impl Rooms {
         net.spend(line.len() * room.gathering.seats() / DELIVERED_PER_UNIT);
         if room.gathering.is_full() {
             room.publish(net);
-            // Short lines grow by their speaker's name: one flooder must not fill everybody's
-            // queue within a turn, before anybody could read.
+            // Short lines grow by their speaker's name. One flooder must not fill everybody's queue
+            // within a turn, before anybody could read.
             net.end_share();
         }
         if !std::mem::replace(&mut room.listed, true) {
@@ -268,7 +270,7 @@ impl Rooms {
     }
 }
 
-/// Sends one member what the others are sent at the end of the turn: a copy, which has its price.
+/// Sends one member a copy of what the others are sent at the end of the turn. Copying costs.
 fn send_early(peer: Peer, bytes: &[u8], net: &mut Net) {
     net.spend(bytes.len());
     net.send(peer, bytes);

@@ -1,23 +1,23 @@
-//! What the operator says, and to whom: to whoever spoke last, or to the one that was chosen.
+//! What the operator says, and to whom: the client that spoke last, or the one that was chosen.
 
-use super::{NO_OPERATOR, Stage, Talk};
+use super::{NO_OPERATOR, Status, Talk};
 use crate::engine::{Net, Peer};
 use crate::services::lines::is_bye;
 
-/// Whom plain text goes to. A choice holds until the next `/to`: what is meant for one must never
-/// reach another.
+/// Where plain text goes. A choice holds until the next `/to`: what is meant for one client must
+/// never reach another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     /// Nobody has been chosen.
     LastSpeaker,
-    /// This one, be it there or not.
+    /// This one, whether it is still there or not.
     One(Peer),
-    /// Somebody was asked for who is not there.
+    /// Somebody was chosen who was not there.
     Nobody,
 }
 
 impl Talk {
-    /// Whom plain text is meant for, be it there or not.
+    /// Whom plain text is meant for, whether it is still there or not.
     pub(super) fn partner(&self) -> Option<Peer> {
         match self.choice {
             Choice::LastSpeaker => self.last_speaker,
@@ -59,7 +59,7 @@ impl Talk {
         let digits = number.strip_prefix('#').unwrap_or(number);
         let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
         let wanted = digits.parse::<u64>().ok().filter(|_| is_number)?;
-        let mut peers = self.sessions.iter().map(|(peer, _)| peer);
+        let mut peers = self.conversations.iter().map(|(peer, _)| peer);
         peers.find(|peer| peer.number() == wanted).filter(|peer| net.is_open(*peer))
     }
 
@@ -84,34 +84,38 @@ impl Talk {
     }
 
     fn say(&mut self, peer: Peer, text: &str, net: &mut Net) {
-        let Some(session) = self.sessions.get(peer) else { return };
+        let Some(conversation) = self.conversations.get(peer) else { return };
         net.send(peer, text.as_bytes());
-        net.send(peer, session.framing.ending());
+        net.send(peer, conversation.line_ending.bytes());
         if is_bye(text.as_bytes()) {
             net.close(peer);
         }
     }
 
-    /// Those who have spoken wait for an answer that will not come.
+    /// Tells every client that has spoken that no answer will come.
     pub(super) fn operator_left(&mut self, net: &mut Net) {
         self.has_operator = false;
-        let waiting: Vec<Peer> = (self.sessions.iter())
-            .filter(|(_, session)| matches!(session.stage, Stage::Heard | Stage::Waiting(_)))
+        let waiting: Vec<Peer> = (self.conversations.iter())
+            .filter(|(_, conversation)| {
+                matches!(conversation.status, Status::Heard | Status::Waiting(_))
+            })
             .map(|(peer, _)| peer)
             .collect();
         for peer in waiting {
-            self.forsake(peer, net);
+            self.dismiss(peer, net);
         }
     }
 
-    pub(super) fn forsake(&mut self, peer: Peer, net: &mut Net) {
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        let before = std::mem::replace(&mut session.stage, Stage::Forsaken);
-        if before != Stage::Forsaken {
+    /// Tells `peer`, once, that nobody is at the console. If an answer was all it waited for, that
+    /// is its end.
+    pub(super) fn dismiss(&mut self, peer: Peer, net: &mut Net) {
+        let Some(conversation) = self.conversations.get_mut(peer) else { return };
+        let before = std::mem::replace(&mut conversation.status, Status::Dismissed);
+        if before != Status::Dismissed {
             net.send(peer, NO_OPERATOR);
-            net.send(peer, session.framing.ending());
+            net.send(peer, conversation.line_ending.bytes());
         }
-        if let Stage::Waiting(ticket) = before {
+        if let Status::Waiting(ticket) = before {
             self.waiting.leave(ticket);
             net.close(peer);
         }

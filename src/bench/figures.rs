@@ -1,0 +1,50 @@
+//! Figures as people read them: commas between the thousands, and no more decimals than they
+//! deserve.
+
+/// A whole number with commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A figure to the next whole number, with commas.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, below 2^53
+pub fn whole(value: f64) -> String {
+    grouped(value.round() as u64)
+}
+
+/// A figure with as many decimals as it deserves.
+pub fn figure(value: f64) -> String {
+    if value < 100.0 { format!("{value:.1}") } else { whole(value) }
+}
+
+/// Bytes a second, or bytes, in units that fit.
+pub fn bytes(value: f64) -> String {
+    match value {
+        value if value >= 1e9 => format!("{:.2} GB", value / 1e9),
+        value if value >= 1e6 => format!("{:.1} MB", value / 1e6),
+        value if value >= 1e3 => format!("{:.1} kB", value / 1e3),
+        value => format!("{value:.0} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_commas_and_the_decimals_they_deserve() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!((figure(12.34), figure(1234.5)), ("12.3".into(), "1,235".into()));
+        assert_eq!((bytes(999.0), bytes(15_800_000.0)), ("999 B".into(), "15.8 MB".into()));
+    }
+}

@@ -1,0 +1,93 @@
+//! What is to be measured, checked and complete. Where it comes from is the business of `args`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::run_id::RunId;
+use super::workload::Workload;
+use crate::engine::{Dial, Kind};
+
+/// How the generator ends its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Closing {
+    /// In order; TIME_WAIT stays on this side for a minute, and takes a port.
+    Fin,
+    /// By a reset; nothing stays.
+    Rst,
+}
+
+impl Closing {
+    /// Its name in JSON and on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Closing::Fin => "fin",
+            Closing::Rst => "rst",
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Debug)]
+pub(crate) struct RunPlan {
+    /// Which run this is; each has its own.
+    pub(crate) id: RunId,
+    /// What is done.
+    pub(crate) workload: Workload,
+    /// Against whom.
+    pub(crate) remote: SocketAddr,
+    /// Connections at once, over all threads.
+    pub(crate) connections: usize,
+    /// Bytes of a request.
+    pub(crate) size: usize,
+    /// Requests in flight on each connection.
+    pub(crate) depth: usize,
+    /// How long is measured.
+    pub(crate) duration: Duration,
+    /// How long is run before that.
+    pub(crate) warmup: Duration,
+    /// Requests a second over all threads; `None`: a closed loop.
+    pub(crate) rate: Option<f64>,
+    /// Each with its own loop.
+    pub(crate) threads: usize,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+    /// The source addresses of dials, in turns; empty: as the kernel chooses.
+    pub(crate) sources: Vec<IpAddr>,
+    /// How connections end.
+    pub(crate) closing: Closing,
+    /// Whether greetings are known to be our own server's default.
+    pub(crate) own_greeting: bool,
+}
+
+impl RunPlan {
+    /// The share of `total` that a thread has.
+    pub(crate) fn share(&self, total: usize, thread: usize) -> usize {
+        total / self.threads + usize::from(thread < total % self.threads)
+    }
+
+    /// How connection number `id` is dialed.
+    #[allow(clippy::cast_possible_truncation)] // a remainder
+    pub(crate) fn dial(&self, id: u64) -> Dial {
+        let from = match self.sources.len() as u64 {
+            0 => None,
+            count => Some(self.sources[(id % count) as usize]),
+        };
+        let kind = match self.workload.is_datagram() {
+            true => Kind::Datagram,
+            false => Kind::Stream,
+        };
+        let resets = self.closing == Closing::Rst;
+        // It has timeouts of its own.
+        Dial { remote: self.remote, kind, from, resets, keepalive: false }
+    }
+
+    /// How long to wait after a failed dial, so that a target that refuses is not flooded.
+    pub(crate) fn pause(&self) -> Duration {
+        Duration::from_millis(20).min(self.timeout / 4)
+    }
+
+    /// `closed` or `open`: who decides when the next request is sent.
+    pub(crate) fn model(&self) -> &'static str {
+        if self.rate.is_some() { "open" } else { "closed" }
+    }
+}

@@ -1,0 +1,364 @@
+//! The state that all workloads have in common: the phase of the run, when to give up, what to
+//! record.
+//!
+//! A run opens its connections, warms up, measures, and waits for the last answers. It ends
+//! early if an answer is wrong, or if nothing has worked for as long as the timeout.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::plan::RunPlan;
+use super::schedule::Schedule;
+use crate::bench::measure::abort::Abort;
+use crate::bench::measure::fault::Fault;
+use crate::bench::measure::measurement::ThreadResult;
+use crate::bench::measure::recorder::{self, Recorder, Sample, SliceSummary};
+use crate::bench::measure::usage::UsageMeter;
+use crate::engine::{Net, Peer, Reason, Time};
+use crate::reactor::Watch;
+
+/// The phase is checked at least this often.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The phases of a run, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RunPhase {
+    /// Connections are being made.
+    Opening,
+    /// The load is that of the window, but nothing counts yet.
+    Warming,
+    /// The window: what begins now counts.
+    Measuring,
+    /// No new requests; outstanding answers may still come.
+    Draining,
+    /// Over.
+    Done,
+}
+
+/// Since when nothing works, and what happened last.
+#[derive(Clone, Copy)]
+struct Trouble {
+    since: Time,
+    fault: Fault,
+}
+
+/// The connection between the load of a thread and its worker.
+pub(crate) struct Supervision {
+    /// Set to end the run before its time.
+    pub(crate) stop: Arc<AtomicBool>,
+    /// Receives each slice of the timeline when it is over.
+    pub(crate) slices: Sender<SliceSummary>,
+    /// Measures CPU time and memory within the window.
+    pub(crate) meter: UsageMeter,
+    /// Receives the result when the run is over.
+    pub(crate) result: Rc<OnceCell<ThreadResult>>,
+}
+
+/// The state of a run, whatever its workload is.
+pub(crate) struct RunState {
+    pub(super) plan: Arc<RunPlan>,
+    pub(super) watch: Watch,
+    pub(super) recorder: Recorder,
+    pub(super) phase: RunPhase,
+    /// When requests are due; `None`: a closed loop.
+    pub(super) schedule: Option<Schedule>,
+    /// This thread's share of the connections, and which thread it is.
+    pub(super) connections: usize,
+    pub(super) thread: usize,
+    from: Time,
+    to: Time,
+    trouble: Option<Trouble>,
+    has_worked: bool,
+    looked: Time,
+    /// The most connections that were open at once so far, and since when. Before the first, since
+    /// when they are being made.
+    reached: usize,
+    reached_at: Option<Time>,
+    abort: Option<Abort>,
+    supervision: Supervision,
+    /// How many slices of the timeline have been sent to the worker.
+    slices_sent: usize,
+}
+
+impl RunState {
+    pub(crate) fn new(
+        plan: &Arc<RunPlan>,
+        watch: Watch,
+        thread: usize,
+        supervision: Supervision,
+    ) -> RunState {
+        let phases = plan.workload.phases();
+        RunState {
+            recorder: Recorder::new(plan.duration, plan.rate.is_some(), phases),
+            plan: Arc::clone(plan),
+            watch,
+            phase: RunPhase::Opening,
+            schedule: None,
+            connections: plan.share(plan.connections, thread),
+            thread,
+            from: Time::NEVER,
+            to: Time::NEVER,
+            trouble: None,
+            has_worked: false,
+            looked: Time::ZERO,
+            reached: 0,
+            reached_at: None,
+            abort: None,
+            supervision,
+            slices_sent: 0,
+        }
+    }
+
+    /// Everything is in place: the warm-up begins.
+    #[allow(clippy::cast_precision_loss)] // a handful of threads
+    pub(super) fn begin(&mut self, now: Time) {
+        self.enter(RunPhase::Warming);
+        self.from = now.after(self.plan.warmup);
+        self.to = self.from.after(self.plan.duration);
+        self.recorder.begin(self.from, self.to);
+        let threads = self.plan.threads as f64;
+        self.schedule = self
+            .plan
+            .rate
+            .map(|rate| Schedule::new(rate / threads, self.thread as f64 / threads, now));
+        self.advance(now);
+    }
+
+    fn enter(&mut self, phase: RunPhase) {
+        self.phase = phase;
+        if phase >= RunPhase::Measuring {
+            self.supervision.meter.begin();
+        }
+        if phase >= RunPhase::Draining {
+            self.supervision.meter.end();
+        }
+    }
+
+    /// Enters the phase that is due at `now`, and gives up if nothing works.
+    pub(super) fn advance(&mut self, now: Time) {
+        if self.supervision.stop.load(Ordering::Relaxed) {
+            self.end(Abort::Interrupted, now);
+        }
+        if self.phase == RunPhase::Done {
+            return;
+        }
+        self.send_slices();
+        self.advance_opening(now);
+        if self.phase == RunPhase::Warming && now >= self.from {
+            self.enter(RunPhase::Measuring);
+        }
+        if self.phase == RunPhase::Measuring && now >= self.to {
+            self.enter(RunPhase::Draining);
+            self.note_unsent();
+        }
+        if self.phase == RunPhase::Draining
+            && now >= self.to.after(self.plan.timeout.saturating_add(2 * LOOK))
+        {
+            self.done(now);
+        }
+        if let Some(trouble) = self.trouble
+            && self.phase != RunPhase::Draining
+            && now.since(trouble.since) >= self.plan.timeout
+        {
+            self.give_up(trouble.fault, now);
+        }
+    }
+
+    /// Gives up if no further connection was made within the timeout, whatever the reason. Dials
+    /// time out by themselves, so this waits a little longer.
+    fn advance_opening(&mut self, now: Time) {
+        let since = *self.reached_at.get_or_insert(now);
+        if self.phase == RunPhase::Opening
+            && now.since(since) >= self.plan.timeout.saturating_add(2 * LOOK)
+        {
+            let fault = self.trouble.map_or(Fault::ConnectTimeout, |trouble| trouble.fault);
+            self.give_up(fault, now);
+        }
+    }
+
+    /// Notes how many connections are open. Only a new maximum is progress: a server may accept
+    /// and close the same one over and over.
+    pub(super) fn note_open(&mut self, open: usize, now: Time) {
+        if open > self.reached {
+            (self.reached, self.reached_at) = (open, Some(now));
+            self.trouble = None;
+        }
+    }
+
+    /// Whether it is time to look at all connections: not at every alarm, which may be for a single
+    /// request.
+    pub(super) fn looks_at_all(&mut self, now: Time) -> bool {
+        let is_time = now.since(self.looked) >= LOOK / 2 || self.phase == RunPhase::Draining;
+        if is_time {
+            self.looked = now;
+        }
+        is_time
+    }
+
+    /// Counts the requests that were due before the end and were never sent.
+    fn note_unsent(&mut self) {
+        let Some(schedule) = &mut self.schedule else { return };
+        schedule.skip(self.from);
+        let unsent = schedule.skip(self.to);
+        self.recorder.faults.add(Fault::Unsent, unsent);
+    }
+
+    /// Whether a closed loop may go on asking at `now`.
+    pub(super) fn may_ask(&self, now: Time) -> bool {
+        matches!(self.phase, RunPhase::Warming | RunPhase::Measuring) && now < self.to
+    }
+
+    /// The intended time of a request that may be sent now, if there is one.
+    pub(super) fn next_due(&mut self, now: Time) -> Option<Time> {
+        match &mut self.schedule {
+            None => self.may_ask(now).then_some(now),
+            // What was due before the end may still be sent by whoever wakes up at the end.
+            Some(schedule) if self.phase < RunPhase::Draining && schedule.next() < self.to => {
+                schedule.take(now)
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Asks to be woken when the next request is due.
+    pub(super) fn wake_when_due(&self, net: &mut Net) {
+        if let Some(schedule) = &self.schedule
+            && self.phase < RunPhase::Draining
+            && schedule.next() < self.to
+        {
+            net.wake_at(schedule.next());
+        }
+    }
+
+    /// Records how late a request was sent although a connection was free: the delay is the
+    /// generator's.
+    pub(super) fn note_slip(&mut self, due: Time, now: Time) {
+        if self.recorder.counts(due) {
+            self.recorder.slip.saturating_record(recorder::nanos(now.since(due)));
+        }
+    }
+
+    pub(super) fn record(&mut self, sample: &Sample) {
+        self.recorder.record(sample);
+        self.trouble = None;
+        self.has_worked = true;
+    }
+
+    /// Whether anything has ever worked.
+    pub(super) fn has_worked(&self) -> bool {
+        self.has_worked
+    }
+
+    /// Something works, although no operation was completed.
+    pub(super) fn note_progress(&mut self) {
+        self.trouble = None;
+    }
+
+    pub(super) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
+        if self.phase == RunPhase::Done || count == 0 {
+            return;
+        }
+        self.recorder.fault(fault, count, now);
+        if fault.is_failure() {
+            let since = self.trouble.map_or(now, |trouble| trouble.since);
+            self.trouble = Some(Trouble { since, fault });
+            let hopeless = matches!(fault, Fault::Refused | Fault::ConnectTimeout);
+            if hopeless && !self.has_worked {
+                self.give_up(fault, now);
+            }
+        }
+    }
+
+    /// A dial has failed, or a connection has ended with `owed` answers outstanding.
+    pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
+        if owed == 0 && self.phase >= RunPhase::Draining {
+            return;
+        }
+        let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
+        self.fault(fault, owed.max(1) as u64, now);
+    }
+
+    /// An answer was wrong: nothing after it can be trusted, and the run ends.
+    pub(super) fn wrong(&mut self, what: String, now: Time) {
+        if self.phase != RunPhase::Done {
+            self.recorder.fault(Fault::Wrong, 1, now);
+            self.end(Abort::Wrong(what), now);
+        }
+    }
+
+    fn give_up(&mut self, fault: Fault, now: Time) {
+        let what = fault.words().to_string();
+        let abort = match (self.has_worked, self.phase, self.reached) {
+            (true, ..) => Abort::Vanished(what),
+            (false, RunPhase::Opening, 1..) => {
+                let (reached, all) = (self.reached, self.connections);
+                Abort::Short(format!("only {reached} of {all} connections were made: {what}"))
+            }
+            (false, ..) => Abort::Failed(what),
+        };
+        self.end(abort, now);
+    }
+
+    /// Ends the run before its time.
+    pub(super) fn end(&mut self, abort: Abort, now: Time) {
+        if self.phase != RunPhase::Done {
+            self.abort.get_or_insert(abort);
+            self.done(now);
+        }
+    }
+
+    /// Ends the run, and hands over what was measured.
+    pub(super) fn done(&mut self, now: Time) {
+        self.recorder.finish(now);
+        self.to = self.to.min(now);
+        self.enter(RunPhase::Done);
+        self.send_slices();
+        let (usage, server) = self.supervision.meter.used();
+        let result = ThreadResult {
+            measured: self.measured(),
+            abort: self.abort.take(),
+            recorder: std::mem::replace(&mut self.recorder, Recorder::unused()),
+            usage,
+            server,
+            resident: self.supervision.meter.resident,
+        };
+        let handed_over = self.supervision.result.set(result);
+        debug_assert!(handed_over.is_ok(), "a run ends once");
+    }
+
+    /// How much of the window has been measured.
+    fn measured(&self) -> Duration {
+        match self.from {
+            Time::NEVER => Duration::ZERO,
+            from => self.to.since(from),
+        }
+    }
+
+    fn send_slices(&mut self) {
+        for slice in self.recorder.summaries(self.slices_sent) {
+            self.slices_sent += 1;
+            // It fails if nobody listens any more: the main thread is leaving.
+            let _ = self.supervision.slices.send(slice);
+        }
+    }
+
+    /// Asks to be woken for whatever comes next.
+    pub(super) fn wake(&self, net: &mut Net, now: Time) {
+        net.wake_at(now.after(LOOK));
+        match self.phase {
+            RunPhase::Warming => net.wake_at(self.from),
+            RunPhase::Measuring => net.wake_at(self.to),
+            RunPhase::Opening | RunPhase::Draining | RunPhase::Done => {}
+        }
+    }
+
+    /// Dials the target from the next source address. `None`: all slots are taken, which the budget
+    /// excludes.
+    pub(super) fn dial(&self, net: &mut Net, id: u64) -> Option<Peer> {
+        net.dial_with(self.plan.dial(id))
+    }
+}

@@ -1,0 +1,10 @@
+//! What is measured, and how sure that is. It knows no workload.
+
+pub(crate) mod abort;
+pub(crate) mod bound;
+pub(crate) mod fault;
+pub(crate) mod latency;
+pub(crate) mod measurement;
+pub(crate) mod recorder;
+pub(crate) mod statistics;
+pub(crate) mod usage;

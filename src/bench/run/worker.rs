@@ -1,0 +1,123 @@
+//! The threads that make the load: each has a loop of its own with one service on it, which hands
+//! over what it has measured when it is done.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use crate::bench::load;
+use crate::bench::load::plan::RunPlan;
+use crate::bench::load::run_state::{RunState, Supervision};
+use crate::bench::measure::measurement::{Measurement, ThreadResult};
+use crate::bench::measure::recorder::SliceSummary;
+use crate::bench::measure::usage::{UsageMeter, resident_bytes};
+use crate::engine::{Limits, Quota};
+use crate::failure::setting_up;
+use crate::reactor::Reactor;
+
+/// The threads of a run that is under way.
+pub(super) struct Workers {
+    threads: Vec<thread::JoinHandle<Result<ThreadResult, String>>>,
+    /// The slices of the timelines of all threads as they end; closed when all are done.
+    pub(super) slices: Receiver<SliceSummary>,
+    /// Bytes of memory of the server before the first connection.
+    resident: Option<u64>,
+}
+
+impl Workers {
+    /// Starts a run. `server` is the server's process, if known; `stop` ends the run before its
+    /// time.
+    ///
+    /// # Errors
+    /// If the machine has not so many threads.
+    pub(super) fn start(
+        plan: &Arc<RunPlan>,
+        server: Option<u32>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Workers, String> {
+        let (sender, slices) = mpsc::channel();
+        let resident = server.and_then(resident_bytes);
+        let threads = (0..plan.threads)
+            .map(|thread| {
+                let worker = Worker {
+                    plan: Arc::clone(plan),
+                    thread,
+                    server: server.filter(|_| thread == 0),
+                    stop: Arc::clone(stop),
+                    slices: sender.clone(),
+                };
+                thread::Builder::new().spawn(move || worker.run())
+            })
+            .collect::<Result<_, _>>()
+            .map_err(|error| {
+                stop.store(true, Ordering::Relaxed);
+                format!("--threads {}: {error}; ask for fewer", plan.threads)
+            })?;
+        Ok(Workers { threads, slices, resident })
+    }
+
+    /// Waits until all are done.
+    ///
+    /// # Errors
+    /// If a thread could not set up its loop.
+    pub(super) fn join(self) -> Result<Measurement, String> {
+        let mut results = Vec::new();
+        for thread in self.threads {
+            results.push(thread.join().map_err(|_| "a thread of the bench has panicked")??);
+        }
+        let mut results = results.into_iter();
+        let first = results.next().ok_or("a bench without threads")?;
+        let mut measurement = Measurement::of_first(first, self.resident);
+        results.for_each(|result| measurement.add_thread(result));
+        Ok(measurement)
+    }
+}
+
+struct Worker {
+    plan: Arc<RunPlan>,
+    thread: usize,
+    server: Option<u32>,
+    stop: Arc<AtomicBool>,
+    slices: Sender<SliceSummary>,
+}
+
+impl Worker {
+    /// Measures, and stops the others if this thread fails or gives up: without it, they do not
+    /// measure what was asked for.
+    fn run(self) -> Result<ThreadResult, String> {
+        let stop = Arc::clone(&self.stop);
+        let result = self.measure();
+        if result.as_ref().map_or(true, |result| result.abort.is_some()) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn measure(self) -> Result<ThreadResult, String> {
+        let limits =
+            Limits { connections: usize::MAX, dial: self.plan.timeout, ..Limits::default() };
+        let mut reactor = Reactor::new(limits).map_err(setting_up)?;
+        if self.plan.rate.is_some() {
+            reactor.keep_fine_time().map_err(setting_up)?;
+        }
+        let result = Rc::<OnceCell<ThreadResult>>::default();
+        let supervision = Supervision {
+            stop: self.stop,
+            slices: self.slices,
+            meter: UsageMeter::new(self.server),
+            result: Rc::clone(&result),
+        };
+        let run = RunState::new(&self.plan, reactor.watch(), self.thread, supervision);
+        let quota = Quota { queue_hard: usize::MAX, ..Quota::default() };
+        reactor.engine().add_service("bench", quota, load::service(run));
+        while result.get().is_none() {
+            reactor.turn().map_err(|error| format!("polling: {error}"))?;
+        }
+        // The service goes with it, so that the result has one owner.
+        drop(reactor);
+        Rc::into_inner(result).and_then(OnceCell::into_inner).ok_or("no result".into())
+    }
+}

@@ -1,0 +1,176 @@
+//! Judges new connections: whether the address is allowed, how many connections its source has, and
+//! how fast it makes new ones. One that is refused costs an accept and a close, and the service
+//! goes on for everybody else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use super::cidr::Networks;
+use super::prefix::Prefix;
+use super::rate::RateTable;
+use super::{PerSource, Policy};
+use crate::engine::{Metrics, Time};
+
+/// The guard of all listeners.
+pub struct ConnectionGuard {
+    networks: Networks,
+    /// Connections that one source may have at the same time.
+    most: usize,
+    /// Whether loopback may have more.
+    spare_loopback: bool,
+    /// How many each source has; those that have none are forgotten.
+    counts: BTreeMap<Prefix, usize>,
+    rate: Option<RateTable>,
+}
+
+/// Why a connection is closed as soon as it has been accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRefusal {
+    /// Its address is denied, or not among those allowed.
+    Denied,
+    /// Its source has this many already, and may have no more.
+    TooMany(usize),
+    /// Its network makes new ones too fast.
+    Rate,
+}
+
+impl ConnectionRefusal {
+    /// The counter of that reason.
+    pub fn counter(self, metrics: &mut Metrics) -> &mut u64 {
+        match self {
+            ConnectionRefusal::Denied => &mut metrics.refused_denied,
+            ConnectionRefusal::TooMany(_) => &mut metrics.refused_too_many,
+            ConnectionRefusal::Rate => &mut metrics.refused_rate,
+        }
+    }
+}
+
+impl fmt::Display for ConnectionRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectionRefusal::Denied => f.write_str("not allowed here (--allow, --deny)"),
+            ConnectionRefusal::TooMany(most) => write!(f, "it has {most} already (--max-per-ip)"),
+            ConnectionRefusal::Rate => f.write_str("too many new ones (--accept-rate)"),
+        }
+    }
+}
+
+impl ConnectionGuard {
+    pub(super) fn new(policy: &Policy, connections: usize) -> ConnectionGuard {
+        let most = match policy.per_source {
+            PerSource::Share => connections - connections / 4,
+            PerSource::AtMost(most) => most,
+            PerSource::Any => usize::MAX,
+        };
+        ConnectionGuard {
+            networks: policy.networks.clone(),
+            most,
+            spare_loopback: policy.per_source == PerSource::Share,
+            counts: BTreeMap::new(),
+            rate: policy.accept_rate.map(|rate| RateTable::new(rate, policy.seed)),
+        }
+    }
+
+    /// Judges a new connection from `address`. If it is admitted, it counts until `left`.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn admit(&mut self, address: IpAddr, now: Time) -> Result<(), ConnectionRefusal> {
+        if !self.networks.allow(address) {
+            return Err(ConnectionRefusal::Denied);
+        }
+        let source = Prefix::host(address);
+        let count = self.counts.get(&source).copied().unwrap_or_default();
+        if self.is_counted(address) && count >= self.most {
+            return Err(ConnectionRefusal::TooMany(self.most));
+        }
+        if let Some(rate) = &mut self.rate
+            && !rate.spend(Prefix::network(address), 1, now)
+        {
+            return Err(ConnectionRefusal::Rate);
+        }
+        if self.is_counted(address) {
+            self.counts.insert(source, count + 1);
+        }
+        Ok(())
+    }
+
+    /// A connection from `address` that was admitted is over.
+    pub fn left(&mut self, address: IpAddr) {
+        let source = Prefix::host(address);
+        if let Some(count) = self.counts.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&source);
+            }
+        }
+    }
+
+    fn is_counted(&self, address: IpAddr) -> bool {
+        self.most < usize::MAX && !(self.spare_loopback && address.to_canonical().is_loopback())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn guarding(policy: &Policy) -> ConnectionGuard {
+        ConnectionGuard::new(policy, 8)
+    }
+
+    #[test]
+    fn one_source_never_has_all_and_whoever_leaves_frees_a_place() {
+        let mut guard = guarding(&Policy::default());
+        for _ in 0..6 {
+            assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
+        }
+        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Err(ConnectionRefusal::TooMany(6)));
+        assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
+        guard.left(ip("192.0.2.1"));
+        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
+        for _ in 0..20 {
+            assert_eq!(guard.admit(ip("127.0.0.1"), Time::ZERO), Ok(()), "loopback may have all");
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_asked_for_holds_for_loopback_and_for_a_whole_ipv6_network() {
+        let policy = Policy { per_source: PerSource::AtMost(1), ..Policy::default() };
+        let mut guard = guarding(&policy);
+        for (first, second) in [("127.0.0.1", "127.0.0.1"), ("2001:db8::1", "2001:db8::2")] {
+            assert_eq!(guard.admit(ip(first), Time::ZERO), Ok(()));
+            assert_eq!(guard.admit(ip(second), Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+            guard.left(ip(first));
+        }
+        assert!(guard.counts.is_empty(), "who has none is forgotten");
+    }
+
+    #[test]
+    fn a_network_above_its_rate_waits_and_the_others_do_not() {
+        let policy = Policy { accept_rate: Some(2.0), ..Policy::default() };
+        let mut guard = guarding(&policy);
+        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(ip("192.0.2.3"), Time::ZERO), Err(ConnectionRefusal::Rate));
+        assert_eq!(guard.admit(ip("198.51.100.1"), Time::ZERO), Ok(()));
+        let later = Time::at(Duration::from_millis(500));
+        assert_eq!(guard.admit(ip("192.0.2.3"), later), Ok(()));
+    }
+
+    #[test]
+    fn who_is_not_allowed_is_not_counted() {
+        let networks = Networks::new(&[], &[super::super::parse_network("::1").unwrap()]);
+        let policy = Policy { networks: networks.unwrap(), ..Policy::default() };
+        let mut guard = guarding(&policy);
+        assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(ConnectionRefusal::Denied));
+        assert!(guard.counts.is_empty());
+    }
+}

@@ -1,0 +1,6 @@
+//! The clients: in a pipe, on a terminal, among the jobs of a shell, and how they find a server.
+
+mod jobs;
+mod pipes;
+mod reaching;
+mod terminal;
