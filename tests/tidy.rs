@@ -57,9 +57,17 @@ const USES: &[(&str, &[&str])] = &[
     ("cli", &["bench", "client", "server", "services"]),
 ];
 
-/// The parts of `src/bench`: each may use those before it.
-const BENCH_LAYERS: &[&str] =
-    &["figures", "measure", "load", "report", "args", "flags", "run", "mod"];
+/// The parts of two folders: each may use those before it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("bench", &["figures", "measure", "load", "report", "args", "flags", "run", "mod"]),
+    (
+        "client",
+        &[
+            "tty", "connect", "piped", "months", "echo", "greet", "talk", "chat", "request",
+            "args", "mod",
+        ],
+    ),
+];
 
 /// Where something may be logged past the governor, how often in the file, and why no stranger can
 /// bring about a flood of it.
@@ -199,22 +207,26 @@ fn uses_go_one_way() {
 }
 
 #[test]
-fn uses_within_the_bench_go_one_way() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench");
-    let layer = |name: &str| BENCH_LAYERS.iter().position(|layer| *layer == name);
+fn uses_within_the_bench_and_the_client_go_one_way() {
     let mut faults = Vec::new();
-    for (path, text) in rust_files("src/bench") {
-        let inside = path.strip_prefix(&root).unwrap().with_extension("");
-        let part = inside.iter().next().unwrap().to_str().unwrap();
-        let own = layer(part).unwrap_or_else(|| panic!("{part} has no place in BENCH_LAYERS"));
-        // In the folder itself, `super` is the bench, too.
-        let is_outermost = inside.iter().count() == 1;
-        let prefixes = ["crate::bench::", if is_outermost { "super::" } else { "crate::bench::" }];
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
-            for used in prefixes.iter().filter_map(|prefix| line.split_once(prefix)) {
-                let used = used.1.split([':', ';', ' ']).next().unwrap();
-                if layer(used).is_some_and(|used| used > own) {
-                    faults.push(format!("{}:{}: {part} uses {used}", path.display(), number + 1));
+    for (folder, layers) in LAYERS {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        let layer = |name: &str| layers.iter().position(|layer| *layer == name);
+        let absolute = format!("crate::{folder}::");
+        for (path, text) in rust_files(&format!("src/{folder}")) {
+            let inside = path.strip_prefix(&root).unwrap().with_extension("");
+            let part = inside.iter().next().unwrap().to_str().unwrap();
+            let own = layer(part).unwrap_or_else(|| panic!("{folder}/{part} is not in LAYERS"));
+            // In the folder itself, `super` is the whole, too.
+            let is_outermost = inside.iter().count() == 1;
+            let prefixes = [absolute.as_str(), if is_outermost { "super::" } else { &absolute }];
+            for (number, line) in text.lines().enumerate().filter(|(_, line)| !is_comment(line)) {
+                for used in prefixes.iter().filter_map(|prefix| line.split_once(prefix)) {
+                    let used = used.1.split([':', ';', ' ']).next().unwrap();
+                    if layer(used).is_some_and(|used| used > own) {
+                        let place = format!("{}:{}", path.display(), number + 1);
+                        faults.push(format!("{place}: {part} uses {used}"));
+                    }
                 }
             }
         }
