@@ -1,28 +1,13 @@
-//! The command line: every flag, its default and its help. Turns words into a `Config`.
+//! The command line: the commands, and the flags that all of them have. The flags of a command
+//! stand in the `args.rs` of the module that does it.
 
-mod examples;
-mod guards;
 pub mod mistake;
 
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;
 
 use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
-use crate::endpoint::{Endpoint, Transport};
-use crate::rate::Rate;
-use crate::server::{BUFFERED_MIN, Config, Listening};
-use crate::services::echo::Mode;
-use crate::services::greet::Template;
-use crate::services::{OFFERS, Settings, chat, talk};
-use crate::units::{or_off, parse_duration, parse_rate, parse_size};
-use examples::{
-    CHAT_EXAMPLES, ECHO_EXAMPLES, GREET_EXAMPLES, MONTHS_EXAMPLES, SERVE_EXAMPLES, TALK_EXAMPLES,
-};
-use guards::GuardArgs;
+use crate::server::ServeArgs;
 
 /// The little conversations networks are tested and taught with, from one poll loop.
 #[derive(Parser, Debug)]
@@ -60,28 +45,23 @@ impl Cli {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Serve echo, greet, talk, chat and months
-    #[command(after_long_help = services_help() + SERVE_EXAMPLES, after_help = services_help())]
     Serve(Box<ServeArgs>),
 
     /// Send what you type or pipe, show what comes back
-    #[command(after_long_help = ECHO_EXAMPLES)]
     Echo(EchoArgs),
 
     /// Show what a greet server says
-    #[command(after_long_help = GREET_EXAMPLES)]
     Greet(GreetArgs),
 
     /// Talk to the operator of a server, until BYE
-    #[command(after_long_help = TALK_EXAMPLES)]
     Talk(TalkArgs),
 
     /// Chat with everybody in a room, until BYE
-    #[command(after_long_help = CHAT_EXAMPLES)]
     Chat(ChatArgs),
 
     /// Ask for the names of months
-    #[command(after_long_help = MONTHS_EXAMPLES)]
     Months(MonthsArgs),
+
     /// Measure any echo, greet, months or chat server
     #[cfg(feature = "bench")]
     #[command(after_help = crate::bench::EXAMPLES)]
@@ -118,345 +98,14 @@ impl Command {
     }
 }
 
-fn services_help() -> String {
-    let mut text = String::from("What there is to serve:\n");
-    for offer in OFFERS {
-        text.push_str(&format!("  {:7} port {}  {}\n", offer.name, offer.port, offer.about));
-    }
-    text
-}
-
-/// The flags of `cooee serve`.
-#[derive(Args, Debug)]
-pub struct ServeArgs {
-    /// What to serve [default: all services]
-    #[arg(value_name = "ENDPOINT")]
-    endpoints: Vec<String>,
-
-    /// Where to listen, unless the endpoint says it: an address or a name (repeatable)
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-    host: Vec<String>,
-
-    /// Write the endpoints, with their real ports, to FILE once all listen
-    #[arg(long, value_name = "FILE")]
-    announce: Option<PathBuf>,
-
-    /// Leave at once when standard input ends, which whoever has started this holds
-    #[arg(long, hide = true)]
-    leave_with_input: bool,
-
-    /// What greet says: {ip} {port} {peer} {local} {host} {time} {id}, \n \r \t \\ {{ }}
-    #[arg(long, value_name = "TEMPLATE", help_heading = "Services")]
-    greeting: Option<String>,
-
-    /// Close each echo connection after the first echo
-    #[arg(long, help_heading = "Services", conflicts_with = "echo_reply")]
-    echo_once: bool,
-
-    /// Answer each read of an echo connection with TEXT instead
-    #[arg(long, value_name = "TEXT", help_heading = "Services")]
-    echo_reply: Option<String>,
-
-    /// Lines a chat member may send, in bursts of three times that; or off [default: 10/s]
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
-    chat_rate: Option<OrOff<f64>>,
-
-    /// Messages of a talk client shown in a second, the rest waits; or off [default: 1000/s]
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Services")]
-    talk_rate: Option<OrOff<f64>>,
-
-    /// How far a chat member may be behind for 10 s; longer ends it [default: 256k]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
-    chat_queue: Option<usize>,
-
-    /// How far a chat member may be behind at all [default: four times --chat-queue]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Services")]
-    chat_queue_hard: Option<usize>,
-
-    /// Connections at once [default: what the descriptor limit allows]
-    #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Limits")]
-    max_connections: Option<usize>,
-
-    /// Bytes that may wait for all peers together, unread by them or unfinished. Near it, those who
-    /// hold most are not read for a while; at it they are closed
-    /// [default: a quarter of the memory there is; cgroups and ulimit -v count]
-    #[arg(long, value_name = "SIZE", value_parser = buffered, help_heading = "Limits")]
-    max_buffered: Option<usize>,
-
-    /// Close a connection on which nothing went either way for so long; or off
-    /// [default: echo and talk 10m, chat off]
-    #[arg(long, value_name = "TIME", value_parser = time_or_off, help_heading = "Limits")]
-    idle_timeout: Option<OrOff<Duration>>,
-
-    /// Drop a peer whose machine has vanished after this long without a sign of life, at least 8s.
-    /// One that is there and only does not read is no such peer
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = dead_after,
-          help_heading = "Limits")]
-    dead_after: Duration,
-
-    /// Connections that may wait to be accepted (the kernel caps it: net.core.somaxconn)
-    #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Limits")]
-    backlog: u32,
-
-    /// How long leaving may take
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration,
-          help_heading = "Limits")]
-    drain: Duration,
-
-    /// Do not sleep for so long after each event: answers come sooner, but a processor is busy
-    /// meanwhile, all the time if something happens that often (try 100us)
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration,
-          hide_default_value = true, help_heading = "Speed")]
-    spin: Duration,
-
-    /// Read and write one connection per system call, even where the kernel has io_uring
-    #[arg(long, help_heading = "Speed")]
-    no_uring: bool,
-
-    /// Let other processes serve the same ports, one a core: the kernel spreads peers over them.
-    /// Not for talk and chat, whose people must meet in one process
-    #[arg(long, help_heading = "Speed")]
-    reuse_port: bool,
-
-    /// The congestion control of TCP connections, such as reno or cubic [default: the machine's]
-    #[arg(long, value_name = "NAME", help_heading = "Speed")]
-    congestion: Option<String>,
-
-    #[command(flatten)]
-    guards: GuardArgs,
-}
-
-/// A limit that can be switched off.
-#[derive(Clone, Copy, Debug)]
-struct OrOff<T>(Option<T>);
-
-fn rate(text: &str) -> Result<OrOff<f64>, String> {
-    or_off(text, parse_rate).map(OrOff)
-}
-
-fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {
-    match or_off(text, parse_duration)? {
-        Some(Duration::ZERO) => Err("nothing could ever happen in no time; or off".into()),
-        limit => Ok(OrOff(limit)),
-    }
-}
-
-/// What the kernel can count its questions by, in whole seconds (tcp(7)).
-const DEAD_AFTER: RangeInclusive<Duration> = Duration::from_secs(8)..=Duration::from_secs(43_200);
-
-fn dead_after(text: &str) -> Result<Duration, String> {
-    let time = parse_duration(text)?;
-    match DEAD_AFTER.contains(&time) {
-        true => Ok(time),
-        false => Err("write a time from 8s to 720m".into()),
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("write a number from 1 on".into()),
-        Ok(count) => Ok(count),
-    }
-}
-
-fn buffered(text: &str) -> Result<usize, String> {
-    match parse_size(text)? {
-        size @ BUFFERED_MIN.. => Ok(size),
-        _ => Err("that is too little for even a few peers; write 1M or more".into()),
-    }
-}
-
-impl ServeArgs {
-    /// What these flags ask for.
-    ///
-    /// # Errors
-    /// One line for people: which word is wrong, why, and what to write instead.
-    pub fn config(&self) -> Result<Config, String> {
-        let endpoints = self
-            .endpoints
-            .iter()
-            .map(|word| word.parse().map_err(|error| format!("{error}")))
-            .collect::<Result<Vec<Endpoint>, String>>()?;
-        self.refuse_idle_options(&endpoints)?;
-        let chat_queue = self.chat_queue.unwrap_or(Config::default().chat_queue);
-        if self.chat_queue_hard.is_some_and(|hard| hard < chat_queue) {
-            return Err(format!(
-                "--chat-queue-hard is below --chat-queue ({chat_queue} bytes): make it larger"
-            ));
-        }
-        Ok(Config {
-            hosts: self.host.clone(),
-            announce: self.announce.clone(),
-            settings: self.settings()?,
-            connections: self.max_connections,
-            buffered: self.max_buffered,
-            idle: self.idle_timeout.map(|limit| limit.0),
-            listening: Listening {
-                backlog: self.backlog,
-                congestion: self.congestion.clone(),
-                dead_after: self.dead_after,
-                reuse_port: self.reuse_port,
-            },
-            spin: self.spin,
-            uring: !self.no_uring,
-            guards: self.guards.policy(&endpoints)?,
-            chat_queue,
-            chat_queue_hard: self.chat_queue_hard,
-            endpoints,
-            drain: self.drain,
-            leave_with_input: self.leave_with_input,
-        })
-    }
-
-    fn settings(&self) -> Result<Settings, String> {
-        let greeting = match &self.greeting {
-            Some(template) => {
-                Template::parse(template).map_err(|error| format!("--greeting: {error}"))?
-            }
-            None => Template::default(),
-        };
-        let echo = match (&self.echo_reply, self.echo_once) {
-            (Some(text), _) => Mode::Reply(text.as_bytes().to_vec()),
-            (None, true) => Mode::Once,
-            (None, false) => Mode::Stream,
-        };
-        let in_bursts_of = |seconds: f64| {
-            move |OrOff(limit): OrOff<f64>| {
-                limit.map(|per_second| Rate { per_second, burst: (seconds * per_second).max(1.0) })
-            }
-        };
-        let chat_rate = self.chat_rate.map_or(Some(chat::RATE), in_bursts_of(3.0));
-        let talk_rate = self.talk_rate.map_or(Some(talk::RATE), in_bursts_of(1.0));
-        let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Settings { echo, greeting, host_name, chat_rate, talk_rate })
-    }
-
-    /// An option for a service that is not served is a mistake, and would be one in silence.
-    fn refuse_idle_options(&self, endpoints: &[Endpoint]) -> Result<(), String> {
-        let given = [
-            ("--greeting", self.greeting.is_some(), &["greet"][..]),
-            ("--echo-once", self.echo_once, &["echo"]),
-            ("--echo-reply", self.echo_reply.is_some(), &["echo"]),
-            ("--chat-rate", self.chat_rate.is_some(), &["chat"]),
-            ("--talk-rate", self.talk_rate.is_some(), &["talk"]),
-            ("--chat-queue", self.chat_queue.is_some(), &["chat"]),
-            ("--chat-queue-hard", self.chat_queue_hard.is_some(), &["chat"]),
-            ("--idle-timeout", self.idle_timeout.is_some(), &["echo", "talk", "chat"]),
-        ];
-        for (option, is_given, services) in given {
-            let served = endpoints.is_empty()
-                || endpoints.iter().any(|endpoint| {
-                    services.contains(&endpoint.service.name) && serves(endpoint, Transport::Tcp)
-                });
-            if is_given && !served {
-                let names = services.join(", ");
-                return Err(format!(
-                    "{option} is for {names} over TCP, which is not served here: \
-                     add it, or leave the option out"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether `endpoint` is served over that transport.
-fn serves(endpoint: &Endpoint, over: Transport) -> bool {
-    endpoint.transports().any(|transport| transport == over)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
 
-    fn config(words: &[&str]) -> Result<Config, String> {
-        let cli = Cli::try_parse_from([&["cooee", "serve"], words].concat());
-        match cli.map_err(|error| error.to_string())?.command {
-            Command::Serve(args) => args.config(),
-            _ => Err("not serve".into()),
-        }
-    }
-
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn defaults_expose_nothing_and_limit_what_must_be_limited() {
-        let config = config(&[]).unwrap();
-        assert_eq!(config.hosts, ["127.0.0.1"]);
-        assert_eq!((config.listening.backlog, config.chat_queue), (4096, 256 * 1024));
-        assert_eq!(config.idle, None);
-        assert!(config.settings.chat_rate.is_some());
-        let talk_rate = config.settings.talk_rate.unwrap();
-        assert_eq!((talk_rate.per_second, talk_rate.burst), (1000.0, 1000.0));
-    }
-
-    #[test]
-    fn a_rate_of_talk_comes_in_bursts_of_a_second() {
-        let rate = |word| config(&["talk", "--talk-rate", word]).unwrap().settings.talk_rate;
-        assert_eq!(rate("5/s").map(|rate| (rate.per_second, rate.burst)), Some((5.0, 5.0)));
-        assert_eq!(rate("1/m").map(|rate| rate.burst), Some(1.0));
-        assert_eq!(rate("off"), None);
-    }
-
-    #[test]
-    fn an_option_for_a_service_that_is_not_served_is_refused() {
-        let wrong: [&[&str]; 5] = [
-            &["months", "--greeting", "x"],
-            &["chat", "--talk-rate", "off"],
-            &["echo+udp", "--echo-once"],
-            &["greet", "--chat-rate", "off"],
-            &["greet", "months", "--idle-timeout", "1m"],
-        ];
-        for words in wrong {
-            let error = config(words).unwrap_err();
-            assert!(error.contains("not served here"), "{words:?}: {error}");
-        }
-        assert!(config(&["echo+tcp", "echo+udp", "--echo-once"]).is_ok());
-        assert!(config(&["--greeting", "x"]).is_ok());
-    }
-
-    #[test]
-    fn guards_are_refused_where_they_would_do_nothing() {
-        let wrong: [&[&str]; 5] = [
-            &["months", "--max-per-ip", "3"],
-            &["echo+udp", "--accept-rate", "3/s"],
-            &["greet", "--udp-rate", "off"],
-            &["chat", "--udp-low-ports"],
-            &["echo", "--udp-rate-loopback", "--udp-rate", "off"],
-        ];
-        for words in wrong {
-            assert!(config(words).is_err(), "{words:?}");
-        }
-        let words = ["--deny", "10.0.0.0/8", "--allow", "10.1.2.3", "--max-per-ip", "off"];
-        let guards = config(&words).unwrap().guards;
-        assert!(guards.networks.allow([10, 1, 2, 3].into()));
-        assert!(!guards.networks.allow([10, 1, 2, 4].into()));
-        assert_eq!(guards.per_source, crate::guards::PerSource::Any);
-    }
-
-    #[test]
-    fn wrong_words_are_named() {
-        for (words, named) in [
-            (&["ehco"][..], "did you mean echo"),
-            (&["--greeting", "hi {nmae}"], "{nmae}"),
-            (&["--idle-timeout", "0s"], "no time"),
-            (&["--idle-timeout", "10"], "unit"),
-            (&["--max-connections", "0"], "from 1 on"),
-            (&["--max-buffered", "1023k"], "1M or more"),
-            (&["--max-buffered", "lots"], "not a size"),
-            (&["--max-per-ip", "0"], "from 1 on, or off"),
-            (&["--deny", "10.0.0.0/40"], "10.0.0.0/8"),
-            (&["--deny", "10.0.0.0/8", "--allow", "10.0.0.0/8"], "both"),
-            (&["--chat-queue", "1M", "--chat-queue-hard", "64k"], "below"),
-            (&["--echo-once", "--echo-reply", "x"], "cannot be used with"),
-        ] {
-            let error = config(words).unwrap_err();
-            assert!(error.contains(named), "{words:?}: {error}");
-        }
     }
 }

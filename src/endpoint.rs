@@ -297,6 +297,9 @@ fn mistakes(from: &[char], to: &[char]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn parse(text: &str) -> Endpoint {
@@ -468,25 +471,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn whatever_parses_prints_and_parses_again_to_the_same() {
+    /// Something like an endpoint, of parts that mean something to the grammar.
+    fn like_an_endpoint() -> impl Strategy<Value = String> {
         let parts = "echo|echo|greet|months|chat|+|tcp|udp|://|://|:|/|[|]|::1|[::1]|[::]|%|1|7|\
                      0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:";
         let parts: Vec<&str> = parts.split('|').collect();
-        let (mut seed, mut good) = (1_u64, 0);
-        for _ in 0..30_000 {
-            let mut next = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                usize::try_from(seed >> 33).unwrap()
-            };
-            let count = next() % 7;
-            let mut text = String::from(["", "echo://"][next() % 2]);
-            (0..count).for_each(|_| text.push_str(parts[next() % parts.len()]));
-            let Ok(endpoint) = text.parse::<Endpoint>() else { continue };
-            good += usize::from(endpoint.host.is_some() || endpoint.port.is_some());
-            assert_eq!(parse(&endpoint.to_string()), endpoint, "{text}");
-            assert!(endpoint.transports().count() > 0, "{text}");
+        let words = prop::collection::vec(select(parts), 0..7);
+        (select(vec!["", "echo://"]), words)
+            .prop_map(|(head, words)| head.to_owned() + &words.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+        #[test]
+        fn whatever_parses_prints_and_parses_again_to_the_same(text in like_an_endpoint()) {
+            if let Ok(endpoint) = text.parse::<Endpoint>() {
+                prop_assert_eq!(&parse(&endpoint.to_string()), &endpoint);
+                prop_assert!(endpoint.transports().count() > 0);
+            }
         }
-        assert!(good > 1000, "only {good} of them had an address");
+
+        #[test]
+        fn what_is_put_together_is_taken_apart(
+            service in select(vec!["echo", "greet", "talk", "chat", "months"]),
+            host in prop_oneof![
+                "[a-z][a-z0-9_]{0,8}([.][a-z][a-z0-9-]{0,8}){0,2}",
+                any::<std::net::Ipv4Addr>().prop_map(|address| address.to_string()),
+                any::<Ipv6Addr>().prop_map(|address| address.to_string()),
+            ],
+            port in any::<Option<u16>>(),
+        ) {
+            let service = find(service).unwrap();
+            for transport in [None].into_iter().chain(Transport::ALL.map(Some)) {
+                if transport.is_some_and(|transport| !transport.carries(service)) {
+                    continue;
+                }
+                let endpoint = Endpoint { service, transport, host: Some(host.clone()), port };
+                prop_assert_eq!(parse(&endpoint.to_string()), endpoint);
+            }
+        }
     }
 }

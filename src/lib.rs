@@ -194,12 +194,15 @@
 pub mod bench;
 pub mod cli;
 pub mod client;
+pub mod descriptors;
 pub mod endpoint;
 pub mod engine;
+pub mod failure;
 pub mod guards;
 pub mod outlet;
 pub mod rate;
 pub mod reactor;
+pub mod resolve;
 pub mod server;
 pub mod services;
 pub mod units;

@@ -4,23 +4,13 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cooee::cli::{Cli, Command, ServeArgs, mistake};
-use cooee::client::{self, AboveTheLine, Ending, Request};
+use cooee::cli::{Cli, Command, mistake};
+use cooee::client::{self, Ending, Request, TerminalLog};
+use cooee::failure::Failure;
 use cooee::outlet::Log;
-use cooee::server::Server;
-
-/// Why a command ends without having done its work.
-enum Failure {
-    /// It was asked wrongly: exit status 2, as clap's own.
-    Usage(String),
-    /// It could not be done: exit status 1.
-    Failed(String),
-    /// A signal ended it: then it dies of that signal, so that a loop of a script ends as well.
-    Signal(i32),
-    /// It was measured and is not good enough: exit status 3.
-    #[cfg(feature = "bench")]
-    NotGoodEnough(String),
-}
+#[cfg(feature = "manual")]
+use cooee::outlet::print;
+use cooee::server::{ServeArgs, Server};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -36,7 +26,7 @@ fn main() -> ExitCode {
         Command::Chat(args) => call(args.request()),
         Command::Months(args) => call(args.request()),
         #[cfg(feature = "bench")]
-        Command::Bench(args) => bench(&args),
+        Command::Bench(args) => cooee::bench::run(&args),
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
@@ -46,9 +36,8 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(what)) => (what, 2),
         Err(Failure::Failed(what)) => (what, 1),
-        Err(Failure::Signal(signal)) => return die_of(signal),
-        #[cfg(feature = "bench")]
         Err(Failure::NotGoodEnough(what)) => (what, 3),
+        Err(Failure::Signal(signal)) => return die_of(signal),
     };
     fail(&what, status)
 }
@@ -95,7 +84,7 @@ fn start_logging(cli: &Cli) {
         .format_target(false)
         .format_timestamp_millis();
     if cli.command.is_client() {
-        builder.target(env_logger::Target::Pipe(Box::new(AboveTheLine)));
+        builder.target(env_logger::Target::Pipe(Box::new(TerminalLog)));
     } else if matches!(cli.command, Command::Serve(_)) {
         builder.target(env_logger::Target::Pipe(Box::new(Log)));
         // env_logger itself cannot see that this is standard error.
@@ -121,22 +110,12 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
     server.run().map(drop).map_err(Failure::Failed)
 }
 
-#[cfg(feature = "bench")]
-fn bench(args: &cooee::bench::BenchArgs) -> Result<(), Failure> {
-    cooee::bench::run(args).map_err(|failure| match failure {
-        cooee::bench::Failure::Usage(what) => Failure::Usage(what),
-        cooee::bench::Failure::Failed(what) => Failure::Failed(what),
-        cooee::bench::Failure::NotGoodEnough(what) => Failure::NotGoodEnough(what),
-        cooee::bench::Failure::Signal(signal) => Failure::Signal(signal),
-    })
-}
-
 #[cfg(feature = "manual")]
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
     use clap::CommandFactory;
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "cooee", &mut script);
-    print(&script)
+    print(&script).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "manual")]
@@ -150,17 +129,5 @@ fn manual() -> Result<(), Failure> {
         let rendered = clap_mangen::Man::new(command).render(&mut page);
         rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
     }
-    print(&page)
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
-#[cfg(feature = "manual")]
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    use std::io::{ErrorKind, Write};
-    match std::io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
-    }
+    print(&page).map_err(Failure::Failed)
 }

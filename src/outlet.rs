@@ -228,6 +228,22 @@ fn lines(text: &[u8]) -> u64 {
     text.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
+/// Writes to standard output, waiting as long as that takes; a reader that has seen enough
+/// (`| head`) is no error.
+///
+/// # Errors
+/// One line: why it cannot be written to.
+pub fn print(text: impl AsRef<[u8]>) -> Result<(), String> {
+    use io::Write;
+    let mut out = io::stdout();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The outlet of the log: standard error.
 static LOG: LazyLock<Mutex<Outlet>> = LazyLock::new(|| Mutex::new(Outlet::stderr()));
 

@@ -7,6 +7,10 @@ use std::time::Duration;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
+/// How a flag's value is read. Each function has a type of its own, for which clap's code would be
+/// compiled once more; written `parse_size as Parse<_>` those with the same result share it.
+pub type Parse<T> = fn(&str) -> Result<T, String>;
+
 /// Reads a duration: a number, perhaps with decimals, and one of `us ms s m h`; or `0` alone.
 /// Parts of a nanosecond are cut off.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -23,6 +27,35 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
 /// second.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     rate(text).map_err(|why| wrong(text, "rate", &why, "10/s or 600/m"))
+}
+
+/// Reads a duration in which something can happen: above zero.
+pub fn parse_positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("nothing could ever happen in no time".into()),
+        time => Ok(time),
+    }
+}
+
+/// Reads a size of at least one byte.
+pub fn parse_positive_size(text: &str) -> Result<usize, String> {
+    match parse_size(text)? {
+        0 => Err("it must be at least one byte".into()),
+        size => Ok(size),
+    }
+}
+
+/// Reads a whole number from `LEAST` on.
+pub fn parse_from<const LEAST: usize>(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count >= LEAST => Ok(count),
+        _ => Err(format!("write a number from {LEAST} on")),
+    }
+}
+
+/// Reads any text but an empty one.
+pub fn parse_nonempty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it must not be empty".into()) } else { Ok(text.into()) }
 }
 
 /// Reads `off` as `None`, and anything else with `parse`.
@@ -124,6 +157,8 @@ fn split(text: &str) -> Result<(&str, &str), String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -242,17 +277,38 @@ mod tests {
     }
 
     #[test]
-    fn no_text_makes_a_parser_panic() {
-        let alphabet: Vec<char> = "019.-+/ kMGiBsmuhé\0".chars().collect();
-        let mut seed: u64 = 7;
-        for _ in 0..20_000 {
-            let mut next = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                usize::try_from(seed >> 33).unwrap()
-            };
-            let length = next() % 12;
-            let text: String = (0..length).map(|_| alphabet[next() % alphabet.len()]).collect();
+    fn nothing_is_too_little_where_something_is_needed() {
+        assert_eq!(parse_positive_duration("1us"), Ok(Duration::from_micros(1)));
+        for zero in ["0", "0s", "0.0000000001s"] {
+            let error = parse_positive_duration(zero).unwrap_err();
+            assert_eq!(error, "nothing could ever happen in no time", "{zero}");
+        }
+        assert_eq!(parse_positive_size("1"), Ok(1));
+        assert_eq!(parse_positive_size("0k").unwrap_err(), "it must be at least one byte");
+        assert!(parse_positive_duration("1").unwrap_err().contains("add a unit"));
+        assert!(parse_positive_size("x").unwrap_err().contains("is not a size"));
+    }
+
+    #[test]
+    fn numbers_begin_where_they_are_to_begin() {
+        assert_eq!((parse_from::<1>("1"), parse_from::<2>("2")), (Ok(1), Ok(2)));
+        for text in ["0", "-1", "", "1.5", "one", "99999999999999999999"] {
+            assert_eq!(parse_from::<1>(text).unwrap_err(), "write a number from 1 on", "{text}");
+        }
+        assert_eq!(parse_from::<2>("1").unwrap_err(), "write a number from 2 on");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(text in "[-019.+/ kMGiBsmuh\u{e9}\u{0}]{0,12}") {
             let _ = (parse_duration(&text), parse_size(&text), parse_rate(&text));
+        }
+
+        #[test]
+        fn what_is_written_is_read(whole in 0_u32..1_000_000, millis in 0_u32..1000) {
+            let wanted = Duration::new(whole.into(), millis * 1_000_000);
+            prop_assert_eq!(parse_duration(&format!("{whole}.{millis:03}s")), Ok(wanted));
+            prop_assert_eq!(parse_size(&format!("{whole}k")), Ok(whole as usize * 1024));
         }
     }
 }

@@ -10,6 +10,34 @@ const COLUMNS_MAX: usize = 100;
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 60;
 
+/// What the parts that do a command use.
+const SERVER: &[&str] = &[
+    "descriptors",
+    "endpoint",
+    "engine",
+    "failure",
+    "guards",
+    "outlet",
+    "rate",
+    "reactor",
+    "resolve",
+    "services",
+    "units",
+];
+const CLIENT: &[&str] =
+    &["endpoint", "engine", "failure", "reactor", "resolve", "services", "units"];
+const BENCH: &[&str] = &[
+    "descriptors",
+    "endpoint",
+    "engine",
+    "failure",
+    "outlet",
+    "reactor",
+    "resolve",
+    "services",
+    "units",
+];
+
 /// Which parts of `src` each part may use: strictly one way.
 const USES: &[(&str, &[&str])] = &[
     ("engine", &[]),
@@ -20,15 +48,18 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
-    ("bench", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("server", &["endpoint", "engine", "guards", "outlet", "reactor", "services", "units"]),
-    ("client", &["endpoint", "engine", "reactor", "services", "units"]),
-    ("cli", &["bench", "client", "endpoint", "guards", "rate", "server", "services", "units"]),
+    ("failure", &[]),
+    ("resolve", &["services"]),
+    ("descriptors", &["reactor"]),
+    ("bench", BENCH),
+    ("server", SERVER),
+    ("client", CLIENT),
+    ("cli", &["bench", "client", "server", "services"]),
 ];
 
 /// The parts of `src/bench`: each may use those before it.
 const BENCH_LAYERS: &[&str] =
-    &["failure", "figures", "measure", "load", "report", "args", "flags", "run", "mod"];
+    &["figures", "measure", "load", "report", "args", "flags", "run", "mod"];
 
 /// Where something may be logged past the governor, how often in the file, and why no stranger can
 /// bring about a flood of it.

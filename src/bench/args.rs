@@ -13,7 +13,7 @@ use super::load::rate::{Ramp, parse_requests};
 use super::load::run_id::RunId;
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
-use crate::units::{parse_duration, parse_size};
+use crate::units::{parse_duration, parse_from, parse_positive_duration, parse_positive_size};
 
 /// The largest payload of a UDP datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -54,19 +54,19 @@ pub struct BenchArgs {
     pub(super) endpoint: Option<String>,
 
     /// Connections at once [default: 8; tcp_stream 2, chat 50, idle 1000]
-    #[arg(short, long, value_name = "N", value_parser = at_least_one)]
+    #[arg(short, long, value_name = "N", value_parser = parse_from::<1>)]
     connections: Option<usize>,
 
     /// Bytes of a request [default: 64; tcp_stream 64k]
-    #[arg(short, long, value_name = "SIZE", value_parser = size)]
+    #[arg(short, long, value_name = "SIZE", value_parser = parse_positive_size)]
     pub(super) size: Option<usize>,
 
     /// Requests in flight on each connection [default: 1; tcp_stream, chat 4]
-    #[arg(short, long, value_name = "N", value_parser = at_least_one)]
+    #[arg(short, long, value_name = "N", value_parser = parse_from::<1>)]
     pub(super) depth: Option<usize>,
 
     /// How long to measure [default: 10s; the standard set and searches: 3s for each]
-    #[arg(short = 't', long, value_name = "TIME", value_parser = some_time)]
+    #[arg(short = 't', long, value_name = "TIME", value_parser = parse_positive_duration)]
     duration: Option<Duration>,
 
     /// How long to run before that [default: 1s; the standard set: at most a
@@ -75,11 +75,11 @@ pub struct BenchArgs {
     pub(super) warmup: Option<Duration>,
 
     /// Threads, each with its own loop
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_from::<1>)]
     threads: usize,
 
     /// How long an answer may take, or a connection to be made
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = some_time)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
     timeout: Duration,
 
     /// Open loop: so many requests a second are due, whatever the server does
@@ -95,11 +95,11 @@ pub struct BenchArgs {
     pub(super) ramp: Option<Ramp>,
 
     /// Steps of --ramp, both ends included [default: 5]
-    #[arg(long, value_name = "N", value_parser = at_least_two)]
+    #[arg(long, value_name = "N", value_parser = parse_from::<2>)]
     pub(super) steps: Option<usize>,
 
     /// Measure so many times and say how sure the mean is
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", value_parser = parse_from::<1>)]
     pub(super) repeat: Option<usize>,
 
     /// Call from these addresses in turns: an address or a network (repeatable)
@@ -148,34 +148,6 @@ pub struct CompareArgs {
     /// Write a page with the plots of both to FILE
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err("write a number from 1 on".into()),
-        Ok(count) => Ok(count),
-    }
-}
-
-fn at_least_two(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0 | 1) | Err(_) => Err("write a number from 2 on".into()),
-        Ok(count) => Ok(count),
-    }
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    match parse_size(text)? {
-        0 => Err("a request has at least one byte".into()),
-        bytes => Ok(bytes),
-    }
-}
-
-fn some_time(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("nothing could ever happen in no time".into()),
-        time => Ok(time),
-    }
 }
 
 impl BenchArgs {

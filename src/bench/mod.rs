@@ -5,7 +5,6 @@
 //! `run` the threads that do it all. Each uses only those named before it.
 
 mod args;
-mod failure;
 pub mod figures;
 mod flags;
 mod load;
@@ -15,14 +14,15 @@ mod run;
 
 use std::path::Path;
 
+use crate::outlet::print;
 use load::target::{Target, check_sources};
 use report::compare::compare;
-use report::output::{Output, print};
+use report::output::Output;
 use report::{Report, html, json, table};
 use run::invocation::Invocation;
 
+use crate::failure::Failure;
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
-pub use failure::Failure;
 pub use report::plot;
 
 /// Does what `args` ask for, and prints it.

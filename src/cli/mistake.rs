@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Error};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, CommandFactory, Error};
 
 use super::Cli;
 use crate::services::text::visible;
@@ -17,6 +17,10 @@ pub fn is_help(error: &Error) -> bool {
 
 /// One line: what is wrong with `words`, what may be meant, where all of it is explained.
 pub fn in_one_line(error: &Error, words: impl Iterator<Item = OsString>) -> String {
+    let words: Vec<String> = words.filter_map(|word| word.into_string().ok()).collect();
+    let root = Cli::command();
+    let (command, name) = command(&root, &words);
+    let tip_for_value = tip_for_value(error, &words, command);
     let told = error.to_string();
     let lines = told.lines().map(str::trim).filter(|line| !line.is_empty());
     let behind = ["Usage:", "For more information"];
@@ -28,23 +32,43 @@ pub fn in_one_line(error: &Error, words: impl Iterator<Item = OsString>) -> Stri
             Some(_) => "; ",
             None => " ",
         });
-        line.push_str(tip.unwrap_or(part));
+        line.push_str(match (tip, &tip_for_value) {
+            (Some(tip), Some(better)) if tip.starts_with("to pass ") => better,
+            _ => tip.unwrap_or(part),
+        });
     }
     let line = line.strip_prefix("error: ").unwrap_or(&line);
-    format!("{}; see {} --help", visible(line.as_bytes()), command(words))
+    format!("{}; see {name} --help", visible(line.as_bytes()))
+}
+
+/// What to do about a word with a `-` that was meant as the value of the flag before it. What clap
+/// would advise, to write it behind `--`, makes it another argument.
+fn tip_for_value(error: &Error, words: &[String], command: &Command) -> Option<String> {
+    let Some(ContextValue::String(named)) = error.get(ContextKind::InvalidArg) else { return None };
+    let at = words.iter().position(|word| word.starts_with(named.as_str()))?;
+    let (flag, value) = (&words[at.checked_sub(1)?], &words[at]);
+    let is_flag = |arg: &Arg| {
+        let is_long = arg.get_long().is_some_and(|long| flag.strip_prefix("--") == Some(long));
+        let is_short = arg.get_short().is_some_and(|short| *flag == format!("-{short}"));
+        (is_long || is_short) && arg.get_action().takes_values()
+    };
+    command.get_arguments().find(|arg| is_flag(arg))?;
+    Some(match value.strip_prefix('-')?.starts_with(|first: char| first.is_ascii_digit()) {
+        true => format!("{flag} cannot be negative"),
+        false => format!("to pass it as a value, write {flag}={value}"),
+    })
 }
 
 /// The command that `words` are about, as far as they name one.
-fn command(words: impl Iterator<Item = OsString>) -> String {
-    let root = Cli::command();
-    let (mut command, mut name) = (&root, root.get_name().to_owned());
-    for word in words.filter_map(|word| word.into_string().ok()) {
-        if let Some(found) = command.find_subcommand(&word) {
+fn command<'a>(root: &'a Command, words: &[String]) -> (&'a Command, String) {
+    let (mut command, mut name) = (root, root.get_name().to_owned());
+    for word in words {
+        if let Some(found) = command.find_subcommand(word) {
             command = found;
             name = format!("{name} {}", found.get_name());
         }
     }
-    name
+    (command, name)
 }
 
 #[cfg(test)]
@@ -72,7 +96,7 @@ mod tests {
             (&["serve", "-v", "-q"], "cannot be used with '--quiet...'; see cooee serve --help"),
             (&["echo", "a", "b"], "unexpected argument 'b' found; see cooee echo --help"),
             (&["echo", "--udpp"], "found; a similar argument exists: '--udp'; see cooee echo"),
-            (&["greet", "--read-size", "0"], "a piece has at least one byte; see cooee greet"),
+            (&["greet", "--read-size", "0"], "it must be at least one byte; see cooee greet"),
             (&["months", "--retries", "x"], "see cooee months --help"),
             (&["chat", "--nick"], "but none was supplied; see cooee chat --help"),
             (&["talk", "--connect-timeout", "5"], "add a unit"),
@@ -82,6 +106,24 @@ mod tests {
             let line = mistake(words);
             assert!(line.contains(told), "{words:?}: {line}");
             assert!(!line.contains(char::is_control), "{words:?}: {line:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_begins_like_a_flag_gets_a_tip_that_works() {
+        for (words, told) in [
+            (&["greet", "--read-size", "-1"][..], "'-1' found; --read-size cannot be negative; "),
+            (
+                &["serve", "--drain", "-1s"],
+                "'-1' found; --drain cannot be negative; see cooee serve",
+            ),
+            (&["serve", "echo", "--host", "-x"], "to pass it as a value, write --host=-x; see"),
+            (&["serve", "--echo-once", "-1"], "to pass '-1' as a value, use '-- -1'; see"),
+            (&["echo", "-1"], "to pass '-1' as a value, use '-- -1'; see cooee echo --help"),
+            (&["greet", "--read-size=-1"], "it cannot be negative"),
+        ] {
+            let line = mistake(words);
+            assert!(line.contains(told), "{words:?}: {line}");
         }
     }
 

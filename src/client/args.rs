@@ -1,13 +1,16 @@
-//! The clients' part of the command line.
+//! The flags of the clients: their defaults, their help, and the `Request` that they ask for.
 
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{Persistence, Request, Target, Task, months as months_client};
+use super::connect::question::RetryPolicy;
+use super::connect::target::ConnectTarget;
+use super::months::answer::is_integer;
+use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
-use crate::units::{parse_duration, parse_size};
+use crate::units::{Parse, parse_from, parse_positive_duration, parse_positive_size};
 
 /// Whom to call, for every client.
 #[derive(Args, Debug)]
@@ -24,39 +27,43 @@ struct CallArgs {
 #[derive(Args, Debug)]
 struct PatienceArgs {
     /// How long each address of the host may take to answer the call
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = parse_positive_duration as Parse<_>)]
     connect_timeout: Duration,
 }
 
 /// How persistently to ask over UDP.
 #[derive(Args, Debug)]
-struct PersistenceArgs {
-    /// How long an answer over UDP may take
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = positive)]
-    timeout: Duration,
+struct RetryArgs {
+    /// How long an answer over UDP may take [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration as Parse<_>)]
+    timeout: Option<Duration>,
 
-    /// How often a question over UDP that was not answered is asked again
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    retries: u32,
+    /// How often a question over UDP that was not answered is asked again [default: 2]
+    #[arg(long, value_name = "N", value_parser = parse_from::<0> as Parse<_>)]
+    retries: Option<usize>,
 }
 
-fn positive(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        Duration::ZERO => Err("nothing could ever happen in no time".into()),
-        time => Ok(time),
+impl RetryArgs {
+    fn policy(&self) -> RetryPolicy {
+        let default = RetryPolicy::default();
+        RetryPolicy {
+            timeout: self.timeout.unwrap_or(default.timeout),
+            retries: self
+                .retries
+                .map_or(default.retries, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+        }
     }
-}
 
-fn piece(text: &str) -> Result<usize, String> {
-    match parse_size(text)? {
-        0 => Err("a piece has at least one byte".into()),
-        size => Ok(size),
-    }
-}
-
-impl PersistenceArgs {
-    fn persistence(&self) -> Persistence {
-        Persistence { timeout: self.timeout, retries: self.retries }
+    /// Over TCP nothing is asked again: a flag that would do nothing is a mistake.
+    fn refuse_over_tcp(&self) -> Result<(), String> {
+        let given = [("--timeout", self.timeout.is_some()), ("--retries", self.retries.is_some())];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => {
+                Err(format!("{flag} does nothing over TCP: add --udp, or leave it out"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -67,13 +74,23 @@ impl CallArgs {
         over: Option<Transport>,
         task: Task,
     ) -> Result<Request, String> {
-        let target = Target::parse(offer, self.target.as_deref(), over)?;
+        let target = ConnectTarget::parse(offer, self.target.as_deref(), over)?;
         Ok(Request { target, connect_timeout: self.patience.connect_timeout, task })
     }
 }
 
+const ECHO_EXAMPLES: &str = "
+Examples:
+  cooee echo example.org              type lines; bye, Ctrl-D or Ctrl-C ends it
+  printf 'hi\\n' | cooee echo [::1]:7  prints what comes back, to the last byte
+  cooee echo --udp :7                 a datagram for each line, asked again if lost
+  cooee echo -v                       and every step on the way
+
+Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
 /// The flags of `cooee echo`.
 #[derive(Args, Debug)]
+#[command(after_long_help = ECHO_EXAMPLES)]
 pub struct EchoArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -83,7 +100,7 @@ pub struct EchoArgs {
     udp: bool,
 
     #[command(flatten)]
-    persistence: PersistenceArgs,
+    retry: RetryArgs,
 }
 
 impl EchoArgs {
@@ -93,22 +110,33 @@ impl EchoArgs {
     /// One line for people: which word is wrong, why, and what to write instead.
     pub fn request(&self) -> Result<Request, String> {
         let over = self.udp.then_some(Transport::Udp);
-        self.call.request(&echo::OFFER, over, Task::Echo(self.persistence.persistence()))
+        let request = self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))?;
+        if request.target.transport == Transport::Tcp {
+            self.retry.refuse_over_tcp()?;
+        }
+        Ok(request)
     }
 }
 
+const GREET_EXAMPLES: &str = "
+Examples:
+  cooee greet                  the greeting of the server on this machine
+  cooee greet --read-size 6    in pieces of six bytes, then the whole";
+
 /// The flags of `cooee greet`.
 #[derive(Args, Debug)]
+#[command(after_long_help = GREET_EXAMPLES)]
 pub struct GreetArgs {
     #[command(flatten)]
     call: CallArgs,
 
     /// Show it in pieces of so many bytes, and then the whole
-    #[arg(long, value_name = "SIZE", value_parser = piece)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_positive_size as Parse<_>)]
     read_size: Option<usize>,
 
     /// How long the server may be silent
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive)]
+    #[arg(long, value_name = "TIME", default_value = "10s",
+          value_parser = parse_positive_duration as Parse<_>)]
     timeout: Duration,
 }
 
@@ -123,8 +151,14 @@ impl GreetArgs {
     }
 }
 
+const TALK_EXAMPLES: &str = "
+Examples:
+  cooee talk example.org       type lines; BYE or Ctrl-D ends it
+  printf 'hi\\nBYE\\n' | cooee talk";
+
 /// The flags of `cooee talk`.
 #[derive(Args, Debug)]
+#[command(after_long_help = TALK_EXAMPLES)]
 pub struct TalkArgs {
     #[command(flatten)]
     call: CallArgs,
@@ -140,18 +174,26 @@ impl TalkArgs {
     }
 }
 
+const CHAT_EXAMPLES: &str = "
+Examples:
+  cooee chat example.org --nick ann --room den
+  printf 'hi all\\n' | cooee chat    says one thing and leaves
+
+In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.";
+
 /// The flags of `cooee chat`.
 #[derive(Args, Debug)]
+#[command(after_long_help = CHAT_EXAMPLES)]
 pub struct ChatArgs {
     #[command(flatten)]
     call: CallArgs,
 
     /// Be called NAME: 1-20 letters, digits, - and _
-    #[arg(long, value_name = "NAME", value_parser = word)]
+    #[arg(long, value_name = "NAME", value_parser = word as Parse<_>)]
     nick: Option<String>,
 
     /// Join ROOM instead of the lobby
-    #[arg(long, value_name = "ROOM", value_parser = word)]
+    #[arg(long, value_name = "ROOM", value_parser = word as Parse<_>)]
     room: Option<String>,
 }
 
@@ -175,15 +217,23 @@ impl ChatArgs {
     }
 }
 
+const MONTHS_EXAMPLES: &str = "
+Examples:
+  cooee months 2               February, from the server on this machine
+  cooee months example.org 1 2 3
+  cooee months example.org     asks you for integers, until 0
+  seq 12 | cooee months        a filter";
+
 /// The flags of `cooee months`.
 #[derive(Args, Debug)]
+#[command(after_long_help = MONTHS_EXAMPLES)]
 pub struct MonthsArgs {
     /// HOST[:PORT] or an ENDPOINT, and the integers to ask for [default: localhost, and asks you]
     #[arg(value_name = "HOST[:PORT] | N", allow_negative_numbers = true)]
     words: Vec<String>,
 
     #[command(flatten)]
-    persistence: PersistenceArgs,
+    retry: RetryArgs,
 }
 
 impl MonthsArgs {
@@ -199,12 +249,49 @@ impl MonthsArgs {
             Some((first, rest)) if !looks_like_number(first) => (Some(first.as_str()), rest),
             _ => (None, self.words.as_slice()),
         };
-        if let Some(word) = numbers.iter().find(|word| !months_client::is_integer(word)) {
+        if let Some(word) = numbers.iter().find(|word| !is_integer(word)) {
             return Err(format!("{word:?} is not an integer; the host comes before the integers"));
         }
-        let target = Target::parse(&months::OFFER, target, None)?;
-        let task = Task::Months(self.persistence.persistence(), numbers.to_vec());
+        let target = ConnectTarget::parse(&months::OFFER, target, None)?;
+        let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
-        Ok(Request { target, connect_timeout: self.persistence.timeout, task })
+        Ok(Request { target, connect_timeout: self.retry.policy().timeout, task })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The words behind `cooee echo`, alone.
+    #[derive(Parser)]
+    struct EchoLine {
+        #[command(flatten)]
+        args: EchoArgs,
+    }
+
+    fn echo(words: &[&str]) -> Result<Request, String> {
+        let words = [&["echo"], words].concat();
+        let line = EchoLine::try_parse_from(words).map_err(|error| error.to_string())?;
+        line.args.request()
+    }
+
+    #[test]
+    fn flags_for_udp_are_refused_over_tcp() {
+        for flag in ["--timeout=1s", "--retries=3"] {
+            for over_tcp in [&[flag][..], &[flag, ":7"], &[flag, "echo+tcp://:7"]] {
+                let error = echo(over_tcp).unwrap_err();
+                let name = &flag[..9];
+                let wanted = format!("{name} does nothing over TCP: add --udp, or leave it out");
+                assert_eq!(error, wanted);
+            }
+            for over_udp in [&[flag, "--udp"][..], &[flag, "echo+udp://:7"]] {
+                assert!(echo(over_udp).is_ok(), "{over_udp:?}");
+            }
+        }
+        let Ok(Request { task: Task::Echo(retry), .. }) = echo(&["--udp"]) else { panic!() };
+        assert_eq!((retry.timeout, retry.retries), (Duration::from_secs(2), 2));
     }
 }

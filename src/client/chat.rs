@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, Line};
-use super::display::{Display, Look};
+use super::connect::connection::{Route, ServerConnection};
 use super::piped::{Piece, Piped};
+use super::tty::display::Display;
+use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
@@ -17,56 +18,67 @@ const GOODBYE_BYTES_MAX: usize = 1024;
 
 /// Whether the server has been told who we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Welcome {
     /// Its welcome is waited for until then.
-    Arriving(Time),
-    Chatting,
+    Awaited(Time),
+    Over,
 }
 
 /// The chat client.
-pub(super) struct Chat {
-    caller: Caller,
+pub(super) struct ChatClient {
+    connection: ServerConnection,
     display: Display,
     /// What is said for the user on arrival.
     first_words: Vec<String>,
-    stage: Stage,
+    welcome: Welcome,
     piped: Piped,
 }
 
-impl Chat {
-    pub(super) fn new(line: Line, look: Look, nick: Option<&str>, room: Option<&str>) -> Chat {
+impl ChatClient {
+    pub(super) fn new(
+        route: Route,
+        stdio: Stdio,
+        nick: Option<&str>,
+        room: Option<&str>,
+    ) -> ChatClient {
         let nick = nick.map(|name| format!("/nick {name}\n"));
         let room = room.map(|name| format!("/join {name}\n"));
         let first_words = nick.into_iter().chain(room).collect();
-        let (caller, display) = (Caller::new(line, look), Display::new(look));
-        Chat { caller, display, first_words, stage: Stage::Chatting, piped: Piped::default() }
+        let (connection, display) = (ServerConnection::new(route, stdio), Display::new(stdio));
+        ChatClient {
+            connection,
+            display,
+            first_words,
+            welcome: Welcome::Over,
+            piped: Piped::default(),
+        }
     }
 
     /// Says the first words, and listens to the user from now on.
     fn introduce(&mut self, net: &mut Net) {
-        self.stage = Stage::Chatting;
+        self.welcome = Welcome::Over;
         for line in std::mem::take(&mut self.first_words) {
-            self.caller.send(line.as_bytes(), net);
+            self.connection.send(line.as_bytes(), net);
         }
         net.hold_input(false);
     }
 }
 
-impl Service for Chat {
+impl Service for ChatClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         if self.first_words.is_empty() {
             return self.introduce(net);
         }
         let until = net.now().after(WELCOME);
-        self.stage = Stage::Arriving(until);
+        self.welcome = Welcome::Awaited(until);
         net.wake_at(until);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         self.display.take(input, net);
-        if matches!(self.stage, Stage::Arriving(_)) {
+        if matches!(self.welcome, Welcome::Awaited(_)) {
             self.introduce(net);
         }
         input.len()
@@ -74,22 +86,22 @@ impl Service for Chat {
 
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         self.display.finish(net);
-        self.caller.finished(peer, net);
+        self.connection.finished(peer, net);
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        let end = self.caller.closed(reason, net);
+        let end = self.connection.closed(reason, net);
         self.display.finish(net);
-        self.caller.conversation_over(end, &self.display, net);
+        self.connection.conversation_over(end, &self.display, net);
     }
 
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
-        self.caller.alarm(net);
-        match self.stage {
-            Stage::Arriving(until) if until <= net.now() => self.introduce(net),
-            Stage::Arriving(until) => net.wake_at(until),
-            Stage::Chatting => {}
+        self.connection.alarm(net);
+        match self.welcome {
+            Welcome::Awaited(until) if until <= net.now() => self.introduce(net),
+            Welcome::Awaited(until) => net.wake_at(until),
+            Welcome::Over => {}
         }
     }
 
@@ -98,13 +110,13 @@ impl Service for Chat {
     }
 }
 
-impl Operated for Chat {
+impl Operated for ChatClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
-        let Some(line) = line else { return self.caller.finish(net) };
+        let Some(line) = line else { return self.connection.finish(net) };
         self.say(line.as_bytes(), net);
     }
 
@@ -114,36 +126,36 @@ impl Operated for Chat {
         for piece in self.piped.take(bytes) {
             match piece {
                 Piece::Line(line) => self.say(&line, net),
-                Piece::Part(part) => self.caller.send(&part, net),
-                Piece::Rest(rest) => self.caller.send(&[&rest[..], b"\n"].concat(), net),
+                Piece::Part(part) => self.connection.send(&part, net),
+                Piece::Rest(rest) => self.connection.send(&[&rest[..], b"\n"].concat(), net),
             }
         }
         if bytes.is_none() {
-            self.caller.finish(net);
+            self.connection.finish(net);
         }
     }
 }
 
-impl Chat {
+impl ChatClient {
     fn say(&mut self, line: &[u8], net: &mut Net) {
-        self.caller.send(&[line, b"\n"].concat(), net);
+        self.connection.send(&[line, b"\n"].concat(), net);
         let is_short = line.len() <= GOODBYE_BYTES_MAX;
         if is_short && matches!(core(line), b"BYE" | b"/quit") {
-            self.caller.leave(net);
+            self.connection.leave(net);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
-    use crate::engine::stage::Stage as Theatre;
+    use crate::engine::stage::Stage;
 
-    fn chat(nick: Option<&str>, room: Option<&str>) -> (Theatre, Peer) {
-        let look = Look::default();
-        connected(Chat::new(line("chat", Kind::Stream), look, nick, room))
+    fn chat(nick: Option<&str>, room: Option<&str>) -> (Stage, Peer) {
+        let stdio = Stdio::default();
+        connected(ChatClient::new(route("chat", Kind::Stream), stdio, nick, room))
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line, counted};
-use super::display::{Display, Look, visible_line};
+use super::connect::connection::{ConnectionEnd, Route, ServerConnection, counted};
+use super::tty::display::{Display, visible_line};
+use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
@@ -20,40 +21,40 @@ struct Pieces {
 }
 
 /// The greet client.
-pub(super) struct Greet {
-    caller: Caller,
+pub(super) struct GreetClient {
+    connection: ServerConnection,
     display: Display,
-    look: Look,
+    stdio: Stdio,
     pieces: Option<Pieces>,
     /// How long the server may be silent; then we leave.
     timeout: Duration,
     heard_at: Time,
 }
 
-impl Greet {
+impl GreetClient {
     /// `read_size`: show it in pieces of so many bytes. `timeout`: leave a server that has been
     /// silent for so long.
     pub(super) fn new(
-        line: Line,
-        look: Look,
+        route: Route,
+        stdio: Stdio,
         read_size: Option<usize>,
         timeout: Duration,
-    ) -> Greet {
-        let (caller, display) = (Caller::new(line, look), Display::new(look));
+    ) -> GreetClient {
+        let (connection, display) = (ServerConnection::new(route, stdio), Display::new(stdio));
         let pieces = read_size.map(|size| Pieces { size, whole: Vec::new(), shown: 0, total: 0 });
-        Greet { caller, display, look, pieces, timeout, heard_at: Time::ZERO }
+        GreetClient { connection, display, stdio, pieces, timeout, heard_at: Time::ZERO }
     }
 }
 
-impl Service for Greet {
+impl Service for GreetClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         self.heard_at = net.now();
         net.wake_in(self.timeout);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         self.heard_at = net.now();
         match &mut self.pieces {
             Some(pieces) => pieces.take(input, net),
@@ -64,20 +65,20 @@ impl Service for Greet {
 
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         self.show_rest(net);
-        self.caller.finished(peer, net);
+        self.connection.finished(peer, net);
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        let end = self.caller.closed(reason, net);
+        let end = self.connection.closed(reason, net);
         match end {
-            End::None => return,
-            End::Closed | End::Broken(_) => self.show_rest(net),
+            ConnectionEnd::None => return,
+            ConnectionEnd::Closed | ConnectionEnd::Broken(_) => self.show_rest(net),
         }
         net.stop(match end {
-            End::Broken(reason) => Err(self.caller.broken(reason)),
-            _ if self.caller.received == 0 => {
+            ConnectionEnd::Broken(reason) => Err(self.connection.broken(reason)),
+            _ if self.connection.received == 0 => {
                 let what = "the server closed the connection without a word";
-                Err(self.caller.complaint(&format!("{what}: is that a greet server?")))
+                Err(self.connection.complaint(&format!("{what}: is that a greet server?")))
             }
             _ => Ok(()),
         });
@@ -85,7 +86,7 @@ impl Service for Greet {
 
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
-        if !self.caller.is_connected() {
+        if !self.connection.is_connected() {
             return;
         }
         let over = self.heard_at.after(self.timeout);
@@ -93,11 +94,11 @@ impl Service for Greet {
             return net.wake_at(over);
         }
         self.show_rest(net);
-        net.stop(match self.caller.received {
+        net.stop(match self.connection.received {
             0 => {
                 let what = format!("the server has said nothing for {:?}", self.timeout);
                 let advice = "is that a greet server? --timeout waits longer";
-                Err(self.caller.complaint(&format!("{what}: {advice}")))
+                Err(self.connection.complaint(&format!("{what}: {advice}")))
             }
             _ => Ok(()),
         });
@@ -108,17 +109,17 @@ impl Service for Greet {
     }
 }
 
-impl Operated for Greet {
+impl Operated for GreetClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 }
 
-impl Greet {
+impl GreetClient {
     fn show_rest(&mut self, net: &mut Net) {
         self.display.finish(net);
         if let Some(pieces) = self.pieces.take() {
-            pieces.finish(self.look, net);
+            pieces.finish(self.stdio, net);
         }
     }
 }
@@ -143,7 +144,7 @@ impl Pieces {
     }
 
     /// The last piece, which may be shorter, and the whole.
-    fn finish(mut self, look: Look, net: &mut Net) {
+    fn finish(mut self, stdio: Stdio, net: &mut Net) {
         let rest = self.whole.len() - self.shown;
         if rest > 0 {
             self.show(rest, net);
@@ -156,7 +157,7 @@ impl Pieces {
             return net.print(format!("{total} in all\n").as_bytes());
         }
         net.print(format!("{total} in all: ").as_bytes());
-        match look.terminal {
+        match stdio.is_terminal {
             true => net.print(visible_line(&self.whole).as_bytes()),
             false => net.print(self.whole.strip_suffix(b"\n").unwrap_or(&self.whole)),
         }
@@ -166,17 +167,17 @@ impl Pieces {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    fn greet(look: Look, read_size: Option<usize>) -> (Stage, Peer) {
-        connected(Greet::new(line("greet", Kind::Stream), look, read_size, TIMEOUT))
+    fn greet(stdio: Stdio, read_size: Option<usize>) -> (Stage, Peer) {
+        connected(GreetClient::new(route("greet", Kind::Stream), stdio, read_size, TIMEOUT))
     }
 
     const TIMEOUT: Duration = Duration::from_secs(10);
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
     #[test]
     fn the_exercise_reads_six_bytes_at_a_time_however_they_come() {
@@ -184,7 +185,7 @@ mod tests {
         let wanted = "6 bytes: Socket\n6 bytes:  progr\n6 bytes: amming\n6 bytes:  in py\n\
                       5 bytes: thon!\n29 bytes in all: Socket programming in python!\n";
         for cut in 0..text.len() {
-            let (mut stage, peer) = greet(Look::default(), Some(6));
+            let (mut stage, peer) = greet(Stdio::default(), Some(6));
             stage.say(peer, &text[..cut]);
             stage.say(peer, &text[cut..]);
             stage.finish(peer);
@@ -195,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_filter_gets_the_greeting_as_it_is_and_a_terminal_a_whole_line() {
-        for (look, wanted) in [(Look::default(), "hi"), (TERMINAL, "hi\n")] {
-            let (mut stage, peer) = greet(look, None);
+        for (stdio, wanted) in [(Stdio::default(), "hi"), (TERMINAL, "hi\n")] {
+            let (mut stage, peer) = greet(stdio, None);
             stage.say(peer, "hi");
             stage.finish(peer);
             assert_eq!(stage.screen(), wanted);
@@ -205,12 +206,12 @@ mod tests {
 
     #[test]
     fn a_server_without_a_word_is_a_failure_and_one_that_does_not_close_is_not() {
-        let (mut stage, peer) = greet(Look::default(), None);
+        let (mut stage, peer) = greet(Stdio::default(), None);
         stage.finish(peer);
         let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
         assert!(line.contains("without a word"), "{line}");
         for (text, is_fine) in [("", false), ("hello", true)] {
-            let (mut stage, peer) = greet(Look::default(), None);
+            let (mut stage, peer) = greet(Stdio::default(), None);
             stage.say(peer, text);
             stage.pass(TIMEOUT);
             assert_eq!(stage.engine().outcome().unwrap().is_ok(), is_fine);

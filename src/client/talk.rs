@@ -4,9 +4,10 @@
 //! socket programs do: such a server would not know `BYE` with a newline behind it. A line that
 //! the network has held up in its midst looks the same for a while; then its end tells better.
 
-use super::caller::{Caller, Line};
-use super::display::{Display, Look, Messages, coloured, visible_line};
+use super::connect::connection::{Route, ServerConnection};
 use super::piped::{Piece, Piped};
+use super::tty::display::{Display, Messages, coloured, visible_line};
+use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::{core, without_padding};
 
@@ -25,11 +26,11 @@ enum Framing {
 }
 
 /// The talk client.
-pub(super) struct Talk {
-    caller: Caller,
+pub(super) struct TalkClient {
+    connection: ServerConnection,
     display: Display,
     messages: Messages,
-    look: Look,
+    stdio: Stdio,
     framing: Framing,
     /// Something was said without a newline, and no answer has shown yet that it was understood.
     owes_newline: bool,
@@ -38,13 +39,13 @@ pub(super) struct Talk {
     piped: Piped,
 }
 
-impl Talk {
-    pub(super) fn new(line: Line, look: Look) -> Talk {
-        Talk {
-            caller: Caller::new(line, look),
-            display: Display::new(look),
+impl TalkClient {
+    pub(super) fn new(route: Route, stdio: Stdio) -> TalkClient {
+        TalkClient {
+            connection: ServerConnection::new(route, stdio),
+            display: Display::new(stdio),
             messages: Messages::default(),
-            look,
+            stdio,
             framing: Framing::Lines,
             owes_newline: false,
             head: Vec::new(),
@@ -53,16 +54,16 @@ impl Talk {
     }
 }
 
-impl Service for Talk {
+impl Service for TalkClient {
     fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         let remote = arrival.remote;
         self.display.remark(&format!("you talk to {remote}; {BYE} or Ctrl-D ends it"), net);
         net.hold_input(false);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         for message in self.messages.push(input, net) {
             self.hear(&message, net);
         }
@@ -74,13 +75,13 @@ impl Service for Talk {
 
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         self.hear_rest(net);
-        self.caller.finished(peer, net);
+        self.connection.finished(peer, net);
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        let end = self.caller.closed(reason, net);
+        let end = self.connection.closed(reason, net);
         self.hear_rest(net);
-        self.caller.conversation_over(end, &self.display, net);
+        self.connection.conversation_over(end, &self.display, net);
     }
 
     fn alarm(&mut self, net: &mut Net) {
@@ -92,7 +93,7 @@ impl Service for Talk {
             self.hear(&message, net);
             self.head = message;
         }
-        self.caller.alarm(net);
+        self.connection.alarm(net);
     }
 
     fn operated(&mut self) -> Option<&mut dyn Operated> {
@@ -100,16 +101,16 @@ impl Service for Talk {
     }
 }
 
-impl Operated for Talk {
+impl Operated for TalkClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         match line {
             None => {
                 self.display.remark("you have said all; Ctrl-C leaves", net);
-                self.caller.finish(net);
+                self.connection.finish(net);
             }
             Some("") => {}
             Some(line) => self.say(line.as_bytes(), net),
@@ -120,29 +121,29 @@ impl Operated for Talk {
         for piece in self.piped.take(bytes) {
             match piece {
                 Piece::Line(line) => self.say(&line, net),
-                Piece::Part(part) => self.caller.send(&part, net),
+                Piece::Part(part) => self.connection.send(&part, net),
                 Piece::Rest(rest) => self.say_line(&rest, net),
             }
         }
         if bytes.is_none() {
-            self.caller.finish(net);
+            self.connection.finish(net);
         }
     }
 }
 
-impl Talk {
+impl TalkClient {
     fn say(&mut self, line: &[u8], net: &mut Net) {
         self.say_line(line, net);
         if core(line) == BYE.as_bytes() {
-            self.caller.leave(net);
+            self.connection.leave(net);
         }
     }
 
     fn say_line(&mut self, line: &[u8], net: &mut Net) {
         match self.framing {
-            Framing::Lines => self.caller.send(&[line, b"\n"].concat(), net),
+            Framing::Lines => self.connection.send(&[line, b"\n"].concat(), net),
             Framing::Bare => {
-                self.caller.send(line.strip_suffix(b"\r").unwrap_or(line), net);
+                self.connection.send(line.strip_suffix(b"\r").unwrap_or(line), net);
                 self.owes_newline |= !line.is_empty();
             }
         }
@@ -152,7 +153,7 @@ impl Talk {
     fn heard_lines(&mut self, net: &mut Net) {
         self.framing = Framing::Lines;
         if std::mem::take(&mut self.owes_newline) {
-            self.caller.send(b"\n", net);
+            self.connection.send(b"\n", net);
         }
     }
 
@@ -162,13 +163,13 @@ impl Talk {
         let is_whole = message.ends_with(b"\n") && head.len() <= HEAD_BYTES_MAX;
         let line = if is_whole { [&head, message].concat() } else { Vec::new() };
         if core(message) == BYE.as_bytes() || core(&line) == BYE.as_bytes() {
-            self.caller.dismissed(net);
+            self.connection.dismissed(net);
         }
     }
 
     fn show(&self, message: &[u8], net: &mut Net) {
-        if self.look.terminal {
-            let speaker = coloured(SPEAKER, self.look);
+        if self.stdio.is_terminal {
+            let speaker = coloured(SPEAKER, self.stdio);
             let text = visible_line(without_padding(message));
             net.print(format!("{speaker} {text}\n").as_bytes());
         } else {
@@ -192,15 +193,15 @@ impl Talk {
 mod tests {
     use std::time::Duration;
 
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
-    fn talk(look: Look) -> (Stage, Peer) {
-        let (mut stage, peer) = connected(Talk::new(line("talk", Kind::Stream), look));
+    fn talk(stdio: Stdio) -> (Stage, Peer) {
+        let (mut stage, peer) = connected(TalkClient::new(route("talk", Kind::Stream), stdio));
         stage.screen();
         (stage, peer)
     }
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_server_without_newlines_is_heard_and_answered_in_its_own_way() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.say(peer, "Yes? Whats ");
         stage.say(peer, "the big idea?");
         assert_eq!(stage.screen(), "");
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn the_latest_evidence_says_whether_our_lines_end_with_a_newline() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.say(peer, "Hel");
         stage.pass(Duration::from_millis(250));
         stage.say(peer, "lo\n");
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_was_said_on_a_wrong_guess_gets_its_newline_when_the_guess_is_revised() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.say(peer, "Hel");
         stage.pass(Duration::from_millis(100));
         stage.tell(Some("yes?"));
@@ -268,12 +269,12 @@ mod tests {
         stage.pass(Duration::from_millis(100));
         assert_eq!(stage.screen(), "Server says: yes?\nServer says: hm\n");
         for goodbye in ["BYE\0\0", "BYE\n\0\0", "\0BYE\r\n"] {
-            let (mut stage, peer) = talk(Look::default());
+            let (mut stage, peer) = talk(Stdio::default());
             stage.say(peer, goodbye);
             stage.pass(Duration::from_millis(100));
             assert!(stage.is_over(peer), "{goodbye:?}");
         }
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.engine().feed(0, Some(b"BYE\0\n"));
         stage.flush();
         assert!(stage.is_over(peer));
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_goodbye_that_the_network_has_held_up_in_its_midst_is_one() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.say(peer, "BY");
         stage.pass(Duration::from_millis(250));
         assert!(!stage.is_over(peer));
@@ -291,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_filter_says_the_bytes_it_is_fed_and_no_piece_of_a_line_ends_it() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         let long = "x".repeat(70_000);
         for piece in [long.as_bytes(), b"BYE", b"\nB", b"YE not\n\nBY"] {
             stage.engine().feed(0, Some(piece));
@@ -322,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_reset_is_a_failure_unless_goodbye_was_said() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.tell(Some("hello"));
         stage.tell(None);
         stage.reset(peer);
@@ -331,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_end_of_input_is_not_the_end_of_listening() {
-        let (mut stage, peer) = talk(Look::default());
+        let (mut stage, peer) = talk(Stdio::default());
         stage.tell(Some("hello"));
         stage.tell(None);
         stage.pass(Duration::from_secs(60));

@@ -1,13 +1,14 @@
 //! From endpoints to listeners: resolves names, looks for clashes, binds all or nothing, announces.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use super::Config;
 use super::announce::Announcement;
 use super::console::Console;
-use crate::endpoint::{Endpoint, Transport, url};
+use crate::endpoint::{Transport, url};
 use crate::reactor::{self, Families, Listening, Reactor};
+use crate::resolve::resolve;
 use crate::services::Offer;
 
 /// One socket to be opened.
@@ -164,7 +165,9 @@ pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
         };
         for transport in endpoint.transports() {
             for host in hosts {
-                let addresses = resolve(&endpoint, transport, host)?;
+                let port = endpoint.port.unwrap_or(endpoint.service.port);
+                let addresses = resolve(bare(host), port)
+                    .map_err(|why| format!("{}+{transport}: {why}", endpoint.service.name))?;
                 let is_literal = bare(host).parse::<IpAddr>().is_ok();
                 for address in &addresses {
                     let binding = Binding {
@@ -251,28 +254,6 @@ fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
             Ok(())
         }
     }
-}
-
-fn resolve(
-    endpoint: &Endpoint,
-    transport: Transport,
-    host: &str,
-) -> Result<Vec<SocketAddr>, String> {
-    let port = endpoint.port.unwrap_or(endpoint.service.port);
-    let name = endpoint.service.name;
-    let found = (bare(host), port).to_socket_addrs().map_err(|error| {
-        format!(
-            "{name}+{transport}: the host {host} does not resolve: {error}; \
-             check the name, or give an address"
-        )
-    })?;
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    Ok(addresses)
 }
 
 fn bind(binding: &Binding, all: &[Binding], listening: &Listening) -> io::Result<Socket> {

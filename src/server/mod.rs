@@ -1,6 +1,7 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
 mod announce;
+mod args;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod listen;
@@ -9,19 +10,19 @@ mod memory;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::descriptors;
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
+use crate::failure::setting_up;
 use crate::guards::{Guards, Policy};
 use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
-use crate::reactor::{Manner, Note, Reactor, raise_descriptor_limit};
+use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use announce::Announcement;
+pub use args::ServeArgs;
 use console::Console;
-pub(crate) use memory::BUFFERED_MIN;
-
-/// Descriptors for other things than connections: standard streams, epoll, signals, listeners.
-const SPARE_DESCRIPTORS: usize = 64;
+use memory::BUFFERED_MIN;
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -92,6 +93,18 @@ impl Config {
             .collect()
     }
 
+    /// The services that stay in one process even if others may share their ports.
+    fn unshared(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = Vec::new();
+        for Endpoint { service, .. } in self.endpoints() {
+            if self.listening.reuse_port && service.single_process && !names.contains(&service.name)
+            {
+                names.push(service.name);
+            }
+        }
+        names
+    }
+
     fn quota(&self, offer: &Offer) -> Quota {
         let idle = self.idle.unwrap_or(offer.idle);
         match offer.fans_out {
@@ -105,8 +118,8 @@ impl Config {
     }
 
     fn limits(&self) -> Result<Limits, String> {
-        let descriptors = raise_descriptor_limit();
-        let possible = descriptors.saturating_sub(SPARE_DESCRIPTORS).clamp(1, SLOTS_MAX);
+        let descriptors = descriptors::raise_limit();
+        let possible = descriptors.saturating_sub(descriptors::SPARE).clamp(1, SLOTS_MAX);
         let connections = self.connections.unwrap_or(possible);
         if connections > possible {
             return Err(format!(
@@ -165,6 +178,9 @@ impl Server {
         // Before it is announced that we listen: a signal may come at once.
         reactor.watch_signals(&[]).map_err(setting_up)?;
         let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
+        for name in config.unshared() {
+            log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
+        }
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
         let (screen, lifecycle) = (Screen::stdout(), Lifecycle::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
@@ -284,9 +300,4 @@ fn flush_log(metrics: &mut Metrics) -> bool {
         log::warn!("{lost} log lines were lost while standard error was stopped");
     }
     Log::outlet().is_behind()
-}
-
-#[allow(clippy::needless_pass_by_value)] // as `map_err` wants it
-fn setting_up(error: std::io::Error) -> String {
-    format!("setting up the poll loop: {error}")
 }

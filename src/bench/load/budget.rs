@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use super::plan::{Closing, RunPlan};
 use crate::bench::figures::grouped;
-use crate::reactor::raise_descriptor_limit;
+use crate::descriptors;
 
-/// Descriptors that are not connections: standard streams, polls, timers, `/proc`.
-const SPARE_DESCRIPTORS: usize = 64;
 /// How long the side that closes first keeps a port (TIME_WAIT, tcp(7)).
 const TIME_WAIT: Duration = Duration::from_secs(60);
 /// How long it does if the kernel may use it again early (net.ipv4.tcp_tw_reuse).
@@ -36,7 +34,7 @@ impl Budget {
         let reuse = read("tcp_tw_reuse").map_or(0, |text| text.trim().parse().unwrap_or(0));
         let reused = reuse == 1 || (reuse == 2 && remote.is_loopback());
         Budget {
-            descriptors: raise_descriptor_limit(),
+            descriptors: descriptors::raise_limit(),
             ports: ports.unwrap_or(28_232),
             time_wait: if reused { TIME_WAIT_REUSED } else { TIME_WAIT },
         }
@@ -47,7 +45,7 @@ impl Budget {
     /// # Errors
     /// What is missing, in one line, and what to do about it.
     pub(crate) fn check(&self, plan: &RunPlan) -> Result<(), String> {
-        let descriptors = plan.connections + SPARE_DESCRIPTORS;
+        let descriptors = plan.connections + descriptors::SPARE;
         if descriptors > self.descriptors {
             return Err(format!(
                 "needs {} descriptors, has {}: raise the limit with 'ulimit -n', \

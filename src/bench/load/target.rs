@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,9 +10,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::workload::Workload;
-use crate::bench::failure::Failure;
 use crate::bench::measure::usage::Usage;
 use crate::endpoint::{Endpoint, Transport, url};
+use crate::failure::Failure;
+use crate::resolve::resolve;
 
 /// Our own server must listen within this time.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -149,22 +150,6 @@ fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
         return Err(format!("{endpoint}: port 0 is no port to call; a server announces its own"));
     }
     Ok(endpoint)
-}
-
-/// All addresses of a name, each once.
-fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    let failed = |why: &str| {
-        let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(why);
-        format!("the host {host} does not resolve ({why}); check the name, or give an address")
-    };
-    let found = (host, port).to_socket_addrs().map_err(|error| failed(&error.to_string()))?;
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() { Err(failed("it has no address")) } else { Ok(addresses) }
 }
 
 /// Whether calls can come from where they are to come from.

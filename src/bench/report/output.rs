@@ -2,11 +2,12 @@
 //! not lost to a wrong path; what they held stays until there is something else to hold.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::outlet::print;
 use crate::services::text::visible;
 
 /// One file that a flag names.
@@ -82,18 +83,4 @@ fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
     use std::os::unix::ffi::OsStrExt;
     let name = visible(path.as_os_str().as_bytes());
     format!("{flag} {name}: {error}")
-}
-
-/// Writes to standard output; a reader that has seen enough (`| head`) is no error.
-///
-/// # Errors
-/// One line: why it cannot be written to.
-pub(crate) fn print(text: &str) -> Result<(), String> {
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(format!("standard output: {error}"))
-        }
-        _ => Ok(()),
-    }
 }

@@ -9,7 +9,6 @@ use super::progress;
 use super::search::Search;
 use super::worker::Workers;
 use crate::bench::args::BenchArgs;
-use crate::bench::failure::Failure;
 use crate::bench::load::budget::Budget;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_id::RunId;
@@ -19,6 +18,7 @@ use crate::bench::measure::abort::Abort;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::{Report, SearchReport};
+use crate::failure::Failure;
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {

@@ -15,6 +15,7 @@ use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::recorder::SliceSummary;
 use crate::bench::measure::usage::{UsageMeter, resident_bytes};
 use crate::engine::{Limits, Quota};
+use crate::failure::setting_up;
 use crate::reactor::Reactor;
 
 /// The threads of a run that is under way.
@@ -96,7 +97,6 @@ impl Worker {
     }
 
     fn measure(self) -> Result<ThreadResult, String> {
-        let setting_up = |error| format!("setting up the poll loop: {error}");
         let limits =
             Limits { connections: usize::MAX, dial: self.plan.timeout, ..Limits::default() };
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;

@@ -40,7 +40,7 @@ fn nobody_there_is_told_in_one_line_that_helps() {
     cooee(&["months", &address, "1"], "").failed(&["months", &address, "connection refused"]);
     cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
     let unknown = cooee(&["echo", "no-such-host.invalid"], "");
-    unknown.failed(&["no-such-host.invalid", "no address is known", "check the name"]);
+    unknown.failed(&["no-such-host.invalid", "does not resolve", "check the name"]);
 }
 
 #[test]

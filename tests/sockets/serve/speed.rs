@@ -20,6 +20,7 @@ fn processes_share_a_port_if_all_of_them_want_to_and_talk_stays_in_one() {
     let talk = format!("talk://:{}", free_port(9));
     let mut alone = Server::start(&[&talk, "--reuse-port"]);
     alone.address("talk+tcp");
+    alone.log.wait_for_line("--reuse-port does nothing for talk, whose people meet in one process");
     let line = refused(1, &["serve", &talk, "--reuse-port"]);
     assert!(line.contains("another server is there"), "{line}");
 }

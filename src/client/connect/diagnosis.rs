@@ -8,7 +8,7 @@ use crate::engine::Reason;
 
 /// An address that could not be reached.
 #[derive(Clone, Debug)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     address: SocketAddr,
     why: String,
     advice: &'static str,
@@ -18,25 +18,25 @@ pub(super) struct Tried {
 
 impl Tried {
     /// One whose call has ended for `reason`, or was not answered within `patience`.
-    pub(super) fn failed(address: SocketAddr, reason: Reason, patience: Duration) -> Tried {
+    pub(crate) fn failed(address: SocketAddr, reason: Reason, patience: Duration) -> Tried {
         let refusals = [Reason::Failed(ErrorKind::ConnectionRefused), Reason::Itself];
         let is_refusal = refusals.contains(&reason);
         Tried { address, why: why(reason, patience), advice: advice(reason), is_refusal }
     }
 
     /// One that was asked and never answered.
-    pub(super) fn silent(address: SocketAddr, why: String) -> Tried {
+    pub(crate) fn silent(address: SocketAddr, why: String) -> Tried {
         Tried { address, why, advice: SILENT, is_refusal: false }
     }
 
     /// What became of it.
-    pub(super) fn why(&self) -> &str {
+    pub(crate) fn why(&self) -> &str {
         &self.why
     }
 }
 
 /// What to do about a silent datagram server.
-pub(super) const SILENT: &str =
+pub(crate) const SILENT: &str =
     "is the server running, and does no firewall swallow UDP? --timeout waits longer";
 
 /// Why one address could not be reached.
@@ -87,7 +87,7 @@ fn advice(reason: Reason) -> &'static str {
 }
 
 /// The one line for a server that could not be reached at any of its addresses.
-pub(super) fn unreachable(service: &str, tried: &[Tried]) -> String {
+pub(crate) fn unreachable(service: &str, tried: &[Tried]) -> String {
     let all: Vec<String> =
         tried.iter().map(|Tried { address, why, .. }| format!("{address} ({why})")).collect();
     let telling = tried.iter().find(|tried| tried.is_refusal).or(tried.last());
@@ -96,7 +96,7 @@ pub(super) fn unreachable(service: &str, tried: &[Tried]) -> String {
 }
 
 /// A connection that the other side or the network has broken.
-pub(super) fn broken(service: &str, remote: SocketAddr, reason: Reason) -> String {
+pub(crate) fn broken(service: &str, remote: SocketAddr, reason: Reason) -> String {
     let how = match reason {
         Reason::Failed(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
             "the server broke the connection (reset)".into()

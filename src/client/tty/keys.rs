@@ -11,7 +11,7 @@ const CTRL_C: u8 = 0x03;
 
 /// A key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Char(char),
     /// With the Ctrl key, as a small letter.
     Control(char),
@@ -45,7 +45,7 @@ enum Found {
 
 /// Keys out of bytes, however these were cut.
 #[derive(Default)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     /// What was typed; up to `read` it has become keys.
     typed: Vec<u8>,
     read: usize,
@@ -55,7 +55,7 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Takes what was typed. `is_late`: some time after what came before it.
-    pub(super) fn feed(&mut self, bytes: &[u8], is_late: bool) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], is_late: bool) {
         self.typed.drain(..self.read);
         self.read = 0;
         // The key Escape and, later, another one. A sequence that was cut goes on with these.
@@ -67,7 +67,7 @@ impl Keys {
     }
 
     /// The next key; `None`: more has to be typed for it.
-    pub(super) fn next_key(&mut self) -> Option<Key> {
+    pub(crate) fn next_key(&mut self) -> Option<Key> {
         let Found::Key(length, key) = found(&self.typed[self.read..]) else {
             self.forget_excess();
             return None;
@@ -258,6 +258,9 @@ fn function(parameters: &[u8], last: u8) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     /// The keys of `pieces`, that come one soon after the other.
@@ -375,26 +378,27 @@ mod tests {
         }
     }
 
-    #[test]
-    fn any_mixture_of_sequences_and_text_gives_the_text() {
-        let (mut seed, words) = (7_u64, ["hello", "ü", "世界", " ", "~", "A", "[", "O", "5"]);
-        let mut next = |count: usize| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            usize::try_from(seed >> 33).unwrap() % count
-        };
-        for _ in 0..20_000 {
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn any_mixture_of_sequences_and_text_gives_the_text(
+            parts in prop::collection::vec(
+                (select(SEQUENCES), select(&["hello", "ü", "世界", " ", "~", "A", "[", "O", "5"])),
+                0..6,
+            ),
+            cut in any::<prop::sample::Index>(),
+        ) {
             let (mut typed, mut wanted) = (Vec::new(), String::new());
-            for _ in 0..next(6) {
-                typed.extend_from_slice(SEQUENCES[next(SEQUENCES.len())]);
-                let word = words[next(words.len())];
+            for (sequence, word) in parts {
+                typed.extend_from_slice(sequence);
                 typed.extend_from_slice(word.as_bytes());
                 wanted.push_str(word);
             }
             typed.push(b'\r');
-            let (head, tail) = typed.split_at(next(typed.len() + 1));
+            let (head, tail) = typed.split_at(cut.index(typed.len() + 1));
             let keys = keys([head, tail]);
-            assert_eq!(text(&keys), wanted, "{}", typed.escape_ascii());
-            assert_eq!(keys.last(), Some(&Key::Enter));
+            prop_assert_eq!(text(&keys), wanted, "{}", typed.escape_ascii());
+            prop_assert_eq!(keys.last(), Some(&Key::Enter));
         }
     }
 

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::display::{Display, Look};
-use super::words::{self, Tried};
+use super::diagnosis::{self, Tried};
+use crate::client::tty::display::Display;
+use crate::client::tty::stdio::Stdio;
 use crate::engine::{Kind, Net, Peer, Reason, Time};
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
@@ -13,21 +14,21 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// When the server has closed, whatever is left of a filter's input shows within this time.
 const REST_OF_INPUT: Duration = Duration::from_millis(200);
 
-/// Where a server can be called, and how.
+/// The addresses of a server, and how to connect to them.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
-    pub(super) service: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Route {
+    pub(crate) service: &'static str,
+    pub(crate) kind: Kind,
     /// In the order in which they are tried. Not empty.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// How long each of them may take to answer.
-    pub(super) patience: Duration,
+    pub(crate) patience: Duration,
 }
 
-/// How far the call is.
+/// How far the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Calling,
+enum ConnectionPhase {
+    Connecting,
     Connected,
     /// We have said all, and wait for the server to close; for ever, unless there is a time.
     Leaving(Option<Time>),
@@ -37,8 +38,8 @@ enum Stage {
 
 /// How a connection ended, for a front end to judge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// It did not end: the next address is being called, or none was left and we stop.
+pub(crate) enum ConnectionEnd {
+    /// It did not end: the next address is being tried, or none was left and we stop.
     None,
     /// In order.
     Closed,
@@ -47,10 +48,10 @@ pub(super) enum End {
 }
 
 /// The connection to the server.
-pub(super) struct Caller {
-    line: Line,
-    look: Look,
-    stage: Stage,
+pub(crate) struct ServerConnection {
+    route: Route,
+    stdio: Stdio,
+    phase: ConnectionPhase,
     peer: Option<Peer>,
     /// Which address is being called, or has answered.
     at: usize,
@@ -62,16 +63,16 @@ pub(super) struct Caller {
     has_answered: bool,
     /// Whether the kernel had not even taken all that was to be sent when the connection ended.
     is_unsaid: bool,
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
 }
 
-impl Caller {
-    pub(super) fn new(line: Line, look: Look) -> Caller {
-        Caller {
-            line,
-            look,
-            stage: Stage::Calling,
+impl ServerConnection {
+    pub(crate) fn new(route: Route, stdio: Stdio) -> ServerConnection {
+        ServerConnection {
+            route,
+            stdio,
+            phase: ConnectionPhase::Connecting,
             peer: None,
             at: 0,
             tried: Vec::new(),
@@ -84,42 +85,44 @@ impl Caller {
     }
 
     /// Whom we talk to, for messages.
-    pub(super) fn remote(&self) -> SocketAddr {
-        let last = self.line.addresses.len() - 1;
-        self.line.addresses[self.at.min(last)]
+    pub(crate) fn remote(&self) -> SocketAddr {
+        let last = self.route.addresses.len() - 1;
+        self.route.addresses[self.at.min(last)]
     }
 
     /// A failure, with the name of the service and the address before it.
-    pub(super) fn complaint(&self, what: &str) -> String {
-        format!("{}: {}: {what}", self.line.service, self.remote())
+    pub(crate) fn complaint(&self, what: &str) -> String {
+        format!("{}: {}: {what}", self.route.service, self.remote())
     }
 
     /// Calls the address whose turn it is.
-    pub(super) fn call(&mut self, net: &mut Net) {
+    pub(crate) fn call(&mut self, net: &mut Net) {
         let remote = self.remote();
-        let socket = match self.line.kind {
+        let socket = match self.route.kind {
             Kind::Stream => "TCP",
             Kind::Datagram => "UDP",
         };
         log::debug!("creating a {socket} socket");
         log::debug!("connecting to {remote}");
-        self.stage = Stage::Calling;
-        self.peer = net.dial(remote, self.line.kind);
+        self.phase = ConnectionPhase::Connecting;
+        self.peer = net.dial(remote, self.route.kind);
         net.hold_input(true);
     }
 
     /// The call has been answered.
-    pub(super) fn opened(&mut self) {
-        self.stage = Stage::Connected;
+    pub(crate) fn opened(&mut self) {
+        self.phase = ConnectionPhase::Connected;
     }
 
     /// Sends, and tells it.
-    pub(super) fn send(&mut self, bytes: &[u8], net: &mut Net) {
-        if matches!(self.stage, Stage::Over(_)) && !bytes.is_empty() {
+    pub(crate) fn send(&mut self, bytes: &[u8], net: &mut Net) {
+        if matches!(self.phase, ConnectionPhase::Over(_)) && !bytes.is_empty() {
             let what = "the server closed the connection before all of the input was sent";
             return net.stop(Err(self.complaint(&format!("{what}: {} bytes were", self.sent))));
         }
-        let Some(peer) = self.peer.filter(|_| self.stage == Stage::Connected) else { return };
+        let Some(peer) = self.peer.filter(|_| self.phase == ConnectionPhase::Connected) else {
+            return;
+        };
         if !bytes.is_empty() {
             net.send(peer, bytes);
             self.sent += bytes.len() as u64;
@@ -128,42 +131,42 @@ impl Caller {
     }
 
     /// Takes note of what has been received.
-    pub(super) fn note(&mut self, input: &[u8]) {
+    pub(crate) fn note(&mut self, input: &[u8]) {
         self.received += input.len() as u64;
         self.has_answered = self.has_said_goodbye();
         log::debug!("received {}", counted(input.len()));
     }
 
     /// Says that nothing more will be said, and goes on listening until the server closes.
-    pub(super) fn finish(&mut self, net: &mut Net) {
-        match (self.peer, self.stage) {
-            (Some(peer), Stage::Connected) => {
+    pub(crate) fn finish(&mut self, net: &mut Net) {
+        match (self.peer, self.phase) {
+            (Some(peer), ConnectionPhase::Connected) => {
                 log::debug!("closing our side");
                 net.finish(peer);
-                self.stage = Stage::Leaving(None);
+                self.phase = ConnectionPhase::Leaving(None);
             }
-            (_, Stage::Over(_)) => net.stop(Ok(())),
+            (_, ConnectionPhase::Over(_)) => net.stop(Ok(())),
             _ => {}
         }
     }
 
     /// Like `finish`, but leaves in a moment even if the server does not close.
-    pub(super) fn leave(&mut self, net: &mut Net) {
+    pub(crate) fn leave(&mut self, net: &mut Net) {
         self.finish(net);
-        if let Stage::Leaving(deadline) = &mut self.stage {
+        if let ConnectionPhase::Leaving(deadline) = &mut self.phase {
             deadline.get_or_insert(net.now().after(FAREWELL));
         }
         self.alarm(net);
     }
 
     /// Like `leave`, because the server has said goodbye.
-    pub(super) fn dismissed(&mut self, net: &mut Net) {
+    pub(crate) fn dismissed(&mut self, net: &mut Net) {
         self.leave(net);
         self.has_answered = true;
     }
 
     /// Gives up an address that never answers, for the next one or, if there is none, for good.
-    pub(super) fn give_up(&mut self, why: String, net: &mut Net) {
+    pub(crate) fn give_up(&mut self, why: String, net: &mut Net) {
         if let Some(peer) = self.peer {
             self.given_up = Some(why);
             net.leave(peer);
@@ -171,53 +174,57 @@ impl Caller {
     }
 
     /// Whether another address is left for a server that has not answered at this one.
-    pub(super) fn has_another(&self) -> bool {
-        self.received == 0 && self.at + 1 < self.line.addresses.len()
+    pub(crate) fn has_another(&self) -> bool {
+        self.received == 0 && self.at + 1 < self.route.addresses.len()
     }
 
     /// Whether somebody is there and may still be told something.
-    pub(super) fn is_connected(&self) -> bool {
-        self.stage == Stage::Connected
+    pub(crate) fn is_connected(&self) -> bool {
+        self.phase == ConnectionPhase::Connected
     }
 
     /// Whether we have said all.
-    pub(super) fn is_leaving(&self) -> bool {
-        matches!(self.stage, Stage::Leaving(_))
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(self.phase, ConnectionPhase::Leaving(_))
     }
 
     /// Leaves if the server has been waited for long enough. To be called from `alarm`.
-    pub(super) fn alarm(&mut self, net: &mut Net) {
-        match self.stage {
-            Stage::Leaving(Some(deadline)) if deadline <= net.now() => {
+    pub(crate) fn alarm(&mut self, net: &mut Net) {
+        match self.phase {
+            ConnectionPhase::Leaving(Some(deadline)) if deadline <= net.now() => {
                 log::debug!("the server does not close; leaving");
                 net.stop(Ok(()));
             }
-            Stage::Over(deadline) if deadline <= net.now() => net.stop(Ok(())),
-            Stage::Leaving(Some(deadline)) | Stage::Over(deadline) => net.wake_at(deadline),
-            Stage::Calling | Stage::Connected | Stage::Leaving(None) => {}
+            ConnectionPhase::Over(deadline) if deadline <= net.now() => net.stop(Ok(())),
+            ConnectionPhase::Leaving(Some(deadline)) | ConnectionPhase::Over(deadline) => {
+                net.wake_at(deadline);
+            }
+            ConnectionPhase::Connecting
+            | ConnectionPhase::Connected
+            | ConnectionPhase::Leaving(None) => {}
         }
     }
 
     /// The server has closed its side.
-    pub(super) fn finished(&mut self, peer: Peer, net: &mut Net) {
+    pub(crate) fn finished(&mut self, peer: Peer, net: &mut Net) {
         log::debug!("closed by the server");
         net.close(peer);
     }
 
     /// The connection is over, or was never made: then the next address is called.
-    pub(super) fn closed(&mut self, reason: Reason, net: &mut Net) -> End {
+    pub(crate) fn closed(&mut self, reason: Reason, net: &mut Net) -> ConnectionEnd {
         let remote = self.remote();
         self.peer = None;
         self.is_unsaid = net.went_out() < self.sent;
         let tried = match self.given_up.take() {
             Some(why) => Tried::silent(remote, why),
-            None if self.stage == Stage::Calling || self.was_refused(reason) => {
-                Tried::failed(remote, reason, self.line.patience)
+            None if self.phase == ConnectionPhase::Connecting || self.was_refused(reason) => {
+                Tried::failed(remote, reason, self.route.patience)
             }
             None => {
                 return match reason {
-                    Reason::Failed(_) | Reason::Slow => End::Broken(reason),
-                    _ => End::Closed,
+                    Reason::Failed(_) | Reason::Slow => ConnectionEnd::Broken(reason),
+                    _ => ConnectionEnd::Closed,
                 };
             }
         };
@@ -226,64 +233,71 @@ impl Caller {
         self.at += 1;
         self.sent = 0;
         self.call_next(net);
-        End::None
+        ConnectionEnd::None
     }
 
     /// Ends the program after a conversation that either side may end, as `end` says.
-    pub(super) fn conversation_over(&mut self, end: End, display: &Display, net: &mut Net) {
+    pub(crate) fn conversation_over(
+        &mut self,
+        end: ConnectionEnd,
+        display: &Display,
+        net: &mut Net,
+    ) {
         match end {
-            End::None => {}
-            End::Broken(reason) if !self.is_forgiving() => net.stop(Err(self.broken(reason))),
-            End::Closed if !self.is_leaving() => self.hung_up(display, net),
-            End::Broken(_) | End::Closed => net.stop(Ok(())),
+            ConnectionEnd::None => {}
+            ConnectionEnd::Broken(reason) if !self.is_forgiving() => {
+                net.stop(Err(self.broken(reason)));
+            }
+            ConnectionEnd::Closed if !self.is_leaving() => self.hung_up(display, net),
+            ConnectionEnd::Broken(_) | ConnectionEnd::Closed => net.stop(Ok(())),
         }
     }
 
     /// The server has closed in order before we had said all. To a person that is told; a filter
     /// has failed if there is more input.
-    pub(super) fn hung_up(&mut self, display: &Display, net: &mut Net) {
-        if self.look.interactive {
+    pub(crate) fn hung_up(&mut self, display: &Display, net: &mut Net) {
+        if self.stdio.is_interactive {
             display.remark("the server has closed the connection", net);
             return net.stop(Ok(()));
         }
         let until = net.now().after(REST_OF_INPUT);
-        self.stage = Stage::Over(until);
+        self.phase = ConnectionPhase::Over(until);
         net.hold_input(false);
         net.wake_at(until);
     }
 
     fn has_said_goodbye(&self) -> bool {
-        matches!(self.stage, Stage::Leaving(Some(_)))
+        matches!(self.phase, ConnectionPhase::Leaving(Some(_)))
     }
 
     /// Whether it does not matter how the other hangs up. A person who has said goodbye does not
     /// mind; of a filter's input nobody knows that it was heard unless the server still answered.
     fn is_forgiving(&self) -> bool {
-        let is_heard = self.look.interactive || self.has_answered;
+        let is_heard = self.stdio.is_interactive || self.has_answered;
         self.has_said_goodbye() && is_heard && !self.is_unsaid
     }
 
     /// A datagram socket is connected at once; that nobody listens shows only later.
     fn was_refused(&self, reason: Reason) -> bool {
         let is_failure = matches!(reason, Reason::Failed(_));
-        self.line.kind == Kind::Datagram && self.received == 0 && is_failure
+        self.route.kind == Kind::Datagram && self.received == 0 && is_failure
     }
 
     fn call_next(&mut self, net: &mut Net) {
-        if self.at < self.line.addresses.len() {
+        if self.at < self.route.addresses.len() {
             return self.call(net);
         }
-        net.stop(Err(words::unreachable(self.line.service, &self.tried)));
+        net.stop(Err(diagnosis::unreachable(self.route.service, &self.tried)));
     }
 
     /// The line for a connection that broke.
-    pub(super) fn broken(&self, reason: Reason) -> String {
-        words::broken(self.line.service, self.remote(), reason)
+    pub(crate) fn broken(&self, reason: Reason) -> String {
+        diagnosis::broken(self.route.service, self.remote(), reason)
     }
 }
 
 /// So many bytes, in words.
-pub(super) fn counted(bytes: usize) -> String {
+pub(crate) fn counted(bytes: usize) -> String {
     match bytes {
         1 => "1 byte".into(),
         many => format!("{many} bytes"),
@@ -291,22 +305,22 @@ pub(super) fn counted(bytes: usize) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::io::ErrorKind;
 
     use super::*;
-    use crate::engine::stage::Stage as Theatre;
+    use crate::engine::stage::Stage;
     use crate::engine::{Arrival, Operated, Service};
 
     /// A server at 192.0.2.1, and a second address of it.
-    pub(crate) fn line(service: &'static str, kind: Kind) -> Line {
+    pub(crate) fn route(service: &'static str, kind: Kind) -> Route {
         let addresses = vec![([192, 0, 2, 1], 7).into(), ([192, 0, 2, 2], 7).into()];
-        Line { service, kind, addresses, patience: Duration::from_secs(10) }
+        Route { service, kind, addresses, patience: Duration::from_secs(10) }
     }
 
     /// A stage on which `service` has called and been answered.
-    pub(crate) fn connected(service: impl Service + 'static) -> (Theatre, Peer) {
-        let mut stage = Theatre::new(service);
+    pub(crate) fn connected(service: impl Service + 'static) -> (Stage, Peer) {
+        let mut stage = Stage::new(service);
         stage.flush();
         let peer = stage.dialed()[0];
         stage.answer(peer, ([192, 0, 2, 99], 4000).into());
@@ -314,7 +328,7 @@ pub(super) mod tests {
         (stage, peer)
     }
 
-    struct Plain(Caller);
+    struct Plain(ServerConnection);
 
     impl Service for Plain {
         fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
@@ -345,7 +359,7 @@ pub(super) mod tests {
     #[test]
     fn every_address_is_tried_in_turn_and_the_failure_names_them_all() {
         let mut stage =
-            Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
+            Stage::new(Plain(ServerConnection::new(route("echo", Kind::Stream), Stdio::default())));
         stage.flush();
         let other = stage.dialed()[0];
         stage.fail(other, ErrorKind::ConnectionRefused);
@@ -361,7 +375,7 @@ pub(super) mod tests {
     #[test]
     fn the_second_address_will_do() {
         let mut stage =
-            Theatre::new(Plain(Caller::new(line("echo", Kind::Stream), Look::default())));
+            Stage::new(Plain(ServerConnection::new(route("echo", Kind::Stream), Stdio::default())));
         stage.flush();
         let other = stage.dialed()[0];
         stage.fail(other, ErrorKind::ConnectionRefused);

@@ -14,7 +14,7 @@ const LINE_CHARS_MAX: usize = 16 * 1024;
 
 /// What the user wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(crate) enum EditorEvent {
     /// This line is finished.
     Line(String),
     /// There is no more to say (Ctrl-D on an empty line).
@@ -28,7 +28,7 @@ pub(super) enum Wish {
 }
 
 /// The line being typed, and those before it.
-pub(super) struct Editor {
+pub(crate) struct Editor {
     prompt: &'static str,
     keys: Keys,
     text: Vec<char>,
@@ -42,7 +42,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub(super) fn new(prompt: &'static str) -> Editor {
+    pub(crate) fn new(prompt: &'static str) -> Editor {
         Editor {
             prompt,
             keys: Keys::default(),
@@ -55,28 +55,28 @@ impl Editor {
     }
 
     /// Takes what was typed. `is_late`: some time after what came before it.
-    pub(super) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
+    pub(crate) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
         self.keys.feed(bytes, is_late);
     }
 
     /// What was typed next that is more than text.
-    pub(super) fn next_wish(&mut self) -> Option<Wish> {
+    pub(crate) fn next_event(&mut self) -> Option<EditorEvent> {
         while let Some(key) = self.keys.next_key() {
-            if let Some(wish) = self.press(key) {
-                return Some(wish);
+            if let Some(event) = self.press(key) {
+                return Some(event);
             }
         }
         None
     }
 
-    fn press(&mut self, key: Key) -> Option<Wish> {
+    fn press(&mut self, key: Key) -> Option<EditorEvent> {
         match key {
             Key::Char(character) => self.insert(&[character]),
-            Key::Enter => return Some(Wish::Line(self.take_line())),
-            Key::Control('d') if self.text.is_empty() => return Some(Wish::End),
-            Key::Control('c') => return Some(Wish::Interrupt),
-            Key::Control('z') => return Some(Wish::Suspend),
-            Key::Control('l') => return Some(Wish::Clear),
+            Key::Enter => return Some(EditorEvent::Line(self.take_line())),
+            Key::Control('d') if self.text.is_empty() => return Some(EditorEvent::End),
+            Key::Control('c') => return Some(EditorEvent::Interrupt),
+            Key::Control('z') => return Some(EditorEvent::Suspend),
+            Key::Control('l') => return Some(EditorEvent::Clear),
             Key::Control('p') | Key::Up => self.recall_earlier(|_| true),
             Key::Control('n') | Key::Down => self.recall_later(),
             Key::Control('r') => self.search(),
@@ -203,7 +203,7 @@ impl Editor {
     ///
     /// The last column stays free, lest the row wrap. Terminals do not agree how wide some
     /// characters are, so the cursor goes back to where the terminal itself had it.
-    pub(super) fn drawn(&self, columns: usize) -> String {
+    pub(crate) fn drawn(&self, columns: usize) -> String {
         let prompt = if columns > self.prompt.len() + 2 { self.prompt } else { "" };
         let room = columns.saturating_sub(prompt.len() + 1);
         let (start, mut used) = self.seen_from(room);
@@ -238,7 +238,7 @@ impl Editor {
     }
 
     /// The bytes that draw a line that is finished, whole.
-    pub(super) fn finished(&self, line: &str) -> String {
+    pub(crate) fn finished(&self, line: &str) -> String {
         let shown: String = line.chars().map(shown).collect();
         // Cleared first: on a row that is full the cursor still stands on its last character.
         format!("\r\x1b[K{}{shown}\n", self.prompt)
@@ -247,26 +247,29 @@ impl Editor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
-    fn wishes(editor: &mut Editor, typed: &str) -> Vec<Wish> {
+    fn events(editor: &mut Editor, typed: &str) -> Vec<EditorEvent> {
         editor.type_in(typed.as_bytes(), false);
-        std::iter::from_fn(|| editor.next_wish()).collect()
+        std::iter::from_fn(|| editor.next_event()).collect()
     }
 
     fn typed(text: &str) -> Editor {
         let mut editor = Editor::new("> ");
-        assert_eq!(wishes(&mut editor, text), []);
+        assert_eq!(events(&mut editor, text), []);
         editor
     }
 
     /// The line that comes of `typed`.
     fn line(typed: &str) -> String {
         let mut editor = Editor::new("> ");
-        let wishes = wishes(&mut editor, &format!("{typed}\r"));
-        assert_eq!(wishes.len(), 1, "{typed:?}");
-        match &wishes[0] {
-            Wish::Line(line) => line.clone(),
+        let events = events(&mut editor, &format!("{typed}\r"));
+        assert_eq!(events.len(), 1, "{typed:?}");
+        match &events[0] {
+            EditorEvent::Line(line) => line.clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -306,8 +309,8 @@ mod tests {
         let mut editor = Editor::new("> ");
         for byte in "bü\x1b[Dä\r".as_bytes() {
             editor.type_in(&[*byte], false);
-            if let Some(wish) = editor.next_wish() {
-                assert_eq!(wish, Wish::Line("bäü".into()));
+            if let Some(event) = editor.next_event() {
+                assert_eq!(event, EditorEvent::Line("bäü".into()));
                 return;
             }
         }
@@ -318,42 +321,49 @@ mod tests {
     fn the_history_goes_back_and_forth_and_finds() {
         let mut editor = Editor::new("> ");
         let typed = "one\rtwo\rtwo\rthree\r\x1b[A\x1b[A\r\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\x1b[A\r";
-        let lines = |wishes: Vec<Wish>| -> Vec<String> {
-            let text = |wish| if let Wish::Line(line) = wish { line } else { String::new() };
-            wishes.into_iter().map(text).collect()
+        let lines = |events: Vec<EditorEvent>| -> Vec<String> {
+            let text =
+                |event| if let EditorEvent::Line(line) = event { line } else { String::new() };
+            events.into_iter().map(text).collect()
         };
-        let got = lines(wishes(&mut editor, typed));
+        let got = lines(events(&mut editor, typed));
         assert_eq!(got, ["one", "two", "two", "three", "two", "one"]);
-        assert_eq!(lines(wishes(&mut editor, "new\x1b[A\x1b[A\x1b[B\x1b[B!\r")), ["new!"]);
-        assert_eq!(lines(wishes(&mut editor, "hre\x12\r")), ["three"]);
+        assert_eq!(lines(events(&mut editor, "new\x1b[A\x1b[A\x1b[B\x1b[B!\r")), ["new!"]);
+        assert_eq!(lines(events(&mut editor, "hre\x12\r")), ["three"]);
     }
 
     #[test]
     fn control_keys_are_wishes() {
         let mut editor = Editor::new("> ");
-        let all = wishes(&mut editor, "a\x03\x1a\x0c\x7f\x04");
-        assert_eq!(all, [Wish::Interrupt, Wish::Suspend, Wish::Clear, Wish::End]);
+        let all = events(&mut editor, "a\x03\x1a\x0c\x7f\x04");
+        assert_eq!(
+            all,
+            [EditorEvent::Interrupt, EditorEvent::Suspend, EditorEvent::Clear, EditorEvent::End]
+        );
     }
 
-    #[test]
-    fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row() {
-        let keys = "a|b| |\u{301}|世|é|\x7f|\x1b[D|\x1b[C|\x1b[3~|\x01|\x05|\x17|\x15|\x0b|\x19|\
-                    \x1b[A|\x1b[B|\x12|\r|\x1bb|\x1bf|\x1bd|\x1b[|\u{9b}|\t";
-        let keys: Vec<&str> = keys.split('|').collect();
-        let (mut editor, mut seed) = (Editor::new("> "), 1_u64);
-        for _ in 0..20_000 {
-            let mut next = || {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                usize::try_from(seed >> 33).unwrap()
-            };
-            wishes(&mut editor, keys[next() % keys.len()]);
-            assert!(editor.cursor <= editor.text.len());
-            let columns = next() % 30;
-            let drawn = editor.drawn(columns);
-            let (row, _) = drawn.split_once("\x1b[K").unwrap();
-            let row: Vec<char> =
-                row.replace(['\r', '\x1b'], "").replacen('7', "", 1).chars().collect();
-            assert!(width(&row) < columns.max(1), "{drawn:?} on {columns}");
+    /// Keys, each of which does something.
+    const KEYS: &[&str] = &[
+        "a", "b", " ", "\u{301}", "世", "é", "\x7f", "\x1b[D", "\x1b[C", "\x1b[3~", "\x01", "\x05",
+        "\x17", "\x15", "\x0b", "\x19", "\x1b[A", "\x1b[B", "\x12", "\r", "\x1bb", "\x1bf",
+        "\x1bd", "\x1b[", "\u{9b}", "\t",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_is_typed_the_cursor_stays_within_the_line_and_the_row(
+            typed in prop::collection::vec((select(KEYS), 0_usize..30), 1..200),
+        ) {
+            let mut editor = Editor::new("> ");
+            for (key, columns) in typed {
+                events(&mut editor, key);
+                prop_assert!(editor.cursor <= editor.text.len());
+                let drawn = editor.drawn(columns);
+                let (row, _) = drawn.split_once("\x1b[K").unwrap();
+                let row: Vec<char> =
+                    row.replace(['\r', '\x1b'], "").replacen('7', "", 1).chars().collect();
+                prop_assert!(width(&row) < columns.max(1), "{:?} on {}", drawn, columns);
+            }
         }
     }
 
@@ -362,9 +372,9 @@ mod tests {
         let mut editor = typed("abcdefghij");
         assert_eq!(editor.drawn(80), "\r> abcdefghij\x1b7\x1b[K\x1b8");
         assert_eq!(editor.drawn(8), "\r> fghij\x1b7\x1b[K\x1b8");
-        wishes(&mut editor, "\x1b[D");
+        events(&mut editor, "\x1b[D");
         assert_eq!(editor.drawn(8), "\r> fghi\x1b7j\x1b[K\x1b8");
-        wishes(&mut editor, "\x01");
+        events(&mut editor, "\x01");
         assert_eq!(editor.drawn(8), "\r> \x1b7abcde\x1b[K\x1b8");
     }
 
@@ -372,7 +382,7 @@ mod tests {
     fn what_is_wide_is_not_cut_at_the_margin_and_a_screen_may_be_tiny() {
         let mut editor = typed("世界世界");
         assert_eq!(editor.drawn(8), "\r> 世界\x1b7\x1b[K\x1b8");
-        wishes(&mut editor, "\x01");
+        events(&mut editor, "\x01");
         assert_eq!(editor.drawn(8), "\r> \x1b7世界\x1b[K\x1b8");
         assert_eq!(editor.drawn(4), "\r\x1b7世\x1b[K\x1b8");
         for columns in [0, 1, 2] {

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Display, Look};
+use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use crate::client::tty::display::Display;
+use crate::client::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 
@@ -27,8 +28,8 @@ enum Likeness {
 }
 
 /// The echo client.
-pub(super) struct Echo {
-    caller: Caller,
+pub(crate) struct EchoClient {
+    connection: ServerConnection,
     display: Display,
     /// The head of what was sent.
     head: Vec<u8>,
@@ -37,24 +38,24 @@ pub(super) struct Echo {
     is_interactive: bool,
 }
 
-impl Echo {
-    pub(super) fn new(line: Line, look: Look) -> Echo {
-        let (caller, display) = (Caller::new(line, look), Display::new(look));
+impl EchoClient {
+    pub(crate) fn new(route: Route, stdio: Stdio) -> EchoClient {
+        let (connection, display) = (ServerConnection::new(route, stdio), Display::new(stdio));
         let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
-        let is_interactive = look.interactive;
-        Echo { caller, display, head, likeness, heard_at, is_interactive }
+        let is_interactive = stdio.is_interactive;
+        EchoClient { connection, display, head, likeness, heard_at, is_interactive }
     }
 }
 
-impl Service for Echo {
+impl Service for EchoClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         net.hold_input(false);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.compare(input);
-        self.caller.note(input);
+        self.connection.note(input);
         self.heard_at = net.now();
         self.display.take(input, net);
         self.look_at_silence(net);
@@ -63,27 +64,29 @@ impl Service for Echo {
 
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         self.display.finish(net);
-        self.caller.finished(peer, net);
+        self.connection.finished(peer, net);
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        let end = self.caller.closed(reason, net);
+        let end = self.connection.closed(reason, net);
         self.display.finish(net);
         let is_done = self.is_complete() || self.likeness == Likeness::Different;
         match end {
-            End::None => {}
-            End::Closed if is_done && !self.caller.is_leaving() => {
-                self.caller.hung_up(&self.display, net);
+            ConnectionEnd::None => {}
+            ConnectionEnd::Closed if is_done && !self.connection.is_leaving() => {
+                self.connection.hung_up(&self.display, net);
             }
-            End::Closed if is_done => net.stop(Ok(())),
-            End::Closed => net.stop(Err(self.cut_short("the server closed the connection"))),
-            End::Broken(reason) => self.broke(reason, net),
+            ConnectionEnd::Closed if is_done => net.stop(Ok(())),
+            ConnectionEnd::Closed => {
+                net.stop(Err(self.cut_short("the server closed the connection")));
+            }
+            ConnectionEnd::Broken(reason) => self.broke(reason, net),
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
-        self.caller.alarm(net);
+        self.connection.alarm(net);
         self.look_at_silence(net);
     }
 
@@ -92,9 +95,9 @@ impl Service for Echo {
     }
 }
 
-impl Operated for Echo {
+impl Operated for EchoClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
@@ -113,16 +116,16 @@ impl Operated for Echo {
     }
 }
 
-impl Echo {
+impl EchoClient {
     fn send(&mut self, bytes: &[u8], net: &mut Net) {
         let room = HEAD_BYTES - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        self.caller.send(bytes, net);
+        self.connection.send(bytes, net);
     }
 
     /// All has been sent.
     fn end(&mut self, net: &mut Net) {
-        self.caller.finish(net);
+        self.connection.finish(net);
         self.heard_at = net.now();
         self.look_at_silence(net);
     }
@@ -131,30 +134,30 @@ impl Echo {
     /// words. Of a filter's input nobody knows then how much of it was heard.
     fn broke(&self, reason: Reason, net: &mut Net) {
         if self.is_complete() && (self.is_interactive || self.has_all_back()) {
-            if !self.caller.is_leaving() {
+            if !self.connection.is_leaving() {
                 self.display.remark("the server has closed the connection", net);
             }
             return net.stop(Ok(()));
         }
         net.stop(Err(match self.likeness {
-            Likeness::Same if self.caller.sent > 0 => {
+            Likeness::Same if self.connection.sent > 0 => {
                 self.cut_short("the connection broke (reset)")
             }
-            Likeness::Same | Likeness::Different => self.caller.broken(reason),
+            Likeness::Same | Likeness::Different => self.connection.broken(reason),
         }));
     }
 
     /// Whether the input has ended and every byte of it has come back.
     fn has_all_back(&self) -> bool {
-        self.likeness == Likeness::Same && self.is_complete() && self.caller.is_leaving()
+        self.likeness == Likeness::Same && self.is_complete() && self.connection.is_leaving()
     }
 
     fn compare(&mut self, input: &[u8]) {
-        let at = usize::try_from(self.caller.received).unwrap_or(usize::MAX);
+        let at = usize::try_from(self.connection.received).unwrap_or(usize::MAX);
         let expected = self.head.get(at..).unwrap_or_default();
         let length = expected.len().min(input.len());
         // An echo is never longer than what was sent, nor there before it.
-        let is_early = self.caller.received + input.len() as u64 > self.caller.sent;
+        let is_early = self.connection.received + input.len() as u64 > self.connection.sent;
         if is_early || expected[..length] != input[..length] {
             self.likeness = Likeness::Different;
         }
@@ -163,13 +166,13 @@ impl Echo {
     /// Whether nothing is known to be missing.
     fn is_complete(&self) -> bool {
         match self.likeness {
-            Likeness::Same => self.caller.received >= self.caller.sent,
-            Likeness::Different => self.caller.is_leaving(),
+            Likeness::Same => self.connection.received >= self.connection.sent,
+            Likeness::Different => self.connection.is_leaving(),
         }
     }
 
     fn look_at_silence(&mut self, net: &mut Net) {
-        if !self.caller.is_leaving() {
+        if !self.connection.is_leaving() {
             return;
         }
         let complete = self.is_complete();
@@ -190,27 +193,27 @@ impl Echo {
     }
 
     fn cut_short(&self, what: &str) -> String {
-        let (received, sent) = (self.caller.received, self.caller.sent);
+        let (received, sent) = (self.connection.received, self.connection.sent);
         let how_far = match (received, self.likeness) {
             (0, _) => format!("{what}, and none of {sent} bytes has come back"),
             (_, Likeness::Same) => format!("{what} when {received} of {sent} bytes had come back"),
             (_, Likeness::Different) => what.to_owned(),
         };
-        self.caller.complaint(&format!("{how_far}: is that an echo server?"))
+        self.connection.complaint(&format!("{how_far}: is that an echo server?"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
-    fn echo(look: Look) -> (Stage, Peer) {
-        connected(Echo::new(line("echo", Kind::Stream), look))
+    fn echo(stdio: Stdio) -> (Stage, Peer) {
+        connected(EchoClient::new(route("echo", Kind::Stream), stdio))
     }
 
     fn outcome(stage: &mut Stage) -> Option<Result<(), String>> {
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_filter_sends_all_half_closes_and_ends_when_the_server_does() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"bye\nand \xff more"));
         stage.engine().feed(0, None);
         stage.flush();
@@ -263,7 +266,7 @@ mod tests {
             ("thank you", None, true),
             ("thank you", Some(b"more"), false),
         ] {
-            let (mut stage, peer) = echo(Look::default());
+            let (mut stage, peer) = echo(Stdio::default());
             stage.engine().feed(0, Some(b"hello"));
             stage.flush();
             stage.say(peer, answer);
@@ -273,7 +276,7 @@ mod tests {
             assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
         }
         // Whoever keeps the input open without a word is not waited for.
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.flush();
         stage.say(peer, "hello");
@@ -285,8 +288,8 @@ mod tests {
     #[test]
     fn a_reset_before_the_end_of_the_input_is_a_failure_of_a_filter_even_if_all_is_back() {
         for said in [None, Some(&b"hello"[..])] {
-            for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
-                let (mut stage, peer) = echo(look);
+            for (stdio, is_fine) in [(TERMINAL, true), (Stdio::default(), false)] {
+                let (mut stage, peer) = echo(stdio);
                 if let Some(said) = said {
                     stage.engine().feed(0, Some(said));
                     stage.flush();
@@ -296,7 +299,7 @@ mod tests {
                 assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
             }
         }
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.engine().feed(0, None);
         stage.flush();
@@ -307,8 +310,8 @@ mod tests {
 
     #[test]
     fn a_reset_by_a_server_of_its_own_words_is_a_failure_of_a_filter_only() {
-        for (look, is_fine) in [(TERMINAL, true), (Look::default(), false)] {
-            let (mut stage, peer) = echo(look);
+        for (stdio, is_fine) in [(TERMINAL, true), (Stdio::default(), false)] {
+            let (mut stage, peer) = echo(stdio);
             stage.say(peer, "Welcome!\n");
             stage.tell(Some("bye"));
             stage.reset(peer);
@@ -318,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_server_that_answers_in_its_own_words_owes_nothing() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"a long question"));
         stage.engine().feed(0, None);
         stage.flush();
@@ -329,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_server_of_its_own_words_may_take_its_time_and_a_banner_is_no_echo() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.say(peer, "Welcome!\n");
         stage.engine().feed(0, Some(b"hi"));
         stage.engine().feed(0, None);
@@ -344,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_server_that_never_closes_is_left_when_all_has_come_back() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.engine().feed(0, None);
         stage.flush();
@@ -357,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_server_that_never_answers_is_given_up() {
-        let (mut stage, _) = echo(Look::default());
+        let (mut stage, _) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.engine().feed(0, None);
         stage.flush();

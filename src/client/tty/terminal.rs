@@ -19,7 +19,7 @@ use rustix::termios::{
     tcgetpgrp, tcgetwinsize, tcsetattr,
 };
 
-use super::editor::{Editor, Wish};
+use super::editor::{Editor, EditorEvent};
 use crate::engine::Time;
 use crate::reactor::hold_back_stop;
 
@@ -43,14 +43,14 @@ static TYPING: AtomicBool = AtomicBool::new(false);
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// The terminal in raw mode. Dropping it brings back the mode it was in.
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     editor: Editor,
     typed_at: Time,
 }
 
 impl Terminal {
     /// Takes the terminal over and shows the prompt.
-    pub(super) fn open(prompt: &'static str) -> io::Result<Terminal> {
+    pub(crate) fn open(prompt: &'static str) -> io::Result<Terminal> {
         let terminal = Terminal { editor: Editor::new(prompt), typed_at: Time::ZERO };
         restore_on_panic();
         terminal.enter()?;
@@ -82,7 +82,7 @@ impl Terminal {
     }
 
     /// Prints whole lines above the line being typed.
-    pub(super) fn print(&self, lines: &[u8]) -> io::Result<()> {
+    pub(crate) fn print(&self, lines: &[u8]) -> io::Result<()> {
         let mut out = b"\r\x1b[K".to_vec();
         out.extend_from_slice(lines);
         out.extend_from_slice(self.editor.drawn(columns()).as_bytes());
@@ -91,31 +91,31 @@ impl Terminal {
     }
 
     /// Takes what was typed, and says what the user wants; the last of that may be to leave.
-    pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) -> io::Result<Vec<Wish>> {
+    pub(crate) fn type_in(&mut self, bytes: &[u8], now: Time) -> io::Result<Vec<EditorEvent>> {
         let is_late = now.since(self.typed_at) >= ESCAPE;
         self.typed_at = now;
         self.editor.type_in(bytes, is_late);
-        let mut wishes = Vec::new();
-        while let Some(wish) = self.editor.next_wish() {
-            match wish {
-                Wish::Suspend => self.suspend(as_the_driver)?,
-                Wish::Clear => self.draw("\x1b[H\x1b[2J")?,
-                Wish::Line(line) => {
+        let mut events = Vec::new();
+        while let Some(event) = self.editor.next_event() {
+            match event {
+                EditorEvent::Suspend => self.suspend(as_the_driver)?,
+                EditorEvent::Clear => self.draw("\x1b[H\x1b[2J")?,
+                EditorEvent::Line(line) => {
                     write_all(screen(0), self.editor.finished(&line).as_bytes())?;
-                    wishes.push(Wish::Line(line));
+                    events.push(EditorEvent::Line(line));
                 }
-                Wish::End | Wish::Interrupt => {
-                    wishes.push(wish);
-                    return Ok(wishes);
+                EditorEvent::End | EditorEvent::Interrupt => {
+                    events.push(event);
+                    return Ok(events);
                 }
             }
         }
         self.draw("")?;
-        Ok(wishes)
+        Ok(events)
     }
 
     /// Draws the line again if a log line has disturbed it.
-    pub(super) fn tidy(&self) -> io::Result<()> {
+    pub(crate) fn tidy(&self) -> io::Result<()> {
         match DISTURBED.load(Ordering::Relaxed) {
             true => self.draw(""),
             false => Ok(()),
@@ -123,24 +123,24 @@ impl Terminal {
     }
 
     /// The terminal has another size.
-    pub(super) fn resized(&self) -> io::Result<()> {
+    pub(crate) fn resized(&self) -> io::Result<()> {
         // What was wrapped may be below.
         self.draw("\r\x1b[J")
     }
 
     /// Somebody has stopped us and continued us (SIGSTOP): the terminal may be anyhow.
-    pub(super) fn resume(&self) -> io::Result<()> {
+    pub(crate) fn resume(&self) -> io::Result<()> {
         let before = BEFORE.lock().ok().and_then(|saved| saved.clone());
         before.map_or(Ok(()), |before| self.take(before))
     }
 
     /// Somebody wants us to stop (SIGTSTP).
-    pub(super) fn stop(&self) -> io::Result<()> {
+    pub(crate) fn stop(&self) -> io::Result<()> {
         self.suspend(|signal| Ok(kill_process(getpid(), signal)?))
     }
 
     /// Leaves the terminal and tells all who are in front of it, as Ctrl-C does elsewhere.
-    pub(super) fn interrupt(&self) -> io::Result<()> {
+    pub(crate) fn interrupt(&self) -> io::Result<()> {
         leave();
         as_the_driver(Signal::INT)
     }
@@ -206,7 +206,7 @@ fn as_the_driver(signal: Signal) -> io::Result<()> {
 }
 
 /// Whether `error` says that the terminal has hung up.
-pub(super) fn is_hangup(error: &io::Error) -> bool {
+pub(crate) fn is_hangup(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
@@ -221,7 +221,7 @@ fn columns() -> usize {
 ///
 /// # Errors
 /// If such a signal cannot be caught.
-pub(super) fn heed(signals: &[i32]) -> io::Result<()> {
+pub(crate) fn heed(signals: &[i32]) -> io::Result<()> {
     let ended = ENDED.get_or_init(Arc::default);
     for signal in signals {
         signal_hook::flag::register(*signal, Arc::clone(ended))?;
@@ -236,7 +236,7 @@ fn is_ended() -> bool {
 /// Standard output (0) or standard error (1). If it is a terminal, by a description of our own,
 /// that does not block without those who share the terminal being so too: a terminal that is
 /// stopped must not keep us from a signal.
-pub(super) fn screen(which: usize) -> BorrowedFd<'static> {
+pub(crate) fn screen(which: usize) -> BorrowedFd<'static> {
     let (fd, path) = if which == 0 { (stdout(), "/dev/fd/1") } else { (stderr(), "/dev/fd/2") };
     let reopen = || {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -246,7 +246,7 @@ pub(super) fn screen(which: usize) -> BorrowedFd<'static> {
 }
 
 /// Writes all of it, waiting as long as that takes, unless a signal ends us meanwhile.
-pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = &bytes[count..],
@@ -263,9 +263,9 @@ pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> 
 }
 
 /// Where log lines go: to standard error, and not into the line being typed.
-pub struct AboveTheLine;
+pub struct TerminalLog;
 
-impl io::Write for AboveTheLine {
+impl io::Write for TerminalLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let is_torn = TYPING.load(Ordering::Relaxed) && isatty(stderr());
         if is_torn && !DISTURBED.swap(true, Ordering::Relaxed) {

@@ -4,9 +4,10 @@
 
 use std::collections::VecDeque;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Display, Look, visible_line};
-use super::question::{Persistence, Question, Wait};
+use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use crate::client::connect::question::{Question, RetryPolicy, Wait};
+use crate::client::tty::display::{Display, visible_line};
+use crate::client::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::core;
 
@@ -16,10 +17,10 @@ const DATAGRAM_BYTES: usize = 1400;
 const QUEUE_MAX: usize = 64;
 
 /// The echo client for datagrams.
-pub(super) struct DatagramEcho {
-    caller: Caller,
+pub(crate) struct DatagramEchoClient {
+    connection: ServerConnection,
     question: Question,
-    look: Look,
+    stdio: Stdio,
     display: Display,
     queue: VecDeque<Vec<u8>>,
     /// What was asked before: its answer may come again.
@@ -30,25 +31,25 @@ pub(super) struct DatagramEcho {
     ended: bool,
 }
 
-impl DatagramEcho {
-    pub(super) fn new(line: Line, look: Look, persistence: Persistence) -> DatagramEcho {
-        let (caller, question) = (Caller::new(line, look), Question::new(persistence));
-        let (display, queue) = (Display::new(look), VecDeque::new());
+impl DatagramEchoClient {
+    pub(crate) fn new(route: Route, stdio: Stdio, retry: RetryPolicy) -> DatagramEchoClient {
+        let (connection, question) = (ServerConnection::new(route, stdio), Question::new(retry));
+        let (display, queue) = (Display::new(stdio), VecDeque::new());
         let (before, echoes, ended) = (None, false, false);
-        DatagramEcho { caller, question, look, display, queue, before, echoes, ended }
+        DatagramEchoClient { connection, question, stdio, display, queue, before, echoes, ended }
     }
 }
 
-impl Service for DatagramEcho {
+impl Service for DatagramEchoClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         net.hold_input(false);
         // What the address before did not take.
-        self.question.ask_anew(&mut self.caller, net);
+        self.question.ask_anew(&mut self.connection, net);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         let Some(asked) = self.question.pending() else { return input.len() };
         let is_echo = input == asked;
         if !is_echo && (self.echoes || self.before.as_deref() == Some(input)) {
@@ -63,21 +64,21 @@ impl Service for DatagramEcho {
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        if let End::Broken(reason) = self.caller.closed(reason, net) {
+        if let ConnectionEnd::Broken(reason) = self.connection.closed(reason, net) {
             self.display.finish(net);
-            net.stop(Err(self.caller.broken(reason)));
+            net.stop(Err(self.connection.broken(reason)));
         }
     }
 
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
-        if self.question.alarm(&mut self.caller, net) == Wait::Over {
-            let is_unheard = self.caller.received == 0 && !self.look.interactive;
-            if is_unheard || self.caller.has_another() {
-                return self.caller.give_up(self.question.silence(), net);
+        if self.question.alarm(&mut self.connection, net) == Wait::Over {
+            let is_unheard = self.connection.received == 0 && !self.stdio.is_interactive;
+            if is_unheard || self.connection.has_another() {
+                return self.connection.give_up(self.question.silence(), net);
             }
-            let line = self.question.given_up(&self.caller);
-            if !self.look.interactive {
+            let line = self.question.given_up(&self.connection);
+            if !self.stdio.is_interactive {
                 self.display.finish(net);
                 return net.stop(Err(line));
             }
@@ -92,9 +93,9 @@ impl Service for DatagramEcho {
     }
 }
 
-impl Operated for DatagramEcho {
+impl Operated for DatagramEchoClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
@@ -117,7 +118,7 @@ impl Operated for DatagramEcho {
     }
 }
 
-impl DatagramEcho {
+impl DatagramEchoClient {
     fn enqueue(&mut self, bytes: &[u8], net: &mut Net) {
         if bytes.is_empty() || self.ended {
             return;
@@ -138,7 +139,7 @@ impl DatagramEcho {
 
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
-            Some(bytes) => self.question.ask(&bytes, &mut self.caller, net),
+            Some(bytes) => self.question.ask(&bytes, &mut self.connection, net),
             None if self.ended => {
                 self.display.finish(net);
                 net.stop(Ok(()));
@@ -152,7 +153,7 @@ impl DatagramEcho {
 
     /// What a person typed is a line, and so is its echo; a filter's datagrams are a stream.
     fn show(&mut self, answer: &[u8], net: &mut Net) {
-        match self.look.interactive {
+        match self.stdio.is_interactive {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
             false => self.display.take(answer, net),
         }
@@ -163,16 +164,16 @@ impl DatagramEcho {
 mod tests {
     use std::time::Duration;
 
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
-    fn echo(look: Look) -> (Stage, Peer) {
-        let persistence = Persistence { timeout: Duration::from_secs(2), retries: 2 };
-        connected(DatagramEcho::new(line("echo", Kind::Datagram), look, persistence))
+    fn echo(stdio: Stdio) -> (Stage, Peer) {
+        let retry = RetryPolicy { timeout: Duration::from_secs(2), retries: 2 };
+        connected(DatagramEchoClient::new(route("echo", Kind::Datagram), stdio, retry))
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_late_by_two_is_not_taken_for_an_echo() {
-        let (mut stage, peer) = echo(Look { terminal: true, ..Look::default() });
+        let (mut stage, peer) = echo(Stdio { is_terminal: true, ..Stdio::default() });
         stage.engine().feed(0, Some(b"a\n"));
         stage.engine().feed(0, Some(b"b\nc"));
         stage.engine().feed(0, None);
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_filter_asks_again_and_gives_up_in_the_end() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.engine().feed(0, None);
         stage.flush();
@@ -228,8 +229,8 @@ mod tests {
 
     #[test]
     fn the_second_address_answers_what_the_first_was_silent_to() {
-        for look in [TERMINAL, Look::default()] {
-            let (mut stage, _) = echo(look);
+        for stdio in [TERMINAL, Stdio::default()] {
+            let (mut stage, _) = echo(stdio);
             stage.tell(Some("hello"));
             stage.pass(Duration::from_secs(6));
             let second = stage.dialed()[1];
@@ -244,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_refusal_before_any_answer_leads_to_the_next_address() {
-        let (mut stage, peer) = echo(Look::default());
+        let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.flush();
         let refused = std::io::ErrorKind::ConnectionRefused;

@@ -5,10 +5,10 @@ use std::hash::BuildHasher;
 use clap::Args;
 use ipnet::IpNet;
 
-use super::{OrOff, at_least_one, rate, serves};
+use super::{OrOff, rate, serves};
 use crate::endpoint::{Endpoint, Transport};
 use crate::guards::{Networks, PerSource, Policy, parse_network};
-use crate::units::or_off;
+use crate::units::{or_off, parse_from};
 
 /// The flags of the guards.
 #[derive(Args, Debug)]
@@ -49,7 +49,7 @@ pub(super) struct GuardArgs {
 }
 
 fn count(text: &str) -> Result<OrOff<usize>, String> {
-    or_off(text, at_least_one).map(OrOff)
+    or_off(text, parse_from::<1>).map(OrOff)
 }
 
 impl GuardArgs {

@@ -9,17 +9,17 @@ use crate::services::text::is_pictograph;
 const JOINER: char = '\u{200d}';
 
 /// Where the cluster before `at` starts.
-pub(super) fn start_before(text: &[char], at: usize) -> usize {
+pub(crate) fn start_before(text: &[char], at: usize) -> usize {
     (0..at).rev().find(|index| !is_joined(text, *index)).unwrap_or(0)
 }
 
 /// Where the cluster at `at` ends.
-pub(super) fn end_after(text: &[char], at: usize) -> usize {
+pub(crate) fn end_after(text: &[char], at: usize) -> usize {
     (at + 1..text.len()).find(|index| !is_joined(text, *index)).unwrap_or(text.len())
 }
 
 /// The clusters of `text`, first to last.
-pub(super) fn clusters(text: &[char]) -> impl Iterator<Item = &[char]> {
+pub(crate) fn clusters(text: &[char]) -> impl Iterator<Item = &[char]> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let (cluster, behind) = rest.split_at(end_after(rest, 0));
@@ -29,14 +29,14 @@ pub(super) fn clusters(text: &[char]) -> impl Iterator<Item = &[char]> {
 }
 
 /// How many columns `cluster` takes, on the terminals that give it the most.
-pub(super) fn width(cluster: &[char]) -> usize {
+pub(crate) fn width(cluster: &[char]) -> usize {
     let joined: String = cluster.iter().map(|character| shown(*character)).collect();
     let apart: usize = joined.chars().filter_map(char::width).sum();
     joined.width().max(apart)
 }
 
 /// A control character, such as a tab, is shown as a blank.
-pub(super) fn shown(character: char) -> char {
+pub(crate) fn shown(character: char) -> char {
     if character.is_control() { ' ' } else { character }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::stdio::Stdio;
 use crate::engine::{Net, Time};
 use crate::services::text::push_visible;
 
@@ -11,28 +12,17 @@ const QUIET: Duration = Duration::from_millis(100);
 /// Unfinished text longer than this is shown without waiting any longer.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
-/// What standard input and output are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Look {
-    /// Standard output is a terminal: nothing that a peer says may drive it.
-    pub(super) terminal: bool,
-    /// There is a person at both ends of the terminal.
-    pub(super) interactive: bool,
-    /// Who speaks may be coloured.
-    pub(super) colour: bool,
-}
-
 /// Messages out of a stream: lines, or text after which nothing came for `QUIET`, as classic
 /// socket programs send it.
 #[derive(Default)]
-pub(super) struct Messages {
+pub(crate) struct Messages {
     unfinished: Vec<u8>,
     last_text: Time,
 }
 
 impl Messages {
     /// The messages that `input` completes, with their line ends.
-    pub(super) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
+    pub(crate) fn push(&mut self, input: &[u8], net: &mut Net) -> Vec<Vec<u8>> {
         self.unfinished.extend_from_slice(input);
         self.last_text = net.now();
         let lines = self.unfinished.split_inclusive(|byte| *byte == b'\n');
@@ -47,7 +37,7 @@ impl Messages {
     }
 
     /// The message that silence has completed. To be called from `alarm`.
-    pub(super) fn quiet(&mut self, net: &mut Net) -> Option<Vec<u8>> {
+    pub(crate) fn quiet(&mut self, net: &mut Net) -> Option<Vec<u8>> {
         let over = self.last_text.after(QUIET);
         if !self.unfinished.is_empty() && over > net.now() {
             net.wake_at(over);
@@ -57,25 +47,25 @@ impl Messages {
     }
 
     /// The message that the end of the stream has completed.
-    pub(super) fn rest(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn rest(&mut self) -> Option<Vec<u8>> {
         (!self.unfinished.is_empty()).then(|| std::mem::take(&mut self.unfinished))
     }
 }
 
-/// Standard output, as the look of it allows.
-pub(super) struct Display {
-    look: Look,
+/// Shows what a server says, as standard output allows it.
+pub(crate) struct Display {
+    stdio: Stdio,
     messages: Messages,
 }
 
 impl Display {
-    pub(super) fn new(look: Look) -> Display {
-        Display { look, messages: Messages::default() }
+    pub(crate) fn new(stdio: Stdio) -> Display {
+        Display { stdio, messages: Messages::default() }
     }
 
     /// Shows what has come.
-    pub(super) fn take(&mut self, input: &[u8], net: &mut Net) {
-        if !self.look.terminal {
+    pub(crate) fn take(&mut self, input: &[u8], net: &mut Net) {
+        if !self.stdio.is_terminal {
             return net.print(input);
         }
         for message in self.messages.push(input, net) {
@@ -84,22 +74,22 @@ impl Display {
     }
 
     /// Shows text that no newline has ended. To be called from `alarm`.
-    pub(super) fn alarm(&mut self, net: &mut Net) {
+    pub(crate) fn alarm(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.quiet(net) {
             self.show(&message, net);
         }
     }
 
     /// Shows what is left: nothing more will come.
-    pub(super) fn finish(&mut self, net: &mut Net) {
+    pub(crate) fn finish(&mut self, net: &mut Net) {
         if let Some(message) = self.messages.rest() {
             self.show(&message, net);
         }
     }
 
     /// A remark of our own, for a person at a terminal only.
-    pub(super) fn remark(&self, text: &str, net: &mut Net) {
-        if self.look.interactive {
+    pub(crate) fn remark(&self, text: &str, net: &mut Net) {
+        if self.stdio.is_interactive {
             net.print(format!("* {text}\n").as_bytes());
         }
     }
@@ -107,7 +97,7 @@ impl Display {
     /// One message as a line, with whoever it names as its speaker in colour.
     fn show(&self, message: &[u8], net: &mut Net) {
         let mut line = visible_line(message);
-        if let Some(end) = speaker(&line).filter(|_| self.look.colour) {
+        if let Some(end) = speaker(&line).filter(|_| self.stdio.is_coloured) {
             line.insert_str(end, PLAIN);
             line.insert_str(0, colour_of(&line[..end]));
         }
@@ -117,7 +107,7 @@ impl Display {
 }
 
 /// `message` without its line end, made visible.
-pub(super) fn visible_line(message: &[u8]) -> String {
+pub(crate) fn visible_line(message: &[u8]) -> String {
     let text = message.strip_suffix(b"\n").unwrap_or(message);
     let mut line = String::new();
     push_visible(&mut line, text.strip_suffix(b"\r").unwrap_or(text));
@@ -128,8 +118,8 @@ const PLAIN: &str = "\x1b[0m";
 const COLOURS: [&str; 6] = ["\x1b[36m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[31m"];
 
 /// `name` in the colour that it always has.
-pub(super) fn coloured(name: &str, look: Look) -> String {
-    match look.colour {
+pub(crate) fn coloured(name: &str, stdio: Stdio) -> String {
+    match stdio.is_coloured {
         true => format!("{}{name}{PLAIN}", colour_of(name)),
         false => name.into(),
     }
@@ -174,17 +164,17 @@ mod tests {
         }
     }
 
-    fn viewer(look: Look) -> (Stage, Peer) {
-        let mut stage = Stage::new(Viewer(Display::new(look)));
+    fn viewer(stdio: Stdio) -> (Stage, Peer) {
+        let mut stage = Stage::new(Viewer(Display::new(stdio)));
         let peer = stage.join();
         (stage, peer)
     }
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
 
     #[test]
     fn a_filter_passes_on_what_came_as_it_came() {
-        let (mut stage, peer) = viewer(Look::default());
+        let (mut stage, peer) = viewer(Stdio::default());
         stage.say(peer, "\x1b[31mred\r\nrest");
         assert_eq!(stage.screen(), "\x1b[31mred\r\nrest");
     }
@@ -233,7 +223,7 @@ mod tests {
 
     #[test]
     fn only_who_speaks_is_coloured() {
-        let (mut stage, peer) = viewer(Look { colour: true, ..TERMINAL });
+        let (mut stage, peer) = viewer(Stdio { is_coloured: true, ..TERMINAL });
         stage.say(peer, "<ann> hi <b>\n* bob joined\n<unclosed\n");
         let shown = stage.screen();
         let (line, rest) = shown.split_once('\n').unwrap();

@@ -5,17 +5,21 @@
 //! to the next question. A copy that is owed, because its question was asked again, is passed over;
 //! an answer that is only suspicious of being one is held back for a moment.
 
+pub(crate) mod answer;
+mod late;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::caller::{Caller, End, Line};
-use super::display::{Look, visible_line};
-use super::late::Late;
-use super::piped::{Piece, Piped};
-use super::question::{Persistence, Question, Wait};
+use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use crate::client::connect::question::{Question, RetryPolicy, Wait};
+use crate::client::piped::{Piece, Piped};
+use crate::client::tty::display::visible_line;
+use crate::client::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
-use crate::services::months::NAMES;
+use answer::{is_integer, is_right_month, is_wrong_month, may_be_answer};
+use late::LateAnswers;
 
 /// Says so much that a server which greets knows that it is greeted.
 const HELLO: &[u8] = b"Hello I just want to use your Service";
@@ -23,10 +27,6 @@ const HELLO: &[u8] = b"Hello I just want to use your Service";
 const INTRODUCTION_BYTES: usize = 32;
 /// How long a suspicious answer waits for a better one.
 const SUSPICION: Duration = Duration::from_millis(300);
-/// More is no answer, from whatever server.
-const ANSWER_BYTES_MAX: usize = 512;
-/// A longer integer than this is none.
-const INTEGER_BYTES_MAX: usize = 32;
 /// So much of a word that is no integer is shown.
 const WORD_CHARS_SHOWN: usize = 40;
 /// So many questions wait before no more input is read.
@@ -48,17 +48,17 @@ struct Suspect {
 }
 
 /// The months client.
-pub(super) struct Months {
-    caller: Caller,
+pub(crate) struct MonthsClient {
+    connection: ServerConnection,
     question: Question,
-    look: Look,
+    stdio: Stdio,
     asking: Asking,
     queue: VecDeque<String>,
     /// The question before, and its answer.
     before: Option<(Vec<u8>, Vec<u8>)>,
     suspect: Option<Suspect>,
     /// What may still come in answer to earlier questions.
-    late: Late,
+    late: LateAnswers,
     /// What the server said of itself before it answered.
     introduction: Option<Vec<u8>>,
     /// What has come in the place of an answer.
@@ -70,27 +70,27 @@ pub(super) struct Months {
     refused: Option<String>,
 }
 
-impl Months {
+impl MonthsClient {
     /// `numbers`: what to ask for, unless it is to be typed.
-    pub(super) fn new(
-        line: Line,
-        look: Look,
-        persistence: Persistence,
+    pub(crate) fn new(
+        route: Route,
+        stdio: Stdio,
+        retry: RetryPolicy,
         numbers: &[String],
-    ) -> Months {
-        let asking = match look.interactive && numbers.is_empty() {
+    ) -> MonthsClient {
+        let asking = match stdio.is_interactive && numbers.is_empty() {
             true => Asking::Hello,
             false => Asking::Number,
         };
-        Months {
-            caller: Caller::new(line, look),
-            question: Question::new(persistence),
-            look,
+        MonthsClient {
+            connection: ServerConnection::new(route, stdio),
+            question: Question::new(retry),
+            stdio,
             asking,
             queue: numbers.iter().cloned().collect(),
             before: None,
             suspect: None,
-            late: Late::default(),
+            late: LateAnswers::default(),
             introduction: None,
             nonsense: None,
             piped: Piped::default(),
@@ -100,21 +100,21 @@ impl Months {
     }
 }
 
-impl Service for Months {
+impl Service for MonthsClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
-        self.caller.opened();
+        self.connection.opened();
         if self.question.pending().is_some() {
             // The address before did not take it.
-            self.question.ask_anew(&mut self.caller, net);
+            self.question.ask_anew(&mut self.connection, net);
         } else if self.asking == Asking::Hello {
-            self.question.ask(HELLO, &mut self.caller, net);
+            self.question.ask(HELLO, &mut self.connection, net);
         } else {
             self.ask_next(net);
         }
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
-        self.caller.note(input);
+        self.connection.note(input);
         let asked = self.question.pending().unwrap_or_default();
         if self.late.takes(asked, input) || self.question.pending().is_none() {
             log::debug!("that is an answer to an earlier question");
@@ -135,9 +135,9 @@ impl Service for Months {
     }
 
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
-        if let End::Broken(reason) = self.caller.closed(reason, net) {
+        if let ConnectionEnd::Broken(reason) = self.connection.closed(reason, net) {
             let nonsense = self.nonsense.take().map(|why| self.no_months(&why));
-            net.stop(Err(nonsense.unwrap_or_else(|| self.caller.broken(reason))));
+            net.stop(Err(nonsense.unwrap_or_else(|| self.connection.broken(reason))));
         }
     }
 
@@ -152,7 +152,7 @@ impl Service for Months {
                 }
             }
         }
-        if self.question.alarm(&mut self.caller, net) == Wait::Over {
+        if self.question.alarm(&mut self.connection, net) == Wait::Over {
             match self.suspect.take() {
                 Some(suspect) => self.accept(&suspect.answer, net),
                 None => self.give_up(net),
@@ -165,9 +165,9 @@ impl Service for Months {
     }
 }
 
-impl Operated for Months {
+impl Operated for MonthsClient {
     fn started(&mut self, net: &mut Net) {
-        self.caller.call(net);
+        self.connection.call(net);
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
@@ -193,7 +193,7 @@ impl Operated for Months {
     }
 }
 
-impl Months {
+impl MonthsClient {
     /// Takes a word that is to be asked.
     fn take(&mut self, line: &[u8], net: &mut Net) {
         let word = String::from_utf8_lossy(core(line));
@@ -226,13 +226,13 @@ impl Months {
         if self.introduction.is_none() {
             self.introduction = Some(input.to_vec());
             self.asking = Asking::NumberAgain;
-            self.question.ask_again(&mut self.caller, net);
+            self.question.ask_again(&mut self.connection, net);
         }
     }
 
     fn ask_next(&mut self, net: &mut Net) {
         match self.queue.pop_front() {
-            Some(word) => self.question.ask(word.as_bytes(), &mut self.caller, net),
+            Some(word) => self.question.ask(word.as_bytes(), &mut self.connection, net),
             None if self.ended => net.stop(self.refused.take().map_or(Ok(()), Err)),
             None => {}
         }
@@ -259,7 +259,7 @@ impl Months {
         self.late.answered(&asked, answer, owed);
         (self.suspect, self.nonsense) = (None, None);
         self.show(answer, net);
-        if self.asking == Asking::Hello && self.look.interactive {
+        if self.asking == Asking::Hello && self.stdio.is_interactive {
             net.print(b"* 1-12, or 0 to end\n");
         }
         self.asking = Asking::Number;
@@ -268,14 +268,14 @@ impl Months {
     }
 
     fn give_up(&mut self, net: &mut Net) {
-        if self.caller.received == 0 && self.nonsense.is_none() {
-            return self.caller.give_up(self.question.silence(), net);
+        if self.connection.received == 0 && self.nonsense.is_none() {
+            return self.connection.give_up(self.question.silence(), net);
         }
         let line = match self.nonsense.take() {
             Some(why) => self.no_months(&why),
-            None => self.question.given_up(&self.caller),
+            None => self.question.given_up(&self.connection),
         };
-        if !self.look.interactive || self.ended || self.before.is_none() {
+        if !self.stdio.is_interactive || self.ended || self.before.is_none() {
             return net.stop(Err(line));
         }
         net.print(format!("* {line}\n").as_bytes());
@@ -286,7 +286,7 @@ impl Months {
     }
 
     fn no_months(&self, why: &str) -> String {
-        self.caller.complaint(&format!("{why}: is that a months server?"))
+        self.connection.complaint(&format!("{why}: is that a months server?"))
     }
 
     fn refuse(&mut self, word: &str, net: &mut Net) {
@@ -295,7 +295,7 @@ impl Months {
             shown.push_str("...");
         }
         let line = format!("{shown:?} is not an integer; write 1-12, or 0 to end");
-        match self.look.interactive {
+        match self.stdio.is_interactive {
             true => net.print(format!("* {line}\n").as_bytes()),
             false => {
                 self.refused = Some(format!("months: {line}"));
@@ -307,7 +307,7 @@ impl Months {
     fn show(&self, answer: &[u8], net: &mut Net) {
         // The introduction has line ends around it.
         let answer = core(answer);
-        match self.look.terminal {
+        match self.stdio.is_terminal {
             true => net.print(format!("{}\n", visible_line(answer)).as_bytes()),
             false => {
                 net.print(answer);
@@ -317,66 +317,24 @@ impl Months {
     }
 }
 
-/// Whether `word` can be asked. One of hundreds of digits would be a month in some servers' eyes.
-pub(super) fn is_integer(word: &str) -> bool {
-    word.len() <= INTEGER_BYTES_MAX && word.parse::<i64>().is_ok()
-}
-
-/// Whether `answer` can be one, in whatever spelling or language: a text, with a letter in it. If
-/// not, the complaint.
-fn may_be_answer(asked: &[u8], answer: &[u8]) -> Result<(), String> {
-    let text = core(answer);
-    let is_control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
-    if text.is_empty() {
-        Err("an empty answer came".into())
-    } else if text == core(asked) {
-        Err("what was asked came back, as from an echo server".into())
-    } else if answer.len() > ANSWER_BYTES_MAX {
-        Err(format!("an answer of {} bytes came, which is too long", answer.len()))
-    } else if text.iter().any(is_control) {
-        Err("an answer came that is no text".into())
-    } else if !text.iter().any(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii()) {
-        Err("an answer came without a letter in it".into())
-    } else {
-        Ok(())
-    }
-}
-
-/// Which month `text` is the name of, 1-12.
-pub(super) fn month(text: &[u8]) -> Option<usize> {
-    let index = NAMES.iter().position(|name| name.as_bytes() == core(text))?;
-    Some(index + 1)
-}
-
-/// Whether `answer` is the name of the month that was asked for.
-pub(super) fn is_right_month(asked: &[u8], answer: &[u8]) -> bool {
-    let asked = std::str::from_utf8(asked).ok().and_then(|word| word.parse().ok());
-    asked.is_some() && month(answer) == asked
-}
-
-/// Whether `answer` is the name of a month, but not of the one that was asked for.
-fn is_wrong_month(asked: &[u8], answer: &[u8]) -> bool {
-    month(answer).is_some() && !is_right_month(asked, answer)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::caller::tests::{connected, line};
     use super::*;
+    use crate::client::connect::connection::tests::{connected, route};
     use crate::engine::Kind;
     use crate::engine::stage::Stage;
 
-    const TERMINAL: Look = Look { terminal: true, interactive: true, colour: false };
-    const PATIENCE: Persistence = Persistence { timeout: Duration::from_secs(2), retries: 2 };
+    const TERMINAL: Stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
+    const PATIENCE: RetryPolicy = RetryPolicy { timeout: Duration::from_secs(2), retries: 2 };
 
-    fn months(look: Look, numbers: &[&str]) -> (Stage, Peer) {
+    fn months(stdio: Stdio, numbers: &[&str]) -> (Stage, Peer) {
         let numbers: Vec<String> = numbers.iter().map(|word| (*word).to_owned()).collect();
-        connected(Months::new(line("months", Kind::Datagram), look, PATIENCE, &numbers))
+        connected(MonthsClient::new(route("months", Kind::Datagram), stdio, PATIENCE, &numbers))
     }
 
     #[test]
     fn what_is_on_the_command_line_is_asked_one_by_one() {
-        let (mut stage, peer) = months(Look::default(), &["1", "2"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1", "2"]);
         assert_eq!(stage.hear(peer), "1");
         stage.say(peer, "January");
         assert_eq!(stage.hear(peer), "2");
@@ -387,7 +345,7 @@ mod tests {
 
     #[test]
     fn a_filter_answers_what_came_before_a_word_that_is_none() {
-        let (mut stage, peer) = months(Look::default(), &[]);
+        let (mut stage, peer) = months(Stdio::default(), &[]);
         stage.tell(Some("1"));
         stage.tell(Some("two"));
         stage.tell(Some("3"));
@@ -400,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_late_copy_is_not_the_answer_to_the_next_question() {
-        let (mut stage, peer) = months(Look::default(), &["1", "2"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1", "2"]);
         stage.say(peer, "January");
         stage.say(peer, "January");
         stage.pass(Duration::from_millis(500));
@@ -412,7 +370,7 @@ mod tests {
     #[test]
     fn the_same_answer_to_two_questions_is_believed_after_a_moment() {
         let hint = "1-12, or 0 to end";
-        let (mut stage, peer) = months(Look::default(), &["13", "14"]);
+        let (mut stage, peer) = months(Stdio::default(), &["13", "14"]);
         stage.say(peer, hint);
         stage.say(peer, hint);
         assert_eq!(stage.screen(), format!("{hint}\n"));
@@ -423,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_wrong_is_shown_when_nothing_better_comes() {
-        let (mut stage, peer) = months(Look::default(), &["1"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1"]);
         stage.say(peer, "February");
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.screen(), "February\n");
@@ -431,7 +389,7 @@ mod tests {
 
     #[test]
     fn a_server_that_introduces_itself_first_is_asked_again() {
-        let (mut stage, peer) = months(Look::default(), &["3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["3"]);
         stage.say(peer, "\nHey there I am going to provide you the month, if ...\n");
         assert_eq!(stage.hear(peer), "33");
         stage.say(peer, "March");
@@ -440,7 +398,7 @@ mod tests {
 
     #[test]
     fn an_introduction_that_comes_twice_is_not_an_answer_the_second_time() {
-        let (mut stage, peer) = months(Look::default(), &["3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["3"]);
         let introduction = "Hey there I am going to provide you the month, if ...";
         stage.pass(Duration::from_secs(2));
         stage.say(peer, introduction);
@@ -451,7 +409,7 @@ mod tests {
 
     #[test]
     fn the_answer_to_each_try_is_known_however_it_is_spelt_and_however_late_it_comes() {
-        let (mut stage, peer) = months(Look::default(), &["2", "13", "3"]);
+        let (mut stage, peer) = months(Stdio::default(), &["2", "13", "3"]);
         stage.pass(Duration::from_secs(4));
         assert_eq!(stage.hear(peer), "222");
         stage.say(peer, "Febuary");
@@ -491,11 +449,11 @@ mod tests {
             ("42", "without a letter"),
             (&long, "too long"),
         ] {
-            let (mut stage, peer) = months(Look::default(), &["2"]);
+            let (mut stage, peer) = months(Stdio::default(), &["2"]);
             stage.say(peer, nonsense);
             stage.say(peer, "Febuary\0\0");
             assert_eq!(stage.screen(), "Febuary\n", "{nonsense:?}");
-            let (mut stage, peer) = months(Look::default(), &["2"]);
+            let (mut stage, peer) = months(Stdio::default(), &["2"]);
             stage.say(peer, nonsense);
             stage.pass(Duration::from_secs(6));
             let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
@@ -506,7 +464,7 @@ mod tests {
     #[test]
     fn no_piece_of_a_long_line_is_asked() {
         for head in ["x", "0", " "] {
-            let (mut stage, peer) = months(Look::default(), &[]);
+            let (mut stage, peer) = months(Stdio::default(), &[]);
             stage.engine().feed(0, Some(head.repeat(70_000).as_bytes()));
             stage.engine().feed(0, Some(b"5\n6\n"));
             stage.flush();
@@ -518,7 +476,7 @@ mod tests {
 
     #[test]
     fn the_second_address_is_asked_what_the_first_was_silent_to() {
-        let (mut stage, _) = months(Look::default(), &["1"]);
+        let (mut stage, _) = months(Stdio::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         let second = stage.dialed()[1];
         stage.answer(second, ([192, 0, 2, 99], 4001).into());
@@ -531,7 +489,7 @@ mod tests {
 
     #[test]
     fn a_silent_server_is_asked_three_times_and_given_up() {
-        let (mut stage, peer) = months(Look::default(), &["1"]);
+        let (mut stage, peer) = months(Stdio::default(), &["1"]);
         stage.pass(Duration::from_secs(6));
         assert_eq!(stage.hear(peer), "111");
         let other = stage.dialed()[1];

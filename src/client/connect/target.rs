@@ -1,34 +1,35 @@
 //! Whom to call: `HOST[:PORT]` or an endpoint of the right service, and the addresses behind it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::endpoint::{Endpoint, Transport, at};
-use crate::services::{Offer, find};
+use crate::resolve::resolve;
+use crate::services::Offer;
 
 /// The host that is called unless another is named.
 const HOST: &str = "localhost";
 
 /// A server as the user named it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub(super) service: &'static str,
-    pub(super) transport: Transport,
+pub struct ConnectTarget {
+    pub(crate) service: &'static str,
+    pub(crate) transport: Transport,
     host: String,
     port: u16,
 }
 
-impl Target {
+impl ConnectTarget {
     /// Reads what the user wrote; `None` is this machine. `wanted` is a transport that was asked
     /// for besides.
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         offer: &'static Offer,
         word: Option<&str>,
         wanted: Option<Transport>,
-    ) -> Result<Target, String> {
+    ) -> Result<ConnectTarget, String> {
         let (endpoint, host, port) = match word {
             None => (None, None, None),
             Some(word) if word.contains("://") || word.contains('+') => {
@@ -50,49 +51,25 @@ impl Target {
         if looks_like_address(&host) && host.parse::<Ipv4Addr>().is_err() {
             return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
         }
-        Ok(Target { service: offer.name, transport: over, host, port })
+        Ok(ConnectTarget { service: offer.name, transport: over, host, port })
     }
 
     /// All addresses behind the name, in the order in which they are worth trying.
     ///
     /// # Errors
     /// If the name is not known, in one line for people.
-    pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         log::debug!("resolving {}", self.host);
-        let found = (self.host.as_str(), self.port).to_socket_addrs().map_err(|error| {
-            let why = error.to_string();
-            let why = why.strip_prefix("failed to lookup address information: ").unwrap_or(&why);
-            let (service, host) = (self.service, &self.host);
-            let advice = self.lookup_advice();
-            format!("{service}: no address is known for {host} ({why}); {advice}")
-        })?;
-        let mut addresses: Vec<SocketAddr> = Vec::new();
-        for address in found {
-            if !addresses.contains(&address) {
-                log::debug!("{} is {}", self.host, address.ip());
-                addresses.push(address);
-            }
+        let found = resolve(&self.host, self.port);
+        let addresses = found.map_err(|why| format!("{}: {why}", self.service))?;
+        for address in &addresses {
+            log::debug!("{} is {}", self.host, address.ip());
         }
-        match addresses.is_empty() {
-            true => Err(format!("{}: {} has no address; give one", self.service, self.host)),
-            false => Ok(addresses),
-        }
+        Ok(addresses)
     }
 }
 
-impl Target {
-    fn lookup_advice(&self) -> &'static str {
-        if self.host.contains('%') {
-            "check the name of the network interface behind the %"
-        } else if find(&self.host).is_some() {
-            "that is a service; a server on this machine needs no host"
-        } else {
-            "check the name, or give an address"
-        }
-    }
-}
-
-impl fmt::Display for Target {
+impl fmt::Display for ConnectTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
             true => write!(f, "[{}]:{}", self.host, self.port),
@@ -146,7 +123,7 @@ mod tests {
     use crate::services::find;
 
     fn target(service: &str, word: &str) -> Result<String, String> {
-        let target = Target::parse(find(service).unwrap(), Some(word), None)?;
+        let target = ConnectTarget::parse(find(service).unwrap(), Some(word), None)?;
         Ok(format!("{} {target}", target.transport))
     }
 
@@ -166,7 +143,7 @@ mod tests {
         ] {
             assert_eq!(target(service, word).as_deref(), Ok(wanted), "{word}");
         }
-        let bare = Target::parse(find("greet").unwrap(), None, None).unwrap();
+        let bare = ConnectTarget::parse(find("greet").unwrap(), None, None).unwrap();
         assert_eq!(bare.to_string(), "localhost:1025");
     }
 
@@ -187,7 +164,8 @@ mod tests {
             assert!(error.contains(part), "{word}: {error}");
         }
         let echo = find("echo").unwrap();
-        let error = Target::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
+        let error =
+            ConnectTarget::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
         assert!(error.contains("leave one out"), "{error}");
     }
 }

@@ -1,0 +1,4 @@
+//! `cooee echo`, over TCP and over UDP.
+
+pub(crate) mod datagram;
+pub(crate) mod stream;
