@@ -14,7 +14,7 @@ mod run;
 
 use std::path::Path;
 
-use crate::outlet::print;
+use crate::failure::Failure;
 use load::target::{Target, check_sources};
 use report::compare::compare;
 use report::output::Output;

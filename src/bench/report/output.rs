@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::outlet::print;
+pub(crate) use crate::outlet::print;
 use crate::services::text::visible;
 
 /// One file that a flag names.
