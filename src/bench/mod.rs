@@ -17,11 +17,10 @@ use std::path::Path;
 use crate::failure::Failure;
 use load::target::{Target, check_sources};
 use report::compare::compare;
-use report::output::Output;
+use report::output::{Output, print};
 use report::{Report, html, json, table};
 use run::invocation::Invocation;
 
-use crate::failure::Failure;
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
 pub use report::plot;
 
