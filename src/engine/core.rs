@@ -69,7 +69,7 @@ impl Core {
     }
 
     /// Whether one more connection fits.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_free_place(&self) -> bool {
         self.connections.len() < self.limits.connections.min(SLOTS_MAX)
     }
 
@@ -205,7 +205,7 @@ impl Core {
 
     /// Has somebody called on behalf of a service.
     pub(super) fn dial(&mut self, service: usize, dial: Dial) -> Option<Peer> {
-        if !self.has_room() {
+        if !self.has_free_place() {
             return None;
         }
         let service = u8::try_from(service).ok()?;

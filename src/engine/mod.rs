@@ -130,16 +130,16 @@ impl Engine {
     }
 
     /// Whether one more connection would be taken.
-    pub fn has_room(&self) -> bool {
-        self.core.has_room()
+    pub fn has_free_place(&self) -> bool {
+        self.core.has_free_place()
     }
 
     /// All places are taken and a newcomer waits: has a service close a peer with little claim to
-    /// its place (`Service::make_room`), which is free once that has been flushed. False: nobody
+    /// its place (`Service::free_place`), which is free once that has been flushed. False: nobody
     /// gives way.
-    pub fn make_room(&mut self) -> bool {
+    pub fn free_place(&mut self) -> bool {
         let mut services = 0..self.services.len();
-        services.any(|index| self.dispatch(index, |service, net| service.make_room(net)))
+        services.any(|index| self.dispatch(index, |service, net| service.free_place(net)))
     }
 
     fn dispatch<T>(
@@ -163,7 +163,7 @@ impl Engine {
 
     /// A connection has been made for the service with that number. `None`: there is no room.
     fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
-        if !self.has_room() {
+        if !self.has_free_place() {
             return None;
         }
         let number = u8::try_from(service).ok()?;

@@ -75,7 +75,7 @@ pub trait Service {
 
     /// All places are taken and somebody new waits: closes one peer that has the least claim to its
     /// place, if there is such a one. Returns whether there was.
-    fn make_room(&mut self, _net: &mut Net) -> bool {
+    fn free_place(&mut self, _net: &mut Net) -> bool {
         false
     }
 

@@ -334,7 +334,7 @@ impl Reactor {
         self.serve_fresh();
         self.driver.serve();
         self.serve_unfinished();
-        self.make_room();
+        self.free_place();
         self.driver.end_turn();
         Ok(())
     }

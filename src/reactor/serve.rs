@@ -92,7 +92,7 @@ impl Reactor {
             if self.accepting != Accepting::Yes {
                 return;
             }
-            if !self.driver.engine().has_room() {
+            if !self.driver.engine().has_free_place() {
                 self.accepted_last = slot;
                 self.newcomers_wait = true;
                 let count = self.driver.engine().connections();
@@ -129,16 +129,16 @@ impl Reactor {
 
     /// All places are taken: if somebody waits at a listener, a peer with less claim to its place
     /// may have to go. Its place is free for the next turn.
-    pub(super) fn make_room(&mut self) {
+    pub(super) fn free_place(&mut self) {
         if !self.newcomers_wait
             || self.accepting != Accepting::Full
-            || self.driver.engine().has_room()
+            || self.driver.engine().has_free_place()
         {
             return;
         }
         self.newcomers_wait = self.listeners.iter().any(|(_, listener)| listener.has_waiting());
         if self.newcomers_wait {
-            self.driver.engine_mut().make_room();
+            self.driver.engine_mut().free_place();
         }
     }
 
@@ -174,7 +174,7 @@ impl Reactor {
             Accepting::Exhausted(when) => {
                 when <= self.driver.engine().now() || self.driver.sockets().has_closed
             }
-            Accepting::Full => self.driver.engine().has_room(),
+            Accepting::Full => self.driver.engine().has_free_place(),
         };
         if over {
             self.accepting = Accepting::Yes;

@@ -183,7 +183,7 @@ impl Service for Talk {
         }
     }
 
-    fn make_room(&mut self, net: &mut Net) -> bool {
+    fn free_place(&mut self, net: &mut Net) -> bool {
         self.drop_too_fast(net) || self.close_longest_waiting(net)
     }
 

@@ -32,7 +32,7 @@ impl World {
         let facts = self.facts.borrow();
         let edges = facts.pipes.iter().filter(|pipe| pipe.watched);
         self.driver.has_work()
-            || (!self.backlog.is_empty() && self.driver.engine().has_room())
+            || (!self.backlog.is_empty() && self.driver.engine().has_free_place())
             || edges.into_iter().any(|pipe| pipe.edge != Edge::default())
     }
 
@@ -65,14 +65,14 @@ impl World {
     }
 
     fn accept(&mut self) {
-        while self.driver.engine().has_room() {
+        while self.driver.engine().has_free_place() {
             let Some(client) = self.backlog.pop_front() else { return };
             let service = self.facts.borrow().stories[client].service;
             let peer = self.driver.accept(service, arrival(client), client);
             assert!(peer.is_some(), "there is room");
             assert_eq!(self.facts.borrow().stories[client].peer, peer, "opened in accept");
         }
-        if !self.backlog.is_empty() && self.driver.engine_mut().make_room() {
+        if !self.backlog.is_empty() && self.driver.engine_mut().free_place() {
             self.facts.borrow_mut().see("made room");
         }
     }

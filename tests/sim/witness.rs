@@ -252,10 +252,10 @@ impl Service for Witness {
         last_word
     }
 
-    fn make_room(&mut self, net: &mut Net) -> bool {
+    fn free_place(&mut self, net: &mut Net) -> bool {
         self.enter();
         self.facts.borrow_mut().note("make room", &[self.service as u64]);
-        let made = self.inner.make_room(net);
+        let made = self.inner.free_place(net);
         self.leave(net);
         made
     }

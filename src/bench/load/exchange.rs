@@ -96,7 +96,7 @@ impl Exchange {
         while self
             .channels
             .get(peer)
-            .is_some_and(|channel| channel.has_room(self.run.plan.depth, self.script.apart()))
+            .is_some_and(|channel| channel.has_free_place(self.run.plan.depth, self.script.apart()))
         {
             match self.run.next_due(now) {
                 Some(due) => self.send(peer, due, net, now),
@@ -109,8 +109,8 @@ impl Exchange {
     /// Open loop only: puts `peer` in `free` if it is below its depth.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
-        let has_room = channel.has_room(self.run.plan.depth, self.script.apart());
-        if self.run.schedule.is_some() && has_room && !channel.is_free {
+        let has_free_place = channel.has_free_place(self.run.plan.depth, self.script.apart());
+        if self.run.schedule.is_some() && has_free_place && !channel.is_free {
             channel.is_free = true;
             self.free.push_back(peer);
             self.run.wake_when_due(net);
@@ -125,7 +125,7 @@ impl Exchange {
         while let Some(peer) = self.free.pop_front() {
             let Some(channel) = self.channels.get_mut(peer) else { continue };
             channel.is_free = false;
-            if !channel.has_room(self.run.plan.depth, self.script.apart()) {
+            if !channel.has_free_place(self.run.plan.depth, self.script.apart()) {
                 continue;
             }
             match self.run.next_due(now) {
@@ -288,7 +288,7 @@ impl Exchange {
 }
 
 impl Channel {
-    fn has_room(&self, depth: usize, apart: u64) -> bool {
+    fn has_free_place(&self, depth: usize, apart: u64) -> bool {
         self.open && self.window.in_flight() < depth && self.window.spread() < apart
     }
 }

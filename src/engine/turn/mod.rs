@@ -183,7 +183,7 @@ impl<S: Sockets> Driver<S> {
 
     /// A connection has been made for the service with that number: `opened` is told before this
     /// returns. `None`: all places are taken, and the socket is dropped;
-    /// [`has_room`](Engine::has_room) tells before.
+    /// [`has_free_place`](Engine::has_free_place) tells before.
     ///
     /// # Panics
     /// If there is no such service.
@@ -286,3 +286,6 @@ pub struct Standing {
     /// It is to be written to, hung up on or closed.
     pub is_due: bool,
 }
+
+#[cfg(test)]
+mod tests;

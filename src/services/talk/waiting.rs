@@ -175,7 +175,7 @@ mod tests {
         let listener = stage.join();
         stage.say(listener, "hello\n");
         for (gives_way, peer) in [(true, one), (true, two), (false, listener)] {
-            assert_eq!(stage.engine().make_room(), gives_way);
+            assert_eq!(stage.engine().free_place(), gives_way);
             stage.flush();
             assert_eq!(stage.is_over(peer), gives_way);
         }
@@ -195,7 +195,7 @@ mod tests {
         // By then the first is within the rate again.
         stage.pass(Duration::from_millis(250));
         for (gives_way, peer) in [(true, two), (true, asker), (false, one)] {
-            assert_eq!(stage.engine().make_room(), gives_way);
+            assert_eq!(stage.engine().free_place(), gives_way);
             stage.flush();
             assert_eq!(stage.is_over(peer), gives_way);
         }
@@ -213,9 +213,9 @@ mod tests {
         // Both are closing, and read nothing of what that takes.
         stage.tell(Some(&format!("/to {} BYE", fast.number())));
         stage.tell(Some(&format!("/to {} BYE", asker.number())));
-        assert!(!stage.engine().make_room());
+        assert!(!stage.engine().free_place());
         stage.say(next, "1\n2\n3\n");
-        assert!(stage.engine().make_room());
+        assert!(stage.engine().free_place());
         stage.flush();
         assert!(stage.is_over(next) && !stage.is_over(fast) && !stage.is_over(asker));
     }
@@ -227,7 +227,7 @@ mod tests {
         let peer = stage.join();
         stage.say(peer, "1\n2\n3\n");
         drop(stage.screen());
-        assert!(stage.engine().make_room());
+        assert!(stage.engine().free_place());
         stage.flush();
         assert_eq!(stage.screen(), "#1 has left: over the rate, and others wait for its place\n");
     }

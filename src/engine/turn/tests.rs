@@ -1,0 +1,199 @@
+//! The driver on small sockets of its own, and on a stage: what the simulation cannot show.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::*;
+use crate::engine::stage::Stage;
+use crate::engine::{Kind, Net, Operated, Quota, Reason, Service};
+
+/// Echoes, calls when told to, and notes why peers were closed.
+#[derive(Default)]
+struct Witness(Rc<RefCell<Vec<Reason>>>);
+
+impl Service for Witness {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        net.send_back(peer, input.len());
+        input.len()
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, _: &mut Net) {
+        self.0.borrow_mut().push(reason);
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Witness {
+    fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        net.dial(([192, 0, 2, 7], 7).into(), Kind::Stream);
+    }
+}
+
+/// Sockets on which everybody has said so many bytes, and that take all; they count the calls.
+#[derive(Default)]
+struct Counting {
+    said: usize,
+    batch_max: usize,
+    reads: Vec<usize>,
+    writes: Vec<usize>,
+}
+
+impl Sockets for Counting {
+    type Socket = usize;
+
+    fn read(&mut self, _: &usize, into: &mut [u8]) -> io::Result<usize> {
+        self.reads.push(1);
+        Ok(self.said.min(into.len()))
+    }
+
+    fn write(&mut self, _: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
+        self.writes.push(1);
+        Ok(outgoing.bytes())
+    }
+
+    fn hang_up(&mut self, _: &usize) {}
+
+    fn close(&mut self, _: usize, _: SocketAddr) {}
+
+    fn watch(&mut self, _: Peer, _: &usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn batch_max(&self) -> usize {
+        self.batch_max
+    }
+
+    fn read_many<'a>(
+        &mut self,
+        reads: impl Iterator<Item = BatchRead<'a, usize>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        outcomes.extend(reads.map(|read| Some(Ok(self.said.min(read.into.len())))));
+        self.reads.push(outcomes.len());
+    }
+
+    fn write_many<'a>(
+        &mut self,
+        writes: impl Iterator<Item = BatchWrite<'a, usize>>,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        outcomes.extend(writes.map(|write| Some(Ok(write.bytes.len()))));
+        // A batch with nothing in it is no call.
+        self.writes.extend(Some(outcomes.len()).filter(|count| *count > 0));
+    }
+}
+
+const READABLE: Readiness =
+    Readiness { readable: true, writable: false, read_on: false, error: false };
+
+fn driver(sockets: Counting, peers: usize) -> (Driver<Counting>, Vec<Peer>) {
+    let mut driver = Driver::new(Limits::default(), sockets);
+    driver.engine_mut().add_service("test", Quota::default(), Box::new(Witness::default()));
+    let arrival = |port| {
+        let remote = ([192, 0, 2, 1], port).into();
+        Arrival { remote, local: ([192, 0, 2, 99], 5000).into() }
+    };
+    let peers: Vec<Peer> = (1..=peers)
+        .map(|n| driver.accept(0, arrival(u16::try_from(n).unwrap()), n).unwrap())
+        .collect();
+    driver.end_turn();
+    (driver, peers)
+}
+
+/// A turn in which all of `peers` are readable.
+fn turn(driver: &mut Driver<Counting>, peers: &[Peer]) {
+    driver.begin_turn(driver.engine().now(), 0);
+    peers.iter().for_each(|peer| driver.note(*peer, READABLE));
+    driver.serve();
+    driver.end_turn();
+}
+
+#[test]
+fn a_batch_is_worth_it_from_four_on_and_has_so_many_at_most() {
+    for (peers, batch_max, reads) in
+        [(3, 40, vec![1; 3]), (4, 40, vec![4]), (10, 40, vec![10]), (10, 8, vec![8, 1, 1])]
+    {
+        let sockets = Counting { said: 16, batch_max, ..Counting::default() };
+        let (mut driver, all) = driver(sockets, peers);
+        turn(&mut driver, &all);
+        assert_eq!(driver.sockets().reads, reads, "{peers} peers, {batch_max} at once");
+        assert_eq!(driver.sockets().writes, reads, "{peers} peers, {batch_max} at once");
+    }
+}
+
+#[test]
+fn long_output_is_written_alone_and_bulk_read_alone_from_then_on() {
+    let (mut driver, all) =
+        driver(Counting { said: 4000, batch_max: 40, ..Counting::default() }, 5);
+    turn(&mut driver, &all);
+    let sockets = driver.sockets();
+    assert_eq!((&sockets.reads[..], &sockets.writes[..]), (&[5][..], &[1; 5][..]));
+    driver.sockets_mut().said = usize::MAX;
+    turn(&mut driver, &all);
+    assert!(all.iter().all(|peer| driver.standing(*peer).unwrap().is_read_alone));
+    driver.sockets_mut().said = 100;
+    driver.sockets_mut().reads.clear();
+    turn(&mut driver, &[]);
+    assert_eq!(driver.sockets().reads, [1; 5]);
+    assert!(!all.iter().any(|peer| driver.standing(*peer).unwrap().is_read_alone));
+}
+
+#[test]
+fn batches_allocate_nothing() {
+    let (mut driver, all) = driver(Counting { said: 16, batch_max: 40, ..Counting::default() }, 40);
+    let mut turns = |count: usize| {
+        for _ in 0..count {
+            turn(&mut driver, &all);
+            driver.sockets_mut().reads.clear();
+            driver.sockets_mut().writes.clear();
+        }
+    };
+    turns(10);
+    assert_eq!(allocation_counter::measure(|| turns(100)).count_total, 0);
+}
+
+#[test]
+fn an_answer_leaves_nothing_to_be_done() {
+    let (mut driver, all) = driver(Counting { said: 16, ..Counting::default() }, 1);
+    turn(&mut driver, &all);
+    assert!(!driver.has_work());
+    assert_eq!(driver.next_deadline(), None);
+}
+
+#[test]
+fn sockets_are_found_by_their_slots() {
+    let (driver, all) = driver(Counting::default(), 3);
+    assert_eq!(driver.slots(), 3);
+    let found: Vec<(Peer, usize)> = driver.sockets_in(1..9).map(|(p, s)| (p, *s)).collect();
+    assert_eq!(found, [(all[1], 2), (all[2], 3)]);
+    assert_eq!(driver.sockets_in(3..4).count(), 0);
+}
+
+#[test]
+fn a_call_that_cannot_be_placed_is_closed_with_the_reason() {
+    let reasons = Rc::default();
+    let mut driver = Driver::new(Limits::default(), Counting::default());
+    let service = Box::new(Witness(Rc::clone(&reasons)));
+    driver.engine_mut().add_service("test", Quota::default(), service);
+    driver.engine_mut().tell(0, None);
+    assert!(driver.has_work());
+    driver.end_turn();
+    assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::Unsupported)]);
+    assert_eq!(driver.engine().connections(), 0);
+    assert!(!driver.has_work());
+}
+
+#[test]
+fn who_has_failed_in_a_way_that_its_socket_does_not_tell_is_closed_too() {
+    let reasons = Rc::default();
+    let mut stage = Stage::new(Witness(Rc::clone(&reasons)));
+    let peer = stage.join();
+    stage.driver.fail(peer, &io::ErrorKind::TimedOut.into());
+    stage.flush();
+    assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::TimedOut)]);
+}
