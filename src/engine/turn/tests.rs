@@ -197,3 +197,27 @@ fn who_has_failed_in_a_way_that_its_socket_does_not_tell_is_closed_too() {
     stage.flush();
     assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::TimedOut)]);
 }
+
+/// Says hello and closes.
+struct Greets;
+
+impl Service for Greets {
+    fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
+        net.send(peer, b"hello");
+        net.close(peer);
+    }
+}
+
+#[test]
+fn who_finishes_at_once_is_gone_in_the_next_turn_and_nothing_is_left_of_it() {
+    let mut driver = Driver::new(Limits::default(), Counting::default());
+    driver.engine_mut().add_service("test", Quota::default(), Box::new(Greets));
+    let address = ([192, 0, 2, 1], 1).into();
+    driver.accept(0, Arrival { remote: address, local: address }, 0);
+    driver.end_turn();
+    assert_eq!(driver.engine().connections(), 1);
+    driver.begin_turn(driver.engine().now(), 0);
+    driver.end_turn();
+    assert_eq!(driver.engine().connections(), 0);
+    assert_eq!(driver.lingering.next(driver.engine().now()), None);
+}
