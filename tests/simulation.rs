@@ -66,7 +66,7 @@ const NAMED: &[(u64, &str)] = &[
     // Nobody is written to more than so often at a visit (also seed 11).
     (13, "busy"),
     // Nobody is read more often than its share, nor anybody once the round is spent.
-    (3, "round spent"),
+    (7, "round spent"),
     // Who has filled a slot is read alone.
     (141, "a slot filled"),
     // Whoever is prompt is found to have finished in the next turn, others at the second look.

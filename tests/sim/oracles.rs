@@ -92,12 +92,13 @@ impl World {
         let undone = owed == 0 && standing.is_due;
         assert!(!undone, "oracle 7: left undone, {who}");
         let refused = !standing.writable && (pipe.blocked || pipe.edge.writable);
-        let is_busy = standing.writable && standing.is_queued && pipe.calls.writes > 0;
+        // It has had its share, in this turn or before, and waits for the next.
+        let is_busy = owed > 0 && standing.writable && standing.is_queued;
         assert!(owed == 0 || refused || is_busy, "oracle 6: output forgotten, {who}");
-        let had_none = pipe.calls.reads == 0 && !pipe.edge.readable;
-        let passed_by = news && standing.is_queued && had_none;
+        let had_none = pipe.calls.reads == 0 && pipe.calls.writes == 0 && !pipe.edge.readable;
+        let passed_by = (news || is_busy) && standing.is_queued && had_none;
         for (is_so, what) in [
-            (is_busy && owed > 0, "busy"),
+            (is_busy, "busy"),
             (passed_by, "round spent"),
             (standing.is_queued, "more"),
             (pipe.has_news() && !standing.wants_input, "paused"),
