@@ -132,9 +132,9 @@ fn deadlines(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("deadlines");
     let quota = |seconds| Quota { idle: Some(Duration::from_secs(seconds)), ..Quota::default() };
     let peers = 1000;
-    // Each rings once a turn, finds its connection in good health, and is set again.
+    // Each fires once a turn, finds its connection in good health, and is set again.
     let mut driver = Driver::new(Box::new(Silent), quota(10), peers);
-    steady(&mut group, ("ring and arm", peers), peers, || {
+    steady(&mut group, ("fire and arm", peers), peers, || {
         driver.pass(Duration::from_secs(6));
         driver.all_say(b"!");
     });

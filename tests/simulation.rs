@@ -1,4 +1,4 @@
-//! The engine's ten invariants (design.md) under a seeded simulator.
+//! The engine's ten invariants (ARCHITECTURE.md) under a seeded simulator.
 //!
 //! `SIM_SEED=1234 cargo test --test simulation` replays one world and tells all that happens in
 //! it; `SIM_SEEDS=10000` tries more than the ordinary number.
@@ -28,6 +28,7 @@ const MUST_HAPPEN: &[&str] = &[
     "drained",
     "read together",
     "a slot filled",
+    "a batch cut short",
     "written together",
     "a short one among many",
     "busy",
@@ -63,8 +64,8 @@ fn mix_of(seed: u64) -> &'static Mix {
 /// for does not happen in it any more. Whoever changes what happens by chance chooses other seeds.
 /// (That no more than so many linger unwatched, the rush of guests below shows.)
 const NAMED: &[(u64, &str)] = &[
-    // Nobody is written to more than so often at a visit (also seed 11).
-    (13, "busy"),
+    // Nobody is written to more than so often at a visit.
+    (12, "busy"),
     // Nobody is read more often than its share, nor anybody once the round is spent.
     (7, "round spent"),
     // Who has filled a slot is read alone.
@@ -109,9 +110,10 @@ fn worlds_of_all_kinds_keep_every_invariant() {
 
 #[test]
 fn the_worlds_of_the_named_seeds_show_what_they_are_named_for() {
-    for (seed, what) in NAMED {
-        let seen = run(*seed, false).1;
-        assert!(seen.contains(*what), "seed {seed} does not show '{what}': {seen:?}");
+    let shows = |seed: u64, what: &str| run(seed, false).1.contains(what);
+    for (seed, what) in NAMED.iter().filter(|(seed, what)| !shows(*seed, what)) {
+        let other = (0..SEEDS).find(|seed| shows(*seed, what));
+        panic!("seed {seed} does not show '{what}'; the first that does is {other:?}");
     }
 }
 

@@ -26,11 +26,13 @@ struct CallArgs {
 /// How long connecting may take.
 #[derive(Args, Debug)]
 struct PatienceArgs {
-    /// How long each address of the host may take to answer the call
-    #[arg(long, value_name = "TIME", default_value = "10s",
-          value_parser = parse_positive_duration as Parse<_>)]
-    connect_timeout: Duration,
+    /// How long each address of the host may take to answer the call [default: 10s]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration as Parse<_>)]
+    connect_timeout: Option<Duration>,
 }
+
+/// What it is if not given.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How persistently to ask over UDP.
 #[derive(Args, Debug)]
@@ -75,7 +77,12 @@ impl CallArgs {
         task: Task,
     ) -> Result<Request, String> {
         let target = ConnectTarget::parse(offer, self.target.as_deref(), over)?;
-        Ok(Request { target, connect_timeout: self.patience.connect_timeout, task })
+        if target.transport == Transport::Udp && self.patience.connect_timeout.is_some() {
+            let why = "nothing is connected there; --timeout is for answers";
+            return Err(format!("--connect-timeout does nothing over UDP: {why}"));
+        }
+        let connect_timeout = self.patience.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+        Ok(Request { target, connect_timeout, task })
     }
 }
 
@@ -291,6 +298,10 @@ mod tests {
                 assert!(echo(over_udp).is_ok(), "{over_udp:?}");
             }
         }
+        let error = echo(&["--udp", "--connect-timeout=1s"]).unwrap_err();
+        assert!(error.starts_with("--connect-timeout does nothing over UDP: "), "{error}");
+        assert_eq!(echo(&["--connect-timeout=1s"]).unwrap().connect_timeout.as_secs(), 1);
+        assert_eq!(echo(&[]).unwrap().connect_timeout, CONNECT_TIMEOUT);
         let Ok(Request { task: Task::Echo(retry), .. }) = echo(&["--udp"]) else { panic!() };
         assert_eq!((retry.timeout, retry.retries), (Duration::from_secs(2), 2));
     }

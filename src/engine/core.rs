@@ -1,6 +1,7 @@
 //! What the engine keeps: all connections, who is to be flushed, what is due when, what has been
 //! spent. Services see it only through `Net`.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::connection::pool::{Buffers, Pool};
@@ -35,7 +36,7 @@ pub(super) struct Core {
     /// Whether a service wants nothing of standard input for now.
     pub(super) input_held: bool,
     /// Peers to be called.
-    pub(super) dials: Vec<(Peer, Dial)>,
+    pub(super) dials: VecDeque<(Peer, Dial)>,
     /// Bytes that the peer which was dropped last had taken.
     pub(super) went_out: u64,
     /// How the program is to end, once a service has said so.
@@ -60,7 +61,7 @@ impl Core {
             pool: Pool::new(limits.buffered),
             screen: Vec::new(),
             input_held: false,
-            dials: Vec::new(),
+            dials: VecDeque::new(),
             went_out: 0,
             outcome: None,
             now: Time::ZERO,
@@ -212,7 +213,7 @@ impl Core {
         let connection = Connection::called(dial.remote, dial.kind, service, self.now);
         let peer = self.connections.insert(connection);
         self.metrics.opened += 1;
-        self.dials.push((peer, dial));
+        self.dials.push_back((peer, dial));
         self.arm(peer);
         // So that the turn does not wait before it has been called.
         self.touch(peer);

@@ -39,17 +39,22 @@ impl Cost {
     /// become ready meanwhile.
     pub(super) fn begin_round(&mut self) {
         self.round = 0;
+        self.begin_flush();
+    }
+
+    /// Begins with as much output as a round may have.
+    pub(super) fn begin_flush(&mut self) {
         self.flush = 0;
     }
 
     /// Whether the input of this round has cost what it may.
     pub(super) fn is_round_spent(&self, limits: &Limits) -> bool {
-        self.round >= limits.round_units
+        self.round >= limits.round_units.max(1)
     }
 
     /// Whether the output of this round has cost what it may.
     pub(super) fn is_flush_spent(&self, limits: &Limits) -> bool {
-        self.flush >= limits.flush_units
+        self.flush >= limits.flush_units.max(1)
     }
 }
 

@@ -12,7 +12,7 @@ use super::slots::Peer;
 impl Engine {
     /// The next peer to be called, and how. Answer with `answered` or `failed`.
     pub(super) fn next_dial(&mut self) -> Option<(Peer, Dial)> {
-        while let Some((peer, dial)) = self.core.dials.pop() {
+        while let Some((peer, dial)) = self.core.dials.pop_front() {
             if self.core.connections.get(peer).is_some() {
                 return Some((peer, dial));
             }

@@ -28,11 +28,13 @@ pub struct Limits {
     /// What one peer's input may cost in one turn, in units of [`Net::spend`](super::Net::spend);
     /// after that the others have theirs first.
     pub share_units: u64,
-    /// What the input of all may cost, in the same units, before the turn ends and the next one
-    /// looks who has become ready meanwhile; who has not been served by then is served after those.
+    /// What the input of all may cost in a round, in the same units: those who have just become
+    /// ready have one round in a turn, those with more to do another. Who has not been served by
+    /// then is served in a later turn, after those that become ready until then. At least 1.
     pub round_units: u64,
-    /// What writing to all may cost in a turn, in the same units, a call as much as 16 KiB; who has
-    /// not been written to by then is in one of the next turns.
+    /// What writing to all may cost in a round, in the same units, and again for those whom earlier
+    /// turns have left; a visit to a peer counts as much as 16 KiB. Who has not been written to by
+    /// then is in a later turn. At least 1.
     pub flush_units: u64,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,

@@ -170,6 +170,7 @@ impl Engine {
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
         core.metrics.opened += 1;
+        core.cost.begin_share();
         let (name, remote) = (self.services[service].name, arrival.remote);
         let line = format_args!("{peer} {name} connection established with {remote}");
         self.remark(log::Level::Info, line);
@@ -310,6 +311,15 @@ impl Engine {
         if drained && listening {
             self.dispatch(index, |service, net| service.drained(peer, net));
         }
+    }
+
+    /// What `peer` is to be sent waits for the next turn.
+    fn keep_output(&mut self, peer: Peer) {
+        let connection = self.core.connections.get_mut(peer);
+        if let Some(buffers) = connection.and_then(|connection| connection.buffers.as_mut()) {
+            buffers.outbox.keep(&self.turn, &mut self.core.pool);
+        }
+        self.relieve();
     }
 
     /// The kernel takes no more of `peer`'s output for now.

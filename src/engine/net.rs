@@ -26,7 +26,7 @@ pub struct Net<'a> {
     pub(super) input: Delivery<'a>,
 }
 
-/// Delivery that is being delivered.
+/// The input that is being delivered.
 #[derive(Default)]
 pub(super) struct Delivery<'a> {
     pub(super) bytes: &'a [u8],
@@ -57,6 +57,7 @@ impl Net<'_> {
     /// if possible.
     pub fn send_back(&mut self, peer: Peer, count: usize) {
         debug_assert!(count <= self.input.bytes.len());
+        let count = count.min(self.input.bytes.len());
         let bytes = &self.input.bytes[..count];
         let one = self.core.connections.get(peer);
         let is_deferred = one.is_some_and(|one| one.flush == Flush::Deferred);

@@ -13,6 +13,8 @@ use crate::engine::{Arrival, Time};
 
 /// Connections accepted from one listener in one turn; then those already made have theirs.
 pub(super) const ACCEPTS_MAX: usize = 256;
+/// And from all listeners together.
+pub(super) const ACCEPTS_IN_ALL_MAX: usize = 2 * ACCEPTS_MAX;
 /// Connections that were gone before they were accepted, in one turn. More in a row than any peers
 /// would bring about (a filter that refuses) are waited out.
 pub(super) const GONE_MAX: usize = 64;

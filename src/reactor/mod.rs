@@ -133,6 +133,8 @@ pub struct Reactor {
     unfinished: VecDeque<Source>,
     /// How many of those there were when the turn began.
     left: usize,
+    /// Connections that may still be accepted in this turn.
+    accepts_left: usize,
     accepting: Accepting,
     /// Whether somebody may wait at a listener although all places are taken.
     newcomers_wait: bool,
@@ -179,6 +181,7 @@ impl Reactor {
             ready: VecDeque::new(),
             unfinished: VecDeque::new(),
             left: 0,
+            accepts_left: 0,
             accepting: Accepting::Yes,
             newcomers_wait: false,
             accepted_last: 0,
@@ -332,8 +335,8 @@ impl Reactor {
     pub fn turn(&mut self) -> io::Result<()> {
         self.wait()?;
         self.serve_fresh();
-        self.driver.serve();
-        self.serve_unfinished();
+        let owes_answers = self.driver.serve();
+        self.serve_unfinished(owes_answers);
         self.free_place();
         self.driver.end_turn();
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use super::listeners::{ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
+use super::listeners::{ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
 use super::rest::PAUSE;
 use super::sockets;
 use super::token::Source;
@@ -23,6 +23,7 @@ impl Reactor {
     /// Serves those that have become ready, each once.
     pub(super) fn serve_fresh(&mut self) {
         self.left = self.unfinished.len();
+        self.accepts_left = ACCEPTS_IN_ALL_MAX;
         for _ in 0..self.ready.len() {
             if let Some(source) = self.ready.pop_front() {
                 self.serve_source(source);
@@ -31,8 +32,8 @@ impl Reactor {
     }
 
     /// Serves those that had more to do when the turn began.
-    pub(super) fn serve_unfinished(&mut self) {
-        if self.left > 0 {
+    pub(super) fn serve_unfinished(&mut self, owes_answers: bool) {
+        if self.left > 0 && owes_answers {
             // Those who have just asked need not wait for it.
             self.driver.flush();
         }
@@ -50,7 +51,7 @@ impl Reactor {
             Source::Signals => self.serve_signals(),
             Source::Input => self.serve_input(),
             // To have woken up was all; peers are the driver's.
-            Source::Alarm | Source::Stream(_) => {}
+            Source::Timer | Source::Stream(_) => {}
         }
     }
 
@@ -88,7 +89,8 @@ impl Reactor {
         let Some(listener) = self.listeners.get_mut(slot) else { return };
         listener.queued = false;
         let mut gone = 0;
-        for _ in 0..ACCEPTS_MAX {
+        for _ in 0..ACCEPTS_MAX.min(self.accepts_left) {
+            self.accepts_left -= 1;
             if self.accepting != Accepting::Yes {
                 return;
             }

@@ -24,7 +24,7 @@ impl Timer {
     pub(super) fn new(registry: &Registry) -> io::Result<Timer> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
-        let token = Source::Alarm.token();
+        let token = Source::Timer.token();
         registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
         Ok(Timer { timer, set: None })
     }

@@ -18,7 +18,7 @@ pub(super) enum Source {
     /// The operator has typed.
     Input,
     /// It is time.
-    Alarm,
+    Timer,
     /// The listener in that slot.
     Listener(usize),
     /// The datagram socket in that slot.
@@ -33,7 +33,7 @@ impl Source {
         let (payload, kind) = match self {
             Source::Signals => (0, 0),
             Source::Input => (1, 0),
-            Source::Alarm => (2, 0),
+            Source::Timer => (2, 0),
             Source::Listener(slot) => (slot as u64, 1),
             Source::Datagrams(slot) => (slot as u64, 2),
             Source::Stream(peer) => (peer.to_bits(), 3),
@@ -47,7 +47,7 @@ impl Source {
         match (token.0 & 3, payload) {
             (0, 0) => Source::Signals,
             (0, 1) => Source::Input,
-            (0, _) => Source::Alarm,
+            (0, _) => Source::Timer,
             (1, slot) => Source::Listener(slot as usize),
             (2, slot) => Source::Datagrams(slot as usize),
             (_, bits) => Source::Stream(Peer::from_bits(bits)),
@@ -65,7 +65,7 @@ mod tests {
         let all = [
             Source::Signals,
             Source::Input,
-            Source::Alarm,
+            Source::Timer,
             Source::Listener(7),
             Source::Datagrams(9),
             Source::Stream(peer),

@@ -73,7 +73,7 @@ impl Reactor {
                     self.ready.push_front(source);
                 }
             }
-            Source::Alarm => {}
+            Source::Timer => {}
             Source::Listener(slot) => {
                 self.newcomers_wait = true;
                 if let Some(listener) = self.listeners.get_mut(slot) {

@@ -97,7 +97,7 @@ impl House {
         }
     }
 
-    /// Everybody is sent away, and in the end nobody is left and nothing rings any more.
+    /// Everybody is sent away, and in the end nobody is left and no timer is left.
     fn leave(mut self) {
         self.stage.engine().close_all();
         self.flush(7);

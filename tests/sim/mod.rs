@@ -1,6 +1,6 @@
 //! The seeded simulator: the production engine and services in a world of scripted clients, a
 //! kernel that cuts, blocks, interrupts and breaks by chance, and time that jumps. No sockets, no
-//! threads, no clock. Every claim of design.md is an assertion here that names its number.
+//! threads, no clock. Every claim of ARCHITECTURE.md is an assertion here that names its number.
 
 mod client;
 mod cuts;
@@ -15,7 +15,7 @@ mod turn;
 mod witness;
 mod world;
 
-#[allow(unused_imports)] // for tests/parity
+#[allow(unused_imports)] // for tests/sockets/parity
 pub(crate) use self::{
     facts::{Facts, Shared, arrival},
     pipe::{Pipe, event_of},

@@ -259,7 +259,7 @@ impl World {
             self.facts.borrow_mut().now = now;
             self.turn();
             turns += 1;
-            assert!(turns < LAST_TURNS_MAX, "oracle 6: it rings for nobody");
+            assert!(turns < LAST_TURNS_MAX, "oracle 6: it wakes for nobody");
         }
         assert!(!self.driver.has_work());
         let facts = self.facts.borrow();

@@ -70,6 +70,9 @@ impl<S: Sockets> Driver<S> {
         let reads = peers.zip(engine.read_slots());
         let reads = reads.map(|(row, into)| BatchRead { socket: &row.socket, into });
         sockets.read_many(reads, &mut batch.outcomes);
+        if batch.outcomes.is_empty() {
+            return 0;
+        }
         self.queue(queue).drain(..count);
         self.deliver_batch();
         count
@@ -91,7 +94,7 @@ impl<S: Sockets> Driver<S> {
                 Flow::Drained => row.drained(0),
                 Flow::Paused => {}
                 Flow::More => {
-                    row.is_bulk();
+                    row.came_in_bulk();
                     row.enqueue(peer, unfinished);
                 }
             }

@@ -26,9 +26,10 @@ enum Visited {
 }
 
 impl<S: Sockets> Driver<S> {
-    /// Ends a turn: does what has become due, and then flushes everybody, those first who have
-    /// waited for it since an earlier turn.
+    /// Ends a turn: does what has become due, and then flushes everybody, those last who were left
+    /// for it by an earlier turn.
     pub fn end_turn(&mut self) {
+        self.engine.core.cost.begin_flush();
         self.engine.fire_timers();
         self.flush();
         self.flush_deferred();
@@ -79,7 +80,7 @@ impl<S: Sockets> Driver<S> {
 
     /// Flushes some of those that were too many for their own turn.
     fn flush_deferred(&mut self) {
-        self.engine.core.cost.begin_round();
+        self.engine.core.cost.begin_flush();
         while !self.deferred.is_empty() && !self.engine.is_flush_spent() {
             for peer in self.deferred.drain(..TAKEN_UP.min(self.deferred.len())) {
                 self.engine.take_up(peer);
@@ -159,8 +160,13 @@ impl<T> Row<T> {
                     engine.write_blocked(peer);
                     return visited;
                 }
-                Step::Write if writes == WRITES_MAX || writes > 0 && engine.is_flush_spent() => {
+                Step::Write if writes == WRITES_MAX => {
                     engine.write_blocked(peer);
+                    return Visited::Busy;
+                }
+                Step::Write if writes > 0 && engine.is_flush_spent() => {
+                    // No fault of its own: it is not judged by what is left.
+                    engine.keep_output(peer);
                     return Visited::Busy;
                 }
                 Step::Write => {

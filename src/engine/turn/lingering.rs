@@ -15,7 +15,7 @@ use crate::engine::Step;
 const SECOND_LOOK: Duration = Duration::from_millis(5);
 /// More than this many such peers: the oldest are looked at before their time.
 const LINGERING_MAX: usize = 64;
-/// While peers are not that prompt, the first look is a call in vain: then only one in so many is
+/// While peers are not that prompt, the immediate look is a call in vain: then only one in so many is
 /// looked at, to see whether that has changed.
 const PROBE_EVERY: u64 = 32;
 
@@ -23,15 +23,18 @@ const PROBE_EVERY: u64 = 32;
 pub(super) struct Lingering {
     /// Those that we have hung up on since the last look.
     hung_up: Vec<Peer>,
-    /// Those that have had their first look, and when they have their second.
+    /// Those that have had their immediate look, and when they have their second.
     waiting: VecDeque<(Time, Peer)>,
-    /// Whether the latest first look found a FIN.
+    /// Whether the latest immediate look found a FIN.
     are_prompt: bool,
+    /// Whether this turn's look has been.
+    pub(super) has_looked: bool,
 }
 
 impl Default for Lingering {
     fn default() -> Lingering {
-        Lingering { hung_up: Vec::new(), waiting: VecDeque::new(), are_prompt: true }
+        let (hung_up, waiting) = Default::default();
+        Lingering { hung_up, waiting, are_prompt: true, has_looked: false }
     }
 }
 
@@ -52,10 +55,11 @@ impl<S: Sockets> Driver<S> {
     /// Looks at those of the last turn at once, as long as that finds their FINs; at the others
     /// when it is time or there are too many.
     pub(super) fn look_at_lingering(&mut self) {
-        if !self.engine.can_read() {
-            // In the middle of a turn; its end looks again.
+        // Not where there is no room to read; the next flush of the turn looks.
+        if self.lingering.has_looked || !self.engine.can_read() {
             return;
         }
+        self.lingering.has_looked = true;
         let now = self.engine.now();
         let mut hung_up = std::mem::take(&mut self.lingering.hung_up);
         for peer in hung_up.drain(..) {

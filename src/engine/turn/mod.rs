@@ -179,6 +179,7 @@ impl<S: Sockets> Driver<S> {
     pub fn begin_turn(&mut self, now: Time, wall_seconds: u64) {
         self.engine.advance(now, wall_seconds);
         self.engine.core.cost.begin_round();
+        self.lingering.has_looked = false;
     }
 
     /// A connection has been made for the service with that number: `opened` is told before this

@@ -79,7 +79,7 @@ impl<T> Row<T> {
     }
 
     /// More has come than fits into a slot.
-    pub(super) fn is_bulk(&mut self) {
+    pub(super) fn came_in_bulk(&mut self) {
         if self.reading == Reading::Quick {
             self.reading = Reading::Bulk;
         }

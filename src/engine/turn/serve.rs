@@ -17,8 +17,9 @@ pub(super) enum ServedQueue {
 impl<S: Sockets> Driver<S> {
     /// Serves those that have become ready, and then those that had more to do, each once and as
     /// long as its round lasts. Who has not been served, or has more to do, is served in the next
-    /// turn after those that become ready until then.
-    pub fn serve(&mut self) {
+    /// turn after those that become ready until then. Returns whether some of those who have just
+    /// become ready wait for `flush` to be answered.
+    pub fn serve(&mut self) -> bool {
         let (fresh, unfinished) = (self.ready.len(), self.unfinished.len());
         self.serve_round(ServedQueue::Ready, fresh);
         self.unfinished.append(&mut self.ready);
@@ -29,6 +30,7 @@ impl<S: Sockets> Driver<S> {
             }
             self.serve_round(ServedQueue::Unfinished, unfinished);
         }
+        fresh > 0 && unfinished == 0
     }
 
     /// Serves the first `left` of a queue at most.

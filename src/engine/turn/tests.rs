@@ -198,6 +198,36 @@ fn who_has_failed_in_a_way_that_its_socket_does_not_tell_is_closed_too() {
     assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::TimedOut)]);
 }
 
+/// Answers with a lot.
+struct Bulk;
+
+impl Service for Bulk {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        net.send(peer, &vec![b'b'; 2_000_000]);
+        input.len()
+    }
+}
+
+#[test]
+fn who_takes_all_is_not_too_slow_because_others_have_spent_the_round() {
+    let limits = Limits { flush_units: 64 * 1024, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Bulk);
+    let peer = stage.join();
+    stage.say(peer, "?");
+    assert_eq!(stage.hear(peer).len(), 2_000_000);
+    assert!(!stage.is_over(peer));
+}
+
+#[test]
+fn limits_of_nothing_are_limits_of_one_at_a_time() {
+    let limits = Limits { round_units: 0, flush_units: 0, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Witness::default());
+    let peers = [stage.join(), stage.join()];
+    peers.iter().for_each(|peer| stage.send(*peer, "hello"));
+    stage.flush();
+    assert_eq!(peers.map(|peer| stage.hear(peer)), ["hello", "hello"]);
+}
+
 /// Says hello and closes.
 struct Greets;
 
