@@ -15,8 +15,8 @@ use crate::engine::Step;
 const SECOND_LOOK: Duration = Duration::from_millis(5);
 /// More than this many such peers: the oldest are looked at before their time.
 const LINGERING_MAX: usize = 64;
-/// While peers are not that prompt, the immediate look is a call in vain: then only one in so many is
-/// looked at, to see whether that has changed.
+/// While peers are not that prompt, the immediate look is a call in vain: then only one in so many
+/// is looked at, to see whether that has changed.
 const PROBE_EVERY: u64 = 32;
 
 /// When to look at whom.
