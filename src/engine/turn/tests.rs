@@ -41,18 +41,22 @@ struct Counting {
     batch_max: usize,
     reads: Vec<usize>,
     writes: Vec<usize>,
+    /// All calls for one at a time: what, and of which socket.
+    calls: Vec<(&'static str, usize)>,
 }
 
 impl Sockets for Counting {
     type Socket = usize;
 
-    fn read(&mut self, _: &usize, into: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, socket: &usize, into: &mut [u8]) -> io::Result<usize> {
         self.reads.push(1);
+        self.calls.push(("read", *socket));
         Ok(self.said.min(into.len()))
     }
 
-    fn write(&mut self, _: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
+    fn write(&mut self, socket: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         self.writes.push(1);
+        self.calls.push(("write", *socket));
         Ok(outgoing.bytes())
     }
 
@@ -141,6 +145,17 @@ fn long_output_is_written_alone_and_bulk_read_alone_from_then_on() {
     turn(&mut driver, &[]);
     assert_eq!(driver.sockets().reads, [1; 5]);
     assert!(!all.iter().any(|peer| driver.standing(*peer).unwrap().is_read_alone));
+}
+
+#[test]
+fn who_has_just_asked_is_answered_before_those_with_more_to_do_are_served() {
+    let (mut driver, all) = driver(Counting { said: usize::MAX, ..Counting::default() }, 2);
+    turn(&mut driver, &all[..1]);
+    driver.sockets_mut().said = 5;
+    driver.sockets_mut().calls.clear();
+    turn(&mut driver, &all[1..]);
+    let calls = &driver.sockets().calls;
+    assert_eq!(calls[..], [("read", 2), ("write", 2), ("read", 1), ("write", 1)]);
 }
 
 #[test]
