@@ -73,11 +73,6 @@ pub(crate) struct Driver {
     now: Time,
 }
 
-const READABLE: Readiness =
-    Readiness { readable: true, writable: false, read_on: false, error: false };
-const WRITABLE: Readiness =
-    Readiness { readable: false, writable: true, read_on: false, error: false };
-
 impl Driver {
     /// A service of the table, with its own quota, and so many peers.
     pub(crate) fn offered(name: &str, peers: usize) -> Driver {
@@ -155,7 +150,7 @@ impl Driver {
         sink.message.extend_from_slice(message);
         for at in who {
             self.driver.sockets_mut().unsaid[self.sockets[at]] = message.len();
-            self.driver.note(self.peers[at], READABLE);
+            self.driver.note(self.peers[at], Readiness::READABLE);
         }
         self.end_turn()
     }
@@ -183,12 +178,12 @@ impl Driver {
         if self.driver.sockets().write_max < usize::MAX {
             for at in 0..self.peers.len() {
                 if self.driver.standing(self.peers[at]).is_some_and(is_full) {
-                    self.driver.note(self.peers[at], WRITABLE);
+                    self.driver.note(self.peers[at], Readiness::WRITABLE);
                 }
             }
         }
         let mut watched = std::mem::take(&mut self.driver.sockets_mut().watched);
-        watched.drain(..).for_each(|peer| self.driver.note(peer, WRITABLE));
+        watched.drain(..).for_each(|peer| self.driver.note(peer, Readiness::WRITABLE));
         self.driver.sockets_mut().watched = watched;
     }
 }

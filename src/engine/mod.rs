@@ -313,21 +313,23 @@ impl Engine {
         }
     }
 
-    /// What `peer` is to be sent waits for the next turn.
+    /// What `peer` is to be sent waits for the next turn, through no fault of its own.
+    fn put_off(&mut self, peer: Peer) {
+        self.keep_output(peer);
+        self.relieve();
+    }
+
+    /// Copies what may not wait where it lies.
     fn keep_output(&mut self, peer: Peer) {
         let connection = self.core.connections.get_mut(peer);
         if let Some(buffers) = connection.and_then(|connection| connection.buffers.as_mut()) {
             buffers.outbox.keep(&self.turn, &mut self.core.pool);
         }
-        self.relieve();
     }
 
     /// The kernel takes no more of `peer`'s output for now.
     fn write_blocked(&mut self, peer: Peer) {
-        let Some(connection) = self.core.connections.get_mut(peer) else { return };
-        if let Some(buffers) = &mut connection.buffers {
-            buffers.outbox.keep(&self.turn, &mut self.core.pool);
-        }
+        self.keep_output(peer);
         if self.core.is_far_behind(peer) {
             self.give_up(peer, Reason::Slow);
         }

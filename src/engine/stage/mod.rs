@@ -37,8 +37,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Arrival, Driver, Engine, Limits, Peer, Quota, Service, Standing, Time};
-use wires::{BOTH, READABLE, WRITABLE, Wire, Wires};
+use super::{Arrival, Driver, Engine, Limits, Peer, Quota, Readiness, Service, Standing, Time};
+use wires::{BOTH, Wire, Wires};
 
 /// See the top of this file.
 pub struct Stage {
@@ -122,7 +122,7 @@ impl Stage {
     /// Lets `peer` send `bytes`, and nobody look at that yet.
     pub fn send(&mut self, peer: Peer, bytes: impl AsRef<[u8]>) {
         self.wire(peer).said.extend_from_slice(bytes.as_ref());
-        self.driver.sockets_mut().notice(peer, READABLE);
+        self.driver.sockets_mut().notice(peer, Readiness::READABLE);
     }
 
     /// Lets `peer` send its FIN.
@@ -145,8 +145,8 @@ impl Stage {
     /// From here on the socket of `peer` takes so many bytes, and then no more: a reader that is
     /// slow. Without that it takes everything.
     pub fn take(&mut self, peer: Peer, bytes: usize) {
-        self.wire(peer).capacity = bytes;
-        self.driver.sockets_mut().notice(peer, WRITABLE);
+        self.take_no_more_than(peer, bytes);
+        self.driver.sockets_mut().notice(peer, Readiness::WRITABLE);
     }
 
     /// The same, without `peer` being told if that is more than before.

@@ -70,28 +70,19 @@ impl Wires {
         self.wires.get_mut(place)
     }
 
-    /// Something has changed about the wire of `peer`; with `seen`, what is worth telling of that.
-    pub(super) fn notice(&mut self, peer: Peer, seen: Readiness) {
+    /// Something has changed about the wire of `peer`; of `changes`, what is so now is news.
+    pub(super) fn notice(&mut self, peer: Peer, changes: Readiness) {
         if let Some(wire) = self.of(peer).filter(|wire| wire.is_watched) {
-            let now = wire.readiness();
-            let both = |one: bool, other: bool| one && other;
-            let news = Readiness {
-                readable: both(seen.readable, now.readable),
-                writable: both(seen.writable, now.writable),
-                read_on: now.read_on,
-                error: now.error,
-            };
-            self.news.push((peer, news));
+            let Readiness { readable, writable, read_on, error } = wire.readiness();
+            let readable = readable && changes.readable;
+            let writable = writable && changes.writable;
+            self.news.push((peer, Readiness { readable, writable, read_on, error }));
         }
     }
 }
 
-pub(super) const READABLE: Readiness =
-    Readiness { readable: true, writable: false, read_on: false, error: false };
-pub(super) const WRITABLE: Readiness =
-    Readiness { readable: false, writable: true, read_on: false, error: false };
-pub(super) const BOTH: Readiness =
-    Readiness { readable: true, writable: true, read_on: false, error: false };
+/// Either may have changed.
+pub(super) const BOTH: Readiness = Readiness { writable: true, ..Readiness::READABLE };
 
 impl Sockets for Wires {
     type Socket = usize;

@@ -59,14 +59,16 @@ impl<S: Sockets> Driver<S> {
     fn flush_all(&mut self, peers: &[Peer]) {
         let batch_max = self.sockets.batch_max().max(1);
         for peers in peers.chunks(batch_max) {
+            self.batch.clear();
             if !self.engine.is_flush_spent() {
                 self.write_together(peers);
             }
-            let written = self.batch.take_written();
-            let mut others = written.iter().peekable();
+            // Not used while these are visited one by one.
+            let batch = std::mem::take(&mut self.batch);
+            let mut written = batch.peers().peekable();
             for &peer in peers {
                 // Whoever has been promised a FIN with its last bytes (MSG_MORE) has it now.
-                let is_written = others.next_if_eq(&&peer).is_some();
+                let is_written = written.next_if_eq(&peer).is_some();
                 if is_written || !self.engine.is_flush_spent() {
                     self.flush_peer(peer);
                 } else {
@@ -74,7 +76,8 @@ impl<S: Sockets> Driver<S> {
                     self.deferred.push_back(peer);
                 }
             }
-            self.batch.give_written(written);
+            drop(written);
+            self.batch = batch;
         }
     }
 
@@ -165,8 +168,7 @@ impl<T> Row<T> {
                     return Visited::Busy;
                 }
                 Step::Write if writes > 0 && engine.is_flush_spent() => {
-                    // No fault of its own: it is not judged by what is left.
-                    engine.keep_output(peer);
+                    engine.put_off(peer);
                     return Visited::Busy;
                 }
                 Step::Write => {

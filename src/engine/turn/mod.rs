@@ -178,7 +178,6 @@ impl<S: Sockets> Driver<S> {
     /// [`serve`](Driver::serve), what is due by `now` in [`end_turn`](Driver::end_turn).
     pub fn begin_turn(&mut self, now: Time, wall_seconds: u64) {
         self.engine.advance(now, wall_seconds);
-        self.engine.core.cost.begin_round();
         self.lingering.has_looked = false;
     }
 

@@ -7,56 +7,43 @@ use super::row::Reader;
 use super::{Driver, Peer, Sockets};
 use crate::engine::reading::Flow;
 
-/// One of the two queues.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum ServedQueue {
-    Ready,
-    Unfinished,
-}
-
 impl<S: Sockets> Driver<S> {
     /// Serves those that have become ready, and then those that had more to do, each once and as
     /// long as its round lasts. Who has not been served, or has more to do, is served in the next
     /// turn after those that become ready until then. Returns whether some of those who have just
     /// become ready wait for `flush` to be answered.
     pub fn serve(&mut self) -> bool {
-        let (fresh, unfinished) = (self.ready.len(), self.unfinished.len());
-        self.serve_round(ServedQueue::Ready, fresh);
-        self.unfinished.append(&mut self.ready);
-        if unfinished > 0 {
-            if fresh > 0 {
-                // Their answers need not wait for what the others have to do.
-                self.flush();
-            }
-            self.serve_round(ServedQueue::Unfinished, unfinished);
+        let mut ready = std::mem::take(&mut self.ready);
+        let mut unfinished = std::mem::take(&mut self.unfinished);
+        let owes_answers = !ready.is_empty();
+        self.serve_round(&mut ready);
+        self.unfinished.append(&mut ready);
+        self.ready = ready;
+        if unfinished.is_empty() {
+            return owes_answers;
         }
-        fresh > 0 && unfinished == 0
+        if owes_answers {
+            // Their answers need not wait for what the others have to do.
+            self.flush();
+        }
+        self.serve_round(&mut unfinished);
+        unfinished.append(&mut self.unfinished);
+        self.unfinished = unfinished;
+        false
     }
 
-    /// Serves the first `left` of a queue at most.
-    fn serve_round(&mut self, queue: ServedQueue, mut left: usize) {
+    /// Serves those in a queue, as long as the round lasts.
+    fn serve_round(&mut self, queue: &mut VecDeque<Peer>) {
         self.engine.core.cost.begin_round();
-        while left > 0 && !self.engine.is_round_spent() {
+        while !queue.is_empty() && !self.engine.is_round_spent() {
             if !self.engine.can_read() {
                 self.flush();
             }
-            let served = self.read_together(queue, left);
-            if served > 0 {
-                left -= served;
-                continue;
+            if !self.read_together(queue)
+                && let Some(peer) = queue.pop_front()
+            {
+                self.serve_peer(peer);
             }
-            left -= 1;
-            match self.queue(queue).pop_front() {
-                Some(peer) => self.serve_peer(peer),
-                None => return,
-            }
-        }
-    }
-
-    pub(super) fn queue(&mut self, queue: ServedQueue) -> &mut VecDeque<Peer> {
-        match queue {
-            ServedQueue::Ready => &mut self.ready,
-            ServedQueue::Unfinished => &mut self.unfinished,
         }
     }
 

@@ -150,3 +150,12 @@ pub struct Readiness {
     /// It is broken; [`Sockets::take_error`] says how.
     pub error: bool,
 }
+
+impl Readiness {
+    /// There is something to read, and that is all.
+    pub const READABLE: Readiness =
+        Readiness { readable: true, writable: false, read_on: false, error: false };
+    /// It takes output, and that is all.
+    pub const WRITABLE: Readiness =
+        Readiness { readable: false, writable: true, read_on: false, error: false };
+}

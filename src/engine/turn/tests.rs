@@ -92,9 +92,6 @@ impl Sockets for Counting {
     }
 }
 
-const READABLE: Readiness =
-    Readiness { readable: true, writable: false, read_on: false, error: false };
-
 fn driver(sockets: Counting, peers: usize) -> (Driver<Counting>, Vec<Peer>) {
     let mut driver = Driver::new(Limits::default(), sockets);
     driver.engine_mut().add_service("test", Quota::default(), Box::new(Witness::default()));
@@ -112,7 +109,7 @@ fn driver(sockets: Counting, peers: usize) -> (Driver<Counting>, Vec<Peer>) {
 /// A turn in which all of `peers` are readable.
 fn turn(driver: &mut Driver<Counting>, peers: &[Peer]) {
     driver.begin_turn(driver.engine().now(), 0);
-    peers.iter().for_each(|peer| driver.note(*peer, READABLE));
+    peers.iter().for_each(|peer| driver.note(*peer, Readiness::READABLE));
     driver.serve();
     driver.end_turn();
 }
