@@ -169,16 +169,20 @@ impl Reactor {
         }
     }
 
-    /// Looks whether what kept us from accepting is over.
-    pub(super) fn resume_accepting(&mut self) {
-        let over = match self.accepting {
-            Accepting::Yes => return,
+    /// Whether what keeps us from accepting is over.
+    pub(super) fn may_accept_again(&self) -> bool {
+        match self.accepting {
+            Accepting::Yes => false,
             Accepting::Exhausted(when) => {
                 when <= self.driver.engine().now() || self.driver.sockets().has_closed
             }
             Accepting::Full => self.driver.engine().has_free_place(),
-        };
-        if over {
+        }
+    }
+
+    /// Goes on accepting if what kept us from it is over.
+    pub(super) fn resume_accepting(&mut self) {
+        if self.may_accept_again() {
             self.accepting = Accepting::Yes;
             // Their edges are long gone: look at all of them.
             // Whoever was served last comes last: a flood on one must not keep the others out.

@@ -39,15 +39,9 @@ impl Reactor {
 
     /// How long the poll may sleep: not at all if there is work left.
     fn timeout(&mut self) -> Option<Duration> {
-        let engine = self.driver.engine();
-        let is_possible_again = match self.accepting {
-            Accepting::Yes => false,
-            Accepting::Full => engine.has_free_place(),
-            Accepting::Exhausted(_) => self.driver.sockets().has_closed,
-        };
-        let spinning = engine.now().since(self.busy_at) < self.spin;
+        let spinning = self.driver.engine().now().since(self.busy_at) < self.spin;
         let unserved = !self.ready.is_empty() || !self.unfinished.is_empty();
-        if unserved || self.driver.has_work() || is_possible_again || spinning {
+        if unserved || self.driver.has_work() || self.may_accept_again() || spinning {
             return Some(Duration::ZERO);
         }
         let retry = match self.accepting {
