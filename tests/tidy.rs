@@ -50,7 +50,7 @@ const USES: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("failure", &[]),
     ("resolve", &["services"]),
-    ("descriptors", &["reactor"]),
+    ("descriptors", &[]),
     ("bench", BENCH),
     ("server", SERVER),
     ("client", CLIENT),

@@ -162,7 +162,7 @@ fn run(options: &Options) -> Result<(), String> {
         return Err("--rounds, --time and --rate: nothing could ever happen in none".into());
     }
     // The servers and the generator inherit it.
-    cooee::reactor::raise_descriptor_limit();
+    cooee::descriptors::raise_limit();
     let mut results = Results {
         contenders: match options.plot {
             Some(_) => servers::with_rivals(&options.rival)?,

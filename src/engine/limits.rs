@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at once, at most [`SLOTS_MAX`](super::SLOTS_MAX); further ones wait in the
     /// kernel's backlog, and calls are refused. Each takes a descriptor: see
-    /// [`raise_descriptor_limit`](crate::reactor::raise_descriptor_limit).
+    /// [`raise_limit`](crate::descriptors::raise_limit).
     pub connections: usize,
     /// Bytes of unsent output at which a peer that has connected to us is not read any more, until
     /// they have fallen to `low`.

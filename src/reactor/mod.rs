@@ -12,7 +12,8 @@
 //! # use std::io;
 //! # use std::time::Duration;
 //! # use cooee::engine::{Limits, Net, Peer, Quota, Service};
-//! # use cooee::reactor::{Note, Reactor, listen, Families, Listening, raise_descriptor_limit};
+//! # use cooee::descriptors::raise_limit;
+//! # use cooee::reactor::{Note, Reactor, listen, Families, Listening};
 //! # struct Echo;
 //! # impl Service for Echo {
 //! #     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
@@ -21,7 +22,7 @@
 //! #     }
 //! # }
 //! # fn main() -> io::Result<()> {
-//! let descriptors = raise_descriptor_limit();
+//! let descriptors = raise_limit();
 //! let connections = descriptors.saturating_sub(100).min(100_000); // some are for other things
 //! let mut reactor = Reactor::new(Limits { connections, ..Limits::default() })?;
 //! let echo = reactor.engine().add_service("echo", Quota::default(), Box::new(Echo));
@@ -90,7 +91,7 @@ use vanished::Vanished;
 pub use clock::Watch;
 pub use input::Manner;
 pub use signals::hold_back_stop;
-pub use sockets::{Families, Listening, bind_datagrams, listen, raise_descriptor_limit};
+pub use sockets::{Families, Listening, bind_datagrams, listen};
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;

@@ -356,14 +356,19 @@ pub(crate) mod tests {
         }
     }
 
+    /// A stage on which the first address has refused the call.
+    fn refused_at_first() -> Stage {
+        let connection = ServerConnection::new(route("echo", Kind::Stream), Stdio::default());
+        let mut stage = Stage::new(Plain(connection));
+        stage.flush();
+        let first = stage.dialed()[0];
+        stage.fail(first, ErrorKind::ConnectionRefused);
+        stage
+    }
+
     #[test]
     fn every_address_is_tried_in_turn_and_the_failure_names_them_all() {
-        let mut stage =
-            Stage::new(Plain(ServerConnection::new(route("echo", Kind::Stream), Stdio::default())));
-        stage.flush();
-        let other = stage.dialed()[0];
-        stage.fail(other, ErrorKind::ConnectionRefused);
-        stage.flush();
+        let mut stage = refused_at_first();
         assert_eq!((stage.dialed().len(), stage.engine().outcome()), (2, None));
         stage.pass(Duration::from_secs(10));
         let outcome = stage.engine().outcome().cloned().unwrap();
@@ -374,15 +379,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_second_address_will_do() {
-        let mut stage =
-            Stage::new(Plain(ServerConnection::new(route("echo", Kind::Stream), Stdio::default())));
-        stage.flush();
-        let other = stage.dialed()[0];
-        stage.fail(other, ErrorKind::ConnectionRefused);
-        stage.flush();
-        let other = stage.dialed()[1];
-        stage.answer(other, ([192, 0, 2, 99], 4000).into());
-        stage.flush();
+        let mut stage = refused_at_first();
+        let second = stage.dialed()[1];
+        stage.answer(second, ([192, 0, 2, 99], 4000).into());
         assert_eq!(stage.screen(), "connected to 192.0.2.2:7\n");
     }
 }
