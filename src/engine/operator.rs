@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// How the program is to end, once a service has said so.
-    pub(crate) fn outcome(&self) -> Option<&Result<(), String>> {
+    pub fn outcome(&self) -> Option<&Result<(), String>> {
         self.core.outcome.as_ref()
     }
 
@@ -77,7 +77,7 @@ impl Engine {
 
     /// Hands bytes of standard input to the service with that number as they came; `None`: that
     /// was all.
-    pub(crate) fn feed(&mut self, service: usize, bytes: Option<&[u8]>) {
+    pub fn feed(&mut self, service: usize, bytes: Option<&[u8]>) {
         self.operate(service, |operated, net| operated.fed(bytes, net));
     }
 
@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// Whether what is fed should wait: a service wants it so, or a peer is far behind.
-    pub(crate) fn is_backed_up(&self) -> bool {
+    pub fn is_backed_up(&self) -> bool {
         self.core.input_held
             || self.core.connections.iter().any(|(_, connection)| {
                 connection.buffers.as_ref().is_some_and(|buffers| buffers.backed_up)

@@ -20,7 +20,7 @@ const MOVED_MAX_BYTES: usize = 1024;
 
 /// What reading leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
+pub(super) enum Flow {
     /// There is nothing more to read until the next readiness.
     Drained,
     /// There may be more, but it is not wanted now: `wants_input` will tell when.
@@ -51,7 +51,7 @@ impl Engine {
     /// Reads from `socket` and delivers, within the peer's share of a turn. `read_on` says that the
     /// peer's FIN or an error is known to wait behind the data: then a short read is not taken
     /// for the last one, because no further readiness would announce the end.
-    pub(crate) fn input(&mut self, peer: Peer, socket: &mut impl Read, read_on: bool) -> Flow {
+    pub(super) fn input(&mut self, peer: Peer, socket: &mut impl Read, read_on: bool) -> Flow {
         self.core.cost.begin_share();
         if self.is_interrupted(peer) && self.wants_input(peer) {
             self.redeliver(peer);
