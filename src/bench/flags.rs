@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 19] = [
+    const TABLE: [(&[&str], &str); 23] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -114,6 +114,10 @@ mod tests {
         (&["--source", "127.0.0.2"], ""),
         (&["--close", "rst"], "udp_rr months"),
         (&["--close", "fin"], "udp_rr months"),
+        (&["--pin", "off"], ""),
+        (&["--pin", "0:0,0"], "chat"),
+        (&["--pin", ":0"], "ALL SET"),
+        (&["--label", "a"], ""),
         (&["--json", "a"], ""),
         (&["--html", "a"], ""),
         (&["--steps", "3"], "ALL SET"),

@@ -15,7 +15,8 @@ mod run;
 use std::path::Path;
 
 use crate::failure::Failure;
-use load::target::{Target, check_sources};
+use load::sources::check_sources;
+use load::target::Target;
 use report::compare::compare;
 use report::output::{Output, print};
 use report::{Report, html, json, table};

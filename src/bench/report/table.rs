@@ -77,7 +77,11 @@ fn head(out: &mut String, report: &Report) {
         ),
         "idle" => format!("{} connections that do nothing", report.connections),
         "tcp_crr" | "tcp_cc" | "greet" => {
-            format!("{} at once, closed by {}", report.connections, report.closing)
+            let from = match report.sources {
+                0 => String::new(),
+                count => format!(", from {} addresses", grouped(count as u64)),
+            };
+            format!("{} at once, closed by {}{from}", report.connections, report.closing)
         }
         _ => format!(
             "{} connections, {} x {} B in flight on each",
@@ -90,6 +94,10 @@ fn head(out: &mut String, report: &Report) {
         "  {flight}; {:.1} s after {:.1} s of warm-up, {} thread{threads}",
         report.duration_s, report.warmup_s, report.threads
     );
+    if let Some((server, generator)) = report.provenance.pinning.split_once(':') {
+        let server = if server.is_empty() { "" } else { &format!("server {server}, ") };
+        let _ = writeln!(out, "  CPUs: {server}generator {generator}");
+    }
     match report.asked_rate_per_s {
         _ if report.workload == "idle" => {}
         Some(rate) => {

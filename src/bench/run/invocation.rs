@@ -15,10 +15,12 @@ use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::{STANDARD_SET, Workload};
 use crate::bench::measure::abort::Abort;
+use crate::bench::measure::interference::Surroundings;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::{Report, SearchReport};
 use crate::failure::Failure;
+use crate::reactor::wall;
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {
@@ -59,7 +61,11 @@ impl Invocation<'_> {
     pub(crate) fn end(self) -> (Vec<Report>, Option<i32>) {
         let signal = self.interrupted.signal();
         self.interrupted.has_come.store(true, Ordering::Relaxed);
-        (self.reports, signal)
+        let mut reports = self.reports;
+        for report in &mut reports {
+            report.provenance.label.clone_from(&self.args.label);
+        }
+        (reports, signal)
     }
 
     /// All workloads in short, against servers of our own.
@@ -70,9 +76,8 @@ impl Invocation<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let done = Target::start(workload, &self.interrupted.has_come)
-                .map_err(Failure::Failed)
-                .and_then(|mut target| self.repeat(&mut plan, &mut target));
+            let done =
+                self.start_own(&plan).and_then(|mut target| self.repeat(&mut plan, &mut target));
             // A failed workload does not keep the others from being measured.
             let failed = done.err().map(|failure| {
                 Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
@@ -86,6 +91,12 @@ impl Invocation<'_> {
         Ok(())
     }
 
+    /// A server of our own, for `plan`.
+    fn start_own(&self, plan: &RunPlan) -> Result<Target, Failure> {
+        Target::start(plan.workload, plan.pinning.server(), &self.interrupted.has_come)
+            .map_err(Failure::Failed)
+    }
+
     fn is_interrupted(&self) -> bool {
         self.interrupted.has_come.load(Ordering::Relaxed)
     }
@@ -95,7 +106,7 @@ impl Invocation<'_> {
         let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
         let mut target = match self.named.take() {
             Some(target) => target,
-            None => Target::start(workload, &self.interrupted.has_come).map_err(Failure::Failed)?,
+            None => self.start_own(&plan)?,
         };
         if self.args.find_max.is_some() {
             self.find_max(&mut plan, &mut target)
@@ -135,9 +146,14 @@ impl Invocation<'_> {
     fn run_once(&self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
+        let (surroundings, began) = (Surroundings::observe(), wall());
         let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
         progress::follow(&workers, &plan, &self.interrupted.has_come, &stop);
-        workers.join().map_err(Failure::Failed)
+        let mut measurement = workers.join().map_err(Failure::Failed)?;
+        measurement.began = began;
+        let disturbed = surroundings.until_now(&target.processes());
+        measurement.interference = disturbed.and(measurement.interference);
+        Ok(measurement)
     }
 
     fn judge(&mut self, plan: &RunPlan, target: &Target, measurement: &Measurement) {
@@ -166,7 +182,12 @@ impl Invocation<'_> {
         let mut sum: Option<Measurement> = None;
         let mut failed = Ok(());
         while singles.len() < times && !self.is_over() {
-            match self.run_against(plan, target) {
+            // What one process happened to get in memory must not pass for the server.
+            let started = match target.is_own() && !singles.is_empty() {
+                true => self.start_own(plan).map(|fresh| *target = fresh),
+                false => Ok(()),
+            };
+            match started.and_then(|()| self.run_against(plan, target)) {
                 Ok((report, measurement)) => {
                     singles.push(report);
                     sum = Some(match sum {
