@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use super::{Report, SearchReport};
 use crate::bench::figures::figure;
-use crate::bench::measure::statistics::exceeds_noise;
 
 /// By how much a figure may be worse, such as `p99=10%`.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +69,7 @@ impl ComparedFigure {
 
     fn verdict(&self) -> &'static str {
         match (self.ratio(), self.noise) {
-            (Some(ratio), Some((a, b))) if !exceeds_noise(ratio, a, b) => "within the noise",
+            (Some(ratio), Some((a, b))) if (ratio - 1.0).abs() <= f64::hypot(a, b) => "within the noise",
             (Some(_), Some(_)) if self.worse() > 0.0 => "WORSE",
             (Some(_), Some(_)) => "better",
             (_, _) if self.before == self.after => "the same",

@@ -27,7 +27,7 @@ use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::{Latency, micros};
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::measure::recorder::{Recorder, Slice, nanos};
-use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::statistics::student::Interval;
 use crate::bench::measure::usage::Usage;
 
 /// From this share of a core on, the generator has no room left.

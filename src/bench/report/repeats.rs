@@ -1,7 +1,7 @@
 //! Several runs of the same plan as one result, and how sure its mean is.
 
 use super::{Noise, Repeats, Report, known};
-use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::statistics::student::Interval;
 
 /// The rate is sure enough if its interval is no wider than this share to either side.
 const CONVERGED: f64 = 0.05;
