@@ -191,6 +191,12 @@ fn remarks(out: &mut String, report: &Report) {
         });
         let rates: Vec<String> = repeats.rate_per_s.iter().map(|rate| figure(*rate)).collect();
         let _ = writeln!(out, "  repeats      {} /s; +-{half} (95 %)", rates.join(" "));
+    } else if let Some(share) = report.noise.rate {
+        let _ = writeln!(
+            out,
+            "  steadiness   +-{:.1} % within this run; the next may differ by more",
+            100.0 * share
+        );
     }
     if let Some(search) = &report.search {
         let _ = writeln!(out, "\n  the way to the highest rate with {}", search.bound);
