@@ -1,12 +1,10 @@
 //! Ranks, and how likely each sum of them is if chance alone has dealt them out.
 
-use std::cmp::Ordering;
-
 /// The ranks of values, from 1 on, doubled: values that are equal share the mean of their ranks,
 /// and twice that is always whole, so that sums of them can be compared exactly.
 pub(super) fn doubled_ranks(values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].partial_cmp(&values[*b]).unwrap_or(Ordering::Equal));
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
     let mut ranks = vec![0; values.len()];
     let mut before = 0;
     for equal in order.chunk_by(|a, b| values[*a] == values[*b]) {

@@ -280,7 +280,7 @@ mod tests {
         b["errors"]["total"] = json!(9);
         let found = compared(&result(), &b, Design::Groups);
         assert!(found.pairs[0].rows.iter().all(|row| matches!(row.verdict, Verdict::TooFew(..))));
-        let told = "one run each: too few to tell; measure both with --repeat 5 or more; \
+        let told = "one run each: too few to tell; measure both with --repeat 8 (5 at least); \
                     B has more errors";
         assert_eq!(found.pairs[0].sentence, told);
     }
