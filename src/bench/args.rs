@@ -138,7 +138,7 @@ pub struct BenchArgs {
 /// What else `cooee bench` can do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum BenchCommand {
-    /// Set two results side by side: ratios, and whether they exceed the noise
+    /// Set two results side by side: ratios, and whether they are more than chance
     Compare(CompareArgs),
 }
 
@@ -153,7 +153,8 @@ pub struct CompareArgs {
     #[arg(value_name = "B.json")]
     pub(super) after: PathBuf,
 
-    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10% (repeatable)
+    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10%; with --repeat 5
+    /// or more on both sides only if that is no chance (repeatable)
     #[arg(long, value_name = "FIGURE=PERCENT")]
     pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 

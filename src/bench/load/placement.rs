@@ -94,7 +94,8 @@ impl fmt::Display for Pinning {
     }
 }
 
-const EXAMPLE: &str = "write auto, off, or the server's CPU and one for each thread, such as 0:1,2";
+const EXAMPLE: &str =
+    "write auto, off, or the CPU of the server and one for each thread, such as 0:1,2";
 
 impl FromStr for Pin {
     type Err = String;

@@ -31,13 +31,15 @@ use crate::bench::measure::latency::{Latency, micros};
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::measure::provenance::Provenance;
 use crate::bench::measure::recorder::{Recorder, Slice, nanos};
-use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::statistics::bootstrap::{Random, relative_half_width};
 use crate::bench::measure::usage::Usage;
 
 /// From this share of a core on, the generator has no room left.
 const SATURATED: f64 = 0.95;
 /// A schedule that slips by more than this share of the p99 distorts it.
 const SLIP_SHARE: f64 = 0.2;
+/// The same slices are to say the same about themselves, whoever asks.
+const DRAWS_SEED: u64 = 1;
 
 /// One result. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,7 +143,7 @@ pub(crate) struct TimelinePoint {
     pub(crate) errors: u64,
 }
 
-/// By how much figures may differ by chance, as shares of them; `None`: not known.
+/// How well figures are known, as shares of them (95 %); `None`: not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Noise {
     /// `repeats` or `slices`.
@@ -151,11 +153,24 @@ pub(crate) struct Noise {
     pub(crate) p99: Option<f64>,
 }
 
-/// Several runs of the same plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Several runs of the same plan: each figure that is compared, one value a run. Results of older
+/// versions have only rates and p99.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Repeats {
     pub(crate) rate_per_s: Vec<f64>,
+    #[serde(default)]
+    pub(crate) mean_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p50_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p90_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p99_9_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) max_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) errors: Vec<u64>,
     pub(crate) rate_half_width: Option<f64>,
     pub(crate) converged: bool,
 }
@@ -373,10 +388,11 @@ fn timeline(recorder: &Recorder) -> Vec<TimelinePoint> {
 }
 
 impl Noise {
-    /// From the slices of one run. They follow each other, so this is rather too small.
+    /// How steady one run was, from its slices.
     pub(crate) fn of_slices(timeline: &[TimelinePoint]) -> Noise {
         let of = |figure: fn(&TimelinePoint) -> f64| {
-            known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
+            let figures: Vec<f64> = timeline.iter().map(figure).collect();
+            known(relative_half_width(&figures, &mut Random::new(DRAWS_SEED)))
         };
         Noise {
             from: "slices".into(),

@@ -199,6 +199,8 @@ fn remarks(out: &mut String, report: &Report) {
         });
         let rates: Vec<String> = repeats.rate_per_s.iter().map(|rate| figure(*rate)).collect();
         let _ = writeln!(out, "  repeats      {} /s; +-{half} (95 %)", rates.join(" "));
+    } else {
+        steadiness(out, report);
     }
     if let Some(search) = &report.search {
         let _ = writeln!(out, "\n  the way to the highest rate with {}", search.bound);
@@ -219,6 +221,22 @@ fn remarks(out: &mut String, report: &Report) {
     }
     for warning in &report.warnings {
         let _ = writeln!(out, "  warning      {warning}");
+    }
+}
+
+/// How steady a single run was in what it was to find out.
+fn steadiness(out: &mut String, report: &Report) {
+    let (what, share) = match (report.workload.as_str(), report.model.as_str()) {
+        ("idle", _) => return,
+        (_, "open") => ("p99", report.noise.p99),
+        _ => ("rate", report.noise.rate),
+    };
+    if let Some(share) = share {
+        let percent = 100.0 * share;
+        let _ = writeln!(
+            out,
+            "  steadiness   {what} +-{percent:.1} % within this run; the next may differ by more"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cooee bench` from outside: what it measures and says, what others have left behind, and
 //! servers that keep it waiting.
 
+mod compare;
 mod leftovers;
 mod placement;
 mod results;

@@ -52,7 +52,7 @@ fn cpus_that_cannot_be_had_are_refused_with_the_reason() {
     let two = format!("{first}:{first},{first}");
     for (words, why) in [
         (&["tcp_rr", "--pin", "0:1023"][..], "CPU 1023 is none of those that may be used here"),
-        (&["tcp_rr", "--pin", "0"], "write auto, off, or the server's CPU"),
+        (&["tcp_rr", "--pin", "0"], "write auto, off, or the CPU of the server"),
         (&["tcp_rr", "--pin", &two, "--threads", "1"], "CPUs for 2, but --threads is 1"),
         (&["tcp_rr", "127.0.0.1:9", "--pin", &of_ours], "the server is not ours to pin: write :"),
         (&["tcp_rr", "--pin", ":0"], "our own server has a CPU too"),
