@@ -180,6 +180,11 @@ pub(crate) struct Repeats {
 pub(crate) struct SearchReport {
     pub(crate) bound: String,
     pub(crate) highest_rate_per_s: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lowest_broken_per_s: Option<f64>,
+    /// Why there is no highest rate, or why it is not sure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     pub(crate) probes: Vec<Probe>,
 }
 

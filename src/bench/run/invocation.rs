@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::interruption::Interruption;
 use super::progress;
-use super::search::Search;
 use super::worker::Workers;
 use crate::bench::args::BenchArgs;
 use crate::bench::load::budget::Budget;
@@ -16,21 +15,20 @@ use crate::bench::load::target::Target;
 use crate::bench::load::workload::{STANDARD_SET, Workload};
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::interference::Surroundings;
-use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
-use crate::bench::report::{Report, SearchReport};
+use crate::bench::report::Report;
 use crate::failure::Failure;
 use crate::reactor::wall;
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {
-    args: &'a BenchArgs,
+    pub(super) args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
-    reports: Vec<Report>,
+    pub(super) reports: Vec<Report>,
     interrupted: Interruption,
     /// The worst that has happened.
-    verdict: Option<Failure>,
+    pub(super) verdict: Option<Failure>,
 }
 
 impl Invocation<'_> {
@@ -92,12 +90,12 @@ impl Invocation<'_> {
     }
 
     /// A server of our own, for `plan`.
-    fn start_own(&self, plan: &RunPlan) -> Result<Target, Failure> {
+    pub(super) fn start_own(&self, plan: &RunPlan) -> Result<Target, Failure> {
         Target::start(plan.workload, plan.pinning.server(), &self.interrupted.has_come)
             .map_err(Failure::Failed)
     }
 
-    fn is_interrupted(&self) -> bool {
+    pub(super) fn is_interrupted(&self) -> bool {
         self.interrupted.has_come.load(Ordering::Relaxed)
     }
 
@@ -118,7 +116,7 @@ impl Invocation<'_> {
     }
 
     /// Runs `plan` once, at the first address that answers; the report, and what it was made from.
-    fn run_against(
+    pub(super) fn run_against(
         &mut self,
         plan: &mut RunPlan,
         target: &mut Target,
@@ -171,7 +169,7 @@ impl Invocation<'_> {
         self.verdict.get_or_insert(verdict);
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.verdict.is_some() || self.is_interrupted()
     }
 
@@ -223,75 +221,10 @@ impl Invocation<'_> {
         }
         Ok(())
     }
-
-    fn find_max(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
-        let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
-        let mut search = Search::new(bound.clone(), plan.rate);
-        let mut best: Option<Report> = None;
-        let mut last = None;
-        let mut failed = Ok(());
-        let mut too_high = None;
-        while let Some(rate) = search.next() {
-            plan.rate = Some(rate);
-            plan.remote = target.address();
-            if let Err(why) = check_budget(plan) {
-                // A lower rate may fit.
-                search.note(0.0, &Latency::default(), 1.0);
-                too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
-                continue;
-            }
-            let (report, measurement) = match self.run_against(plan, target) {
-                Ok(probed) => probed,
-                Err(failure) => {
-                    failed = Err(failure);
-                    break;
-                }
-            };
-            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &measurement));
-            let is_over = matches!(&measurement.abort, Some(abort) if abort.is_final());
-            if search.highest() == Some(rate) {
-                best = Some(report.clone());
-            }
-            last = Some(report);
-            if is_over || self.is_interrupted() {
-                break;
-            }
-            // A rate that is too high is no failure of the search.
-            self.verdict = None;
-        }
-        if best.is_none() && self.verdict.is_none() && failed.is_ok() {
-            let what = format!("no rate keeps {bound}");
-            self.verdict = Some(Failure::NotGoodEnough(what));
-        }
-        if last.is_none() && failed.is_ok() {
-            self.verdict = too_high.take().map(Failure::Failed);
-        }
-        if let Some(mut report) = best.or(last) {
-            report.warnings.extend(too_high);
-            report.search = Some(SearchReport {
-                bound: bound.to_string(),
-                highest_rate_per_s: search.highest(),
-                probes: search.probes,
-            });
-            self.reports.push(report);
-        }
-        failed
-    }
 }
 
 /// Whether this machine has what the plan needs.
-fn check_budget(plan: &RunPlan) -> Result<(), String> {
+pub(super) fn check_budget(plan: &RunPlan) -> Result<(), String> {
     let budget = Budget::of_this_machine(plan.remote.ip());
     budget.check(plan).map_err(|what| format!("this run {what}"))
-}
-
-/// The share of requests that were never answered; all, if the run did not come to its end.
-#[allow(clippy::cast_precision_loss)] // a share
-fn lost_share(report: &Report, measurement: &Measurement) -> f64 {
-    let (done, lost) = (report.operations as f64, report.failures() as f64);
-    match measurement.abort {
-        None if lost > 0.0 => lost / (done + lost),
-        None => 0.0,
-        Some(_) => 1.0,
-    }
 }
