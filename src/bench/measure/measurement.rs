@@ -14,6 +14,8 @@ pub(crate) struct ThreadResult {
     pub(crate) abort: Option<Abort>,
     /// How long it measured.
     pub(crate) measured: Duration,
+    /// How long it took, from before the first call on.
+    pub(crate) elapsed: Duration,
     /// What it used meanwhile.
     pub(crate) usage: Usage,
     /// What the server used meanwhile, if this thread has looked.
@@ -30,6 +32,8 @@ pub(crate) struct Measurement {
     pub(crate) abort: Option<Abort>,
     /// How long was measured.
     pub(crate) measured: Duration,
+    /// How long all took, from before the first call on.
+    pub(crate) elapsed: Duration,
     /// What each thread used meanwhile.
     pub(crate) threads: Vec<Usage>,
     /// What the server used meanwhile, if its process is known.
@@ -49,6 +53,7 @@ impl Measurement {
             recorder: first.recorder,
             abort: first.abort,
             measured: first.measured,
+            elapsed: first.elapsed,
             threads: vec![first.usage],
             server: first.server,
             resident: resident_before.zip(first.resident),
@@ -62,6 +67,7 @@ impl Measurement {
         self.recorder.merge(&other.recorder);
         self.threads.push(other.usage);
         self.measured = self.measured.max(other.measured);
+        self.elapsed = self.elapsed.max(other.elapsed);
         let severity = |abort: &Option<Abort>| abort.as_ref().map_or(0, Abort::severity);
         if severity(&other.abort) > severity(&self.abort) {
             self.abort = other.abort;
@@ -72,6 +78,7 @@ impl Measurement {
     pub(crate) fn and(mut self, other: Measurement) -> Measurement {
         self.recorder.merge(&other.recorder);
         self.measured += other.measured;
+        self.elapsed += other.elapsed;
         self.silence = self.silence.max(other.silence);
         for (mine, theirs) in self.threads.iter_mut().zip(other.threads) {
             *mine = mine.and(theirs);

@@ -176,7 +176,9 @@ fn rows(a: &Report, b: &Report) -> Vec<ComparedFigure> {
     FIGURES
         .into_iter()
         .map(|name| {
-            let latency = |report: &Report| report.latency_us.named(name).unwrap_or(0.0);
+            let latency = |report: &Report| {
+                report.latency_us.and_then(|latency| latency.named(name)).unwrap_or(0.0)
+            };
             let (before, after) = match name {
                 "rate" => (rate(a), rate(b)),
                 "errors" => (a.failures() as f64, b.failures() as f64),

@@ -2,14 +2,19 @@
 //! `schema/bench.schema.json`.
 #![allow(missing_docs)] // the schema has a line on each field
 
+mod classes;
 pub(crate) mod compare;
+#[cfg(test)]
+mod example;
 pub(crate) mod html;
 pub(crate) mod json;
+mod lines;
 pub(crate) mod output;
 pub mod plot;
 mod plots;
 mod repeats;
 pub(crate) mod table;
+mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,13 +54,16 @@ pub(crate) struct Report {
     pub(crate) rate_per_s: f64,
     pub(crate) bytes_per_s: f64,
     pub(crate) errors: BTreeMap<String, u64>,
-    pub(crate) latency_us: Latency,
+    #[serde(with = "json::figures_or_nulls")]
+    pub(crate) latency_us: Option<Latency>,
     pub(crate) client_cpu: f64,
     pub(crate) cooee: String,
     pub(crate) own_server: bool,
     pub(crate) threads: usize,
     pub(crate) warmup_s: f64,
     pub(crate) timeout_s: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) elapsed_s: Option<f64>,
     pub(crate) closing: String,
     pub(crate) sources: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +84,9 @@ pub(crate) struct Report {
     pub(crate) noise: Noise,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repeats: Option<Repeats>,
+    /// Each run by itself, if there were several; not in the JSON.
+    #[serde(skip)]
+    pub(crate) singles: Vec<Report>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search: Option<SearchReport>,
     /// Why the run ended before its time.
@@ -125,8 +136,8 @@ pub(crate) struct ServerUsage {
 pub(crate) struct TimelinePoint {
     pub(crate) at_s: f64,
     pub(crate) rate_per_s: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
+    pub(crate) p50_us: Option<f64>,
+    pub(crate) p99_us: Option<f64>,
     pub(crate) errors: u64,
 }
 
@@ -162,7 +173,7 @@ pub(crate) struct SearchReport {
 pub(crate) struct Probe {
     pub(crate) asked_rate_per_s: f64,
     pub(crate) rate_per_s: f64,
-    pub(crate) bounded_us: f64,
+    pub(crate) bounded_us: Option<f64>,
     pub(crate) held: bool,
 }
 
@@ -174,7 +185,6 @@ impl Report {
         let seconds = measurement.measured.as_secs_f64();
         let per_second = |count: u64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
         let timeline = timeline(recorder);
-        let latency = Latency::of(&recorder.latency);
         let mut report = Report {
             workload: plan.workload.name().into(),
             model: plan.model().into(),
@@ -187,18 +197,19 @@ impl Report {
             rate_per_s: per_second(recorder.operations),
             bytes_per_s: per_second(recorder.bytes),
             errors: errors(recorder),
-            latency_us: latency,
+            latency_us: Latency::of(&recorder.latency),
             client_cpu: 0.0,
             cooee: env!("CARGO_PKG_VERSION").into(),
             own_server: target.is_own(),
             threads: plan.threads,
             warmup_s: plan.warmup.as_secs_f64(),
             timeout_s: plan.timeout.as_secs_f64(),
+            elapsed_s: Some(measurement.elapsed.as_secs_f64()),
             closing: plan.closing.name().into(),
             sources: plan.sources.len(),
             asked_rate_per_s: plan.rate,
-            uncorrected_us: recorder.uncorrected.as_ref().map(Latency::of),
-            slip_us: plan.rate.map(|_| Latency::of(&recorder.slip)),
+            uncorrected_us: recorder.uncorrected.as_ref().and_then(Latency::of),
+            slip_us: plan.rate.and_then(|_| Latency::of(&recorder.slip)),
             phases_us: phases(recorder),
             datagrams: plan.workload.is_datagram().then(|| datagrams(recorder)),
             client: client(measurement, seconds),
@@ -208,6 +219,7 @@ impl Report {
             noise: Noise::of_slices(&timeline),
             timeline,
             repeats: None,
+            singles: Vec::new(),
             search: None,
             partial: measurement.abort.as_ref().map(Abort::to_string),
             warnings: Vec::new(),
@@ -233,13 +245,15 @@ impl Report {
             ));
         }
         let slip = self.slip_us.map_or(0.0, |slip| slip.p99);
-        if slip > SLIP_SHARE * self.latency_us.p99 && slip > 100.0 {
+        let p99 = self.latency_us.map_or(0.0, |latency| latency.p99);
+        if slip > SLIP_SHARE * p99 && slip > 100.0 {
             self.warnings.push(format!(
                 "the schedule slipped: 1 % of the requests left {slip:.0} us late or later for \
                  the generator's own sake; their latency counts it"
             ));
         }
-        if let Some(asked) = self.asked_rate_per_s.filter(|asked| self.rate_per_s < 0.98 * asked) {
+        let is_missed = |asked: &f64| self.operations > 0 && self.rate_per_s < 0.98 * asked;
+        if let Some(asked) = self.asked_rate_per_s.filter(is_missed) {
             self.warnings.push(format!(
                 "the asked rate was not reached: {:.0} of {asked:.0} a second",
                 self.rate_per_s
@@ -250,6 +264,11 @@ impl Report {
     /// How many operations failed.
     pub(crate) fn failures(&self) -> u64 {
         self.errors.get("total").copied().unwrap_or(0)
+    }
+
+    /// A figure of the latency for people; `None`: nothing was timed, or too little for it.
+    pub(crate) fn latency(&self, figure: &str) -> Option<f64> {
+        self.latency_us.and_then(|latency| latency.shown(figure))
     }
 
     /// The histogram of latencies, in nanoseconds.
@@ -271,9 +290,10 @@ fn errors(recorder: &Recorder) -> BTreeMap<String, u64> {
 }
 
 fn phases(recorder: &Recorder) -> BTreeMap<String, Latency> {
-    let named =
-        |(name, histogram): &(&str, Histogram<u64>)| (name.to_string(), Latency::of(histogram));
-    recorder.phases.iter().map(named).collect()
+    let named = |(name, histogram): &(&str, Histogram<u64>)| {
+        Latency::of(histogram).map(|latency| (name.to_string(), latency))
+    };
+    recorder.phases.iter().filter_map(named).collect()
 }
 
 #[allow(clippy::cast_precision_loss)] // a share
@@ -321,12 +341,15 @@ fn server(measurement: &Measurement, seconds: f64) -> Option<ServerUsage> {
 #[allow(clippy::cast_precision_loss)] // figures for people
 fn timeline(recorder: &Recorder) -> Vec<TimelinePoint> {
     let width = recorder.slice.as_secs_f64();
-    let point = |(index, slice): (usize, &Slice)| TimelinePoint {
-        at_s: index as f64 * width,
-        rate_per_s: slice.operations as f64 / width,
-        p50_us: micros(slice.latency.value_at_quantile(0.5)),
-        p99_us: micros(slice.latency.value_at_quantile(0.99)),
-        errors: slice.failures,
+    let point = |(index, slice): (usize, &Slice)| {
+        let latency = Latency::of(&slice.latency);
+        TimelinePoint {
+            at_s: index as f64 * width,
+            rate_per_s: slice.operations as f64 / width,
+            p50_us: latency.map(|latency| latency.p50),
+            p99_us: latency.map(|latency| latency.p99),
+            errors: slice.failures,
+        }
     };
     recorder.slices.iter().enumerate().map(point).collect()
 }
@@ -334,12 +357,12 @@ fn timeline(recorder: &Recorder) -> Vec<TimelinePoint> {
 impl Noise {
     /// From the slices of one run. They follow each other, so this is rather too small.
     pub(crate) fn of_slices(timeline: &[TimelinePoint]) -> Noise {
-        let of = |figure: fn(&TimelinePoint) -> f64| {
-            known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
+        let of = |figure: fn(&TimelinePoint) -> Option<f64>| {
+            known(Interval::of(&timeline.iter().filter_map(figure).collect::<Vec<_>>()).relative())
         };
         Noise {
             from: "slices".into(),
-            rate: of(|point| point.rate_per_s),
+            rate: of(|point| Some(point.rate_per_s)),
             p50: of(|point| point.p50_us),
             p99: of(|point| point.p99_us),
         }

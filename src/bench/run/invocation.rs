@@ -185,6 +185,7 @@ impl Invocation<'_> {
         if singles.len() > 1 {
             report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
             report.add_repeats(&singles);
+            report.singles = singles;
         }
         self.reports.push(report);
         failed
@@ -226,7 +227,8 @@ impl Invocation<'_> {
                     break;
                 }
             };
-            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &measurement));
+            let latency = report.latency_us.unwrap_or_default();
+            search.note(report.rate_per_s, &latency, lost_share(&report, &measurement));
             let is_over = matches!(&measurement.abort, Some(abort) if abort.is_final());
             if search.highest() == Some(rate) {
                 best = Some(report.clone());

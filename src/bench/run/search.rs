@@ -49,6 +49,8 @@ impl Search {
         let held = lost <= self.bound.spared()
             && bounded_us <= self.bound.limit
             && rate_per_s >= REACHED * asked;
+        // Nothing that takes no time at all has been timed.
+        let bounded_us = (latency.max > 0.0 || bounded_us > 0.0).then_some(bounded_us);
         self.probes.push(Probe { asked_rate_per_s: asked, rate_per_s, bounded_us, held });
         match held {
             true => self.held = Some(asked),
