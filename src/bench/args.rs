@@ -1,7 +1,7 @@
 //! The words behind `cooee bench`, and the plan that they make.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -13,6 +13,7 @@ use super::load::rate::{Ramp, parse_requests};
 use super::load::run_id::RunId;
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
+use super::report::outputs::Form;
 use crate::units::{parse_duration, parse_from, parse_positive_duration, parse_positive_size};
 
 /// The largest payload of a UDP datagram over IPv4.
@@ -114,13 +115,22 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PID")]
     pub(super) pid: Option<u32>,
 
-    /// Write the result as JSON to FILE, or to standard output instead of the table: -
+    /// Write the result as JSON to FILE; -, here and below: to standard output instead of
+    /// the table
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
 
     /// Write a page with plots to FILE
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+
+    /// Write the result as Markdown to FILE, for an issue or the summary of a CI job
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+
+    /// Write the result as CSV to FILE: all repeats, and the timeline
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
 }
 
 /// What else `cooee bench` can do.
@@ -145,15 +155,22 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FIGURE=PERCENT")]
     pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 
-    /// Write a page with the plots of both to FILE
+    /// Write a page with the plots of both to FILE, or to standard output instead of the
+    /// table: -
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 }
 
 impl BenchArgs {
-    /// Whether results other than the table go to standard output.
-    pub(super) fn json_on_stdout(&self) -> bool {
-        self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
+    /// The forms that are asked for beside the table, and where they go.
+    pub(super) fn outputs(&self) -> Vec<(Form, &Path)> {
+        let all = [
+            (Form::Json, &self.json),
+            (Form::Html, &self.html),
+            (Form::Markdown, &self.markdown),
+            (Form::Csv, &self.csv),
+        ];
+        all.into_iter().filter_map(|(form, path)| Some((form, path.as_deref()?))).collect()
     }
 
     /// How many rates a ramp has.

@@ -4,12 +4,15 @@
 
 mod classes;
 pub(crate) mod compare;
+mod csv;
 #[cfg(test)]
 mod example;
 pub(crate) mod html;
 pub(crate) mod json;
 mod lines;
+mod markdown;
 pub(crate) mod output;
+pub(crate) mod outputs;
 pub mod plot;
 mod plots;
 mod repeats;

@@ -2,6 +2,7 @@
 //! servers that keep it waiting.
 
 mod leftovers;
+mod outputs;
 mod results;
 mod run;
 mod scripted;
