@@ -32,9 +32,11 @@ Examples:
   cooee bench tcp_rr --rate 20000 --html r.html   open loop, with a page of plots
   cooee bench tcp_rr --find-max p99=1ms      the highest rate that keeps it
   cooee bench tcp_crr --source 127.0.0.0/28 --close rst
+  cooee bench tcp_rr --repeat 5 --csv r.csv --markdown -   figures for a table, words for an issue
   cooee bench compare old.json new.json --fail-over p99=10%
 
-Numbers go to standard output, all else to standard error.
+Numbers go to standard output, all else to standard error. docs/formats.md describes the columns
+of --csv, schema/bench.schema.json the keys of --json.
 Exit status: 0 fine, 1 failed, 2 wrong usage, 3 measured but not good enough (a wrong byte,
 --fail-over exceeded).";
 
@@ -128,7 +130,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) markdown: Option<PathBuf>,
 
-    /// Write the result as CSV to FILE: all repeats, and the timeline
+    /// Write the result as CSV to FILE: rows for each repeat and class of operations
+    /// (kind: result), and for the timeline (kind: slice)
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
 }

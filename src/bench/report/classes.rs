@@ -32,14 +32,17 @@ pub(super) fn all(report: &Report) -> Vec<Class> {
     classes
 }
 
-/// The classes for people: a part that is the whole operation, however it is counted, is not told
-/// twice.
+/// The classes for people: a part that is the whole operation, counted from the same beginning, is
+/// not told twice.
 pub(super) fn told(report: &Report) -> Vec<Class> {
     let (parts, mut classes): (Vec<Class>, Vec<Class>) =
         all(report).into_iter().partition(|class| report.phases_us.contains_key(&class.key));
     classes.retain(|class| class.latency.is_some());
     for part in parts {
-        if classes.iter().all(|class| class.latency != part.latency) {
+        let is_same = |class: &Class| {
+            class.latency == part.latency && (part.key == "whole" || part.name == class.name)
+        };
+        if !classes.iter().any(is_same) {
             classes.push(part);
         }
     }
@@ -68,13 +71,16 @@ mod tests {
         report.uncorrected_us = None;
         let same = report.latency_us.unwrap();
         let other = Latency { p50: 1.0, ..same };
-        report.phases_us = [("connect".into(), other), ("whole".into(), same)].into();
+        report.phases_us = [("connect", other), ("first_byte", same), ("whole", same)]
+            .map(|(key, latency)| (key.to_owned(), latency))
+            .into();
         let keys = |classes: Vec<Class>| -> Vec<String> {
             classes.into_iter().map(|class| class.key).collect()
         };
-        assert_eq!(keys(all(&report)), ["operation", "connect", "whole"]);
-        assert_eq!(keys(told(&report)), ["operation", "connect"]);
+        assert_eq!(keys(all(&report)), ["operation", "connect", "first_byte", "whole"]);
+        assert_eq!(keys(told(&report)), ["operation", "connect", "first_byte"]);
         report.latency_us = None;
-        assert_eq!(keys(told(&report)), ["connect", "whole"]);
+        report.phases_us.clear();
+        assert!(told(&report).is_empty(), "nothing was timed");
     }
 }

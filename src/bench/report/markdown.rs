@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::Report;
 use super::table::COLUMNS;
-use super::words::{errors, in_vain, operation};
+use super::words::{errors, in_vain, operation, too_few};
 use super::{classes, plots};
 use crate::bench::figures::{bytes, figure, grouped, or_dash};
 use crate::services::text::visible;
@@ -15,7 +15,7 @@ pub(super) fn write(reports: &[Report]) -> String {
     let reports = plots::numbered(reports);
     let mut out = String::new();
     let title = match reports.as_slice() {
-        [only] => format!("{} {}", plots::name(only), only.target),
+        [only] => format!("{}, {}", plots::name(only), only.target),
         several => format!("{} results", several.len()),
     };
     let _ = writeln!(out, "## cooee bench: {}\n", escape(&title));
@@ -78,19 +78,24 @@ fn figures(out: &mut String, reports: &[&Report]) {
 /// How sure the mean of several runs is.
 fn spread(report: &Report) -> String {
     let half = report.repeats.as_ref().and_then(|repeats| repeats.rate_half_width);
-    half.map_or(String::new(), |half| format!(" +-{}", figure(half)))
+    half.map_or(String::new(), |half| format!(" +-{} (95 %)", figure(half)))
 }
 
 fn latencies(out: &mut String, reports: &[&Report]) {
     header(out, "latency in us", &COLUMNS);
+    let mut timed = Vec::new();
     for report in reports {
         for class in classes::told(report) {
             let name = format!("{}, {}", plots::name(report), class.name);
             let value = |column| class.latency.and_then(|latency| latency.shown(column));
             row(out, &name, &COLUMNS.map(|column| or_dash(value(column))));
+            timed.extend(class.latency);
         }
     }
     out.push('\n');
+    if let Some(told) = too_few(&timed, &COLUMNS) {
+        let _ = writeln!(out, "-: {}\n", escape(&told));
+    }
 }
 
 fn configuration(out: &mut String, reports: &[Report]) {
@@ -203,7 +208,8 @@ mod tests {
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(squeezed(target), squeezed(&format!("{shown} (our own)")));
         for line in text.lines().filter(|line| !line.starts_with('|')) {
-            let is_ours = line.is_empty() || line.starts_with("## ") || line.starts_with("> **");
+            let starts = ["## ", "> **", "-: too few"];
+            let is_ours = line.is_empty() || starts.iter().any(|start| line.starts_with(start));
             assert!(is_ours, "{line}");
         }
         assert!(!text.contains('\u{1b}'));

@@ -65,9 +65,11 @@ impl Outputs {
                 Some(other) => return Err(both_printed(other, *form)),
             }
         }
-        if let Some(form) = outputs.printed.filter(|_| !takes_text(&io::stdout())) {
+        if !takes_text(&io::stdout()) {
+            let what =
+                outputs.printed.map_or(String::new(), |form| form.flag().to_owned() + " -: ");
             let why = "standard output is not open for writing; nothing was done";
-            return Err(Failure::Failed(format!("{} {STANDARD_OUTPUT}: {why}", form.flag())));
+            return Err(Failure::Failed(what + why));
         }
         for (form, path) in wanted.iter().filter(|(_, path)| !is_printed(path)) {
             let output = Output::open(form.flag(), path)

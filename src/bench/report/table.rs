@@ -8,10 +8,10 @@ use unicode_width::UnicodeWidthStr;
 use super::classes::{self, Class};
 use super::lines::{WIDTH, cut, hung, labelled};
 use super::plots::name;
-use super::words::{errors, in_vain, operation};
+use super::words::{errors, in_vain, operation, too_few};
 use super::{DatagramCounts, Probe, Report, SearchReport};
 use crate::bench::figures::{bytes, figure, fitted, grouped};
-use crate::bench::measure::latency::{Latency, samples_for};
+use crate::bench::measure::latency::Latency;
 
 /// The names of the percentiles, and which they are.
 pub(crate) const COLUMNS: [&str; 8] =
@@ -93,7 +93,11 @@ fn result(out: &mut String, report: &Report) {
     let what = operation(report);
     if report.workload != "idle" {
         let rate = format!("{} {what}/s", figure(report.rate_per_s));
-        labelled(out, "rate", &format!("{rate}, {}/s", bytes(report.bytes_per_s)));
+        let volume = match report.bytes_per_s {
+            none if none <= 0.0 => String::new(),
+            volume => format!(", {}/s", bytes(volume)),
+        };
+        labelled(out, "rate", &format!("{rate}{volume}"));
     }
     let (count, seconds) = (grouped(report.operations), report.duration_s);
     labelled(out, what, &format!("{count} in {seconds:.1} s, {}", errors(report)));
@@ -161,20 +165,10 @@ fn latencies(out: &mut String, classes: &[Class]) {
         block_of_latencies(out, block);
         rest = others;
     }
-    let too_few = |name: &&&str| {
-        let mut latencies = classes.iter().filter_map(|class| class.latency);
-        latencies.any(|latency| latency.shown(name).is_none())
-    };
-    let needs: Vec<String> =
-        COLUMNS.iter().filter(too_few).filter_map(|name| needs(name)).collect();
-    if !needs.is_empty() {
-        labelled(out, "-", &format!("too few were timed: {}", needs.join(", ")));
+    let timed: Vec<Latency> = classes.iter().filter_map(|class| class.latency).collect();
+    if let Some(told) = too_few(&timed, &COLUMNS) {
+        labelled(out, "-", &told);
     }
-}
-
-fn needs(name: &str) -> Option<String> {
-    let samples = grouped(samples_for(Latency::quantile(name)?));
-    Some(format!("{name} takes {samples}"))
 }
 
 fn class_width(class: &Class) -> usize {
@@ -290,6 +284,10 @@ pub(crate) fn several(reports: &[Report]) -> String {
     for report in reports {
         one_of_several(&mut out, report);
     }
+    let timed: Vec<Latency> = reports.iter().filter_map(|report| report.latency_us).collect();
+    if let Some(told) = too_few(&timed, &["p50", "p99"]) {
+        hung(&mut out, "-  ", &told);
+    }
     out
 }
 
@@ -337,10 +335,10 @@ fn in_words(report: &Report) -> String {
     };
     let server = report
         .server
-        .map_or(String::new(), |server| format!(", server {:.0} % of a core", 100.0 * server.cpu));
+        .map_or(String::new(), |server| format!(", server {:.0} %", 100.0 * server.cpu));
     let (count, what) = (grouped(report.operations), operation(report));
     let generator = 100.0 * report.client_cpu;
-    format!("{count} {what}{model}{volume}; generator {generator:.0} %{server}")
+    format!("{count} {what}{model}{volume}; CPU: generator {generator:.0} %{server}")
 }
 
 #[cfg(test)]

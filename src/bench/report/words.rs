@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::Report;
 use crate::bench::figures::grouped;
 use crate::bench::load::workload::Workload;
+use crate::bench::measure::latency::{Latency, samples_for};
 
 /// What the operations of a workload are called.
 pub(super) fn operation(report: &Report) -> &'static str {
@@ -36,10 +37,29 @@ pub(super) fn in_vain(report: &Report) -> String {
     format!("of the {} not one was completed in {tried}", operation(report))
 }
 
+/// Why there are dashes among the percentiles of so many latencies; `None`: there are none.
+pub(super) fn too_few(timed: &[Latency], names: &[&str]) -> Option<String> {
+    let hidden = names.iter().filter(|name| timed.iter().any(|one| one.shown(name).is_none()));
+    let takes = |name: &&str| {
+        let samples = grouped(samples_for(Latency::quantile(name)?));
+        Some(format!("{name} takes {samples}"))
+    };
+    let takes: Vec<String> = hidden.filter_map(takes).collect();
+    (!takes.is_empty()).then(|| format!("too few were timed: {}", takes.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::example::{nothing, timed};
     use super::*;
+
+    #[test]
+    fn a_dash_is_explained_where_there_is_one() {
+        let timed = |samples| Latency { samples: Some(samples), ..Latency::default() };
+        assert_eq!(too_few(&[timed(299)], &["p50", "p99", "max"]), None);
+        let told = too_few(&[timed(299), timed(298)], &["p50", "p99", "max"]);
+        assert_eq!(told.unwrap(), "too few were timed: p99 takes 299");
+    }
 
     #[test]
     fn what_went_wrong_is_told_by_kind_and_how_long_it_was_tried() {

@@ -142,13 +142,16 @@ fn if_standard_output_fails_the_table_goes_to_standard_error() {
 
 #[test]
 fn a_standard_output_that_cannot_be_written_to_is_told_before_anything_is_measured() {
-    let read_only = File::open("/dev/null").unwrap();
-    let mut command = command(&["tcp_rr", "-t", "10m", "--json", "-"]);
-    let child = command.stdout(read_only).spawn().unwrap();
-    let output = output_within(PATIENCE, child).unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("--json -: standard output is not open for writing"), "{said}");
+    for (flags, told) in
+        [(&[][..], "cooee: standard output"), (&["--json", "-"], "cooee: --json -: ")]
+    {
+        let mut command = command(&[&["tcp_rr", "-t", "10m"], flags].concat());
+        let child = command.stdout(File::open("/dev/null").unwrap()).spawn().unwrap();
+        let output = output_within(PATIENCE, child).unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(told) && said.contains("is not open for writing"), "{said}");
+    }
 }
 
 #[test]
