@@ -3,6 +3,7 @@
 
 mod compare;
 mod leftovers;
+mod outputs;
 mod placement;
 mod results;
 mod run;
