@@ -227,7 +227,7 @@ mod tests {
         report.timeline[0] = TimelinePoint { rate_per_s: 10.0, ..report.timeline[1] };
         let text = write(&[report]);
         let slices: Vec<&str> = text.lines().filter(|line| line.starts_with("slice")).collect();
-        assert!(slices[0].ends_with(",operation,1,0.5,0.5,5,10,,0,,,,,,,,"), "{}", slices[0]);
+        assert!(slices[0].ends_with(",operation,1,0.5,0.5,5,10,,0,,,,,,,,,"), "{}", slices[0]);
         assert_eq!(slices.len(), 2);
     }
 
