@@ -109,7 +109,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = parse_from::<2>)]
     pub(super) steps: Option<usize>,
 
-    /// Measure so many times and say how sure the mean is
+    /// Measure another server in turns with the first, and tell whether they differ
+    #[arg(long, value_name = "ENDPOINT", conflicts_with_all = ["find_max", "ramp"])]
+    pub(super) vs: Option<String>,
+
+    /// Measure so many times and say how sure the mean is; with --vs, so many times each
+    /// [default: 1; with --vs 8]
     #[arg(long, value_name = "N", value_parser = parse_from::<1>)]
     pub(super) repeat: Option<usize>,
 

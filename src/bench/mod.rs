@@ -36,14 +36,20 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     flags::check(args).map_err(Failure::Usage)?;
     // Until here a signal ends the process, as it must while a name is resolved.
-    let named = named_target(args)?;
+    let (named, rival) = (named_target(args)?, rival(args)?);
     let outputs = Outputs::open(&args.outputs())?;
-    let mut invocation = Invocation::new(args, named).map_err(Failure::Failed)?;
+    let mut invocation = Invocation::new(args, named, rival).map_err(Failure::Failed)?;
     let measured = invocation.measure();
-    let (reports, signal) = invocation.end();
+    let (reports, comparison, signal) = invocation.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
-        true => outputs.publish(&table::of(&reports, args.workload.is_none()), &reports),
+        true => {
+            let mut table = table::of(&reports, args.workload.is_none());
+            if let Some(comparison) = comparison {
+                table = format!("{table}\n{}", comparison.table);
+            }
+            outputs.publish(&table, &reports)
+        }
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
@@ -56,6 +62,18 @@ fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
         (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
         _ => check_sources(&sources).map(|()| None),
     }
+}
+
+/// The server of `--vs`.
+fn rival(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    let sources = args.sources().map_err(Failure::Usage)?;
+    let named = |(workload, text): (_, &String)| {
+        Target::named(workload, text, &sources, None).map_err(|failure| match failure {
+            Failure::Usage(why) => Failure::Usage(format!("--vs: {why}")),
+            other => other,
+        })
+    };
+    args.workload.zip(args.vs.as_ref()).map(named).transpose()
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.

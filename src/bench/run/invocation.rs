@@ -17,6 +17,7 @@ use crate::bench::measure::abort::Abort;
 use crate::bench::measure::interference::Surroundings;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::Report;
+use crate::bench::report::compare::Comparison;
 use crate::failure::Failure;
 use crate::reactor::wall;
 
@@ -25,6 +26,9 @@ pub(crate) struct Invocation<'a> {
     pub(super) args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
+    /// The one of `--vs`.
+    rival: Option<Target>,
+    pub(super) comparison: Option<Comparison>,
     pub(super) reports: Vec<Report>,
     interrupted: Interruption,
     /// The worst that has happened.
@@ -36,10 +40,15 @@ impl Invocation<'_> {
     ///
     /// # Errors
     /// If signals cannot be watched for.
-    pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Invocation<'_>, String> {
+    pub(crate) fn new(
+        args: &BenchArgs,
+        named: Option<Target>,
+        rival: Option<Target>,
+    ) -> Result<Invocation<'_>, String> {
         let interrupted =
             Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
-        Ok(Invocation { args, named, reports: Vec::new(), interrupted, verdict: None })
+        let (comparison, reports, verdict) = (None, Vec::new(), None);
+        Ok(Invocation { args, named, rival, comparison, reports, interrupted, verdict })
     }
 
     /// Measures what was asked for.
@@ -56,14 +65,14 @@ impl Invocation<'_> {
 
     /// What has been measured, and the signal that has ended it. From now on a signal ends the
     /// process.
-    pub(crate) fn end(self) -> (Vec<Report>, Option<i32>) {
+    pub(crate) fn end(self) -> (Vec<Report>, Option<Comparison>, Option<i32>) {
         let signal = self.interrupted.signal();
         self.interrupted.has_come.store(true, Ordering::Relaxed);
         let mut reports = self.reports;
         for report in &mut reports {
             report.provenance.label.clone_from(&self.args.label);
         }
-        (reports, signal)
+        (reports, self.comparison, signal)
     }
 
     /// All workloads in short, against servers of our own.
@@ -74,8 +83,7 @@ impl Invocation<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let done =
-                self.start_own(&plan).and_then(|mut target| self.repeat(&mut plan, &mut target));
+            let done = self.start_own(&plan).and_then(|target| self.repeat(plan, target));
             // A failed workload does not keep the others from being measured.
             let failed = done.err().map(|failure| {
                 Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
@@ -106,12 +114,14 @@ impl Invocation<'_> {
             Some(target) => target,
             None => self.start_own(&plan)?,
         };
-        if self.args.find_max.is_some() {
+        if let Some(rival) = self.rival.take() {
+            self.versus(plan, target, rival)
+        } else if self.args.find_max.is_some() {
             self.find_max(&mut plan, &mut target)
         } else if self.args.ramp.is_some() {
             self.ramp(&mut plan, &mut target)
         } else {
-            self.repeat(&mut plan, &mut target)
+            self.repeat(plan, target)
         }
     }
 
@@ -171,43 +181,6 @@ impl Invocation<'_> {
 
     pub(super) fn is_over(&self) -> bool {
         self.verdict.is_some() || self.is_interrupted()
-    }
-
-    /// Runs the plan once, or as often as `--repeat` says.
-    fn repeat(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
-        let times = self.args.repeat.unwrap_or(1);
-        let mut singles = Vec::new();
-        let mut sum: Option<Measurement> = None;
-        let mut failed = Ok(());
-        while singles.len() < times && !self.is_over() {
-            // What one process happened to get in memory must not pass for the server.
-            let started = match target.is_own() && !singles.is_empty() {
-                true => self.start_own(plan).map(|fresh| *target = fresh),
-                false => Ok(()),
-            };
-            match started.and_then(|()| self.run_against(plan, target)) {
-                Ok((report, measurement)) => {
-                    singles.push(report);
-                    sum = Some(match sum {
-                        None => measurement,
-                        Some(sum) => sum.and(measurement),
-                    });
-                }
-                Err(failure) => {
-                    failed = Err(failure);
-                    break;
-                }
-            }
-        }
-        let Some(sum) = sum else { return failed };
-        let mut report = Report::of(plan, target, &sum);
-        if singles.len() > 1 {
-            report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
-            report.add_repeats(&singles);
-            report.singles = singles;
-        }
-        self.reports.push(report);
-        failed
     }
 
     fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
