@@ -70,7 +70,7 @@ impl Invocation<'_> {
         target: Target,
         rival: Target,
     ) -> Result<(), Failure> {
-        // The many addresses of the loopback, which only a server of ours is sure to be called from.
+        // Only a server of this machine can be called from the addresses of its loopback.
         let is_near = |address: std::net::IpAddr| address.is_loopback() && address.is_ipv4();
         if self.args.sources().is_ok_and(|given| given.is_empty()) && !is_near(rival.address().ip())
         {
