@@ -17,6 +17,9 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
                     or name the server"
             .into());
     }
+    if args.start_at.is_some() && args.workload.is_none() {
+        return Err("--start-at is for one run: name a workload".into());
+    }
     let is_search = args.find_max.is_some() || args.ramp.is_some();
     match args.workload {
         Some(workload) => check_one(args, workload, is_search),
@@ -84,7 +87,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 26] = [
+    const TABLE: [(&[&str], &str); 27] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -105,6 +108,7 @@ mod tests {
         (&["--pin", "0:0,0"], "chat"),
         (&["--pin", ":0"], "ALL SET"),
         (&["--vs", "127.0.0.1:9"], "SET"),
+        (&["--start-at", "1e10"], "SET"),
         (&["--label", "a"], ""),
         (&["--json", "a"], ""),
         (&["--html", "a"], ""),

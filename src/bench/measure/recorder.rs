@@ -23,7 +23,7 @@ pub(crate) fn histogram<T: hdrhistogram::Counter>(digits: u8) -> Histogram<T> {
 }
 
 /// Adds a histogram of the same bounds.
-fn add<T: hdrhistogram::Counter>(to: &mut Histogram<T>, from: &Histogram<T>) {
+pub(crate) fn add<T: hdrhistogram::Counter>(to: &mut Histogram<T>, from: &Histogram<T>) {
     // Bounds are those of `histogram` everywhere, so nothing is lost.
     let added = to.add(from);
     debug_assert!(added.is_ok());

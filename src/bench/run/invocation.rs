@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::interruption::Interruption;
 use super::progress;
@@ -20,6 +21,11 @@ use crate::bench::report::Report;
 use crate::bench::report::compare::Comparison;
 use crate::failure::Failure;
 use crate::reactor::wall;
+
+/// Connections are opened so long before the warm-up of a run with `--start-at`.
+const OPENING: Duration = Duration::from_secs(2);
+/// A signal is noticed within this time.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {
@@ -154,6 +160,7 @@ impl Invocation<'_> {
     fn run_once(&self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
+        self.wait_for_start(&plan)?;
         let (surroundings, began) = (Surroundings::observe(), wall());
         let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
         progress::follow(&workers, &plan, &self.interrupted.has_come, &stop);
@@ -162,6 +169,24 @@ impl Invocation<'_> {
         let disturbed = surroundings.until_now(&target.processes());
         measurement.interference = disturbed.and(measurement.interference);
         Ok(measurement)
+    }
+
+    /// Waits until it is time to open connections for `--start-at`.
+    fn wait_for_start(&self, plan: &RunPlan) -> Result<(), Failure> {
+        let Some(start) = plan.start_at else { return Ok(()) };
+        let begin = start.saturating_sub(plan.warmup);
+        if begin <= wall() {
+            let what =
+                format!("--start-at has passed, or is nearer than --warmup {:?}", plan.warmup);
+            return Err(Failure::Usage(what));
+        }
+        while !self.is_interrupted() {
+            match begin.saturating_sub(wall()).saturating_sub(OPENING) {
+                Duration::ZERO => break,
+                left => std::thread::sleep(left.min(LOOK)),
+            }
+        }
+        Ok(())
     }
 
     fn judge(&mut self, plan: &RunPlan, target: &Target, measurement: &Measurement) {

@@ -8,4 +8,5 @@ mod placement;
 mod results;
 mod run;
 mod scripted;
+mod together;
 mod waits;
