@@ -12,11 +12,14 @@ mod measure;
 mod report;
 mod run;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::services::text::visible;
 use load::target::{Target, check_sources};
 use report::compare::compare;
+use report::finding::findings;
 use report::output::{Output, print};
 use report::{Report, html, json, table};
 use run::invocation::Invocation;
@@ -122,8 +125,8 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
     let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
     let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
-        let both: Vec<Report> = before.into_iter().chain(after).collect();
-        let page = html::page(&both);
+        let names = [&args.before, &args.after].map(|path| visible(path.as_os_str().as_bytes()));
+        let page = html::page_of_findings([&names[0], &names[1]], &findings(&before, &after));
         told.push(Output::open("--html", path).and_then(|output| output.write(&page)));
     }
     let done = match found.excesses.is_empty() {

@@ -44,16 +44,16 @@ pub(crate) struct Comparison {
 }
 
 /// One figure of both.
-struct ComparedFigure {
-    name: &'static str,
-    before: f64,
-    after: f64,
+pub(super) struct ComparedFigure {
+    pub(super) name: &'static str,
+    pub(super) before: f64,
+    pub(super) after: f64,
     /// Shares of the figures; `None`: not known.
     noise: Option<(f64, f64)>,
 }
 
 impl ComparedFigure {
-    fn ratio(&self) -> Option<f64> {
+    pub(super) fn ratio(&self) -> Option<f64> {
         (self.before > 0.0).then(|| self.after / self.before)
     }
 
@@ -68,7 +68,7 @@ impl ComparedFigure {
         }
     }
 
-    fn verdict(&self) -> &'static str {
+    pub(super) fn verdict(&self) -> &'static str {
         match (self.ratio(), self.noise) {
             (Some(ratio), Some((a, b))) if !exceeds_noise(ratio, a, b) => "within the noise",
             (Some(_), Some(_)) if self.worse() > 0.0 => "WORSE",
@@ -81,7 +81,7 @@ impl ComparedFigure {
 
 /// Whether both answer the same question. What a search has found is its answer, so that its
 /// rate is no part of the question.
-fn are_of_a_kind(a: &Report, b: &Report) -> bool {
+pub(super) fn are_of_a_kind(a: &Report, b: &Report) -> bool {
     let question = |report: &Report| match report.search {
         Some(_) => (true, None),
         None => (false, report.asked_rate_per_s),
@@ -90,7 +90,7 @@ fn are_of_a_kind(a: &Report, b: &Report) -> bool {
 }
 
 /// What a result is called where it stands alone.
-fn name(report: &Report) -> String {
+pub(super) fn name(report: &Report) -> String {
     match (&report.search, report.asked_rate_per_s) {
         (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
         (None, Some(rate)) => format!("{} at {}/s", report.workload, figure(rate)),
@@ -172,7 +172,7 @@ fn compare_two(a: &Report, b: &Report, tolerances: &[Tolerance], found: &mut Com
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn rows(a: &Report, b: &Report) -> Vec<ComparedFigure> {
+pub(super) fn rows(a: &Report, b: &Report) -> Vec<ComparedFigure> {
     FIGURES
         .into_iter()
         .map(|name| {
@@ -203,7 +203,7 @@ fn rate(report: &Report) -> f64 {
 }
 
 /// What was not asked for in the same way.
-fn differing(a: &Report, b: &Report) -> Vec<(&'static str, String, String)> {
+pub(super) fn differing(a: &Report, b: &Report) -> Vec<(&'static str, String, String)> {
     let told = |report: &Report| {
         [
             ("model", report.model.clone()),

@@ -3,11 +3,11 @@
 #![allow(missing_docs)] // the schema has a line on each field
 
 pub(crate) mod compare;
+pub(crate) mod finding;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod output;
 pub mod plot;
-mod plots;
 mod repeats;
 pub(crate) mod table;
 
@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
+use crate::bench::load::workload::Workload;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::{Latency, micros};
@@ -250,6 +252,11 @@ impl Report {
     /// How many operations failed.
     pub(crate) fn failures(&self) -> u64 {
         self.errors.get("total").copied().unwrap_or(0)
+    }
+
+    /// What its operations are called.
+    pub(crate) fn operation(&self) -> &'static str {
+        Workload::from_str(&self.workload, false).map_or("operations", Workload::operation)
     }
 
     /// The histogram of latencies, in nanoseconds.

@@ -1,0 +1,373 @@
+//! The tables of a page. Text is escaped here, so that none can be forgotten.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::run::{Run, short};
+use crate::bench::figures::{bytes, figure, grouped};
+use crate::bench::measure::latency::Latency;
+use crate::bench::report::finding::{Finding, Tone};
+use crate::bench::report::plot::{Colour, Curve, escape, key};
+use crate::bench::report::table::COLUMNS;
+use crate::bench::report::{Report, ServerUsage};
+
+/// What is not known, or would say nothing.
+const NONE: &str = "-";
+
+/// A table in a box of its own, in which it can be moved where it is too wide.
+/// Columns in which nothing is known are left out.
+pub(super) struct Table {
+    label: String,
+    head: Vec<String>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    colour: Option<Colour>,
+    name: String,
+    cells: Vec<String>,
+    /// The class of the last cell, which is in words if it has one.
+    class: &'static str,
+}
+
+impl Table {
+    /// With `label` for those who cannot see it, and the names of its columns.
+    pub(super) fn new<T: AsRef<str>>(label: &str, head: &[T]) -> Table {
+        let head = head.iter().map(|name| name.as_ref().into()).collect();
+        Table { label: label.into(), head, rows: Vec::new() }
+    }
+
+    fn row(&mut self, colour: Option<Colour>, name: &str, cells: &[String]) {
+        self.rows.push(Row { colour, name: name.into(), cells: cells.into(), class: "" });
+    }
+
+    /// A row whose last cell is in words.
+    fn words(&mut self, name: &str, cells: &[String], class: &'static str) {
+        self.rows.push(Row { colour: None, name: name.into(), cells: cells.into(), class });
+    }
+
+    pub(super) fn done(self) -> String {
+        let is_known = |row: &Row, column| row.cells.get(column).is_some_and(|cell| cell != NONE);
+        let columns = 0..self.head.len().saturating_sub(1);
+        let shown = columns.filter(|column| self.rows.iter().any(|row| is_known(row, *column)));
+        let shown: Vec<usize> = shown.collect();
+        if shown.is_empty() {
+            return String::new();
+        }
+        let label = escape(&self.label);
+        let mut html =
+            format!("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">");
+        let _ = write!(html, "<table><thead><tr><th scope=\"col\">{}</th>", escape(&self.head[0]));
+        let has_words = self.rows.iter().any(|row| !row.class.is_empty());
+        for column in &shown {
+            let is_words = has_words && Some(column) == shown.last();
+            let class = if is_words { " class=\"words\"" } else { "" };
+            let name = escape(&self.head[column + 1]);
+            let _ = write!(html, "<th scope=\"col\"{class}>{name}</th>");
+        }
+        html.push_str("</tr></thead>\n<tbody>");
+        for row in &self.rows {
+            row.write(&mut html, &shown);
+        }
+        html + "</tbody></table></div>\n"
+    }
+}
+
+impl Row {
+    fn write(&self, html: &mut String, shown: &[usize]) {
+        let key = self.colour.map_or(String::new(), key_of);
+        let _ = write!(html, "<tr><th scope=\"row\">{key}{}</th>", escape(&self.name));
+        for column in shown {
+            let is_words = !self.class.is_empty() && column + 1 == self.cells.len();
+            let class = if is_words { format!(" class=\"{}\"", self.class) } else { String::new() };
+            let cell = self.cells.get(*column).map_or(NONE.into(), |cell| escape(cell));
+            let _ = write!(html, "<td{class}>{cell}</td>");
+        }
+        html.push_str("</tr>\n");
+    }
+}
+
+/// The colour of a run, before its name.
+fn key_of(colour: Colour) -> String {
+    key(Some(&Curve::through(String::new(), colour, [])), false)
+}
+
+/// All runs, one a row.
+pub(super) fn summary(runs: &[Run<'_>]) -> String {
+    let head = [
+        "run",
+        "model",
+        "rate /s",
+        "bytes /s",
+        "p50 µs",
+        "p99 µs",
+        "max µs",
+        "errors",
+        "generator",
+        "server",
+    ];
+    let mut table = Table::new("All runs", &head);
+    for run in runs {
+        let report = run.report;
+        let told = |text: String| if run.has_worked() { text } else { NONE.into() };
+        let rate = match report.workload.as_str() {
+            "idle" => format!("{} held", grouped(report.operations)),
+            _ => figure(report.rate_per_s),
+        };
+        let server = report.server.map_or(NONE.into(), |server| percent(server.cpu));
+        table.row(
+            Some(run.colour),
+            &run.name,
+            &[
+                report.model.clone(),
+                told(rate),
+                told(bytes(report.bytes_per_s)),
+                told(figure(report.latency_us.p50)),
+                told(figure(report.latency_us.p99)),
+                told(figure(report.latency_us.max)),
+                grouped(report.failures()),
+                told(percent(report.client_cpu)),
+                told(server),
+            ],
+        );
+    }
+    table.done()
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// The latencies of runs in which something worked.
+pub(super) fn latencies(runs: &[Run<'_>]) -> String {
+    let mut rows = Vec::new();
+    for run in runs.iter().filter(|run| run.has_worked()) {
+        let report = run.report;
+        match report.uncorrected_us {
+            Some(uncorrected) => {
+                let name = format!("{}, from the intended time", run.name);
+                rows.push((Some(run.colour), name, report.latency_us));
+                rows.push((None, format!("{}, uncorrected", run.name), uncorrected));
+            }
+            None => rows.push((Some(run.colour), run.name.clone(), report.latency_us)),
+        }
+    }
+    of_latencies("Latency in microseconds", rows)
+}
+
+/// The parts of operations, each in its colour.
+pub(super) fn parts(runs: &[&Run<'_>], colour: impl Fn(&str) -> Colour) -> String {
+    let mut rows = Vec::new();
+    for run in runs {
+        for (name, latency) in &run.report.phases_us {
+            let part = name.replace('_', " ");
+            let told = if runs.len() == 1 { part } else { format!("{}, {part}", run.name) };
+            rows.push((Some(colour(name)), told, *latency));
+        }
+    }
+    of_latencies("Parts of an operation in microseconds", rows)
+}
+
+fn of_latencies(label: &str, rows: Vec<(Option<Colour>, String, Latency)>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head: Vec<&str> = ["µs"].into_iter().chain(COLUMNS).collect();
+    let mut table = Table::new(label, &head);
+    for (colour, name, latency) in rows {
+        let cell = |column| latency.named(column).map_or(NONE.into(), figure);
+        table.row(colour, &name, &COLUMNS.map(cell));
+    }
+    table.done()
+}
+
+/// The steps of a search, in the order in which they were tried.
+pub(super) fn probes(run: &Run<'_>) -> String {
+    let Some(search) = &run.report.search else { return String::new() };
+    let head = ["tried", "asked /s", "reached /s", "µs", &search.bound];
+    let mut table = Table::new("The rates that were tried", &head);
+    for (index, probe) in search.probes.iter().enumerate() {
+        let cells = [
+            figure(probe.asked_rate_per_s),
+            figure(probe.rate_per_s),
+            figure(probe.bounded_us),
+            if probe.held { "held" } else { "not held" }.into(),
+        ];
+        table.row(None, &(index + 1).to_string(), &cells);
+    }
+    table.done()
+}
+
+/// What went wrong, or was remarkable, by kind.
+pub(super) fn errors(runs: &[Run<'_>]) -> String {
+    let named = |run: &Run<'_>| run.report.errors.keys().cloned().collect::<Vec<String>>();
+    let kinds: BTreeSet<String> = runs.iter().flat_map(named).filter(|k| k != "total").collect();
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let words = kinds.iter().map(|kind| kind.replace('_', " "));
+    let head: Vec<String> =
+        ["run".into()].into_iter().chain(words).chain(["failed".into()]).collect();
+    let mut table = Table::new("Errors by kind", &head);
+    for run in runs.iter().filter(|run| run.report.errors.len() > 1) {
+        let count =
+            |kind: &String| run.report.errors.get(kind).map_or(NONE.into(), |n| grouped(*n));
+        let cells = kinds.iter().map(count).chain([grouped(run.report.failures())]);
+        table.row(Some(run.colour), &run.name, &cells.collect::<Vec<_>>());
+    }
+    table.done()
+}
+
+/// The single runs of a result that is the mean of several.
+pub(super) fn repeats(run: &Run<'_>) -> String {
+    let Some(repeats) = &run.report.repeats else { return String::new() };
+    let numbers = (1..=repeats.rate_per_s.len()).map(|number| number.to_string());
+    let head: Vec<String> = [run.name.clone()].into_iter().chain(numbers).collect();
+    let mut table = Table::new("Repeats", &head);
+    let all = |figures: &[f64]| figures.iter().copied().map(figure).collect::<Vec<_>>();
+    table.row(None, "rate /s", &all(&repeats.rate_per_s));
+    table.row(None, "p99 µs", &all(&repeats.p99_us));
+    table.done()
+}
+
+/// What generator and server used, and how well the schedule was kept.
+pub(super) fn usage(runs: &[Run<'_>]) -> String {
+    let head = [
+        "run",
+        "generator CPU",
+        "its µs/op",
+        "waited for CPU",
+        "slip p99 µs",
+        "server CPU",
+        "its µs/op",
+        "memory",
+    ];
+    let mut table = Table::new("What it took", &head);
+    for run in runs.iter().filter(|run| run.has_worked()) {
+        let (report, client) = (run.report, &run.report.client);
+        let server = report.server;
+        let of_server = |tell: &dyn Fn(ServerUsage) -> Option<String>| {
+            server.and_then(tell).unwrap_or(NONE.into())
+        };
+        #[allow(clippy::cast_precision_loss)] // figures for people
+        let cells = [
+            percent(report.client_cpu),
+            format!("{:.2}", client.cpu_us_per_operation),
+            percent(client.starved),
+            report.slip_us.map_or(NONE.into(), |slip| figure(slip.p99)),
+            of_server(&|server| Some(percent(server.cpu))),
+            of_server(&|server| Some(format!("{:.2}", server.cpu_us_per_operation))),
+            of_server(&|server| server.resident_bytes.map(|held| bytes(held as f64))),
+        ];
+        table.row(Some(run.colour), &run.name, &cells);
+    }
+    table.done()
+}
+
+/// What became of datagrams.
+pub(super) fn datagrams(runs: &[Run<'_>]) -> String {
+    let with = |run: &Run<'_>| run.has_worked().then_some(run.report.datagrams).flatten();
+    if runs.iter().all(|run| with(run).is_none()) {
+        return String::new();
+    }
+    let head = ["datagrams", "sent", "lost", "share", "twice", "overtaken", "late"];
+    let mut table = Table::new("What became of datagrams", &head);
+    for (run, udp) in runs.iter().filter_map(|run| with(run).map(|udp| (run, udp))) {
+        let cells = [
+            grouped(udp.sent),
+            grouped(udp.lost),
+            format!("{:.4} %", 100.0 * udp.loss),
+            grouped(udp.duplicate),
+            grouped(udp.reordered),
+            grouped(udp.late),
+        ];
+        table.row(Some(run.colour), &run.name, &cells);
+    }
+    table.done()
+}
+
+type Fact = (&'static str, fn(&Report) -> String);
+
+/// How it was measured.
+const FACTS: [Fact; 13] = [
+    ("target", |report| {
+        format!("{}{}", report.target, if report.own_server { " (our own)" } else { "" })
+    }),
+    ("model", |report| format!("{} loop", report.model)),
+    ("connections", |report| grouped(report.connections as u64)),
+    ("bytes of a request", |report| grouped(report.size as u64)),
+    ("in flight on each", |report| report.depth.to_string()),
+    ("rate asked for", |report| report.asked_rate_per_s.map_or(NONE.into(), per_second)),
+    ("measured", |report| match report.duration_s {
+        seconds if seconds > 0.0 => format!("{seconds:.1} s"),
+        _ => NONE.into(),
+    }),
+    ("warm-up", |report| format!("{:.1} s", report.warmup_s)),
+    ("timeout", |report| format!("{:.1} s", report.timeout_s)),
+    ("threads", |report| report.threads.to_string()),
+    ("closing", |report| report.closing.clone()),
+    ("longest silence", |report| match report.operations {
+        0 => NONE.into(),
+        _ => format!("{} µs", figure(report.longest_silence_us)),
+    }),
+    ("cooee", |report| report.cooee.clone()),
+];
+
+fn per_second(rate: f64) -> String {
+    format!("{} a second", short(rate))
+}
+
+/// How it was measured: what holds for all once, what does not in a table.
+pub(super) fn facts(runs: &[Run<'_>]) -> String {
+    let Some(first) = runs.first() else { return String::new() };
+    let is_common =
+        |fact: &&Fact| runs.iter().all(|run| fact.1(run.report) == fact.1(first.report));
+    let (common, differing): (Vec<&Fact>, Vec<&Fact>) = FACTS.iter().partition(is_common);
+    let mut out = String::from("<dl class=\"facts\">");
+    for (name, tell) in common {
+        let told = tell(first.report);
+        if told == NONE {
+            continue;
+        }
+        let class = if told.chars().count() > 24 { " class=\"long\"" } else { "" };
+        let _ = write!(out, "<div{class}><dt>{name}</dt><dd>{}</dd></div>", escape(&told));
+    }
+    out.push_str("</dl>\n");
+    if !differing.is_empty() {
+        let names = differing.iter().map(|fact| fact.0);
+        let head: Vec<&str> = ["run"].into_iter().chain(names).collect();
+        let mut table = Table::new("How each was measured", &head);
+        for run in runs {
+            let cells = differing.iter().map(|fact| fact.1(run.report)).collect::<Vec<_>>();
+            table.row(Some(run.colour), &run.name, &cells);
+        }
+        out.push_str(&table.done());
+    }
+    out
+}
+
+/// All that was found, in words.
+pub(super) fn overview(findings: &[Finding<'_>]) -> String {
+    let mut table = Table::new("What was found", &["", "in words"]);
+    for finding in findings {
+        table.words(&finding.title, &[finding.sentence.clone()], "words");
+    }
+    table.done()
+}
+
+/// Both figures of each kind, and what is to be thought of them.
+pub(super) fn finding(finding: &Finding<'_>) -> String {
+    let label = format!("A and B: {}", finding.title);
+    let mut table = Table::new(&label, &["", "A", "B", "B/A", "verdict"]);
+    for row in &finding.rows {
+        let class = match row.tone {
+            Tone::Better => "words better",
+            Tone::Worse => "words worse",
+            Tone::Neither => "words",
+        };
+        let (before, after) = (row.before.clone(), row.after.clone());
+        let cells = [before, after, row.ratio.clone(), row.verdict.clone()];
+        table.words(&row.name, &cells, class);
+    }
+    table.done()
+}
