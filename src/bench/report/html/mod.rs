@@ -1,9 +1,10 @@
 //! Results as one page that needs nothing else: plots as SVG, tables, no script.
 
 mod figure;
+mod grid;
 mod plots;
-mod run;
 mod sections;
+mod shown_run;
 mod style;
 mod tables;
 
@@ -12,8 +13,8 @@ use std::fmt::Write;
 use super::Report;
 use super::finding::Finding;
 use super::plot::{Colour, escape};
-use run::{Run, is_ramp, runs};
 use sections::{Sections, cards, heading, plan};
+use shown_run::{ShownRun, is_ramp, runs};
 
 /// The page for so many results.
 pub(crate) fn page(reports: &[Report]) -> String {
@@ -101,7 +102,7 @@ fn add_finding(out: &mut String, finding: &Finding<'_>, is_only: bool) {
         out.push_str(&tables::finding(finding));
     }
     let mut sections = Sections::new(if is_only { 2 } else { 3 });
-    sections.all(&[Run::new(a, "A", 0), Run::new(b, "B", 1)]);
+    sections.all(&[ShownRun::new(a, "A", 0), ShownRun::new(b, "B", 1)]);
     out.push_str(&sections.html);
 }
 
@@ -240,7 +241,7 @@ mod tests {
             };
             report.errors = [("refused".into(), 3), ("total".into(), 3)].into();
         });
-        let lone = page(&[failed.clone()]);
+        let lone = page(std::slice::from_ref(&failed));
         for told in ["not one operation was completed", "nobody listens", "refused", ">3<"] {
             assert!(lone.contains(told), "{told}: {lone}");
         }

@@ -1,6 +1,6 @@
 //! The plots of a page. Each is `None` if there is nothing that it could show.
 
-use super::run::{Run, short};
+use super::shown_run::{ShownRun, short};
 use crate::bench::measure::bound::LatencyBound;
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::plot::{
@@ -17,7 +17,7 @@ const LATENCY: &str = "latency, µs";
 const WITH_UNCORRECTED_MAX: usize = 2;
 
 /// The latency of each run over percentiles: 90 % stands at 10, 99 % at 100, and so on.
-pub(super) fn percentiles(runs: &[Run<'_>]) -> Option<Plot> {
+pub(super) fn percentiles(runs: &[ShownRun<'_>]) -> Option<Plot> {
     let mut curves = Vec::new();
     for run in runs.iter().filter(|run| run.has_worked()) {
         curves.push(of_histogram(run));
@@ -32,7 +32,7 @@ pub(super) fn percentiles(runs: &[Run<'_>]) -> Option<Plot> {
 }
 
 /// By its histogram; by the percentiles that are told, if that cannot be read.
-fn of_histogram(run: &Run<'_>) -> Curve {
+fn of_histogram(run: &ShownRun<'_>) -> Curve {
     let mut points = Vec::new();
     if let Some(histogram) = run.report.histogram() {
         for value in histogram.iter_quantiles(8) {
@@ -62,7 +62,7 @@ fn of_latency(name: String, colour: Colour, latency: &Latency, operations: u64) 
 }
 
 /// The parts of an operation, each in its colour.
-pub(super) fn parts(run: &Run<'_>, colour: impl Fn(&str) -> Colour) -> Option<Plot> {
+pub(super) fn parts(run: &ShownRun<'_>, colour: impl Fn(&str) -> Colour) -> Option<Plot> {
     if !run.has_worked() {
         return None;
     }
@@ -87,7 +87,7 @@ fn over_percentiles(title: String, curves: Vec<Curve>) -> Option<Plot> {
 }
 
 /// The rate over time.
-pub(super) fn rates(title: &str, runs: &[Run<'_>]) -> Option<Plot> {
+pub(super) fn rates(title: &str, runs: &[ShownRun<'_>]) -> Option<Plot> {
     let mut plot = over_time(title, runs, "a second", |point| point.rate_per_s)?;
     let is_alone = plot.curves.len() == 1 || runs.iter().any(|run| run.begins_s > 0.0);
     plot.curves.iter_mut().for_each(|curve| curve.is_shaded = is_alone);
@@ -95,7 +95,7 @@ pub(super) fn rates(title: &str, runs: &[Run<'_>]) -> Option<Plot> {
 }
 
 /// The p99 over time; nothing where nothing was done.
-pub(super) fn latencies(title: &str, runs: &[Run<'_>]) -> Option<Plot> {
+pub(super) fn latencies(title: &str, runs: &[ShownRun<'_>]) -> Option<Plot> {
     let p99 = |point: &TimelinePoint| match point.rate_per_s > 0.0 {
         true => point.p99_us.max(MICROS_MIN),
         false => f64::NAN,
@@ -111,7 +111,7 @@ pub(super) fn latencies(title: &str, runs: &[Run<'_>]) -> Option<Plot> {
 /// Runs on their common timeline: each begins where it says.
 fn over_time(
     title: &str,
-    runs: &[Run<'_>],
+    runs: &[ShownRun<'_>],
     unit: &str,
     figure: impl Fn(&TimelinePoint) -> f64,
 ) -> Option<Plot> {
@@ -143,12 +143,12 @@ fn over_time(
 /// Measurements at rates that rise, over the rate that was asked for: what was reached, and the
 /// latency. Each measurement has a name and a colour; the points have those of their runs if there
 /// is only one.
-pub(super) fn ramps(ramps: &[(&str, Colour, Vec<Run<'_>>)]) -> Option<[Plot; 2]> {
+pub(super) fn ramps(ramps: &[(&str, Colour, Vec<ShownRun<'_>>)]) -> Option<[Plot; 2]> {
     let (mut rates, mut latencies) = (Vec::new(), Vec::new());
     let is_alone = ramps.len() == 1;
     for (name, colour, runs) in ramps {
         let named = |what: &str| if is_alone { what.into() } else { format!("{name}: {what}") };
-        let curve = |what: &str, y: fn(&Run<'_>) -> f64| {
+        let curve = |what: &str, y: fn(&ShownRun<'_>) -> f64| {
             let points = runs.iter().filter(|run| run.has_worked()).map(|run| PlotPoint {
                 colour: is_alone.then_some(run.colour),
                 ..PlotPoint::at(asked(run), y(run))
@@ -178,7 +178,7 @@ pub(super) fn ramps(ramps: &[(&str, Colour, Vec<Run<'_>>)]) -> Option<[Plot; 2]>
     Some([reached, latency])
 }
 
-fn asked(run: &Run<'_>) -> f64 {
+fn asked(run: &ShownRun<'_>) -> f64 {
     run.report.asked_rate_per_s.unwrap_or(0.0)
 }
 
@@ -222,7 +222,7 @@ fn latency_axis(low: f64, high: f64) -> Axis {
 }
 
 /// The ways to the highest rate: the latency that is bounded over the rate that was tried.
-pub(super) fn searches(runs: &[Run<'_>]) -> Option<Plot> {
+pub(super) fn searches(runs: &[ShownRun<'_>]) -> Option<Plot> {
     let (mut curves, mut levels) = (Vec::new(), Vec::<Level>::new());
     for run in runs {
         let Some(search) = &run.report.search else { continue };

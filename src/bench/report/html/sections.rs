@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::figure::{halves, wide};
-use super::run::{Run, short};
+use super::shown_run::{ShownRun, short};
 use super::{plots, tables};
 use crate::bench::figures::{bytes, figure, grouped};
 use crate::bench::report::Report;
@@ -41,27 +41,27 @@ impl Sections {
     }
 
     /// Everything there is to see of runs that share a question, or a page.
-    pub(super) fn all(&mut self, runs: &[Run<'_>]) {
+    pub(super) fn all(&mut self, runs: &[ShownRun<'_>]) {
         self.search(runs);
         self.latency(runs);
         self.over_time(runs);
         self.parts(runs);
         self.add("What went wrong, or was remarkable", "", &tables::errors(runs));
         self.add("Repeats", "", &runs.iter().map(tables::repeats).collect::<String>());
-        if runs.iter().any(Run::has_worked) {
+        if runs.iter().any(ShownRun::has_worked) {
             self.add("What it took", "", &(tables::usage(runs) + &tables::datagrams(runs)));
         }
         self.add("How it was measured", "", &tables::facts(runs));
     }
 
     /// Measurements at rates that rise, each with its name and colour.
-    pub(super) fn ramps(&mut self, ramps: &[(&str, Colour, Vec<Run<'_>>)]) {
+    pub(super) fn ramps(&mut self, ramps: &[(&str, Colour, Vec<ShownRun<'_>>)]) {
         let plots = plots::ramps(ramps);
         let body = plots.as_ref().map_or(String::new(), halves);
         self.add("Over the rate that was asked for", "", &body);
     }
 
-    fn search(&mut self, runs: &[Run<'_>]) {
+    fn search(&mut self, runs: &[ShownRun<'_>]) {
         let mut body = plots::searches(runs).as_ref().map_or(String::new(), wide);
         for run in runs.iter().filter(|run| run.report.search.is_some()) {
             if runs.len() > 1 {
@@ -72,7 +72,7 @@ impl Sections {
         self.add("The way to the highest rate", "", &body);
     }
 
-    fn latency(&mut self, runs: &[Run<'_>]) {
+    fn latency(&mut self, runs: &[ShownRun<'_>]) {
         let plot = plots::percentiles(runs);
         let body = plot.as_ref().map(|plot| wide(plot) + &tables::latencies(runs));
         self.add("Latency over percentiles", LATENCY_NOTE, &body.unwrap_or_default());
@@ -80,10 +80,10 @@ impl Sections {
 
     /// Runs of one workload share their plots, others have their own: their rates are not of one
     /// kind.
-    fn over_time(&mut self, runs: &[Run<'_>]) {
-        let mut groups: Vec<Vec<Run<'_>>> = Vec::new();
+    fn over_time(&mut self, runs: &[ShownRun<'_>]) {
+        let mut groups: Vec<Vec<ShownRun<'_>>> = Vec::new();
         for run in runs {
-            let workload = |group: &Vec<Run<'_>>| group[0].report.workload.clone();
+            let workload = |group: &Vec<ShownRun<'_>>| group[0].report.workload.clone();
             match groups.iter_mut().find(|group| workload(group) == run.report.workload) {
                 Some(group) => group.push(run.clone()),
                 None => groups.push(vec![run.clone()]),
@@ -104,7 +104,7 @@ impl Sections {
     }
 
     /// The parts of operations, in colours that come after those of the runs.
-    fn parts(&mut self, runs: &[Run<'_>]) {
+    fn parts(&mut self, runs: &[ShownRun<'_>]) {
         let names = runs.iter().flat_map(|run| run.report.phases_us.keys().cloned());
         let mut names: Vec<String> = names.collect();
         names.sort();
@@ -114,12 +114,12 @@ impl Sections {
             Colour::Numbered(runs.len() + number)
         };
         let with_plot = |run| plots::parts(run, colour).map(|plot| (run, plot));
-        let shown: Vec<(&Run<'_>, Plot)> = runs.iter().filter_map(with_plot).collect();
+        let shown: Vec<(&ShownRun<'_>, Plot)> = runs.iter().filter_map(with_plot).collect();
         let mut body = match shown.as_slice() {
             [(_, plot)] => wide(plot),
             several => halves(several.iter().map(|(_, plot)| plot)),
         };
-        let runs: Vec<&Run<'_>> = shown.iter().map(|(run, _)| *run).collect();
+        let runs: Vec<&ShownRun<'_>> = shown.iter().map(|(run, _)| *run).collect();
         body.push_str(&tables::parts(&runs, colour));
         self.add("Parts of an operation", "", &body);
     }
@@ -130,7 +130,7 @@ pub(super) fn heading(level: usize, title: &str) -> String {
 }
 
 /// What one looks for first in a single result.
-pub(super) fn cards(run: &Run<'_>) -> String {
+pub(super) fn cards(run: &ShownRun<'_>) -> String {
     let report = run.report;
     let mut cards: Vec<(String, String, &str)> = Vec::new();
     if let Some(search) = &report.search {
@@ -139,13 +139,14 @@ pub(super) fn cards(run: &Run<'_>) -> String {
             None => ("none".into(), ""),
         };
         cards.push(("highest rate".into(), found, unit));
-    } else if report.bytes_per_s > 0.0 {
-        cards.push(("data".into(), bytes(report.bytes_per_s), "/s"));
     }
     let what = report.operation().to_string();
     match report.workload.as_str() {
         "idle" => cards.push((what, grouped(report.operations), " held")),
         _ => cards.push((what, figure(report.rate_per_s), "/s")),
+    }
+    if report.bytes_per_s > 0.0 && report.search.is_none() {
+        cards.push(("data".into(), bytes(report.bytes_per_s), "/s"));
     }
     let latency = report.latency_us;
     for (name, micros) in [("p50", latency.p50), ("p99", latency.p99), ("max", latency.max)] {

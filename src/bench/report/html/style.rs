@@ -59,7 +59,8 @@ figure > svg, figure > div > svg { width: 100%; height: auto; display: block }
   main { max-width: none; padding: 0 } figure, table, .bad, .hint, .cards { break-inside: avoid }
   h2, h3 { break-after: avoid } .wide { overflow: visible } body { font-size: 10pt }
   .halves { grid-template-columns: 1fr 1fr }
-  .wide { background: none }
+  .wide { background: none } table { font-size: 8pt } td { white-space: normal }
+  th, td { padding: .2rem .25rem; overflow-wrap: anywhere } th:first-child { min-width: 5rem }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact }
 }
 ";
@@ -72,7 +73,7 @@ const MORE: [(&str, &str, &str); 6] = [
     ("hint", "#b58100", "#e0b33c"),
     ("hint-ground", "#fff6dd", "#322a14"),
     // What says that a table goes on beside its box.
-    ("shade", "#00000038", "#00000099"),
+    ("shade", "#00000024", "#00000099"),
 ];
 
 /// The style sheet. Paper is light in any case.

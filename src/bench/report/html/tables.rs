@@ -1,99 +1,19 @@
-//! The tables of a page. Text is escaped here, so that none can be forgotten.
+//! The tables of a page: what stands in them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::run::{Run, short};
+use super::grid::{Grid, NONE};
+use super::shown_run::{ShownRun, short};
 use crate::bench::figures::{bytes, figure, grouped};
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::finding::{Finding, Tone};
-use crate::bench::report::plot::{Colour, Curve, escape, key};
+use crate::bench::report::plot::{Colour, escape};
 use crate::bench::report::table::COLUMNS;
 use crate::bench::report::{Report, ServerUsage};
 
-/// What is not known, or would say nothing.
-const NONE: &str = "-";
-
-/// A table in a box of its own, in which it can be moved where it is too wide.
-/// Columns in which nothing is known are left out.
-pub(super) struct Table {
-    label: String,
-    head: Vec<String>,
-    rows: Vec<Row>,
-}
-
-struct Row {
-    colour: Option<Colour>,
-    name: String,
-    cells: Vec<String>,
-    /// The class of the last cell, which is in words if it has one.
-    class: &'static str,
-}
-
-impl Table {
-    /// With `label` for those who cannot see it, and the names of its columns.
-    pub(super) fn new<T: AsRef<str>>(label: &str, head: &[T]) -> Table {
-        let head = head.iter().map(|name| name.as_ref().into()).collect();
-        Table { label: label.into(), head, rows: Vec::new() }
-    }
-
-    fn row(&mut self, colour: Option<Colour>, name: &str, cells: &[String]) {
-        self.rows.push(Row { colour, name: name.into(), cells: cells.into(), class: "" });
-    }
-
-    /// A row whose last cell is in words.
-    fn words(&mut self, name: &str, cells: &[String], class: &'static str) {
-        self.rows.push(Row { colour: None, name: name.into(), cells: cells.into(), class });
-    }
-
-    pub(super) fn done(self) -> String {
-        let is_known = |row: &Row, column| row.cells.get(column).is_some_and(|cell| cell != NONE);
-        let columns = 0..self.head.len().saturating_sub(1);
-        let shown = columns.filter(|column| self.rows.iter().any(|row| is_known(row, *column)));
-        let shown: Vec<usize> = shown.collect();
-        if shown.is_empty() {
-            return String::new();
-        }
-        let label = escape(&self.label);
-        let mut html =
-            format!("<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">");
-        let _ = write!(html, "<table><thead><tr><th scope=\"col\">{}</th>", escape(&self.head[0]));
-        let has_words = self.rows.iter().any(|row| !row.class.is_empty());
-        for column in &shown {
-            let is_words = has_words && Some(column) == shown.last();
-            let class = if is_words { " class=\"words\"" } else { "" };
-            let name = escape(&self.head[column + 1]);
-            let _ = write!(html, "<th scope=\"col\"{class}>{name}</th>");
-        }
-        html.push_str("</tr></thead>\n<tbody>");
-        for row in &self.rows {
-            row.write(&mut html, &shown);
-        }
-        html + "</tbody></table></div>\n"
-    }
-}
-
-impl Row {
-    fn write(&self, html: &mut String, shown: &[usize]) {
-        let key = self.colour.map_or(String::new(), key_of);
-        let _ = write!(html, "<tr><th scope=\"row\">{key}{}</th>", escape(&self.name));
-        for column in shown {
-            let is_words = !self.class.is_empty() && column + 1 == self.cells.len();
-            let class = if is_words { format!(" class=\"{}\"", self.class) } else { String::new() };
-            let cell = self.cells.get(*column).map_or(NONE.into(), |cell| escape(cell));
-            let _ = write!(html, "<td{class}>{cell}</td>");
-        }
-        html.push_str("</tr>\n");
-    }
-}
-
-/// The colour of a run, before its name.
-fn key_of(colour: Colour) -> String {
-    key(Some(&Curve::through(String::new(), colour, [])), false)
-}
-
 /// All runs, one a row.
-pub(super) fn summary(runs: &[Run<'_>]) -> String {
+pub(super) fn summary(runs: &[ShownRun<'_>]) -> String {
     let head = [
         "run",
         "model",
@@ -106,7 +26,7 @@ pub(super) fn summary(runs: &[Run<'_>]) -> String {
         "generator",
         "server",
     ];
-    let mut table = Table::new("All runs", &head);
+    let mut table = Grid::new("All runs", &head);
     for run in runs {
         let report = run.report;
         let told = |text: String| if run.has_worked() { text } else { NONE.into() };
@@ -139,7 +59,7 @@ fn percent(share: f64) -> String {
 }
 
 /// The latencies of runs in which something worked.
-pub(super) fn latencies(runs: &[Run<'_>]) -> String {
+pub(super) fn latencies(runs: &[ShownRun<'_>]) -> String {
     let mut rows = Vec::new();
     for run in runs.iter().filter(|run| run.has_worked()) {
         let report = run.report;
@@ -156,7 +76,7 @@ pub(super) fn latencies(runs: &[Run<'_>]) -> String {
 }
 
 /// The parts of operations, each in its colour.
-pub(super) fn parts(runs: &[&Run<'_>], colour: impl Fn(&str) -> Colour) -> String {
+pub(super) fn parts(runs: &[&ShownRun<'_>], colour: impl Fn(&str) -> Colour) -> String {
     let mut rows = Vec::new();
     for run in runs {
         for (name, latency) in &run.report.phases_us {
@@ -173,7 +93,7 @@ fn of_latencies(label: &str, rows: Vec<(Option<Colour>, String, Latency)>) -> St
         return String::new();
     }
     let head: Vec<&str> = ["µs"].into_iter().chain(COLUMNS).collect();
-    let mut table = Table::new(label, &head);
+    let mut table = Grid::new(label, &head);
     for (colour, name, latency) in rows {
         let cell = |column| latency.named(column).map_or(NONE.into(), figure);
         table.row(colour, &name, &COLUMNS.map(cell));
@@ -182,10 +102,10 @@ fn of_latencies(label: &str, rows: Vec<(Option<Colour>, String, Latency)>) -> St
 }
 
 /// The steps of a search, in the order in which they were tried.
-pub(super) fn probes(run: &Run<'_>) -> String {
+pub(super) fn probes(run: &ShownRun<'_>) -> String {
     let Some(search) = &run.report.search else { return String::new() };
     let head = ["tried", "asked /s", "reached /s", "µs", &search.bound];
-    let mut table = Table::new("The rates that were tried", &head);
+    let mut table = Grid::new("The rates that were tried", &head);
     for (index, probe) in search.probes.iter().enumerate() {
         let cells = [
             figure(probe.asked_rate_per_s),
@@ -199,8 +119,8 @@ pub(super) fn probes(run: &Run<'_>) -> String {
 }
 
 /// What went wrong, or was remarkable, by kind.
-pub(super) fn errors(runs: &[Run<'_>]) -> String {
-    let named = |run: &Run<'_>| run.report.errors.keys().cloned().collect::<Vec<String>>();
+pub(super) fn errors(runs: &[ShownRun<'_>]) -> String {
+    let named = |run: &ShownRun<'_>| run.report.errors.keys().cloned().collect::<Vec<String>>();
     let kinds: BTreeSet<String> = runs.iter().flat_map(named).filter(|k| k != "total").collect();
     if kinds.is_empty() {
         return String::new();
@@ -208,7 +128,7 @@ pub(super) fn errors(runs: &[Run<'_>]) -> String {
     let words = kinds.iter().map(|kind| kind.replace('_', " "));
     let head: Vec<String> =
         ["run".into()].into_iter().chain(words).chain(["failed".into()]).collect();
-    let mut table = Table::new("Errors by kind", &head);
+    let mut table = Grid::new("Errors by kind", &head);
     for run in runs.iter().filter(|run| run.report.errors.len() > 1) {
         let count =
             |kind: &String| run.report.errors.get(kind).map_or(NONE.into(), |n| grouped(*n));
@@ -219,11 +139,11 @@ pub(super) fn errors(runs: &[Run<'_>]) -> String {
 }
 
 /// The single runs of a result that is the mean of several.
-pub(super) fn repeats(run: &Run<'_>) -> String {
+pub(super) fn repeats(run: &ShownRun<'_>) -> String {
     let Some(repeats) = &run.report.repeats else { return String::new() };
     let numbers = (1..=repeats.rate_per_s.len()).map(|number| number.to_string());
     let head: Vec<String> = [run.name.clone()].into_iter().chain(numbers).collect();
-    let mut table = Table::new("Repeats", &head);
+    let mut table = Grid::new("Repeats", &head);
     let all = |figures: &[f64]| figures.iter().copied().map(figure).collect::<Vec<_>>();
     table.row(None, "rate /s", &all(&repeats.rate_per_s));
     table.row(None, "p99 µs", &all(&repeats.p99_us));
@@ -231,7 +151,7 @@ pub(super) fn repeats(run: &Run<'_>) -> String {
 }
 
 /// What generator and server used, and how well the schedule was kept.
-pub(super) fn usage(runs: &[Run<'_>]) -> String {
+pub(super) fn usage(runs: &[ShownRun<'_>]) -> String {
     let head = [
         "run",
         "generator CPU",
@@ -242,7 +162,7 @@ pub(super) fn usage(runs: &[Run<'_>]) -> String {
         "its µs/op",
         "memory",
     ];
-    let mut table = Table::new("What it took", &head);
+    let mut table = Grid::new("What it took", &head);
     for run in runs.iter().filter(|run| run.has_worked()) {
         let (report, client) = (run.report, &run.report.client);
         let server = report.server;
@@ -265,13 +185,13 @@ pub(super) fn usage(runs: &[Run<'_>]) -> String {
 }
 
 /// What became of datagrams.
-pub(super) fn datagrams(runs: &[Run<'_>]) -> String {
-    let with = |run: &Run<'_>| run.has_worked().then_some(run.report.datagrams).flatten();
+pub(super) fn datagrams(runs: &[ShownRun<'_>]) -> String {
+    let with = |run: &ShownRun<'_>| run.has_worked().then_some(run.report.datagrams).flatten();
     if runs.iter().all(|run| with(run).is_none()) {
         return String::new();
     }
     let head = ["datagrams", "sent", "lost", "share", "twice", "overtaken", "late"];
-    let mut table = Table::new("What became of datagrams", &head);
+    let mut table = Grid::new("What became of datagrams", &head);
     for (run, udp) in runs.iter().filter_map(|run| with(run).map(|udp| (run, udp))) {
         let cells = [
             grouped(udp.sent),
@@ -318,7 +238,7 @@ fn per_second(rate: f64) -> String {
 }
 
 /// How it was measured: what holds for all once, what does not in a table.
-pub(super) fn facts(runs: &[Run<'_>]) -> String {
+pub(super) fn facts(runs: &[ShownRun<'_>]) -> String {
     let Some(first) = runs.first() else { return String::new() };
     let is_common =
         |fact: &&Fact| runs.iter().all(|run| fact.1(run.report) == fact.1(first.report));
@@ -336,7 +256,7 @@ pub(super) fn facts(runs: &[Run<'_>]) -> String {
     if !differing.is_empty() {
         let names = differing.iter().map(|fact| fact.0);
         let head: Vec<&str> = ["run"].into_iter().chain(names).collect();
-        let mut table = Table::new("How each was measured", &head);
+        let mut table = Grid::new("How each was measured", &head);
         for run in runs {
             let cells = differing.iter().map(|fact| fact.1(run.report)).collect::<Vec<_>>();
             table.row(Some(run.colour), &run.name, &cells);
@@ -348,9 +268,9 @@ pub(super) fn facts(runs: &[Run<'_>]) -> String {
 
 /// All that was found, in words.
 pub(super) fn overview(findings: &[Finding<'_>]) -> String {
-    let mut table = Table::new("What was found", &["", "in words"]);
+    let mut table = Grid::new("What was found", &["", "in words"]);
     for finding in findings {
-        table.words(&finding.title, &[finding.sentence.clone()], "words");
+        table.words(&finding.title, std::slice::from_ref(&finding.sentence), "words");
     }
     table.done()
 }
@@ -358,7 +278,7 @@ pub(super) fn overview(findings: &[Finding<'_>]) -> String {
 /// Both figures of each kind, and what is to be thought of them.
 pub(super) fn finding(finding: &Finding<'_>) -> String {
     let label = format!("A and B: {}", finding.title);
-    let mut table = Table::new(&label, &["", "A", "B", "B/A", "verdict"]);
+    let mut table = Grid::new(&label, &["", "A", "B", "B/A", "verdict"]);
     for row in &finding.rows {
         let class = match row.tone {
             Tone::Better => "words better",

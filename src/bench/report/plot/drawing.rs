@@ -18,8 +18,8 @@ const GAP: f64 = 8.0;
 /// How wide the stroke of a legend is.
 const STROKE: f64 = 20.0;
 const RADIUS: f64 = 3.5;
-/// Of more curves, those below are no thicker: they would be as wide as the plot.
-const THICKENED_MAX: usize = 3;
+/// A curve that comes closer to another one cannot be told from it.
+const NEAR: f64 = 2.0;
 
 /// A plot that is being drawn.
 pub(super) struct Drawing<'a> {
@@ -180,12 +180,9 @@ impl Drawing<'_> {
         let plot = self.plot;
         let curve = &plot.curves[index];
         // Where two lie on each other, the one below is seen on both sides of the upper one.
-        let above = plot.curves.len() - 1 - index;
-        let is_thick = above > 0
-            && plot.curves.len() <= THICKENED_MAX
-            && curve.circles.is_none()
-            && !plot.curves.iter().any(|curve| curve.is_dashed);
-        let style = style(self.ground, curve, if is_thick { 4.0 } else { 2.0 });
+        let is_hidden = curve.circles.is_none()
+            && plot.curves[index + 1..].iter().any(|other| self.is_below(curve, other));
+        let style = style(self.ground, curve, if is_hidden { 6.0 } else { 2.0 });
         let is_gap = |point: &PlotPoint| !(point.x.is_finite() && point.y.is_finite());
         for points in curve.points.split(is_gap) {
             match points {
@@ -203,6 +200,16 @@ impl Drawing<'_> {
             let (x, y) = (self.x(point.x), self.y(point.y));
             self.circle(x, y, &colour, point.is_hollow, &tell(point));
         }
+    }
+
+    /// Whether most of a curve could not be seen below another one.
+    fn is_below(&self, curve: &Curve, other: &Curve) -> bool {
+        let is_near = |point: &&PlotPoint| {
+            let there = height_at(&other.points, point.x);
+            there.is_some_and(|there| (self.y(there) - self.y(point.y)).abs() < NEAR)
+        };
+        let hidden = curve.points.iter().filter(is_near).count();
+        2 * hidden > curve.points.len()
     }
 
     fn line(&mut self, curve: &Curve, points: &[PlotPoint], style: &str) {
@@ -246,6 +253,15 @@ impl Drawing<'_> {
     fn y(&self, value: f64) -> f64 {
         self.bottom - (self.bottom - self.top) * self.plot.y.share(value)
     }
+}
+
+/// How high a line through these points is at `x`.
+fn height_at(points: &[PlotPoint], x: f64) -> Option<f64> {
+    let right = points.iter().position(|point| point.x >= x)?;
+    let (a, b) = (points[right.saturating_sub(1)], points[right]);
+    let share = if b.x > a.x { (x - a.x) / (b.x - a.x) } else { 1.0 };
+    let height = a.y + share * (b.y - a.y);
+    (x >= a.x && height.is_finite()).then_some(height)
 }
 
 /// How a curve looks, or a level, or a point that says less: for the legend of a page.
@@ -317,6 +333,14 @@ pub(crate) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_has_heights_between_its_points_only() {
+        let points = [(1.0, 10.0), (3.0, 20.0)].map(|(x, y)| PlotPoint::at(x, y));
+        let found = [0.5, 1.0, 2.0, 3.0, 3.5].map(|x| height_at(&points, x));
+        assert_eq!(found, [None, Some(10.0), Some(15.0), Some(20.0), None]);
+        assert_eq!(height_at(&[], 1.0), None);
+    }
 
     #[test]
     fn what_others_said_cannot_become_part_of_the_page() {

@@ -160,6 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_below_another_one_is_seen_on_both_sides_of_it() {
+        let mut plot = plot();
+        let line = |y: f64| Curve::through("one".into(), Colour::Ink, [(0.0, y), (2.0, y)]);
+        plot.curves = [15.0, 15.0, 11.0].map(line).into();
+        let svg = plot.draw_in_page();
+        let widths = ["6", "2"].map(|width| format!("stroke-width=\"{width}\""));
+        assert_eq!(widths.map(|width| svg.matches(&width).count()), [1, 2], "{svg}");
+    }
+
+    #[test]
     fn a_single_point_is_seen_and_a_gap_is_one() {
         let mut plot = plot();
         plot.curves[0].circles = None;

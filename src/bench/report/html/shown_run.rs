@@ -6,7 +6,7 @@ use crate::bench::report::plot::Colour;
 
 /// A result on a page. Its name and its colour are the same wherever it is shown.
 #[derive(Clone)]
-pub(super) struct Run<'a> {
+pub(super) struct ShownRun<'a> {
     pub(super) report: &'a Report,
     pub(super) name: String,
     pub(super) colour: Colour,
@@ -14,9 +14,9 @@ pub(super) struct Run<'a> {
     pub(super) begins_s: f64,
 }
 
-impl<'a> Run<'a> {
-    pub(super) fn new(report: &'a Report, name: &str, number: usize) -> Run<'a> {
-        Run { report, name: name.into(), colour: Colour::Numbered(number), begins_s: 0.0 }
+impl<'a> ShownRun<'a> {
+    pub(super) fn new(report: &'a Report, name: &str, number: usize) -> ShownRun<'a> {
+        ShownRun { report, name: name.into(), colour: Colour::Numbered(number), begins_s: 0.0 }
     }
 
     /// Whether there is anything to show of it but errors.
@@ -31,15 +31,15 @@ impl<'a> Run<'a> {
 }
 
 /// The runs of a page.
-pub(super) fn runs<'a>(reports: &[&'a Report]) -> Vec<Run<'a>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
+pub(super) fn runs<'a>(reports: &[&'a Report]) -> Vec<ShownRun<'a>> {
+    let mut runs: Vec<ShownRun<'_>> = Vec::new();
     for (number, report) in reports.iter().enumerate() {
         let same = |others: &[&Report]| others.iter().filter(|r| name(r) == name(report)).count();
         let name = match same(reports) {
             1 => name(report),
             _ => format!("{} ({})", name(report), same(&reports[..=number])),
         };
-        runs.push(Run::new(report, &name, number));
+        runs.push(ShownRun::new(report, &name, number));
     }
     if is_ramp(reports) {
         one_after_the_other(&mut runs);
@@ -74,7 +74,7 @@ pub(super) fn is_ramp(reports: &[&Report]) -> bool {
 }
 
 /// Puts runs on one timeline, as if nothing had been between them.
-fn one_after_the_other(runs: &mut [Run<'_>]) {
+fn one_after_the_other(runs: &mut [ShownRun<'_>]) {
     let mut end = 0.0;
     for run in runs {
         run.begins_s = end;
