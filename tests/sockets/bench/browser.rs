@@ -49,6 +49,7 @@ impl Browser {
             .args(["-c", START, name.trim(), "--headless=new", "--no-sandbox", "--disable-gpu"])
             .args(["--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", profile.0.display()))
+            .envs(["XDG_CONFIG_HOME", "XDG_CACHE_HOME"].map(|name| (name, &profile.0)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -34,7 +34,8 @@ const MEASURE: &str = r#"(() => {
     // The same plot for another width.
     if (!box.width) continue;
     const scale = box.width / svg.viewBox.baseVal.width;
-    const texts = [...svg.querySelectorAll('text')].map(text => [text, text.getBoundingClientRect()]);
+    const texts = [...svg.querySelectorAll('text')]
+      .map(text => [text, text.getBoundingClientRect()]);
     for (const [text, place] of texts) {
       if (place.left < box.left - near || place.right > box.right + near ||
           place.top < box.top - near || place.bottom > box.bottom + near)
@@ -107,7 +108,11 @@ fn read(path: &str) -> Value {
 
 /// A result as the end of a search that has come far.
 fn found(path: &str) -> Value {
-    let probe = |rate: f64, micros: f64, held| json!({ "asked_rate_per_s": rate, "rate_per_s": rate, "bounded_us": micros, "held": held });
+    let probe = |rate: f64, micros: f64, held| {
+        json!({
+            "asked_rate_per_s": rate, "rate_per_s": rate, "bounded_us": micros, "held": held
+        })
+    };
     let probes = json!([
         probe(1000.0, 80.0, true),
         probe(64_000.0, 250_000.0, false),

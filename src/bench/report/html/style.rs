@@ -38,7 +38,8 @@ th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid var(-
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom }
 th:first-child { text-align: left; padding-left: 0 } tbody th { font-weight: 400 }
 th:first-child { min-width: 12rem; overflow-wrap: anywhere }
-td { white-space: nowrap } .words { white-space: normal; text-align: left !important; min-width: 9rem;
+td { white-space: nowrap }
+.words { white-space: normal; text-align: left !important; min-width: 9rem;
   overflow-wrap: anywhere }
 td:last-child, thead th:last-child { padding-right: 0 }
 .worse { color: var(--bad); font-weight: 600 } .better { color: var(--good); font-weight: 600 }
@@ -53,7 +54,8 @@ figure > svg, figure > div > svg { width: 100%; height: auto; display: block }
 @media (max-width: 640px) {
   main { padding: 18px 14px 28px } h1 { font-size: 1.4rem }
   .on-wide { display: none } .on-narrow { display: block }
-  table { font-size: .87rem } th, td { padding: .3rem .4rem } th:first-child { min-width: 7rem }
+  table { font-size: .87rem } th, td { padding: .3rem .4rem }
+  th:first-child { min-width: 7rem }
 }
 @media print {
   main { max-width: none; padding: 0 } figure, table, .bad, .hint, .cards { break-inside: avoid }
