@@ -92,12 +92,15 @@ fn percentile(x: f64) -> String {
     if percent.is_empty() { "0".into() } else { percent.into() }
 }
 
+/// What is less, or more, is nothing that was measured, and has no marks of its own.
+const LEAST: f64 = 1e-9;
+const MOST: f64 = 1e30;
 /// No axis has more marks.
 const MARKS_MAX: u32 = 60;
 
 /// Round marks from 0 to no less than `highest`; from 0 to 1 if that is nothing.
 pub fn steps(highest: f64) -> Vec<f64> {
-    let highest = if highest > 0.0 && highest.is_finite() { highest } else { 1.0 };
+    let highest = if (LEAST..MOST).contains(&highest) { highest } else { 1.0 };
     let mut decade = 10_f64.powf((highest.log10() - 2.0).floor());
     let width = loop {
         let widths = [1.0, 2.0, 5.0].map(|digit| rounded(digit * decade));
@@ -182,6 +185,20 @@ mod tests {
             assert!(marks[marks.len() - 1] <= 1.5 * value, "{value}: {marks:?}");
             assert!(log_marks[0] <= value && log_marks[0] > value / 2.6, "{log_marks:?}");
             assert!(log_marks[log_marks.len() - 1] >= 1.5 * value, "{log_marks:?}");
+        }
+    }
+
+    #[test]
+    fn figures_that_cannot_be_have_an_axis_all_the_same() {
+        let extremes = [0.0, 5e-324, 1e-300, 1e-9, 1.0, 1e18, 1e300, f64::MAX, f64::INFINITY];
+        for low in extremes {
+            for high in extremes.into_iter().filter(|high| *high >= low) {
+                for marks in [steps(high), steps_between(low, high), log_steps(low, high)] {
+                    let axis = Axis::log("", marks, |value| format!("{value}"));
+                    assert!([low, high].iter().all(|value| axis.share(*value).is_finite()));
+                    axis.legible(8.0, |mark| (axis.share(mark), axis.share(mark)));
+                }
+            }
         }
     }
 
