@@ -55,7 +55,7 @@ figure > svg, figure > div > svg { width: 100%; height: auto; display: block }
   main { padding: 18px 14px 28px } h1 { font-size: 1.4rem }
   .on-wide { display: none } .on-narrow { display: block }
   table { font-size: .87rem } th, td { padding: .3rem .4rem }
-  th:first-child { min-width: 7rem }
+  th:first-child { min-width: 6rem } .words { min-width: 5rem }
 }
 @media print {
   main { max-width: none; padding: 0 } figure, table, .bad, .hint, .cards { break-inside: avoid }
