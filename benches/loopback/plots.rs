@@ -5,9 +5,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use cooee::bench::figures::{figure, grouped, whole};
-use cooee::bench::plot::{Axis, Curve, Plot, PlotPoint, log_steps, steps};
+use cooee::bench::plot::{Axis, Colour, Curve, Plot, PlotPoint, log_steps, steps};
 
 use crate::cells::{self, OPEN_CONNECTIONS, PLOT_BYTES};
+use crate::servers::Contender;
 use crate::table::{self, COST, RATE, median};
 use crate::visit::PERCENTILES;
 use crate::{Outcome, Results};
@@ -33,8 +34,8 @@ pub(crate) fn make(results: &mut Results, rate: f64, folder: &Path) -> Result<()
         ("latency-percentiles.svg", latencies(results, open, rate)),
     ] {
         let path = folder.join(name);
-        let svg = plot.draw().map_err(|error| format!("{}: {error}", path.display()))?;
-        std::fs::write(&path, svg).map_err(|error| format!("{}: {error}", path.display()))?;
+        std::fs::write(&path, plot.draw())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     let mut text = String::new();
     over_connections(&mut text, results, closed, "operations/s", |outcome, index| {
@@ -67,8 +68,12 @@ impl Outcome {
 
 fn curves(results: &Results, points: impl Fn(usize) -> Vec<PlotPoint>) -> Vec<Curve> {
     let all = results.contenders.iter().enumerate();
-    all.map(|(index, contender)| Curve { name: contender.name.clone(), points: points(index) })
-        .collect()
+    let curve = |(index, contender): (usize, &Contender)| Curve {
+        points: points(index),
+        circles: Some(|point| figure(point.y)),
+        ..Curve::through(contender.name.clone(), Colour::Numbered(index), [])
+    };
+    all.map(curve).collect()
 }
 
 #[allow(clippy::cast_precision_loss)] // a picture
@@ -77,7 +82,7 @@ fn rates(results: &Results, closed: &[Outcome]) -> Plot {
     let point = |outcome: &Outcome, index| {
         let y = outcome.of(index, RATE)?;
         let x = outcome.cell.connections as f64;
-        Some(PlotPoint { x, y, is_hollow: outcome.was_bound(index) })
+        Some(PlotPoint { is_hollow: outcome.was_bound(index), ..PlotPoint::at(x, y) })
     };
     let curves =
         curves(results, |index| closed.iter().filter_map(|one| point(one, index)).collect());
@@ -89,8 +94,8 @@ fn rates(results: &Results, closed: &[Outcome]) -> Plot {
         x: Axis::log(x, connections, whole),
         y: Axis::linear("operations per second", steps(highest), whole),
         curves,
-        has_legend: true,
-        hollow: Some(HOLLOW),
+        levels: Vec::new(),
+        hollow: HOLLOW,
     }
 }
 
@@ -100,7 +105,8 @@ fn latencies(results: &Results, open: &Outcome, rate: f64) -> Plot {
     let points = |index: usize| {
         let point = |rank: usize| {
             let y = open.of(index, |visit| visit.latency[rank])?;
-            Some(PlotPoint { x: places[rank], y, is_hollow: open.was_bound(index) })
+            let is_hollow = open.was_bound(index);
+            Some(PlotPoint { is_hollow, ..PlotPoint::at(places[rank], y) })
         };
         (0..PERCENTILES.len()).filter_map(point).collect()
     };
@@ -118,8 +124,8 @@ fn latencies(results: &Results, open: &Outcome, rate: f64) -> Plot {
         x: Axis::percentiles("percentile of requests", places.into()),
         y: Axis::log("latency in microseconds", log_steps(least, most), whole),
         curves,
-        has_legend: true,
-        hollow: Some(HOLLOW),
+        levels: Vec::new(),
+        hollow: HOLLOW,
     }
 }
 

@@ -20,9 +20,10 @@ use load::sources::check_sources;
 use load::target::Target;
 use measure::statistics::verdict::Design;
 use report::compare::compare;
+use report::finding::findings;
 use report::merge::merge;
 use report::outputs::{Form, Outputs};
-use report::{Report, json, table};
+use report::{Report, html, json, table};
 use run::invocation::Invocation;
 
 pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES, MergeArgs};
@@ -127,8 +128,13 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let found = compare(&before, &after, Design::Groups, &args.fail_over);
     let found = found.map_err(Failure::Failed)?;
-    let both: Vec<Report> = before.into_iter().chain(after).collect();
-    let told = outputs.publish(&found.table, &both);
+    let names =
+        [&args.before, &args.after].map(|path| visible(path.as_os_str().as_encoded_bytes()));
+    let page = |_| {
+        let findings = findings(&before, &after, &found.pairs);
+        html::page_of_findings([&names[0], &names[1]], &findings)
+    };
+    let told = outputs.publish_as(&found.table, page);
     let done = match found.excesses.is_empty() {
         true => Ok(()),
         false => Err(Failure::NotGoodEnough(found.excesses.join("; "))),

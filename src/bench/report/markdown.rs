@@ -4,18 +4,18 @@
 use std::fmt::Write;
 
 use super::Report;
+use super::classes;
 use super::table::COLUMNS;
-use super::words::{errors, in_vain, operation, too_few};
-use super::{classes, plots};
+use super::words::{self, errors, in_vain, too_few};
 use crate::bench::figures::{bytes, figure, grouped, or_dash};
 use crate::services::text::visible;
 
 /// The text for so many results.
 pub(super) fn write(reports: &[Report]) -> String {
-    let reports = plots::numbered(reports);
+    let reports = words::numbered(reports);
     let mut out = String::new();
     let title = match reports.as_slice() {
-        [only] => format!("{}, {}", plots::name(only), only.target),
+        [only] => format!("{}, {}", words::name(only), only.target),
         several => format!("{} results", several.len()),
     };
     let _ = writeln!(out, "## cooee bench: {}\n", escape(&title));
@@ -32,7 +32,7 @@ pub(super) fn write(reports: &[Report]) -> String {
 }
 
 fn remarks(out: &mut String, report: &Report) {
-    let name = escape(&plots::name(report));
+    let name = escape(&words::name(report));
     let mut remark = |kind: &str, text: &str| {
         let _ = writeln!(out, "> **{name}: {kind}** {}\n", escape(text));
     };
@@ -57,10 +57,10 @@ fn figures(out: &mut String, reports: &[&Report]) {
     for report in reports {
         let is_idle = report.workload == "idle";
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-        let what = operation(report);
+        let what = report.operation();
         row(
             out,
-            &plots::name(report),
+            &words::name(report),
             &[
                 or_dash(Some(report.rate_per_s).filter(|_| !is_idle)) + &spread(report),
                 or_dash(report.asked_rate_per_s),
@@ -86,7 +86,7 @@ fn latencies(out: &mut String, reports: &[&Report]) {
     let mut timed = Vec::new();
     for report in reports {
         for class in classes::told(report) {
-            let name = format!("{}, {}", plots::name(report), class.name);
+            let name = format!("{}, {}", words::name(report), class.name);
             let value = |column| class.latency.and_then(|latency| latency.shown(column));
             row(out, &name, &COLUMNS.map(|column| or_dash(value(column))));
             timed.extend(class.latency);
@@ -99,7 +99,7 @@ fn latencies(out: &mut String, reports: &[&Report]) {
 }
 
 fn configuration(out: &mut String, reports: &[Report]) {
-    let names: Vec<String> = reports.iter().map(plots::name).collect();
+    let names: Vec<String> = reports.iter().map(words::name).collect();
     header(out, "configuration", &names.iter().map(String::as_str).collect::<Vec<_>>());
     type Cell = fn(&Report) -> String;
     let rows: [(&str, Cell); 18] = [

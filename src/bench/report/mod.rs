@@ -7,6 +7,7 @@ pub(crate) mod compare;
 mod csv;
 #[cfg(test)]
 mod example;
+pub(crate) mod finding;
 pub(crate) mod html;
 pub(crate) mod json;
 mod lines;
@@ -16,7 +17,6 @@ pub(crate) mod output;
 pub(crate) mod outputs;
 mod parts;
 pub mod plot;
-mod plots;
 mod repeats;
 pub(crate) mod table;
 mod warnings;
@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench::load::placement::allowed;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
+use crate::bench::load::workload::Workload;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::interference::Interference;
@@ -181,6 +183,16 @@ impl Report {
     /// A figure of the latency for people; `None`: nothing was timed, or too little for it.
     pub(crate) fn latency(&self, figure: &str) -> Option<f64> {
         self.latency_us.and_then(|latency| latency.shown(figure))
+    }
+
+    /// All figures of the latency; those of nothing are zeros.
+    fn latencies(&self) -> Latency {
+        self.latency_us.unwrap_or_default()
+    }
+
+    /// What its operations are called.
+    pub(crate) fn operation(&self) -> &'static str {
+        Workload::from_str(&self.workload, false).map_or("operations", Workload::operation)
     }
 
     /// The histogram of latencies, in nanoseconds.

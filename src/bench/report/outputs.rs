@@ -101,15 +101,27 @@ impl Outputs {
     /// # Errors
     /// What could not be written where, in one line.
     pub(crate) fn publish(self, table: &str, reports: &[Report]) -> Result<(), String> {
+        self.publish_as(table, |form| form.write(reports))
+    }
+
+    /// Shows `table`, and writes what `text` gives for each form.
+    ///
+    /// # Errors
+    /// As `publish`.
+    pub(crate) fn publish_as(
+        self,
+        table: &str,
+        text: impl Fn(Form) -> String,
+    ) -> Result<(), String> {
         let told = match self.printed {
             None => print(table),
-            Some(form) => write_out(&form.write(reports))
+            Some(form) => write_out(&text(form))
                 .map_err(|error| failed(form.flag(), STANDARD_OUTPUT.as_ref(), &error)),
         };
         let is_shown = self.printed.is_none() && told.is_ok();
         let mut done = vec![told];
         let files = self.files.into_iter();
-        done.extend(files.map(|(form, output)| output.write(&form.write(reports))));
+        done.extend(files.map(|(form, output)| output.write(&text(form))));
         let done = all(done);
         if done.is_err() && !is_shown {
             // The last place that is left. If it is gone too, there is nobody to tell.

@@ -7,8 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::classes::{self, Class};
 use super::lines::{WIDTH, cut, hung, labelled};
-use super::plots::name;
-use super::words::{errors, in_vain, operation, too_few};
+use super::words::{errors, in_vain, name, too_few};
 use super::{DatagramCounts, Probe, Report, SearchReport};
 use crate::bench::figures::{bytes, figure, fitted, grouped};
 use crate::bench::measure::latency::Latency;
@@ -109,7 +108,7 @@ fn result(out: &mut String, report: &Report) {
     if let Some(search) = &report.search {
         answer(out, search);
     }
-    let what = operation(report);
+    let what = report.operation();
     if report.workload != "idle" {
         let rate = format!("{} {what}/s", figure(report.rate_per_s));
         let volume = match report.bytes_per_s {
@@ -388,7 +387,7 @@ fn in_words(report: &Report) -> String {
     let server = report
         .server
         .map_or(String::new(), |server| format!(", server {:.0} %", 100.0 * server.cpu));
-    let (count, what) = (grouped(report.operations), operation(report));
+    let (count, what) = (grouped(report.operations), report.operation());
     let generator = 100.0 * report.client_cpu;
     format!("{count} {what}{model}{volume}; CPU: generator {generator:.0} %{server}")
 }

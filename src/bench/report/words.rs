@@ -1,15 +1,27 @@
 //! What tables and Markdown say in the same words.
 
-use clap::ValueEnum;
-
 use super::Report;
 use crate::bench::figures::grouped;
-use crate::bench::load::workload::Workload;
 use crate::bench::measure::latency::{Latency, samples_for};
 
-/// What the operations of a workload are called.
-pub(super) fn operation(report: &Report) -> &'static str {
-    Workload::from_str(&report.workload, false).map_or("operations", Workload::operation)
+/// What a result is called among others.
+pub(super) fn name(report: &Report) -> String {
+    match report.asked_rate_per_s {
+        Some(rate) => format!("{} at {rate:.0}/s", report.workload),
+        None => report.workload.clone(),
+    }
+}
+
+/// Numbered, if several results have the same name.
+pub(super) fn numbered(reports: &[Report]) -> Vec<Report> {
+    let mut numbered = reports.to_vec();
+    for (index, report) in numbered.iter_mut().enumerate() {
+        let same = reports.iter().filter(|other| name(other) == name(report)).count();
+        if same > 1 {
+            report.workload = format!("{} ({})", report.workload, index + 1);
+        }
+    }
+    numbered
 }
 
 /// What went wrong, by kind.
@@ -34,7 +46,7 @@ pub(super) fn in_vain(report: &Report) -> String {
         short if short < 1.0 => format!("{:.0} ms", 1000.0 * short),
         seconds => format!("{seconds:.1} s"),
     };
-    format!("of the {} not one was completed in {tried}", operation(report))
+    format!("of the {} not one was completed in {tried}", report.operation())
 }
 
 /// Why there are dashes among the percentiles of so many latencies; `None`: there are none.
@@ -52,6 +64,7 @@ pub(super) fn too_few(timed: &[Latency], names: &[&str]) -> Option<String> {
 mod tests {
     use super::super::example::{nothing, timed};
     use super::*;
+    use crate::bench::load::workload::Workload;
 
     #[test]
     fn a_dash_is_explained_where_there_is_one() {

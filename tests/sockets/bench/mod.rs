@@ -1,9 +1,11 @@
 //! `cooee bench` from outside: what it measures and says, what others have left behind, and
 //! servers that keep it waiting.
 
+mod browser;
 mod compare;
 mod leftovers;
 mod outputs;
+mod page;
 mod placement;
 mod results;
 mod run;

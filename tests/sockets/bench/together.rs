@@ -8,6 +8,7 @@ use super::run::{Folder, PATIENCE, assert_valid, bench, command, measured};
 use super::scripted::{echo, tcp};
 use crate::support::filter::output_within;
 
+#[allow(clippy::disallowed_methods)] // no argument: what the bench is told is the real time
 fn in_seconds(seconds: f64) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     (now + Duration::from_secs_f64(seconds)).as_secs_f64().to_string()

@@ -1,6 +1,6 @@
 //! Two results side by side: ratios, whether they are more than chance, whether that is too much.
 
-mod row;
+pub(super) mod row;
 mod sentence;
 mod text;
 mod tolerance;
@@ -72,7 +72,7 @@ pub(crate) struct Difference {
 
 /// Whether both answer the same question. What a search has found is its answer, so that its
 /// rate is no part of the question.
-fn are_of_a_kind(a: &Report, b: &Report) -> bool {
+pub(super) fn are_of_a_kind(a: &Report, b: &Report) -> bool {
     let question = |report: &Report| match report.search {
         Some(_) => (true, None),
         None => (false, report.asked_rate_per_s),
@@ -81,7 +81,7 @@ fn are_of_a_kind(a: &Report, b: &Report) -> bool {
 }
 
 /// What a result is called where it stands alone.
-fn name(report: &Report) -> String {
+pub(super) fn name(report: &Report) -> String {
     match (&report.search, report.asked_rate_per_s) {
         (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
         (None, Some(rate)) => format!("{} at {}/s", report.workload, figure(rate)),
@@ -143,7 +143,12 @@ fn pair(
         }
     }
     let (before, after) = (ComparedSide::of(a), ComparedSide::of(b));
-    let sentence = sentence::sentence(a, &rows, design, [before.runs, after.runs]);
+    let sentence = match (a.operations, b.operations) {
+        (0, 0) => "neither A nor B completed one operation".into(),
+        (0, _) => "A completed not one operation".into(),
+        (_, 0) => "B completed not one operation".into(),
+        _ => sentence::sentence(a, &rows, design, [before.runs, after.runs]),
+    };
     ComparedPair {
         name: name(a),
         before,

@@ -1,0 +1,137 @@
+//! A Chromium without a window, told what to do through a pipe: pages are laid out and measured as
+//! a reader would see them. It is started once for many pages, since that takes a second.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::run::{Folder, PATIENCE};
+
+/// What it may be called, the first that is there.
+const NAMES: &str =
+    "command -v chromium || command -v chromium-browser || command -v google-chrome";
+/// It hears on descriptor 3 and speaks on 4.
+const START: &str = "exec \"$0\" \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1";
+
+/// How a page is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View {
+    pub(crate) width: u32,
+    pub(crate) is_dark: bool,
+    pub(crate) is_print: bool,
+}
+
+pub(crate) struct Browser {
+    child: Child,
+    requests: ChildStdin,
+    answers: Receiver<Value>,
+    session: Option<String>,
+    last_id: u64,
+    _profile: Folder,
+}
+
+impl Browser {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// Why there is none here.
+    pub(crate) fn start() -> Result<Browser, String> {
+        let found = Command::new("sh").args(["-c", NAMES]).output().unwrap();
+        let name = String::from_utf8(found.stdout).unwrap();
+        if name.trim().is_empty() {
+            return Err("there is no Chromium (apt-get install chromium)".into());
+        }
+        let profile = Folder::new("browser");
+        let mut child = Command::new("sh")
+            .args(["-c", START, name.trim(), "--headless=new", "--no-sandbox", "--disable-gpu"])
+            .args(["--hide-scrollbars", "--no-first-run", "--remote-debugging-pipe"])
+            .arg(format!("--user-data-dir={}", profile.0.display()))
+            .envs(["XDG_CONFIG_HOME", "XDG_CACHE_HOME"].map(|name| (name, &profile.0)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let requests = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, answers) = channel();
+        thread::spawn(move || {
+            for message in output.split(0).map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_slice(&message).unwrap());
+            }
+        });
+        let mut browser =
+            Browser { child, requests, answers, session: None, last_id: 0, _profile: profile };
+        let target = browser.ask("Target.createTarget", &json!({ "url": "about:blank" }))?;
+        let attached = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = browser.ask("Target.attachToTarget", &attached)?;
+        browser.session = attached["sessionId"].as_str().map(Into::into);
+        Ok(browser)
+    }
+
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value, String> {
+        self.last_id += 1;
+        let mut request = json!({ "id": self.last_id, "method": method, "params": params });
+        if let Some(session) = &self.session {
+            request["sessionId"] = json!(session);
+        }
+        let sent = write!(self.requests, "{request}\0").and_then(|()| self.requests.flush());
+        sent.map_err(|error| format!("Chromium is gone: {error}"))?;
+        loop {
+            let answer = self.answers.recv_timeout(PATIENCE);
+            let answer = answer.map_err(|error| format!("Chromium and {method}: {error}"))?;
+            match (answer["id"] == json!(self.last_id), answer.get("error")) {
+                (false, _) => {}
+                (true, Some(error)) => return Err(format!("{method}: {error}")),
+                (true, None) => return Ok(answer["result"].clone()),
+            }
+        }
+    }
+
+    /// Opens a page.
+    pub(crate) fn open(&mut self, html: &str) {
+        let frames = self.ask("Page.getFrameTree", &json!({})).unwrap();
+        let frame = &frames["frameTree"]["frame"]["id"];
+        self.ask("Page.setDocumentContent", &json!({ "frameId": frame, "html": html })).unwrap();
+    }
+
+    /// Lays the page out as it is looked at now.
+    pub(crate) fn look(&mut self, view: View) {
+        let scheme = if view.is_dark { "dark" } else { "light" };
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let media = if view.is_print { "print" } else { "" };
+        let media = json!({ "media": media, "features": features });
+        self.ask("Emulation.setEmulatedMedia", &media).unwrap();
+        let metrics = json!({
+            "width": view.width, "height": 900, "deviceScaleFactor": 1, "mobile": view.width < 600
+        });
+        self.ask("Emulation.setDeviceMetricsOverride", &metrics).unwrap();
+    }
+
+    /// What a script finds in the page.
+    pub(crate) fn evaluate(&mut self, script: &str) -> Value {
+        let script = json!({ "expression": script, "returnByValue": true, "awaitPromise": true });
+        let found = self.ask("Runtime.evaluate", &script).unwrap();
+        assert!(found.get("exceptionDetails").is_none(), "{found:#}");
+        found["result"]["value"].clone()
+    }
+
+    /// A picture of what is in the window, as PNG in base64.
+    pub(crate) fn screenshot(&mut self) -> String {
+        let found = self.ask("Page.captureScreenshot", &json!({ "format": "png" })).unwrap();
+        found["data"].as_str().unwrap().into()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.session = None;
+        // It takes its helpers with it; killed, it might leave them.
+        if self.ask("Browser.close", &json!({})).is_err() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
