@@ -90,7 +90,7 @@ use vanished::Vanished;
 
 pub use clock::Watch;
 pub use input::Manner;
-pub use signals::hold_back_stop;
+pub use signals::{HeldStop, hold_back_stop};
 pub use sockets::{Families, Listening, bind_datagrams, listen};
 
 /// Events fetched in one turn.

@@ -5,6 +5,8 @@ pub(crate) mod bound;
 pub(crate) mod fault;
 pub(crate) mod latency;
 pub(crate) mod measurement;
+pub(crate) mod phase;
 pub(crate) mod recorder;
 pub(crate) mod statistics;
+pub(crate) mod ticker;
 pub(crate) mod usage;

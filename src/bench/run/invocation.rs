@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::interruption::Interruption;
-use super::progress;
+use super::live::{Caption, Live};
 use super::search::Search;
 use super::worker::Workers;
 use crate::bench::args::BenchArgs;
+use crate::bench::figures::figure;
 use crate::bench::load::budget::Budget;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_id::RunId;
@@ -27,6 +28,9 @@ pub(crate) struct Invocation<'a> {
     named: Option<Target>,
     reports: Vec<Report>,
     interrupted: Interruption,
+    /// What is shown meanwhile, and what it is of.
+    live: Live,
+    caption: Caption,
     /// The worst that has happened.
     verdict: Option<Failure>,
 }
@@ -37,9 +41,12 @@ impl Invocation<'_> {
     /// # Errors
     /// If signals cannot be watched for.
     pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Invocation<'_>, String> {
-        let interrupted =
-            Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
-        Ok(Invocation { args, named, reports: Vec::new(), interrupted, verdict: None })
+        let failed = |error| format!("watching for signals: {error}");
+        let interrupted = Interruption::watch().map_err(failed)?;
+        let live = Live::new(args.stat).map_err(failed)?;
+        let caption = Caption::of(args.workload.unwrap_or(STANDARD_SET[0]));
+        let (reports, verdict) = (Vec::new(), None);
+        Ok(Invocation { args, named, reports, interrupted, live, caption, verdict })
     }
 
     /// Measures what was asked for.
@@ -65,7 +72,9 @@ impl Invocation<'_> {
     /// All workloads in short, against servers of our own.
     fn standard_set(&mut self) -> Result<(), Failure> {
         let mut verdict = None;
-        for workload in STANDARD_SET {
+        for (index, workload) in STANDARD_SET.into_iter().enumerate() {
+            let part = format!("{} of {}", index + 1, STANDARD_SET.len());
+            self.caption = Caption::of(workload).with(part);
             let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
@@ -132,11 +141,13 @@ impl Invocation<'_> {
         }
     }
 
-    fn run_once(&self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
+    fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
-        let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
-        progress::follow(&workers, &plan, &self.interrupted.has_come, &stop);
+        let watching = self.live.begin(&self.caption, plan.threads, plan.duration);
+        let workers = Workers::start(&plan, target.pid, &stop, watching.tick());
+        let workers = workers.map_err(Failure::Failed)?;
+        watching.follow(&workers.ticks, &self.interrupted.has_come, &stop);
         workers.join().map_err(Failure::Failed)
     }
 
@@ -162,10 +173,15 @@ impl Invocation<'_> {
     /// Runs the plan once, or as often as `--repeat` says.
     fn repeat(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let times = self.args.repeat.unwrap_or(1);
+        let whole = self.caption.clone();
         let mut singles = Vec::new();
         let mut sum: Option<Measurement> = None;
         let mut failed = Ok(());
         while singles.len() < times && !self.is_over() {
+            if times > 1 {
+                let part = format!("repeat {} of {times}", singles.len() + 1);
+                self.caption = whole.clone().with(part);
+            }
             match self.run_against(plan, target) {
                 Ok((report, measurement)) => {
                     singles.push(report);
@@ -192,7 +208,10 @@ impl Invocation<'_> {
 
     fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let Some(ramp) = self.args.ramp else { return Ok(()) };
-        for rate in ramp.rates(self.args.steps()) {
+        let (whole, steps) = (self.caption.clone(), self.args.steps());
+        for (index, rate) in ramp.rates(steps).into_iter().enumerate() {
+            let part = format!("step {} of {steps} at {}/s", index + 1, figure(rate));
+            self.caption = whole.clone().with(part);
             plan.rate = Some(rate);
             let (report, _) = self.run_against(plan, target)?;
             self.reports.push(report);
@@ -210,7 +229,10 @@ impl Invocation<'_> {
         let mut last = None;
         let mut failed = Ok(());
         let mut too_high = None;
+        let whole = self.caption.clone();
         while let Some(rate) = search.next() {
+            let part = format!("probe {} at {}/s", search.probes.len() + 1, figure(rate));
+            self.caption = whole.clone().with(part);
             plan.rate = Some(rate);
             plan.remote = target.address();
             if let Err(why) = check_budget(plan) {

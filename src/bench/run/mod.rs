@@ -3,6 +3,6 @@
 
 mod interruption;
 pub(crate) mod invocation;
-mod progress;
+mod live;
 mod search;
 mod worker;
