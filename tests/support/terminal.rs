@@ -42,6 +42,14 @@ impl Terminal {
         Terminal { child, keyboard, line, output, screen, raw: Vec::new() }
     }
 
+    /// An interactive shell, that can stop what it has started and bring it back.
+    pub(crate) fn shell() -> Terminal {
+        let command = ["bash", "--norc", "--noprofile", "-i"];
+        let mut terminal = Terminal::run(&command, &[("PS1", "PROMPT$ ")]);
+        terminal.sees(&["PROMPT$"]);
+        terminal
+    }
+
     /// Types.
     pub(crate) fn press(&mut self, keys: impl AsRef<[u8]>) {
         self.keyboard.write_all(keys.as_ref()).unwrap();

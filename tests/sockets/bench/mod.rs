@@ -2,6 +2,7 @@
 //! servers that keep it waiting.
 
 mod leftovers;
+mod live;
 mod results;
 mod run;
 mod scripted;

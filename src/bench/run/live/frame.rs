@@ -72,7 +72,12 @@ pub(super) fn lines(view: &View, size: Size, glyphs: Glyphs) -> Vec<String> {
 pub(super) fn stat_line(caption: &Caption, sum: &TickSum) -> String {
     let now = Column { rate: sum.rate(), p50: sum.quantile(0.5), p99: sum.quantile(0.99) };
     let until = (sum.until.as_secs_f64() * 100.0).round() / 100.0;
-    let phase = if sum.phase == RunPhase::Warming { "warm-up " } else { "" };
+    let phase = match sum.phase {
+        RunPhase::Opening => "connecting ",
+        RunPhase::Warming => "warm-up ",
+        RunPhase::Measuring => "",
+        RunPhase::Draining | RunPhase::Done => "last answers ",
+    };
     let [rate, p50, p99] = figures(now);
     format!("{phase}{until} s  {caption}  {rate}  {p50}  {p99}  {}", errors(sum.failures))
 }
@@ -83,7 +88,12 @@ fn figures(column: Column) -> [String; 3] {
         Some(micros) => format!("{name} {} us", figure(micros)),
         None => format!("{name} -"),
     };
-    let rate = column.rate.map_or("-/s".to_owned(), |rate| format!("{}/s", figure(rate)));
+    let rate = match column.rate {
+        // Not 0.0: that looks like little.
+        Some(0.0) => "0/s".into(),
+        Some(rate) => format!("{}/s", figure(rate)),
+        None => "-/s".into(),
+    };
     [rate, latency("p50", column.p50), latency("p99", column.p99)]
 }
 
@@ -298,7 +308,7 @@ mod tests {
         (sum.until, sum.phase) = (Duration::from_micros(250_400), RunPhase::Warming);
         assert_eq!(
             stat_line(&caption.with("2 of 9".into()), &sum),
-            "warm-up 0.25 s  tcp_rr, 2 of 9  0.0/s  p50 -  p99 -  0 errors"
+            "warm-up 0.25 s  tcp_rr, 2 of 9  0/s  p50 -  p99 -  0 errors"
         );
     }
 }

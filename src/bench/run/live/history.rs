@@ -52,7 +52,16 @@ impl History {
     pub(super) fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
         let column = Column::of(&open);
-        self.seconds.push_back((open, column));
+        // Whoever was stopped for a while has seconds of which nothing is known.
+        let length = usize::try_from(open.length().as_secs()).unwrap_or(SECONDS);
+        for _ in 1..length.min(SECONDS) {
+            self.push(TickSum::new(open.phase), Column::default());
+        }
+        self.push(open, column);
+    }
+
+    fn push(&mut self, second: TickSum, column: Column) {
+        self.seconds.push_back((second, column));
         if self.seconds.len() > SECONDS {
             self.seconds.pop_front();
             self.forgotten += 1;
@@ -65,15 +74,17 @@ impl History {
         self.seconds.back().map_or_else(first, |(_, column)| *column)
     }
 
-    /// All of it, `per_column` seconds in each, the oldest first. Seconds stay with those that they
-    /// were once drawn with.
+    /// All of it, `per_column` seconds in each, the oldest first, and what there is of the second
+    /// that is under way. Seconds stay with those that they were once drawn with.
     pub(super) fn columns(&self, per_column: usize) -> Vec<Column> {
         if per_column <= 1 {
-            return self.seconds.iter().map(|(_, column)| *column).collect();
+            let whole = self.seconds.iter().map(|(_, column)| *column);
+            return whole.chain(self.open.as_ref().map(Column::of)).collect();
         }
         let mut columns = Vec::new();
         let mut group: Option<TickSum> = None;
-        for (index, (second, _)) in self.seconds.iter().enumerate() {
+        let whole = self.seconds.iter().map(|(second, _)| second);
+        for (index, second) in whole.chain(&self.open).enumerate() {
             group.get_or_insert_with(|| TickSum::new(RunPhase::Measuring)).append(second);
             let is_last = (self.forgotten + index + 1).is_multiple_of(per_column);
             columns.extend(group.take_if(|_| is_last).map(|group| Column::of(&group)));
@@ -107,11 +118,10 @@ pub(super) mod tests {
         assert_eq!(history.last(), Column::default());
         history.add(&told(250, 1, 1000));
         assert_eq!(history.last().rate, Some(4.0));
-        assert!(history.columns(1).is_empty());
         for operations in [2, 3, 4, 100] {
             history.add(&told(250, operations, 1000));
         }
-        assert_eq!(rates(&history.columns(1)), [10.0]);
+        assert_eq!(rates(&history.columns(1)), [10.0, 400.0]);
         // A histogram of two digits.
         let one = Some(1.003);
         assert_eq!(history.last(), Column { rate: Some(10.0), p50: one, p99: one });
@@ -130,6 +140,17 @@ pub(super) mod tests {
         // The percentile of all, not the mean of percentiles.
         let p99 = columns[1].p99.unwrap();
         assert!((7.9..8.1).contains(&p99), "{p99}");
+    }
+
+    #[test]
+    fn seconds_that_nothing_is_known_of_are_empty() {
+        let mut history = History::default();
+        history.add(&told(1000, 10, 1000));
+        history.add(&told(3200, 16, 1000));
+        let rates: Vec<Option<f64>> = history.columns(1).iter().map(|column| column.rate).collect();
+        assert_eq!(rates, [Some(10.0), None, None, Some(5.0)]);
+        history.add(&told(3_600_000, 0, 1000));
+        assert_eq!((history.columns(1).len(), history.last().rate), (SECONDS, Some(0.0)));
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Watching<'_> {
                 Ok(tick) => {
                     let whole = self.gather.add(&tick);
                     whole.iter().for_each(|sum| self.take(sum));
-                    if !whole.is_empty() {
+                    // What is left of a phase when it ends is drawn with what follows.
+                    if whole.iter().any(|sum| sum.length() >= FRAME / 2) {
                         self.draw();
                     }
                 }
@@ -170,15 +171,22 @@ impl Watching<'_> {
     fn take(&mut self, sum: &TickSum) {
         self.phase = sum.phase;
         self.failures += sum.failures;
-        if sum.phase == RunPhase::Measuring {
+        // The connections that idle counts are made before the window.
+        if sum.phase == RunPhase::Measuring || self.caption.workload == Workload::Idle {
             self.operations += sum.operations;
+        }
+        if sum.phase == RunPhase::Measuring {
             self.measured = sum.until;
         }
-        if matches!(sum.phase, RunPhase::Warming | RunPhase::Measuring) {
+        let has_load = matches!(sum.phase, RunPhase::Warming | RunPhase::Measuring);
+        if has_load {
             self.live.history.add(sum);
-            if let Manner::Lines(_) = self.live.manner {
-                screen::write(&format!("{}\n", stat_line(&self.caption, sum)));
-            }
+        }
+        // What comes before and after the load is worth a line only if it takes long.
+        if let Manner::Lines(every) = self.live.manner
+            && (has_load || sum.length() >= every / 2)
+        {
+            screen::write(&format!("{}\n", stat_line(&self.caption, sum)));
         }
     }
 

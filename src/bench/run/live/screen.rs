@@ -14,6 +14,10 @@ use rustix::termios::tcgetpgrp;
 use crate::reactor::HeldStop;
 use crate::terminal::{Size, screen, size, write_all};
 
+/// Takes away what is there from the cursor's line on. Some multiplexers keep in their history what
+/// is cleared from the first place of a screen on, so the first line goes by itself.
+const ERASED: &str = "\r\x1b[K\x1b[C\x1b[J\r";
+
 /// What is shown on standard error, which is a terminal.
 pub(super) struct Screen {
     held: Option<HeldStop>,
@@ -46,7 +50,7 @@ impl Screen {
     /// Shows nothing.
     pub(super) fn erase(&mut self) {
         if std::mem::take(&mut self.is_drawn) && is_in_front() {
-            write("\r\x1b[J");
+            write(ERASED);
         }
     }
 
@@ -107,7 +111,8 @@ mod tests {
             assert_eq!(terminal.screen().contents(), wanted);
             assert_eq!(terminal.screen().cursor_position(), (1, 0));
         }
-        terminal.process(b"\r\x1b[J");
+        terminal.process(ERASED.as_bytes());
         assert_eq!(terminal.screen().contents(), "three");
+        assert_eq!(terminal.screen().cursor_position(), (1, 0));
     }
 }
