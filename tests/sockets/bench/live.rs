@@ -241,6 +241,12 @@ fn lines_are_told_where_they_are_asked_for_and_nothing_elsewhere() {
     let short = ["tcp_rr", "-t", "1s", "-w", "500ms", "-c", "4", "--threads", "2"];
     let output = bench(&short);
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let mut terminal = Terminal::start(&[&["bench", "-q"], &short[..]].concat(), &[BLOCKS]);
+    assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
+    let rows =
+        wait(&mut terminal, "a result", |rows| rows.iter().any(|row| row.starts_with("  server ")));
+    assert!(rows[0].starts_with("tcp_rr  echo+tcp://"), "{rows:#?}");
+    assert!(!String::from_utf8_lossy(&terminal.raw).contains('\x1b'));
     let output = bench(&[&short[..], &["--stat", "250ms", "--json", "-"]].concat());
     let told = String::from_utf8(output.stderr).unwrap();
     // On a busy machine the rest takes long enough to be told, too.

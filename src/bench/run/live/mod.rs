@@ -47,6 +47,7 @@ enum Manner {
 }
 
 impl Manner {
+    /// `is_terminal`: whether there is one, with somebody at it who has not asked for less (`-q`).
     fn of(stat: Option<Duration>, is_terminal: bool, is_dumb: bool) -> Manner {
         match stat {
             Some(every) => Manner::Lines(every),
@@ -81,7 +82,8 @@ impl Live {
     /// # Errors
     /// If signals cannot be watched for.
     pub(crate) fn new(stat: Option<Duration>) -> io::Result<Live> {
-        let manner = Manner::of(stat, stderr().is_terminal(), is_dumb());
+        let is_told = log::max_level() >= log::LevelFilter::Warn;
+        let manner = Manner::of(stat, is_told && stderr().is_terminal(), is_dumb());
         if manner != Manner::Silent {
             // A terminal that takes nothing must not keep us from them.
             heed(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
@@ -200,7 +202,8 @@ impl Watching<'_> {
             history: &self.live.history,
         };
         if let Some(screen) = &mut self.screen {
-            screen.draw(&lines(&view, Screen::size(), self.live.glyphs));
+            let size = Screen::size();
+            screen.draw(&lines(&view, size, self.live.glyphs), size);
         }
     }
 }

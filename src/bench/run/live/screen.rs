@@ -21,14 +21,15 @@ const ERASED: &str = "\r\x1b[K\x1b[C\x1b[J\r";
 /// What is shown on standard error, which is a terminal.
 pub(super) struct Screen {
     held: Option<HeldStop>,
-    is_drawn: bool,
+    /// For which size the lines were drawn that are shown.
+    shown: Option<Size>,
 }
 
 impl Screen {
     /// Nothing is shown yet. From now on Ctrl-Z waits for `stops`, in all threads that are started
     /// as long as this lives.
     pub(super) fn open() -> Screen {
-        Screen { held: HeldStop::new(), is_drawn: false }
+        Screen { held: HeldStop::new(), shown: None }
     }
 
     /// How large it is now.
@@ -36,20 +37,21 @@ impl Screen {
         size(stderr())
     }
 
-    /// Shows these lines in the place of those that were shown.
-    pub(super) fn draw(&mut self, lines: &[String]) {
-        if lines.is_empty() {
-            return self.erase();
+    /// Shows these lines, which suit `size`, in the place of those that were shown.
+    pub(super) fn draw(&mut self, lines: &[String], size: Size) {
+        // A terminal may have wrapped what was drawn for another size.
+        if lines.is_empty() || self.shown.is_some_and(|shown| shown != size) {
+            self.erase();
         }
-        if is_in_front() {
-            self.is_drawn = true;
+        if !lines.is_empty() && is_in_front() {
+            self.shown = Some(size);
             write(&drawn(lines));
         }
     }
 
     /// Shows nothing.
     pub(super) fn erase(&mut self) {
-        if std::mem::take(&mut self.is_drawn) && is_in_front() {
+        if self.shown.take().is_some() && is_in_front() {
             write(ERASED);
         }
     }
