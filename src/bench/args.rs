@@ -7,13 +7,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::load::LINE_BYTES_MIN;
-use super::load::budget::{SOURCES_MAX, parse_source};
+use super::load::placement::{Pin, Pinning};
 use super::load::plan::{Closing, RunPlan};
 use super::load::rate::{Ramp, parse_requests};
 use super::load::run_id::RunId;
+use super::load::sources::{SOURCES_MAX, loopback_sources, parse_source};
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
-use crate::units::{parse_duration, parse_from, parse_positive_duration, parse_positive_size};
+use crate::units::{
+    parse_duration, parse_from, parse_nonempty, parse_positive_duration, parse_positive_size,
+};
 
 /// The largest payload of a UDP datagram over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
@@ -75,9 +78,14 @@ pub struct BenchArgs {
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) warmup: Option<Duration>,
 
-    /// Threads, each with its own loop
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_from::<1>)]
-    threads: usize,
+    /// Threads, each with its own loop [default: 1, or as many as --pin has CPUs for]
+    #[arg(long, value_name = "N", value_parser = parse_from::<1>)]
+    threads: Option<usize>,
+
+    /// Which CPU is the server's, and which each thread's, such as 0:1,2; or auto: where the
+    /// server is our own and there are enough, each has one; or off
+    #[arg(long, value_name = "CPUS", default_value = "auto")]
+    pin: Pin,
 
     /// How long an answer may take, or a connection to be made
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
@@ -120,6 +128,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_stat)]
     pub(super) stat: Option<Duration>,
 
+    /// What to call the result, in all its forms
+    #[arg(long, value_name = "TEXT", value_parser = parse_nonempty)]
+    pub(super) label: Option<String>,
+
     /// Write the result as JSON to FILE, or to standard output instead of the table: -
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -132,7 +144,7 @@ pub struct BenchArgs {
 /// What else `cooee bench` can do.
 #[derive(Subcommand, Clone, Debug)]
 pub enum BenchCommand {
-    /// Set two results side by side: ratios, and whether they exceed the noise
+    /// Set two results side by side: ratios, and whether they are more than chance
     Compare(CompareArgs),
 }
 
@@ -147,7 +159,8 @@ pub struct CompareArgs {
     #[arg(value_name = "B.json")]
     pub(super) after: PathBuf,
 
-    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10% (repeatable)
+    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10%; with --repeat 5
+    /// or more on both sides only if that is no chance (repeatable)
     #[arg(long, value_name = "FIGURE=PERCENT")]
     pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 
@@ -175,6 +188,8 @@ impl BenchArgs {
     pub(super) fn plan(&self, workload: Workload, short: bool) -> Result<RunPlan, String> {
         let (connections, bytes, depth) = workload.defaults();
         let usual = Duration::from_secs(if short { 3 } else { 10 });
+        let (sources, closing) = self.calling(workload)?;
+        let threads = self.threads.unwrap_or(self.pin.threads());
         let plan = RunPlan {
             id: RunId::random(),
             workload,
@@ -185,17 +200,34 @@ impl BenchArgs {
             duration: self.duration.unwrap_or(usual),
             warmup: self.warmup.unwrap_or(Duration::from_secs(1)),
             rate: self.rate,
-            threads: self.threads,
+            threads,
             timeout: self.timeout,
-            sources: self.sources()?,
-            closing: self.close.unwrap_or(Closing::Fin),
+            sources,
+            closing,
             own_greeting: self.endpoint.is_none(),
+            pinning: Pinning::of(&self.pin, threads, self.endpoint.is_none())
+                .map_err(|why| format!("--pin: {why}"))?,
         };
         check(&plan)?;
         Ok(plan)
     }
 
-    /// Where calls come from.
+    /// Where calls come from and how they end. Against a server of our own, a connection for each
+    /// operation measures connecting, and not how long the kernel looks for a port that no earlier
+    /// one has left in TIME_WAIT.
+    fn calling(&self, workload: Workload) -> Result<(Vec<IpAddr>, Closing), String> {
+        let (sources, closing) = (self.sources()?, self.close.unwrap_or(Closing::Fin));
+        let is_left_to_us = sources.is_empty() && self.close.is_none() && self.endpoint.is_none();
+        if !is_left_to_us || !workload.connects_each_time() {
+            return Ok((sources, closing));
+        }
+        Ok(match loopback_sources() {
+            Some(sources) => (sources, closing),
+            None => (sources, Closing::Rst),
+        })
+    }
+
+    /// The addresses of `--source`.
     ///
     /// # Errors
     /// One line, as `plan`.
@@ -242,8 +274,11 @@ fn check(plan: &RunPlan) -> Result<(), String> {
             plan.size
         ));
     }
-    if plan.depth > DEPTH_MAX || plan.connections > CONNECTIONS_MAX {
-        return Err(format!("--depth: at most {DEPTH_MAX}; --connections: {CONNECTIONS_MAX}"));
+    if plan.depth > DEPTH_MAX {
+        return Err(format!("--depth {}: at most {DEPTH_MAX}", plan.depth));
+    }
+    if plan.connections > CONNECTIONS_MAX {
+        return Err(format!("--connections {}: at most {CONNECTIONS_MAX}", plan.connections));
     }
     if plan.size > REQUEST_BYTES_MAX {
         return Err(format!("--size {}: at most 64M", plan.size));

@@ -97,7 +97,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 20] = [
+    const TABLE: [(&[&str], &str); 24] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -115,6 +115,10 @@ mod tests {
         (&["--close", "rst"], "udp_rr months"),
         (&["--close", "fin"], "udp_rr months"),
         (&["--stat", "1s"], ""),
+        (&["--pin", "off"], ""),
+        (&["--pin", "0:0,0"], "chat"),
+        (&["--pin", ":0"], "ALL SET"),
+        (&["--label", "a"], ""),
         (&["--json", "a"], ""),
         (&["--html", "a"], ""),
         (&["--steps", "3"], "ALL SET"),

@@ -15,7 +15,9 @@ mod run;
 use std::path::Path;
 
 use crate::failure::Failure;
-use load::target::{Target, check_sources};
+use load::sources::check_sources;
+use load::target::Target;
+use measure::statistics::verdict::Design;
 use report::compare::compare;
 use report::output::{Output, print};
 use report::{Report, html, json, table};
@@ -119,7 +121,8 @@ fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
     }
     let read = |path: &Path| json::read(path).map_err(Failure::Failed);
     let (before, after) = (read(&args.before)?, read(&args.after)?);
-    let found = compare(&before, &after, &args.fail_over).map_err(Failure::Failed)?;
+    let found = compare(&before, &after, Design::Groups, &args.fail_over);
+    let found = found.map_err(Failure::Failed)?;
     let mut told = vec![print(&found.table)];
     if let Some(path) = &args.html {
         let both: Vec<Report> = before.into_iter().chain(after).collect();

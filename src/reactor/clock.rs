@@ -11,10 +11,22 @@ use crate::engine::Time;
 pub struct Watch(Instant);
 
 impl Watch {
+    /// One that counts from now on.
+    #[cfg(feature = "bench")]
+    pub(crate) fn start() -> Watch {
+        Watch(Instant::now())
+    }
+
     /// Now.
     pub fn now(self) -> Time {
         Time::at(self.0.elapsed())
     }
+}
+
+/// The wall clock: what has passed since 1970-01-01 00:00 UTC.
+#[cfg(feature = "bench")]
+pub(crate) fn wall() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// The wall clock is read again after this long; nobody needs it finer.

@@ -1,10 +1,11 @@
 //! Whether this machine has the descriptors and the ports for what is asked, before it begins.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::plan::{Closing, RunPlan};
+use super::sources::sources_for;
 use crate::bench::figures::grouped;
 use crate::descriptors;
 
@@ -12,8 +13,9 @@ use crate::descriptors;
 const TIME_WAIT: Duration = Duration::from_secs(60);
 /// How long it does if the kernel may use it again early (net.ipv4.tcp_tw_reuse).
 const TIME_WAIT_REUSED: Duration = Duration::from_secs(1);
-/// Addresses that `--source` may stand for.
-pub(crate) const SOURCES_MAX: usize = 65_536;
+
+/// From this part of the ports on, one in so many, the search for a free one is felt.
+const SEARCHED: u64 = 4;
 
 /// What this machine has.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,34 @@ impl Budget {
         Ok(())
     }
 
+    /// What limits connections a second, if it is the search for a free port and not the server:
+    /// the kernel passes over the ports that are in TIME_WAIT one by one, the even ones first.
+    pub(crate) fn port_search(
+        &self,
+        plan: &RunPlan,
+        time_wait: u64,
+        has_run_out: bool,
+    ) -> Option<String> {
+        if !plan.workload.connects_each_time() || plan.closing == Closing::Rst {
+            return None;
+        }
+        let ports = (self.ports * plan.sources.len().max(1)) as u64;
+        if !has_run_out && time_wait < ports / SEARCHED {
+            return None;
+        }
+        let what = match has_run_out {
+            true => "ran out of ports",
+            false => "is spent on the search for a free port, not on the server",
+        };
+        Some(format!(
+            "the generator {what}: of {} ports, {} are in TIME_WAIT; add --source {}, \
+             or --close rst",
+            grouped(ports),
+            grouped(time_wait.min(ports)),
+            sources_for(plan.remote.ip(), 4000),
+        ))
+    }
+
     /// Ports that are taken at once, as far as that is known before.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
     fn ports_needed(&self, plan: &RunPlan) -> usize {
@@ -87,42 +117,9 @@ fn port_count(range: &str) -> Option<usize> {
     (high + 1).checked_sub(low)
 }
 
-/// What to write behind `--source` to have that many addresses towards `remote`.
-fn sources_for(remote: IpAddr, count: usize) -> String {
-    if remote != IpAddr::V4(Ipv4Addr::LOCALHOST) || count > SOURCES_MAX {
-        return format!("with {count} addresses of this machine");
-    }
-    // Neither the first nor the last address of a network is used.
-    let bits = (count + 2).next_power_of_two().trailing_zeros().max(2);
-    format!("127.0.0.0/{}", 32 - bits)
-}
-
-/// The addresses that `text` stands for: one, or those of a network, without its own and the
-/// broadcast one.
-///
-/// # Errors
-/// What is wrong with it, and how it is written right.
-pub(crate) fn parse_source(text: &str) -> Result<Vec<IpAddr>, String> {
-    let wrong = || format!("{text:?} is no address or network: write it like 127.0.0.0/28");
-    let Some((address, prefix)) = text.split_once('/') else {
-        return Ok(vec![text.parse().map_err(|_| wrong())?]);
-    };
-    let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
-    let prefix: u32 = prefix.parse().ok().filter(|bits| *bits <= 32).ok_or_else(wrong)?;
-    let count = 1_u64 << (32 - prefix);
-    if count > SOURCES_MAX as u64 {
-        return Err(format!("{text:?} has too many addresses: /16 is the largest network"));
-    }
-    let first = u64::from(u32::from(address)) & !(count - 1);
-    let usable = if count > 2 { 1..count - 1 } else { 0..count };
-    Ok(usable
-        .filter_map(|n| u32::try_from(first + n).ok())
-        .map(|bits| IpAddr::V4(Ipv4Addr::from(bits)))
-        .collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sources::parse_source;
     use super::super::workload::Workload;
     use super::*;
 
@@ -142,6 +139,7 @@ mod tests {
             sources: Vec::new(),
             closing: Closing::Fin,
             own_greeting: false,
+            pinning: super::super::placement::Pinning::Off,
         }
     }
 
@@ -167,6 +165,25 @@ mod tests {
     }
 
     #[test]
+    fn the_search_for_a_port_is_told_before_it_is_taken_for_the_server() {
+        let mut plan = plan(Workload::TcpCrr, 8);
+        assert_eq!(BUDGET.port_search(&plan, 7_000, false), None);
+        let told = BUDGET.port_search(&plan, 27_000, false).unwrap();
+        assert_eq!(
+            told,
+            "the generator is spent on the search for a free port, not on the server: of 28,232 \
+             ports, 27,000 are in TIME_WAIT; add --source 127.0.0.0/20, or --close rst"
+        );
+        let told = BUDGET.port_search(&plan, 100, true).unwrap();
+        assert!(told.starts_with("the generator ran out of ports"), "{told}");
+        plan.sources = parse_source("127.0.0.0/28").unwrap();
+        assert_eq!(BUDGET.port_search(&plan, 27_000, false), None);
+        plan.closing = Closing::Rst;
+        assert_eq!(BUDGET.port_search(&plan, 1_000_000, true), None);
+        assert_eq!(BUDGET.port_search(&self::plan(Workload::TcpRr, 8), 27_000, false), None);
+    }
+
+    #[test]
     fn connections_that_are_closed_in_order_keep_their_ports_for_a_while() {
         let mut plan = plan(Workload::TcpCrr, 10);
         plan.rate = Some(5000.0);
@@ -174,17 +191,5 @@ mod tests {
         assert_eq!(Budget { time_wait: TIME_WAIT_REUSED, ..BUDGET }.check(&plan), Ok(()));
         plan.closing = Closing::Rst;
         assert_eq!(BUDGET.check(&plan), Ok(()));
-    }
-
-    #[test]
-    fn sources_are_one_address_or_the_usable_ones_of_a_network() {
-        let count = |text| parse_source(text).unwrap().len();
-        assert_eq!((count("127.0.0.9"), count("::1"), count("127.0.0.0/28")), (1, 1, 14));
-        assert_eq!((count("127.0.0.4/31"), count("127.0.0.4/32")), (2, 1));
-        let first: IpAddr = [127, 0, 0, 17].into();
-        assert_eq!(parse_source("127.0.0.20/28").unwrap()[0], first);
-        for wrong in ["127.0.0.0/33", "localhost", "10.0.0.0/8", "1.2.3/24"] {
-            assert!(parse_source(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use super::placement::Pinning;
 use super::run_id::RunId;
 use super::workload::Workload;
 use crate::engine::{Dial, Kind};
@@ -57,6 +58,8 @@ pub(crate) struct RunPlan {
     pub(crate) closing: Closing,
     /// Whether greetings are known to be our own server's default.
     pub(crate) own_greeting: bool,
+    /// On which CPUs.
+    pub(crate) pinning: Pinning,
 }
 
 impl RunPlan {

@@ -61,6 +61,9 @@ pub(crate) struct RunState {
     trouble: Option<Trouble>,
     has_worked: bool,
     looked: Time,
+    /// When the phase was checked last, and the longest time between two such checks.
+    checked: Time,
+    stood_still: Duration,
     /// The most connections that were open at once so far, and since when. Before the first, since
     /// when they are being made.
     reached: usize,
@@ -90,6 +93,8 @@ impl RunState {
             trouble: None,
             has_worked: false,
             looked: Time::ZERO,
+            checked: Time::ZERO,
+            stood_still: Duration::ZERO,
             reached: 0,
             reached_at: None,
             abort: None,
@@ -130,6 +135,7 @@ impl RunState {
         if self.phase == RunPhase::Done {
             return;
         }
+        self.note_check(now);
         self.advance_opening(now);
         if self.phase == RunPhase::Warming && now >= self.from {
             self.enter(RunPhase::Measuring);
@@ -157,6 +163,13 @@ impl RunState {
         if let Some(ticker) = &mut self.supervision.ticker {
             ticker.advance(self.phase, now);
         }
+    }
+
+    fn note_check(&mut self, now: Time) {
+        if self.phase == RunPhase::Measuring {
+            self.stood_still = self.stood_still.max(now.since(self.checked));
+        }
+        self.checked = now;
     }
 
     /// Gives up if no further connection was made within the timeout, whatever the reason. Dials
@@ -322,6 +335,7 @@ impl RunState {
             usage,
             server,
             resident: self.supervision.meter.resident,
+            stood_still: self.stood_still,
         };
         let handed_over = self.supervision.result.set(result);
         debug_assert!(handed_over.is_ok(), "a run ends once");

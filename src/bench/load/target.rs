@@ -1,5 +1,6 @@
 //! Whom to measure: the server that an endpoint names, or one of our own in a second process.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -8,8 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Pid;
 
+use super::placement::keep_on;
+use super::sources::check_sources;
 use super::workload::Workload;
+use crate::bench::measure::listeners::listeners;
 use crate::bench::measure::usage::Usage;
 use crate::endpoint::{Endpoint, Transport, url};
 use crate::failure::Failure;
@@ -74,12 +79,16 @@ impl Target {
         Ok(Target { service, transport, addresses, failed: Vec::new(), pid: None, own: None })
     }
 
-    /// Our own server, started for this.
+    /// Our own server, started for this, on `cpu` alone if there is one for it.
     ///
     /// # Errors
     /// One line: why it does not listen.
-    pub(crate) fn start(workload: Workload, stop: &AtomicBool) -> Result<Target, String> {
-        let (own, url) = OwnServer::start(workload, stop)?;
+    pub(crate) fn start(
+        workload: Workload,
+        cpu: Option<usize>,
+        stop: &AtomicBool,
+    ) -> Result<Target, String> {
+        let (own, url) = OwnServer::start(workload, cpu, stop)?;
         let endpoint: Endpoint = url.parse().map_err(|error| format!("{error}"))?;
         let target = Target::of(workload, &endpoint)?;
         Ok(Target { pid: Some(own.child.id()), own: Some(own), ..target })
@@ -110,6 +119,18 @@ impl Target {
     /// Its endpoint.
     pub(crate) fn url(&self) -> String {
         url(self.service, self.transport, self.address())
+    }
+
+    /// The processes of this machine that are part of a run against it.
+    pub(crate) fn processes(&self) -> BTreeSet<u32> {
+        let mut involved = BTreeSet::from([std::process::id()]);
+        involved.extend(self.pid);
+        let address = self.address();
+        if self.own.is_none() && UdpSocket::bind((address.ip(), 0)).is_ok() {
+            let is_datagram = self.transport == Transport::Udp;
+            involved.extend(listeners(address.port(), is_datagram));
+        }
+        involved
     }
 
     /// Whether it is our own.
@@ -152,17 +173,6 @@ fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// Whether calls can come from where they are to come from.
-pub(crate) fn check_sources(sources: &[IpAddr]) -> Result<(), Failure> {
-    for source in sources {
-        if let Err(error) = UdpSocket::bind((*source, 0)) {
-            let what = format!("--source {source}: {error}; it must be an address of this machine");
-            return Err(Failure::Failed(what));
-        }
-    }
-    Ok(())
-}
-
 /// A server in a process of its own, ended with this value. It leaves when its standard input,
 /// which we hold, ends: so it does not outlive us however we end.
 struct OwnServer {
@@ -171,7 +181,11 @@ struct OwnServer {
 
 impl OwnServer {
     /// Starts one and waits until it listens; it, and its endpoint.
-    fn start(workload: Workload, stop: &AtomicBool) -> Result<(OwnServer, String), String> {
+    fn start(
+        workload: Workload,
+        cpu: Option<usize>,
+        stop: &AtomicBool,
+    ) -> Result<(OwnServer, String), String> {
         let failed = |what: &str, error| format!("our own server: {what}: {error}");
         let program = std::env::current_exe().map_err(|error| failed("this program", error))?;
         let transport: Transport = workload.transport();
@@ -189,6 +203,11 @@ impl OwnServer {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(|error| failed("starting it", error))?;
         let mut server = OwnServer { child };
+        if let Some(cpu) = cpu {
+            // Before it has threads of its own, which then stay there too.
+            keep_on(cpu, Some(Pid::from_child(&server.child)))
+                .map_err(|why| format!("our own server: {why}"))?;
+        }
         let url = server.wait(stop)?;
         Ok((server, url))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::abort::Abort;
+use super::interference::Interference;
 use super::recorder::Recorder;
 use super::usage::Usage;
 
@@ -20,6 +21,9 @@ pub(crate) struct ThreadResult {
     pub(crate) server: Option<Usage>,
     /// Bytes of memory of the server at the end of the window, if this thread has looked.
     pub(crate) resident: Option<u64>,
+    /// The longest time within the window in which this thread did nothing at all, not even look
+    /// at its clock.
+    pub(crate) stood_still: Duration,
 }
 
 /// What a run has found.
@@ -38,6 +42,10 @@ pub(crate) struct Measurement {
     pub(crate) resident: Option<(u64, u64)>,
     /// The longest time in which no operation ended.
     pub(crate) silence: Duration,
+    /// What disturbed it.
+    pub(crate) interference: Interference,
+    /// When it was begun: since 1970-01-01 00:00 UTC.
+    pub(crate) began: Duration,
 }
 
 impl Measurement {
@@ -52,6 +60,11 @@ impl Measurement {
             threads: vec![first.usage],
             server: first.server,
             resident: resident_before.zip(first.resident),
+            interference: Interference {
+                stood_still_s: first.stood_still.as_secs_f64(),
+                ..Interference::default()
+            },
+            began: Duration::ZERO,
         }
     }
 
@@ -61,6 +74,8 @@ impl Measurement {
         self.silence = self.silence.min(other.recorder.silence());
         self.recorder.merge(&other.recorder);
         self.threads.push(other.usage);
+        let stood_still = &mut self.interference.stood_still_s;
+        *stood_still = stood_still.max(other.stood_still.as_secs_f64());
         self.measured = self.measured.max(other.measured);
         let severity = |abort: &Option<Abort>| abort.as_ref().map_or(0, Abort::severity);
         if severity(&other.abort) > severity(&self.abort) {
@@ -78,6 +93,7 @@ impl Measurement {
         }
         self.server = self.server.zip(other.server).map(|(mine, theirs)| mine.and(theirs));
         self.abort = self.abort.or(other.abort);
+        self.interference = self.interference.and(other.interference);
         self
     }
 }

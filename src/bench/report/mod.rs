@@ -20,20 +20,26 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::load::plan::RunPlan;
+use crate::bench::load::budget::Budget;
+use crate::bench::load::placement::{Pinning, allowed};
+use crate::bench::load::plan::{Closing, RunPlan};
 use crate::bench::load::target::Target;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
+use crate::bench::measure::interference::Interference;
 use crate::bench::measure::latency::{Latency, micros};
 use crate::bench::measure::measurement::Measurement;
+use crate::bench::measure::provenance::Provenance;
 use crate::bench::measure::recorder::{Recorder, Slice, nanos};
-use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::statistics::bootstrap::{Random, relative_half_width};
 use crate::bench::measure::usage::Usage;
 
 /// From this share of a core on, the generator has no room left.
 const SATURATED: f64 = 0.95;
 /// A schedule that slips by more than this share of the p99 distorts it.
 const SLIP_SHARE: f64 = 0.2;
+/// The same slices are to say the same about themselves, whoever asks.
+const DRAWS_SEED: u64 = 1;
 
 /// One result. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +58,10 @@ pub(crate) struct Report {
     pub(crate) latency_us: Latency,
     pub(crate) client_cpu: f64,
     pub(crate) cooee: String,
+    #[serde(flatten)]
+    pub(crate) provenance: Provenance,
+    #[serde(default)]
+    pub(crate) interference: Interference,
     pub(crate) own_server: bool,
     pub(crate) threads: usize,
     pub(crate) warmup_s: f64,
@@ -114,6 +124,9 @@ pub(crate) struct ClientUsage {
 pub(crate) struct ServerUsage {
     pub(crate) cpu: f64,
     pub(crate) cpu_us_per_operation: f64,
+    /// The share of the window that it waited for a CPU.
+    #[serde(default)]
+    pub(crate) starved: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resident_before_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +143,7 @@ pub(crate) struct TimelinePoint {
     pub(crate) errors: u64,
 }
 
-/// By how much figures may differ by chance, as shares of them; `None`: not known.
+/// How well figures are known, as shares of them (95 %); `None`: not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Noise {
     /// `repeats` or `slices`.
@@ -140,11 +153,24 @@ pub(crate) struct Noise {
     pub(crate) p99: Option<f64>,
 }
 
-/// Several runs of the same plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Several runs of the same plan: each figure that is compared, one value a run. Results of older
+/// versions have only rates and p99.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Repeats {
     pub(crate) rate_per_s: Vec<f64>,
+    #[serde(default)]
+    pub(crate) mean_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p50_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p90_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) p99_9_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) max_us: Vec<f64>,
+    #[serde(default)]
+    pub(crate) errors: Vec<u64>,
     pub(crate) rate_half_width: Option<f64>,
     pub(crate) converged: bool,
 }
@@ -154,6 +180,11 @@ pub(crate) struct Repeats {
 pub(crate) struct SearchReport {
     pub(crate) bound: String,
     pub(crate) highest_rate_per_s: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lowest_broken_per_s: Option<f64>,
+    /// Why there is no highest rate, or why it is not sure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
     pub(crate) probes: Vec<Probe>,
 }
 
@@ -190,6 +221,12 @@ impl Report {
             latency_us: latency,
             client_cpu: 0.0,
             cooee: env!("CARGO_PKG_VERSION").into(),
+            provenance: Provenance::of_this_machine(
+                measurement.began,
+                allowed().len(),
+                plan.pinning.to_string(),
+            ),
+            interference: measurement.interference.clone(),
             own_server: target.is_own(),
             threads: plan.threads,
             warmup_s: plan.warmup.as_secs_f64(),
@@ -218,12 +255,33 @@ impl Report {
         if seconds > 0.0 {
             report.client_cpu = busy / seconds / plan.threads as f64;
         }
-        report.warn();
+        report.warn(plan);
         report
     }
 
     /// Says what makes the figures doubtful.
-    fn warn(&mut self) {
+    fn warn(&mut self, plan: &RunPlan) {
+        let search = Budget::of_this_machine(plan.remote.ip()).port_search(
+            plan,
+            self.interference.time_wait,
+            self.errors.contains_key(Fault::NoPorts.name()),
+        );
+        self.warnings.extend(search);
+        if !self.own_server
+            && plan.closing == Closing::Fin
+            && self.interference.time_wait_overflowed > 0
+        {
+            self.warnings.push(format!(
+                "{} connections were not kept in TIME_WAIT, as net.ipv4.tcp_max_tw_buckets were \
+                 taken: their ends cost less than usual; --close rst leaves nothing there",
+                self.interference.time_wait_overflowed
+            ));
+        }
+        if let Pinning::Impossible(why) = &plan.pinning {
+            self.warnings.push(why.clone());
+        }
+        let server = self.server.map(|server| server.starved);
+        self.warnings.extend(self.interference.warnings(self.client.starved, server));
         if self.client.was_bottleneck {
             self.warnings.push(format!(
                 "the generator was the bottleneck: its busiest thread had no time left \
@@ -308,10 +366,13 @@ fn client(measurement: &Measurement, seconds: f64) -> ClientUsage {
 
 #[allow(clippy::cast_precision_loss)] // figures for people
 fn server(measurement: &Measurement, seconds: f64) -> Option<ServerUsage> {
-    let cpu = measurement.server?.busy.as_secs_f64();
+    let used = measurement.server?;
+    let cpu = used.busy.as_secs_f64();
+    let share = |time: f64| if seconds > 0.0 { time / seconds } else { 0.0 };
     let operations = measurement.recorder.operations.max(1) as f64;
     Some(ServerUsage {
-        cpu: if seconds > 0.0 { cpu / seconds } else { 0.0 },
+        cpu: share(cpu),
+        starved: share(used.starved.as_secs_f64()),
         cpu_us_per_operation: cpu * 1e6 / operations,
         resident_before_bytes: measurement.resident.map(|(before, _)| before),
         resident_bytes: measurement.resident.map(|(_, after)| after),
@@ -332,10 +393,11 @@ fn timeline(recorder: &Recorder) -> Vec<TimelinePoint> {
 }
 
 impl Noise {
-    /// From the slices of one run. They follow each other, so this is rather too small.
+    /// How steady one run was, from its slices.
     pub(crate) fn of_slices(timeline: &[TimelinePoint]) -> Noise {
         let of = |figure: fn(&TimelinePoint) -> f64| {
-            known(Interval::of(&timeline.iter().map(figure).collect::<Vec<_>>()).relative())
+            let figures: Vec<f64> = timeline.iter().map(figure).collect();
+            known(relative_half_width(&figures, &mut Random::new(DRAWS_SEED)))
         };
         Noise {
             from: "slices".into(),

@@ -1,7 +1,7 @@
 //! Several runs of the same plan as one result, and how sure its mean is.
 
 use super::{Noise, Repeats, Report, known};
-use crate::bench::measure::statistics::Interval;
+use crate::bench::measure::statistics::student::Interval;
 
 /// The rate is sure enough if its interval is no wider than this share to either side.
 const CONVERGED: f64 = 0.05;
@@ -30,7 +30,13 @@ impl Report {
         }
         self.repeats = Some(Repeats {
             rate_per_s: rates,
+            mean_us: all(|report| report.latency_us.mean),
+            p50_us: all(|report| report.latency_us.p50),
+            p90_us: all(|report| report.latency_us.p90),
             p99_us: all(|report| report.latency_us.p99),
+            p99_9_us: all(|report| report.latency_us.p99_9),
+            max_us: all(|report| report.latency_us.max),
+            errors: singles.iter().map(Report::failures).collect(),
             rate_half_width: known(interval.half),
             converged,
         });

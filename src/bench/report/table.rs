@@ -77,7 +77,11 @@ fn head(out: &mut String, report: &Report) {
         ),
         "idle" => format!("{} connections that do nothing", report.connections),
         "tcp_crr" | "tcp_cc" | "greet" => {
-            format!("{} at once, closed by {}", report.connections, report.closing)
+            let from = match report.sources {
+                0 => String::new(),
+                count => format!(", from {} addresses", grouped(count as u64)),
+            };
+            format!("{} at once, closed by {}{from}", report.connections, report.closing)
         }
         _ => format!(
             "{} connections, {} x {} B in flight on each",
@@ -90,6 +94,10 @@ fn head(out: &mut String, report: &Report) {
         "  {flight}; {:.1} s after {:.1} s of warm-up, {} thread{threads}",
         report.duration_s, report.warmup_s, report.threads
     );
+    if let Some((server, generator)) = report.provenance.pinning.split_once(':') {
+        let server = if server.is_empty() { "" } else { &format!("server {server}, ") };
+        let _ = writeln!(out, "  CPUs: {server}generator {generator}");
+    }
     match report.asked_rate_per_s {
         _ if report.workload == "idle" => {}
         Some(rate) => {
@@ -191,6 +199,8 @@ fn remarks(out: &mut String, report: &Report) {
         });
         let rates: Vec<String> = repeats.rate_per_s.iter().map(|rate| figure(*rate)).collect();
         let _ = writeln!(out, "  repeats      {} /s; +-{half} (95 %)", rates.join(" "));
+    } else {
+        steadiness(out, report);
     }
     if let Some(search) = &report.search {
         let _ = writeln!(out, "\n  the way to the highest rate with {}", search.bound);
@@ -211,6 +221,22 @@ fn remarks(out: &mut String, report: &Report) {
     }
     for warning in &report.warnings {
         let _ = writeln!(out, "  warning      {warning}");
+    }
+}
+
+/// How steady a single run was in what it was to find out.
+fn steadiness(out: &mut String, report: &Report) {
+    let (what, share) = match (report.workload.as_str(), report.model.as_str()) {
+        ("idle", _) => return,
+        (_, "open") => ("p99", report.noise.p99),
+        _ => ("rate", report.noise.rate),
+    };
+    if let Some(share) = share {
+        let percent = 100.0 * share;
+        let _ = writeln!(
+            out,
+            "  steadiness   {what} +-{percent:.1} % within this run; the next may differ by more"
+        );
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::interruption::Interruption;
 use super::live::{Caption, Live};
-use super::search::Search;
 use super::worker::Workers;
 use crate::bench::args::BenchArgs;
 use crate::bench::figures::figure;
@@ -16,23 +15,24 @@ use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::{STANDARD_SET, Workload};
 use crate::bench::measure::abort::Abort;
-use crate::bench::measure::latency::Latency;
+use crate::bench::measure::interference::Surroundings;
 use crate::bench::measure::measurement::Measurement;
-use crate::bench::report::{Report, SearchReport};
+use crate::bench::report::Report;
 use crate::failure::Failure;
+use crate::reactor::wall;
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {
-    args: &'a BenchArgs,
+    pub(super) args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
-    reports: Vec<Report>,
+    pub(super) reports: Vec<Report>,
     interrupted: Interruption,
     /// What is shown meanwhile, and what it is of.
     live: Live,
-    caption: Caption,
+    pub(super) caption: Caption,
     /// The worst that has happened.
-    verdict: Option<Failure>,
+    pub(super) verdict: Option<Failure>,
 }
 
 impl Invocation<'_> {
@@ -66,7 +66,11 @@ impl Invocation<'_> {
     pub(crate) fn end(self) -> (Vec<Report>, Option<i32>) {
         let signal = self.interrupted.signal();
         self.interrupted.has_come.store(true, Ordering::Relaxed);
-        (self.reports, signal)
+        let mut reports = self.reports;
+        for report in &mut reports {
+            report.provenance.label.clone_from(&self.args.label);
+        }
+        (reports, signal)
     }
 
     /// All workloads in short, against servers of our own.
@@ -79,9 +83,8 @@ impl Invocation<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let done = Target::start(workload, &self.interrupted.has_come)
-                .map_err(Failure::Failed)
-                .and_then(|mut target| self.repeat(&mut plan, &mut target));
+            let done =
+                self.start_own(&plan).and_then(|mut target| self.repeat(&mut plan, &mut target));
             // A failed workload does not keep the others from being measured.
             let failed = done.err().map(|failure| {
                 Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
@@ -95,7 +98,13 @@ impl Invocation<'_> {
         Ok(())
     }
 
-    fn is_interrupted(&self) -> bool {
+    /// A server of our own, for `plan`.
+    pub(super) fn start_own(&self, plan: &RunPlan) -> Result<Target, Failure> {
+        Target::start(plan.workload, plan.pinning.server(), &self.interrupted.has_come)
+            .map_err(Failure::Failed)
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
         self.interrupted.has_come.load(Ordering::Relaxed)
     }
 
@@ -104,7 +113,7 @@ impl Invocation<'_> {
         let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
         let mut target = match self.named.take() {
             Some(target) => target,
-            None => Target::start(workload, &self.interrupted.has_come).map_err(Failure::Failed)?,
+            None => self.start_own(&plan)?,
         };
         if self.args.find_max.is_some() {
             self.find_max(&mut plan, &mut target)
@@ -116,7 +125,7 @@ impl Invocation<'_> {
     }
 
     /// Runs `plan` once, at the first address that answers; the report, and what it was made from.
-    fn run_against(
+    pub(super) fn run_against(
         &mut self,
         plan: &mut RunPlan,
         target: &mut Target,
@@ -144,11 +153,16 @@ impl Invocation<'_> {
     fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
+        let (surroundings, began) = (Surroundings::observe(), wall());
         let watching = self.live.begin(&self.caption, plan.threads, plan.duration);
         let workers = Workers::start(&plan, target.pid, &stop, watching.tick());
         let workers = workers.map_err(Failure::Failed)?;
         watching.follow(&workers.ticks, &self.interrupted.has_come, &stop);
-        workers.join().map_err(Failure::Failed)
+        let mut measurement = workers.join().map_err(Failure::Failed)?;
+        measurement.began = began;
+        let disturbed = surroundings.until_now(&target.processes());
+        measurement.interference = disturbed.and(measurement.interference);
+        Ok(measurement)
     }
 
     fn judge(&mut self, plan: &RunPlan, target: &Target, measurement: &Measurement) {
@@ -166,7 +180,7 @@ impl Invocation<'_> {
         self.verdict.get_or_insert(verdict);
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.verdict.is_some() || self.is_interrupted()
     }
 
@@ -182,7 +196,12 @@ impl Invocation<'_> {
                 let part = format!("repeat {} of {times}", singles.len() + 1);
                 self.caption = whole.clone().with(part);
             }
-            match self.run_against(plan, target) {
+            // What one process happened to get in memory must not pass for the server.
+            let started = match target.is_own() && !singles.is_empty() {
+                true => self.start_own(plan).map(|fresh| *target = fresh),
+                false => Ok(()),
+            };
+            match started.and_then(|()| self.run_against(plan, target)) {
                 Ok((report, measurement)) => {
                     singles.push(report);
                     sum = Some(match sum {
@@ -221,78 +240,10 @@ impl Invocation<'_> {
         }
         Ok(())
     }
-
-    fn find_max(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
-        let Some(bound) = self.args.find_max.clone() else { return Ok(()) };
-        let mut search = Search::new(bound.clone(), plan.rate);
-        let mut best: Option<Report> = None;
-        let mut last = None;
-        let mut failed = Ok(());
-        let mut too_high = None;
-        let whole = self.caption.clone();
-        while let Some(rate) = search.next() {
-            let part = format!("probe {} at {}/s", search.probes.len() + 1, figure(rate));
-            self.caption = whole.clone().with(part);
-            plan.rate = Some(rate);
-            plan.remote = target.address();
-            if let Err(why) = check_budget(plan) {
-                // A lower rate may fit.
-                search.note(0.0, &Latency::default(), 1.0);
-                too_high = Some(format!("{rate:.0} a second were not tried: {why}"));
-                continue;
-            }
-            let (report, measurement) = match self.run_against(plan, target) {
-                Ok(probed) => probed,
-                Err(failure) => {
-                    failed = Err(failure);
-                    break;
-                }
-            };
-            search.note(report.rate_per_s, &report.latency_us, lost_share(&report, &measurement));
-            let is_over = matches!(&measurement.abort, Some(abort) if abort.is_final());
-            if search.highest() == Some(rate) {
-                best = Some(report.clone());
-            }
-            last = Some(report);
-            if is_over || self.is_interrupted() {
-                break;
-            }
-            // A rate that is too high is no failure of the search.
-            self.verdict = None;
-        }
-        if best.is_none() && self.verdict.is_none() && failed.is_ok() {
-            let what = format!("no rate keeps {bound}");
-            self.verdict = Some(Failure::NotGoodEnough(what));
-        }
-        if last.is_none() && failed.is_ok() {
-            self.verdict = too_high.take().map(Failure::Failed);
-        }
-        if let Some(mut report) = best.or(last) {
-            report.warnings.extend(too_high);
-            report.search = Some(SearchReport {
-                bound: bound.to_string(),
-                highest_rate_per_s: search.highest(),
-                probes: search.probes,
-            });
-            self.reports.push(report);
-        }
-        failed
-    }
 }
 
 /// Whether this machine has what the plan needs.
-fn check_budget(plan: &RunPlan) -> Result<(), String> {
+pub(super) fn check_budget(plan: &RunPlan) -> Result<(), String> {
     let budget = Budget::of_this_machine(plan.remote.ip());
     budget.check(plan).map_err(|what| format!("this run {what}"))
-}
-
-/// The share of requests that were never answered; all, if the run did not come to its end.
-#[allow(clippy::cast_precision_loss)] // a share
-fn lost_share(report: &Report, measurement: &Measurement) -> f64 {
-    let (done, lost) = (report.operations as f64, report.failures() as f64);
-    match measurement.abort {
-        None if lost > 0.0 => lost / (done + lost),
-        None => 0.0,
-        Some(_) => 1.0,
-    }
 }

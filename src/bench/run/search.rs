@@ -1,4 +1,11 @@
-//! The search for the highest rate that keeps a bound: which to try next. Pure.
+//! The search for the highest rate that keeps a bound: which to try next, and when it is found.
+//! Pure.
+//!
+//! One bad moment of a machine decides nothing. Far from the edge a rate that fails is tried once
+//! more; near it two tries of three decide. The lowest rate that did not hold is tried again at the end, and
+//! what is found has to hold for longer before it is told.
+
+use std::time::Duration;
 
 use crate::bench::measure::bound::LatencyBound;
 use crate::bench::measure::latency::Latency;
@@ -6,39 +13,107 @@ use crate::bench::report::Probe;
 
 /// The first rate, unless `--rate` says another.
 const FIRST_RATE: f64 = 1000.0;
-/// The search ends when the highest rate that held and the lowest that did not are this close.
+/// If not even the first rate holds, the next is so much lower.
+const DOWN: f64 = 8.0;
+/// Below this rate, one a second, nothing is searched for.
+const RATE_MIN: f64 = 1.0;
+/// The highest rate that held and the lowest that did not are near each other: two of three decide.
+const NEAR: f64 = 1.5;
+/// They are so close that the lower one is the answer, once it is confirmed.
 const CLOSE_ENOUGH: f64 = 1.05;
-/// The search ends after so many probes in any case.
-const PROBES_MAX: usize = 20;
+/// The step up from a rate that holds after all.
+const STEP_UP: f64 = 1.2;
+/// How many times as long as a probe the confirmation takes.
+const CONFIRMATION: u32 = 3;
+/// The step down after a confirmation that failed, and how many may fail.
+const STEP_DOWN: f64 = 0.93;
+const CONFIRMATIONS_MAX: u32 = 3;
+/// The whole search takes no longer than so many probes.
+const LENGTH_MAX: u32 = 40;
 /// A rate counts as reached from this share of it on.
 const REACHED: f64 = 0.98;
 
-/// A search: the rate is doubled until it does not hold, or halved until it does, then bisected.
+/// What to try next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Attempt {
+    pub(crate) rate: f64,
+    /// So many times the length of a probe.
+    pub(crate) times: u32,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Not over yet.
+    Open,
+    /// The highest rate is known and confirmed.
+    Found,
+    /// One has held, but it is not sure: why.
+    Unsure(&'static str),
+    /// None has held: why.
+    Nothing(&'static str),
+}
+
+/// What the next try is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    /// To come closer to the edge.
+    Narrow,
+    /// To see whether the lowest rate that did not hold was only unlucky.
+    Challenge,
+    /// To be sure of the highest that held.
+    Confirm,
+}
+
+/// A search: the rate is doubled until it does not hold, or lowered until it does, then bisected,
+/// then confirmed.
 pub(crate) struct Search {
     bound: LatencyBound,
+    /// How long a probe takes.
+    probe: Duration,
     next: f64,
+    /// Tries of `next` that held, and that did not.
+    votes: (u32, u32),
     held: Option<f64>,
     broke: Option<f64>,
+    aim: Aim,
+    /// The rate that has been challenged already.
+    challenged: Option<f64>,
+    failed_confirmations: u32,
+    pub(crate) outcome: Outcome,
     /// Each step of the way.
     pub(crate) probes: Vec<Probe>,
 }
 
 impl Search {
-    /// Begins at `first`, or at a rate that any server keeps.
-    pub(crate) fn new(bound: LatencyBound, first: Option<f64>) -> Search {
-        let next = first.unwrap_or(FIRST_RATE);
-        Search { bound, next, held: None, broke: None, probes: Vec::new() }
+    /// Begins at `first`, or at a rate that any server keeps. A probe takes `probe`.
+    pub(crate) fn new(bound: LatencyBound, first: Option<f64>, probe: Duration) -> Search {
+        Search {
+            bound,
+            probe,
+            next: first.unwrap_or(FIRST_RATE),
+            votes: (0, 0),
+            held: None,
+            broke: None,
+            aim: Aim::Narrow,
+            challenged: None,
+            failed_confirmations: 0,
+            outcome: Outcome::Open,
+            probes: Vec::new(),
+        }
     }
 
-    /// The rate to try; `None`: the search is over.
-    pub(crate) fn next(&self) -> Option<f64> {
-        let close = |low: f64, high: f64| high / low < CLOSE_ENOUGH;
-        let over = match (self.held, self.broke) {
-            (Some(held), Some(broke)) => close(held, broke),
-            (None, Some(broke)) => broke <= 1.0,
-            _ => false,
-        };
-        (!over && self.probes.len() < PROBES_MAX).then_some(self.next)
+    /// What to try; `None`: the search is over. `spent`: how long it has taken so far.
+    pub(crate) fn next(&mut self, spent: Duration) -> Option<Attempt> {
+        let times = if self.aim == Aim::Confirm { CONFIRMATION } else { 1 };
+        let is_late = spent + times * self.probe > LENGTH_MAX * self.probe;
+        if self.outcome == Outcome::Open && is_late {
+            self.outcome = match self.held {
+                Some(_) => Outcome::Unsure("the time for the search was over"),
+                None => Outcome::Nothing("the time for the search was over"),
+            };
+        }
+        (self.outcome == Outcome::Open).then_some(Attempt { rate: self.next, times })
     }
 
     /// Takes the result of the rate that was tried last.
@@ -51,26 +126,100 @@ impl Search {
             && rate_per_s >= REACHED * asked;
         self.probes.push(Probe { asked_rate_per_s: asked, rate_per_s, bounded_us, held });
         match held {
-            true => self.held = Some(asked),
-            false => self.broke = Some(asked),
+            true => self.votes.0 += 1,
+            false => self.votes.1 += 1,
         }
-        self.next = match (self.held, self.broke) {
-            (Some(held), None) => 2.0 * held,
-            (None, Some(broke)) => broke / 2.0,
-            (Some(held), Some(broke)) => (held * broke).sqrt(),
-            (None, None) => asked,
-        };
+        match self.aim {
+            Aim::Confirm => self.confirm(held),
+            Aim::Narrow | Aim::Challenge => self.decide(),
+        }
+    }
+
+    /// A rate that cannot be tried at all does not hold, and is not tried again.
+    pub(crate) fn refuse(&mut self) {
+        let asked_rate_per_s = self.next;
+        let (rate_per_s, bounded_us, held) = (0.0, 0.0, false);
+        self.probes.push(Probe { asked_rate_per_s, rate_per_s, bounded_us, held });
+        self.broke = Some(asked_rate_per_s);
+        self.choose();
+    }
+
+    /// Whether enough tries of this rate have told the same.
+    fn decide(&mut self) {
+        let is_near = self.held.zip(self.broke).is_some_and(|(held, broke)| broke / held < NEAR);
+        let enough_to_hold = if is_near { 2 } else { 1 };
+        if self.votes.0 >= enough_to_hold {
+            self.held = Some(self.next);
+            self.broke = self.broke.filter(|broke| *broke > self.next);
+        } else if self.votes.1 >= 2 {
+            self.broke = Some(self.next);
+        } else {
+            return;
+        }
+        self.choose();
+    }
+
+    fn choose(&mut self) {
+        self.votes = (0, 0);
+        match (self.held, self.broke) {
+            (Some(held), None) => {
+                let factor = if self.aim == Aim::Challenge { STEP_UP } else { 2.0 };
+                (self.next, self.aim) = (factor * held, Aim::Narrow);
+            }
+            (None, Some(broke)) if broke <= RATE_MIN => {
+                self.outcome = Outcome::Nothing("not even one request a second does");
+            }
+            (None, Some(broke)) => self.next = (broke / DOWN).max(RATE_MIN),
+            (Some(held), Some(broke)) if broke / held <= CLOSE_ENOUGH => {
+                (self.next, self.aim) = match self.challenged == self.broke {
+                    true => (held, Aim::Confirm),
+                    false => (broke, Aim::Challenge),
+                };
+                self.challenged = self.broke;
+            }
+            (Some(held), Some(broke)) => self.next = (held * broke).sqrt(),
+            (None, None) => {}
+        }
+    }
+
+    fn confirm(&mut self, held: bool) {
+        if held {
+            self.held = Some(self.next);
+            self.outcome = Outcome::Found;
+            return;
+        }
+        self.broke = Some(self.next);
+        self.next *= STEP_DOWN;
+        self.held = Some(self.next);
+        self.failed_confirmations += 1;
+        if self.failed_confirmations >= CONFIRMATIONS_MAX {
+            self.held = None;
+            self.outcome = Outcome::Nothing(
+                "rates that held for a moment did not for longer: the server or this machine is \
+                 not steady enough",
+            );
+        }
     }
 
     /// The highest rate that held.
     pub(crate) fn highest(&self) -> Option<f64> {
         self.held
     }
+
+    /// The lowest rate that did not.
+    pub(crate) fn lowest_broken(&self) -> Option<f64> {
+        self.broke
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::Rng;
+    use proptest::test_runner::{RngAlgorithm, TestRng};
+
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     /// A server with one waiting line: latency grows without bound towards `capacity`.
     fn latency_at(rate: f64, capacity: f64) -> Latency {
@@ -78,43 +227,92 @@ mod tests {
         Latency { p99, ..Latency::default() }
     }
 
-    fn search(first: Option<f64>, capacity: f64) -> Search {
-        let mut search = Search::new("p99=1ms".parse().unwrap(), first);
-        while let Some(rate) = search.next() {
-            search.note(rate.min(capacity), &latency_at(rate, capacity), 0.0);
+    /// Searches for p99=1ms, where `measure` tells what a try of a rate gives; how long it took.
+    fn search(first: Option<f64>, mut measure: impl FnMut(f64) -> Latency) -> (Search, Duration) {
+        let mut search = Search::new("p99=1ms".parse().unwrap(), first, SECOND);
+        let mut spent = Duration::ZERO;
+        while let Some(Attempt { rate, times }) = search.next(spent) {
+            spent += times * SECOND;
+            search.note(rate, &measure(rate), 0.0);
         }
-        search
+        (search, spent)
     }
 
     #[test]
     fn the_highest_rate_is_found_from_below_and_from_above() {
         // A p99 of 1000 us is reached at 95 % of the capacity.
         for first in [None, Some(10.0), Some(1_000_000.0)] {
-            let search = search(first, 40_000.0);
+            let (search, spent) = search(first, |rate| latency_at(rate, 40_000.0));
             let found = search.highest().unwrap();
             assert!((36_000.0..=38_000.0).contains(&found), "{found} from {first:?}");
-            assert!(search.probes.len() < PROBES_MAX);
+            assert_eq!(search.outcome, Outcome::Found);
+            assert!(spent <= 40 * SECOND, "{spent:?}");
         }
     }
 
     #[test]
-    fn a_bound_that_no_rate_keeps_ends_the_search_with_nothing() {
-        let mut search = Search::new("max=1us".parse().unwrap(), Some(64.0));
-        while let Some(rate) = search.next() {
-            search.note(rate, &Latency { max: 5.0, ..Latency::default() }, 0.0);
+    fn one_bad_moment_in_ten_does_not_decide() {
+        let mut random = TestRng::deterministic_rng(RngAlgorithm::XorShift);
+        let (mut close, mut told) = (0, 0);
+        for _ in 0..500 {
+            let bad = |rate| match random.next_u32() % 10 {
+                0 => Latency { p99: 5000.0, ..Latency::default() },
+                _ => latency_at(rate, 40_000.0),
+            };
+            let (search, spent) = search(None, bad);
+            assert!(spent <= 40 * SECOND, "{spent:?}");
+            let Some(found) = search.highest() else { continue };
+            told += 1;
+            close += i32::from((30_000.0..=38_000.0).contains(&found));
         }
+        assert!(told > 490 && close > 485, "{told} {close}");
+    }
+
+    #[test]
+    fn a_rate_that_holds_for_a_moment_only_is_not_told() {
+        let mut tries = 0;
+        let (search, _) = search(None, |rate| {
+            tries += 1;
+            let p99 = if rate > 4000.0 || tries > 11 { 2000.0 } else { 500.0 };
+            Latency { p99, ..Latency::default() }
+        });
+        assert!(matches!(search.outcome, Outcome::Nothing(_)), "{:?}", search.probes);
         assert_eq!(search.highest(), None);
-        assert_eq!(search.probes.len(), 7);
+    }
+
+    #[test]
+    fn a_bound_that_no_rate_keeps_ends_the_search_with_the_reason() {
+        let (search, _) = search(Some(64.0), |_| Latency { p99: 5000.0, ..Latency::default() });
+        assert_eq!(search.highest(), None);
+        assert_eq!(search.outcome, Outcome::Nothing("not even one request a second does"));
+        assert_eq!(search.probes.len(), 6);
+    }
+
+    #[test]
+    fn a_search_ends_in_time_and_says_that_it_did() {
+        let mut search = Search::new("p99=1ms".parse().unwrap(), None, SECOND);
+        search.note(1000.0, &Latency::default(), 0.0);
+        assert_eq!(search.next(39 * SECOND), Some(Attempt { rate: 2000.0, times: 1 }));
+        assert_eq!(search.next(40 * SECOND), None);
+        assert_eq!(search.outcome, Outcome::Unsure("the time for the search was over"));
     }
 
     #[test]
     fn a_rate_that_was_not_reached_or_failed_did_not_hold() {
-        let mut search = Search::new("p50=1s".parse().unwrap(), Some(100.0));
+        let mut search = Search::new("p50=1s".parse().unwrap(), Some(100.0), SECOND);
         search.note(97.0, &Latency::default(), 0.0);
         assert!(!search.probes[0].held);
-        search.note(50.0, &Latency::default(), 1.0);
+        search.note(100.0, &Latency::default(), 1.0);
         assert!(!search.probes[1].held);
-        search.note(25.0, &Latency::default(), 0.0);
-        assert_eq!(search.highest(), Some(25.0));
+        search.note(12.5, &Latency::default(), 0.0);
+        assert_eq!(search.highest(), Some(12.5));
+    }
+
+    #[test]
+    fn a_rate_that_cannot_be_tried_is_not_tried_again() {
+        let mut search = Search::new("p50=1s".parse().unwrap(), Some(800.0), SECOND);
+        search.refuse();
+        assert_eq!(search.next(Duration::ZERO), Some(Attempt { rate: 100.0, times: 1 }));
+        assert_eq!((search.highest(), search.lowest_broken()), (None, Some(800.0)));
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::bench::load;
+use crate::bench::load::placement::keep_on;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_state::{RunState, Supervision};
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
@@ -101,6 +102,9 @@ impl Worker {
     }
 
     fn measure(self) -> Result<ThreadResult, String> {
+        if let Some(cpu) = self.plan.pinning.generator(self.thread) {
+            keep_on(cpu, None)?;
+        }
         let limits =
             Limits { connections: usize::MAX, dial: self.plan.timeout, ..Limits::default() };
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;

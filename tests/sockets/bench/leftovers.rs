@@ -335,7 +335,8 @@ fn what_a_file_says_cannot_drive_the_terminal_that_it_is_compared_on() {
 #[test]
 fn a_rate_that_this_machine_has_no_ports_for_does_not_end_a_search() {
     let words = ["tcp_crr", "-c", "2", "-t", "50ms", "-w", "0", "--rate", "100000000"];
-    let (status, result, said) = measured(&[&words[..], &["--find-max", "p50=10s"]].concat());
+    let search = ["--source", "127.0.0.1", "--find-max", "p50=10s"];
+    let (status, result, said) = measured(&[&words[..], &search].concat());
     assert_valid(&result);
     let probes = result["search"]["probes"].as_array().unwrap();
     assert_eq!(probes[0]["held"], false);

@@ -1,8 +1,10 @@
 //! `cooee bench` from outside: what it measures and says, what others have left behind, and
 //! servers that keep it waiting.
 
+mod compare;
 mod leftovers;
 mod live;
+mod placement;
 mod results;
 mod run;
 mod scripted;

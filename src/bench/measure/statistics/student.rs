@@ -1,4 +1,4 @@
-//! How sure a mean is: Student's t, and what is left to chance when two runs are compared.
+//! How sure a mean of independent values is: Student's t. It compares nothing.
 
 /// A mean and how far the true one may be from it, with a confidence of 95 %.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,11 +48,6 @@ fn student(freedom: usize) -> f64 {
     }
 }
 
-/// Whether a ratio of two figures is more than their noise (each a share of the figure) explains.
-pub(crate) fn exceeds_noise(ratio: f64, noise_a: f64, noise_b: f64) -> bool {
-    (ratio - 1.0).abs() > noise_a.hypot(noise_b)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::Rng;
@@ -91,13 +86,5 @@ mod tests {
             }
             assert!((1860..=1940).contains(&held), "{held} of 2000 with {count} values");
         }
-    }
-
-    #[test]
-    fn a_difference_counts_only_beyond_the_noise_of_both() {
-        assert!(!exceeds_noise(1.06, 0.05, 0.05));
-        assert!(exceeds_noise(1.08, 0.05, 0.05));
-        assert!(exceeds_noise(0.5, 0.1, 0.1));
-        assert!(!exceeds_noise(2.0, f64::INFINITY, 0.01));
     }
 }
