@@ -1,7 +1,7 @@
 //! The words behind `cooee bench`, and the plan that they make.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -14,6 +14,7 @@ use super::load::run_id::RunId;
 use super::load::sources::{SOURCES_MAX, loopback_sources, parse_source};
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
+use super::report::outputs::Form;
 use crate::units::{
     parse_duration, parse_from, parse_nonempty, parse_positive_duration, parse_positive_size,
 };
@@ -35,9 +36,11 @@ Examples:
   cooee bench tcp_rr --rate 20000 --html r.html   open loop, with a page of plots
   cooee bench tcp_rr --find-max p99=1ms      the highest rate that keeps it
   cooee bench tcp_crr --source 127.0.0.0/28 --close rst
+  cooee bench tcp_rr --repeat 5 --csv r.csv --markdown -   figures for a table, words for an issue
   cooee bench compare old.json new.json --fail-over p99=10%
 
-Numbers go to standard output, all else to standard error.
+Numbers go to standard output, all else to standard error. docs/formats.md describes the columns
+of --csv, schema/bench.schema.json the keys of --json.
 Exit status: 0 fine, 1 failed, 2 wrong usage, 3 measured but not good enough (a wrong byte,
 --fail-over exceeded).";
 
@@ -132,13 +135,23 @@ pub struct BenchArgs {
     #[arg(long, value_name = "TEXT", value_parser = parse_nonempty)]
     pub(super) label: Option<String>,
 
-    /// Write the result as JSON to FILE, or to standard output instead of the table: -
+    /// Write the result as JSON to FILE; -, here and below: to standard output instead of
+    /// the table
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
 
     /// Write a page with plots to FILE
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+
+    /// Write the result as Markdown to FILE, for an issue or the summary of a CI job
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+
+    /// Write the result as CSV to FILE: rows for each repeat and class of operations
+    /// (kind: result), and for the timeline (kind: slice)
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
 }
 
 /// What else `cooee bench` can do.
@@ -164,15 +177,22 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FIGURE=PERCENT")]
     pub(super) fail_over: Vec<super::report::compare::Tolerance>,
 
-    /// Write a page with the plots of both to FILE
+    /// Write a page with the plots of both to FILE, or to standard output instead of the
+    /// table: -
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 }
 
 impl BenchArgs {
-    /// Whether results other than the table go to standard output.
-    pub(super) fn json_on_stdout(&self) -> bool {
-        self.json.as_deref().is_some_and(|path| path.as_os_str() == "-")
+    /// The forms that are asked for beside the table, and where they go.
+    pub(super) fn outputs(&self) -> Vec<(Form, &Path)> {
+        let all = [
+            (Form::Json, &self.json),
+            (Form::Html, &self.html),
+            (Form::Markdown, &self.markdown),
+            (Form::Csv, &self.csv),
+        ];
+        all.into_iter().filter_map(|(form, path)| Some((form, path.as_deref()?))).collect()
     }
 
     /// How many rates a ramp has.

@@ -25,6 +25,20 @@ pub fn figure(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { whole(value) }
 }
 
+/// A figure, or a dash where there is none.
+pub fn or_dash(value: Option<f64>) -> String {
+    value.map_or("-".into(), figure)
+}
+
+/// A figure in no more than `width` columns: the longest ones without their last digits.
+pub fn fitted(value: Option<f64>, width: usize) -> String {
+    let text = or_dash(value);
+    match value {
+        Some(value) if text.len() > width => format!("{value:.2e}"),
+        _ => text,
+    }
+}
+
 /// Bytes a second, or bytes, in units that fit.
 pub fn bytes(value: f64) -> String {
     match value {
@@ -45,6 +59,9 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!((figure(12.34), figure(1234.5)), ("12.3".into(), "1,235".into()));
+        assert_eq!((or_dash(None), fitted(None, 3)), ("-".into(), "-".into()));
+        assert_eq!(fitted(Some(1234.0), 5), "1,234");
+        assert_eq!(fitted(Some(1_234_567.0), 8), "1.23e6");
         assert_eq!((bytes(999.0), bytes(15_800_000.0)), ("999 B".into(), "15.8 MB".into()));
     }
 }

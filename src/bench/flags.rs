@@ -1,8 +1,6 @@
 //! Flags that would do nothing are refused, with the reason: if they were ignored in silence,
 //! people would believe that they had been measured with.
 
-use std::path::Path;
-
 use super::args::BenchArgs;
 use super::load::workload::{STANDARD_SET, Workload};
 
@@ -11,7 +9,6 @@ use super::load::workload::{STANDARD_SET, Workload};
 /// # Errors
 /// One line for people: which flag, why not, what to do.
 pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
-    check_page(args.html.as_deref())?;
     if args.steps.is_some() && args.ramp.is_none() {
         return Err("--steps are those of --ramp: add it, or leave --steps out".into());
     }
@@ -74,19 +71,6 @@ fn useless(
     ]
 }
 
-/// Refuses `-` as the name of a page.
-///
-/// # Errors
-/// One line, as `check`.
-pub(super) fn check_page(path: Option<&Path>) -> Result<(), String> {
-    match path.and_then(Path::to_str) {
-        Some("-") => {
-            Err("--html: a page goes to a file; for one that is called - write ./-".into())
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::args::tests::{BenchLine, parsed};
@@ -97,7 +81,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 24] = [
+    const TABLE: [(&[&str], &str); 26] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -121,6 +105,8 @@ mod tests {
         (&["--label", "a"], ""),
         (&["--json", "a"], ""),
         (&["--html", "a"], ""),
+        (&["--markdown", "a"], ""),
+        (&["--csv", "a"], ""),
         (&["--steps", "3"], "ALL SET"),
     ];
 
@@ -159,7 +145,6 @@ mod tests {
             (&["--depth", "9"], "; without a workload all of them are measured"),
             (&["--find-max", "p99=1s"], "--find-max is for one workload: name it"),
             (&["tcp_rr", "--ramp", "1..2", "--steps", "1"], "from 2 on"),
-            (&["tcp_rr", "--html", "-"], "write ./-"),
             (&["tcp_rr", "--stat", "99ms"], "at most every 100ms"),
             (&["tcp_rr", "--source", "::1"], "--source ::1"),
         ] {

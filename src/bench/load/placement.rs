@@ -40,7 +40,7 @@ pub(crate) struct Placement {
 /// On which CPUs a run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pinning {
-    /// As was asked for, or as is usual with a server of somebody else's: where the scheduler likes.
+    /// Where the scheduler likes: as was asked for, or because the server is not ours.
     Off,
     /// The same, because there are too few CPUs: why, for the header.
     Impossible(String),

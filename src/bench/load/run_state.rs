@@ -330,6 +330,7 @@ impl RunState {
         let (usage, server) = self.supervision.meter.used();
         let result = ThreadResult {
             measured: self.measured(),
+            elapsed: now.since(Time::ZERO),
             abort: self.abort.take(),
             recorder: std::mem::replace(&mut self.recorder, Recorder::unused()),
             usage,

@@ -15,6 +15,8 @@ pub(crate) struct ThreadResult {
     pub(crate) abort: Option<Abort>,
     /// How long it measured.
     pub(crate) measured: Duration,
+    /// How long it took, from before the first call on.
+    pub(crate) elapsed: Duration,
     /// What it used meanwhile.
     pub(crate) usage: Usage,
     /// What the server used meanwhile, if this thread has looked.
@@ -34,6 +36,8 @@ pub(crate) struct Measurement {
     pub(crate) abort: Option<Abort>,
     /// How long was measured.
     pub(crate) measured: Duration,
+    /// How long all took, from before the first call on.
+    pub(crate) elapsed: Duration,
     /// What each thread used meanwhile.
     pub(crate) threads: Vec<Usage>,
     /// What the server used meanwhile, if its process is known.
@@ -57,6 +61,7 @@ impl Measurement {
             recorder: first.recorder,
             abort: first.abort,
             measured: first.measured,
+            elapsed: first.elapsed,
             threads: vec![first.usage],
             server: first.server,
             resident: resident_before.zip(first.resident),
@@ -77,6 +82,7 @@ impl Measurement {
         let stood_still = &mut self.interference.stood_still_s;
         *stood_still = stood_still.max(other.stood_still.as_secs_f64());
         self.measured = self.measured.max(other.measured);
+        self.elapsed = self.elapsed.max(other.elapsed);
         let severity = |abort: &Option<Abort>| abort.as_ref().map_or(0, Abort::severity);
         if severity(&other.abort) > severity(&self.abort) {
             self.abort = other.abort;
@@ -87,6 +93,7 @@ impl Measurement {
     pub(crate) fn and(mut self, other: Measurement) -> Measurement {
         self.recorder.merge(&other.recorder);
         self.measured += other.measured;
+        self.elapsed += other.elapsed;
         self.silence = self.silence.max(other.silence);
         for (mine, theirs) in self.threads.iter_mut().zip(other.threads) {
             *mine = mine.and(theirs);

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::Report;
 use super::plots;
 use super::table::COLUMNS;
-use crate::bench::figures::{bytes, figure, grouped};
+use crate::bench::figures::{bytes, figure, grouped, or_dash};
 use crate::bench::measure::latency::Latency;
 
 const STYLE: &str = "
@@ -87,9 +87,9 @@ fn summary(out: &mut String, reports: &[Report]) {
             escape(&report.model),
             figure(report.rate_per_s),
             bytes(report.bytes_per_s),
-            figure(report.latency_us.p50),
-            figure(report.latency_us.p99),
-            figure(report.latency_us.max),
+            or_dash(report.latency("p50")),
+            or_dash(report.latency("p99")),
+            or_dash(report.latency("max")),
             grouped(report.failures()),
             100.0 * report.client_cpu,
         );
@@ -101,11 +101,12 @@ fn table_of_latencies(out: &mut String, reports: &[Report]) {
     let mut rows = Vec::new();
     for report in reports {
         let name = plots::name(report);
+        let Some(latency) = report.latency_us else { continue };
         if let Some(uncorrected) = report.uncorrected_us {
-            rows.push((format!("{name}, from the intended time"), report.latency_us));
+            rows.push((format!("{name}, from the intended time"), latency));
             rows.push((format!("{name}, uncorrected"), uncorrected));
         } else {
-            rows.push((name, report.latency_us));
+            rows.push((name, latency));
         }
     }
     latencies(out, &rows);
@@ -120,7 +121,7 @@ fn latencies(out: &mut String, rows: &[(String, Latency)]) {
     for (name, latency) in rows {
         let _ = write!(out, "<tr><td>{}", escape(name));
         for column in COLUMNS {
-            let _ = write!(out, "<td>{}", figure(latency.named(column).unwrap_or(0.0)));
+            let _ = write!(out, "<td>{}", or_dash(latency.shown(column)));
         }
         out.push_str("</tr>\n");
     }

@@ -40,6 +40,39 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Report>, String> {
     Ok(reports)
 }
 
+/// A latency whose object is always there, as people's scripts expect: with null for each figure if
+/// nothing was timed.
+pub(super) mod figures_or_nulls {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::{Map, Value};
+
+    use crate::bench::measure::latency::Latency;
+
+    const KEYS: [&str; 8] = ["min", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+
+    #[allow(clippy::ref_option)] // as serde calls it
+    pub(crate) fn serialize<S: Serializer>(
+        latency: &Option<Latency>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match latency {
+            Some(latency) => latency.serialize(serializer),
+            None => serializer.collect_map(KEYS.map(|key| (key, Value::Null))),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Latency>, D::Error> {
+        let pairs = Map::<String, Value>::deserialize(deserializer)?;
+        if KEYS.iter().all(|key| pairs.get(*key).is_some_and(Value::is_null)) {
+            return Ok(None);
+        }
+        serde_json::from_value(Value::Object(pairs)).map(Some).map_err(D::Error::custom)
+    }
+}
+
 fn content(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
@@ -113,6 +146,21 @@ mod tests {
             assert!(error.contains(why), "{text}: {error}");
             assert_eq!(error.lines().count(), 1, "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_latency_of_nothing_is_null_in_every_key_and_is_read_again() {
+        use super::super::example::{nothing, timed};
+        use crate::bench::load::workload::Workload;
+
+        let reports = [nothing(), timed(Workload::TcpRr, &[1])];
+        let read = parse(&write(&reports)).unwrap();
+        assert_eq!(read[0].latency_us, None);
+        assert_eq!(read[1].latency_us, reports[1].latency_us);
+        let value: Value = serde_json::from_str(&write(&reports)).unwrap();
+        let figures = value[0]["latency_us"].as_object().unwrap();
+        assert_eq!(figures.len(), 8);
+        assert!(figures.values().all(Value::is_null));
     }
 
     #[test]

@@ -4,10 +4,9 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-pub(crate) use crate::outlet::print;
 use crate::services::text::visible;
 
 /// One file that a flag names.
@@ -39,7 +38,7 @@ impl Output {
     }
 
     /// Whether standard output goes to it.
-    fn is_standard_output(&self) -> bool {
+    pub(super) fn is_standard_output(&self) -> bool {
         let stdout = io::stdout().as_fd().try_clone_to_owned();
         stdout.is_ok_and(|stdout| are_same(&self.file, &File::from(stdout)))
     }
@@ -52,7 +51,8 @@ impl Output {
     pub(crate) fn write(mut self, text: &str) -> Result<(), String> {
         self.is_fresh = false;
         if self.is_standard_output() {
-            return print(text);
+            let written = write_out(text);
+            return written.map_err(|error| failed(self.flag, &self.path, &error));
         }
         let is_regular = self.file.metadata().is_ok_and(|found| found.is_file());
         let emptied = if is_regular { self.file.set_len(0) } else { Ok(()) };
@@ -70,16 +70,28 @@ impl Drop for Output {
     }
 }
 
-/// Whether both are the same regular file.
+/// Writes all of `text` to standard output. Unlike a table, of which a reader may have seen enough,
+/// half of a document is none.
+///
+/// # Errors
+/// As `write`, and if its reader has gone.
+pub(super) fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Whether both are the same file or pipe, so that what is written to one ends up in the other.
 fn are_same(one: &File, other: &File) -> bool {
+    let is_kept = |found: &fs::Metadata| found.is_file() || found.file_type().is_fifo();
     let identity = |file: &File| {
-        let found = file.metadata().ok().filter(fs::Metadata::is_file);
+        let found = file.metadata().ok().filter(is_kept);
         found.map(|found| (found.dev(), found.ino()))
     };
     identity(one).is_some_and(|found| Some(found) == identity(other))
 }
 
-fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
+/// The line for a file that cannot be opened or written.
+pub(super) fn failed(flag: &str, path: &Path, error: &io::Error) -> String {
     use std::os::unix::ffi::OsStrExt;
     let name = visible(path.as_os_str().as_bytes());
     format!("{flag} {name}: {error}")

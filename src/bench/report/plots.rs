@@ -54,7 +54,7 @@ pub(super) fn numbered(reports: &[Report]) -> Vec<Report> {
 
 /// The rate over time.
 pub(super) fn rates(reports: &[Report]) -> String {
-    over_time(reports, "a second", |point| point.rate_per_s)
+    over_time(reports, "a second", |point| Some(point.rate_per_s))
 }
 
 /// The p99 over time.
@@ -87,10 +87,13 @@ fn over_percentiles(curves: Vec<Curve>) -> String {
     })
 }
 
+/// What is drawn of a slice; `None`: nothing ended in it.
+type TimelineFigure = fn(&TimelinePoint) -> Option<f64>;
+
 /// Its curves have the colours that the plot of percentiles has a legend for.
-fn over_time(reports: &[Report], unit: &'static str, figure: fn(&TimelinePoint) -> f64) -> String {
+fn over_time(reports: &[Report], unit: &'static str, figure: TimelineFigure) -> String {
     let curve = |report: &Report| {
-        let points = report.timeline.iter().map(|point| (point.at_s, figure(point)));
+        let points = report.timeline.iter().filter_map(|point| Some((point.at_s, figure(point)?)));
         Curve::through(name(report), points)
     };
     let curves: Vec<Curve> = reports.iter().map(curve).collect();

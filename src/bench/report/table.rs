@@ -1,179 +1,259 @@
-//! A result as a table for people: every figure with its unit, one below the other.
+//! Results as tables for people, within 80 columns: every figure with its unit, and what limits
+//! or spoils them before all else.
 
 use std::fmt::Write;
 
-use super::Report;
-use crate::bench::figures::{bytes, figure, grouped};
-use crate::bench::load::workload::Workload;
+use unicode_width::UnicodeWidthStr;
+
+use super::classes::{self, Class};
+use super::lines::{WIDTH, cut, hung, labelled};
+use super::plots::name;
+use super::words::{errors, in_vain, operation, too_few};
+use super::{DatagramCounts, Probe, Report, SearchReport};
+use crate::bench::figures::{bytes, figure, fitted, grouped};
 use crate::bench::measure::latency::Latency;
-use clap::ValueEnum;
 
 /// The names of the percentiles, and which they are.
 pub(crate) const COLUMNS: [&str; 8] =
     ["min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+/// Takes 1,234,567,890.
+const FIGURE_WIDTH: usize = 13;
+/// The first column of the latencies.
+const PERCENTILE_WIDTH: usize = 15;
+/// The longest name that a class has in a table.
+const CLASS_WIDTH_MAX: usize = 40;
+/// The first column of several results.
+const NAME_WIDTH: usize = 10;
 
-fn row(out: &mut String, name: &str, latency: &Latency) {
-    let _ = write!(out, "  {name:<22}");
-    for column in COLUMNS {
-        let _ = write!(out, " {:>9}", figure(latency.named(column).unwrap_or(0.0)));
+/// So many results: one with everything that is worth telling, several in short.
+pub(crate) fn of(reports: &[Report], is_set: bool) -> String {
+    match reports {
+        [only] if !is_set => whole(only),
+        several => self::several(several),
     }
-    out.push('\n');
-}
-
-/// What the operations of a workload are called.
-fn operation(report: &Report) -> &'static str {
-    Workload::from_str(&report.workload, false).map_or("operations", Workload::operation)
 }
 
 /// One result, with everything that is worth telling.
 pub(crate) fn whole(report: &Report) -> String {
     let mut out = String::new();
-    head(&mut out, report);
-    let what = operation(report);
-    if report.workload != "idle" {
-        let rate = format!("{} {what}/s", figure(report.rate_per_s));
-        let _ = writeln!(out, "  rate         {rate:<32} {}/s", bytes(report.bytes_per_s));
+    let is_nothing = report.operations == 0;
+    // What has kept everything from working stands where the result would be.
+    let partial = report.partial.as_deref().filter(|_| !is_nothing);
+    remarks(&mut out, partial, &report.warnings, "");
+    if !out.is_empty() {
+        out.push('\n');
     }
-    let _ = writeln!(
-        out,
-        "  {:<12} {} in {:.1} s, {}",
-        what,
-        grouped(report.operations),
-        report.duration_s,
-        errors(report)
-    );
-    out.push_str("\n  latency in us         ");
-    COLUMNS.iter().for_each(|name| {
-        let _ = write!(out, " {name:>9}");
-    });
-    out.push('\n');
-    let name = match (report.model.as_str(), report.workload.as_str()) {
-        ("open", _) => "from the intended time",
-        (_, "idle" | "tcp_cc") => "connect",
-        (_, "tcp_crr" | "greet") => "whole exchange",
-        (_, "chat") => "delivery",
-        _ => "round trip",
-    };
-    row(&mut out, name, &report.latency_us);
-    if let Some(latency) = &report.uncorrected_us {
-        row(&mut out, "uncorrected", latency);
+    title(&mut out, report);
+    match is_nothing {
+        true => nothing(&mut out, report),
+        false => result(&mut out, report),
     }
-    for (name, latency) in &report.phases_us {
-        row(&mut out, &name.replace('_', " "), latency);
+    if let Some(search) = report.search.as_ref().filter(|search| tells_more(search, is_nothing)) {
+        probes(&mut out, search);
     }
-    out.push('\n');
-    used(&mut out, report);
-    remarks(&mut out, report);
     out
 }
 
-fn head(out: &mut String, report: &Report) {
+/// A search in which nothing ever worked is told by its result.
+fn tells_more(search: &SearchReport, is_nothing: bool) -> bool {
+    !is_nothing || search.probes.iter().any(|probe| probe.rate_per_s > 0.0)
+}
+
+fn remarks(out: &mut String, partial: Option<&str>, warnings: &[String], name: &str) {
+    if let Some(why) = partial {
+        hung(out, "PARTIAL  ", &format!("{name}{why}"));
+    }
+    for warning in warnings {
+        hung(out, "warning  ", &format!("{name}{warning}"));
+    }
+}
+
+/// The answer of a search, in one line.
+fn answer(out: &mut String, search: &SearchReport) {
+    let SearchReport { bound, highest_rate_per_s, lowest_broken_per_s, reason, .. } = search;
+    let mut told = match highest_rate_per_s {
+        Some(rate) => format!("{} a second keep {bound}", figure(*rate)),
+        None => format!("no rate is known to keep {bound}"),
+    };
+    if let (Some(_), Some(rate)) = (highest_rate_per_s, lowest_broken_per_s) {
+        let _ = write!(told, ", {} do not", figure(*rate));
+    }
+    if let Some(why) = reason {
+        let _ = write!(told, "; {why}");
+    }
+    labelled(out, "answer", &told);
+}
+
+fn title(out: &mut String, report: &Report) {
     let own = if report.own_server { " (our own server, a second process)" } else { "" };
-    let _ = writeln!(out, "{}  {}{own}", report.workload, report.target);
+    let workload = cut(&report.workload, CLASS_WIDTH_MAX);
+    hung(out, &format!("{workload}  "), &format!("{}{own}", report.target));
+}
+
+/// What happened in a run in which nothing worked; figures would be zeros that nobody measured.
+fn nothing(out: &mut String, report: &Report) {
+    labelled(out, "FAILED", &in_vain(report));
+    if let Some(why) = &report.partial {
+        labelled(out, "why", why);
+    }
+    let errors = match report.errors.len() {
+        0 | 1 => "none was seen: the time was too short, or the server too slow".into(),
+        _ => errors(report),
+    };
+    labelled(out, "errors", &errors);
+}
+
+fn result(out: &mut String, report: &Report) {
+    setting(out, report);
+    out.push('\n');
+    if let Some(search) = &report.search {
+        answer(out, search);
+    }
+    let what = operation(report);
+    if report.workload != "idle" {
+        let rate = format!("{} {what}/s", figure(report.rate_per_s));
+        let volume = match report.bytes_per_s {
+            none if none <= 0.0 => String::new(),
+            volume => format!(", {}/s", bytes(volume)),
+        };
+        labelled(out, "rate", &format!("{rate}{volume}"));
+    }
+    let (count, seconds) = (grouped(report.operations), report.duration_s);
+    labelled(out, what, &format!("{count} in {seconds:.1} s, {}", errors(report)));
+    out.push('\n');
+    latencies(out, &classes::told(report));
+    out.push('\n');
+    used(out, report);
+    repeats(out, report);
+}
+
+/// How it was asked.
+fn setting(out: &mut String, report: &Report) {
+    let (connections, size) = (grouped(report.connections as u64), report.size);
     let flight = match report.workload.as_str() {
         "chat" => format!(
-            "{} members, one of whom speaks, {} lines of {} B in flight",
-            report.connections, report.depth, report.size
+            "{connections} members, one of whom speaks, {} lines of {size} B in flight",
+            report.depth
         ),
-        "idle" => format!("{} connections that do nothing", report.connections),
+        "idle" => format!("{connections} connections that do nothing"),
         "tcp_crr" | "tcp_cc" | "greet" => {
             let from = match report.sources {
                 0 => String::new(),
                 count => format!(", from {} addresses", grouped(count as u64)),
             };
-            format!("{} at once, closed by {}{from}", report.connections, report.closing)
+            format!("{connections} at once, closed by {}{from}", report.closing)
         }
-        _ => format!(
-            "{} connections, {} x {} B in flight on each",
-            report.connections, report.depth, report.size
-        ),
+        _ => format!("{connections} connections, {} x {size} B in flight on each", report.depth),
     };
+    hung(out, "  ", &flight);
     let threads = if report.threads == 1 { "" } else { "s" };
-    let _ = writeln!(
-        out,
-        "  {flight}; {:.1} s after {:.1} s of warm-up, {} thread{threads}",
+    let lasted = format!(
+        "{:.1} s after {:.1} s of warm-up, {} thread{threads}",
         report.duration_s, report.warmup_s, report.threads
     );
+    hung(out, "  ", &lasted);
     if let Some((server, generator)) = report.provenance.pinning.split_once(':') {
         let server = if server.is_empty() { "" } else { &format!("server {server}, ") };
-        let _ = writeln!(out, "  CPUs: {server}generator {generator}");
+        hung(out, "  ", &format!("CPUs: {server}generator {generator}"));
     }
     match report.asked_rate_per_s {
         _ if report.workload == "idle" => {}
         Some(rate) => {
-            let _ = writeln!(
-                out,
-                "  open loop: {} a second are due whatever the server does, \
-                 and late ones count from when they were due",
+            let model = format!(
+                "open loop: {} a second are due whatever the server does, and late ones count \
+                 from when they were due (corrected)",
                 figure(rate)
             );
+            hung(out, "  ", &model);
         }
         None => {
-            let _ = writeln!(
-                out,
-                "  closed loop: each waits for its answer, so a stall holds back the requests \
-                 that would have felt it.\n  Longest silence {} us; --rate shows what users \
-                 would feel",
-                figure(report.longest_silence_us)
-            );
+            let model = "closed loop: each waits for its answer, so a stall holds back the \
+                         requests that would have felt it.";
+            hung(out, "  ", model);
+            let silence = figure(report.longest_silence_us);
+            let told = format!("Longest silence {silence} us; --rate shows what users would feel");
+            hung(out, "  ", &told);
         }
     }
-    out.push('\n');
 }
 
-fn errors(report: &Report) -> String {
-    if report.errors.len() == 1 && report.failures() == 0 {
-        return "no errors".into();
+/// Percentiles from top to bottom: so five classes stand side by side, which people compare.
+fn latencies(out: &mut String, classes: &[Class]) {
+    let mut rest = classes;
+    while !rest.is_empty() {
+        let mut room = WIDTH - PERCENTILE_WIDTH;
+        let fits = |class: &&Class| {
+            let rest = room.checked_sub(class_width(class));
+            room = rest.unwrap_or(0);
+            rest.is_some()
+        };
+        let count = rest.iter().take_while(fits).count().max(1);
+        let (block, others) = rest.split_at(count);
+        block_of_latencies(out, block);
+        rest = others;
     }
-    let kinds: Vec<String> = report
-        .errors
-        .iter()
-        .filter(|(name, _)| *name != "total")
-        .map(|(name, count)| format!("{} {}", grouped(*count), name.replace('_', " ")))
-        .collect();
-    format!("{} errors: {}", grouped(report.failures()), kinds.join(", "))
+    let timed: Vec<Latency> = classes.iter().filter_map(|class| class.latency).collect();
+    if let Some(told) = too_few(&timed, &COLUMNS) {
+        labelled(out, "-", &told);
+    }
+}
+
+fn class_width(class: &Class) -> usize {
+    cut(&class.name, CLASS_WIDTH_MAX).width().max(FIGURE_WIDTH - 1) + 1
+}
+
+fn block_of_latencies(out: &mut String, classes: &[Class]) {
+    let _ = write!(out, "{:<PERCENTILE_WIDTH$}", "  latency in us");
+    for class in classes {
+        let (name, width) = (cut(&class.name, CLASS_WIDTH_MAX), class_width(class));
+        let _ = write!(out, "{}{name}", " ".repeat(width - name.width()));
+    }
+    out.push('\n');
+    for column in COLUMNS {
+        let _ = write!(out, "{:<PERCENTILE_WIDTH$}", format!("  {column}"));
+        for class in classes {
+            let value = class.latency.and_then(|latency| latency.shown(column));
+            let _ = write!(out, "{:>1$}", fitted(value, FIGURE_WIDTH - 1), class_width(class));
+        }
+        out.push('\n');
+    }
 }
 
 fn used(out: &mut String, report: &Report) {
     let client = &report.client;
-    let _ = writeln!(
-        out,
-        "  generator    {:.0} % of a core a thread, {:.2} us an operation; the busiest waited \
-         {:.0} % for a CPU",
+    let generator = format!(
+        "{:.0} % of a core a thread, {:.2} us an operation; the busiest waited {:.0} % for a CPU",
         100.0 * report.client_cpu,
         client.cpu_us_per_operation,
         100.0 * client.starved
     );
+    labelled(out, "generator", &generator);
     if let Some(slip) = &report.slip_us {
-        let _ = writeln!(
-            out,
-            "  schedule     slipped by {} us (p50), {} us (p99), {} us at most",
-            figure(slip.p50),
-            figure(slip.p99),
-            figure(slip.max)
-        );
+        let (p50, p99, max) = (figure(slip.p50), figure(slip.p99), figure(slip.max));
+        let slipped = format!("slipped by {p50} us (p50), {p99} us (p99), {max} us at most");
+        labelled(out, "schedule", &slipped);
     }
     if let Some(server) = &report.server {
-        let _ = writeln!(
-            out,
-            "  server       {:.0} % of a core, {:.2} us an operation",
-            100.0 * server.cpu,
-            server.cpu_us_per_operation
-        );
+        let (cpu, each) = (100.0 * server.cpu, server.cpu_us_per_operation);
+        labelled(out, "server", &format!("{cpu:.0} % of a core, {each:.2} us an operation"));
         memory(out, report);
     }
-    if let Some(udp) = &report.datagrams {
-        let _ = writeln!(
-            out,
-            "  datagrams    {} sent, {} lost ({:.4} %), {} twice, {} overtaken, {} late",
-            grouped(udp.sent),
-            grouped(udp.lost),
-            100.0 * udp.loss,
-            udp.duplicate,
-            udp.reordered,
-            udp.late
-        );
+    if let Some(counts) = &report.datagrams {
+        datagrams(out, counts);
     }
+}
+
+fn datagrams(out: &mut String, counts: &DatagramCounts) {
+    let told = format!(
+        "{} sent, {} lost ({:.4} %), {} twice, {} overtaken, {} late",
+        grouped(counts.sent),
+        grouped(counts.lost),
+        100.0 * counts.loss,
+        grouped(counts.duplicate),
+        grouped(counts.reordered),
+        grouped(counts.late)
+    );
+    labelled(out, "datagrams", &told);
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
@@ -183,45 +263,21 @@ fn memory(out: &mut String, report: &Report) {
         && report.workload == "idle"
     {
         let each = after.saturating_sub(before) as f64 / report.connections.max(1) as f64;
-        let _ = writeln!(
-            out,
-            "  memory       {} before, {} with all: {each:.0} B a connection, without the kernel's",
-            bytes(before as f64),
-            bytes(after as f64)
+        let (before, after) = (bytes(before as f64), bytes(after as f64));
+        let told = format!(
+            "{before} before, {after} with all: {each:.0} B a connection, without the kernel's"
         );
+        labelled(out, "memory", &told);
     }
 }
 
-fn remarks(out: &mut String, report: &Report) {
-    if let Some(repeats) = &report.repeats {
-        let half = repeats.rate_half_width.map_or("unknown".into(), |half| {
-            format!("{:.1} %", 100.0 * half / report.rate_per_s.max(f64::MIN_POSITIVE))
-        });
-        let rates: Vec<String> = repeats.rate_per_s.iter().map(|rate| figure(*rate)).collect();
-        let _ = writeln!(out, "  repeats      {} /s; +-{half} (95 %)", rates.join(" "));
-    } else {
-        steadiness(out, report);
-    }
-    if let Some(search) = &report.search {
-        let _ = writeln!(out, "\n  the way to the highest rate with {}", search.bound);
-        let _ = writeln!(out, "  {:>12} {:>12} {:>12}", "asked /s", "got /s", "us");
-        for probe in &search.probes {
-            let _ = writeln!(
-                out,
-                "  {:>12} {:>12} {:>12}  {}",
-                figure(probe.asked_rate_per_s),
-                figure(probe.rate_per_s),
-                figure(probe.bounded_us),
-                if probe.held { "held" } else { "not held" }
-            );
-        }
-    }
-    if let Some(why) = &report.partial {
-        let _ = writeln!(out, "  PARTIAL      {why}");
-    }
-    for warning in &report.warnings {
-        let _ = writeln!(out, "  warning      {warning}");
-    }
+fn repeats(out: &mut String, report: &Report) {
+    let Some(repeats) = &report.repeats else { return steadiness(out, report) };
+    let half = repeats.rate_half_width.map_or("unknown".into(), |half| {
+        format!("{:.1} %", 100.0 * half / report.rate_per_s.max(f64::MIN_POSITIVE))
+    });
+    let rates: Vec<String> = repeats.rate_per_s.iter().map(|rate| figure(*rate)).collect();
+    labelled(out, "repeats", &format!("{} /s; +-{half} (95 %)", rates.join(" ")));
 }
 
 /// How steady a single run was in what it was to find out.
@@ -233,61 +289,176 @@ fn steadiness(out: &mut String, report: &Report) {
     };
     if let Some(share) = share {
         let percent = 100.0 * share;
-        let _ = writeln!(
-            out,
-            "  steadiness   {what} +-{percent:.1} % within this run; the next may differ by more"
-        );
+        let told = format!("{what} +-{percent:.1} % within this run; the next may differ by more");
+        labelled(out, "steadiness", &told);
     }
 }
 
-/// Connections that do nothing have a number and no rate.
-fn rate(report: &Report) -> String {
-    match report.workload.as_str() {
-        "idle" => format!("({})", grouped(report.operations)),
-        _ => figure(report.rate_per_s),
+/// The way of a search.
+fn probes(out: &mut String, search: &SearchReport) {
+    out.push('\n');
+    hung(out, "  ", &format!("the way to the highest rate with {}", search.bound));
+    let row = |out: &mut String, cells: [String; 3], told: &str| {
+        let [asked, got, bounded] = cells;
+        let line = format!("  {asked:>14} {got:>14} {bounded:>14}  {told}");
+        let _ = writeln!(out, "{}", line.trim_end());
+    };
+    row(out, ["asked /s", "got /s", "us"].map(String::from), "");
+    for Probe { asked_rate_per_s, rate_per_s, bounded_us, held } in &search.probes {
+        let cells = [Some(*asked_rate_per_s), Some(*rate_per_s), *bounded_us];
+        row(out, cells.map(|cell| fitted(cell, 14)), if *held { "held" } else { "not held" });
     }
 }
 
-/// Several results, one a line.
+/// Several results, two lines each: what is compared in columns, and below it how it came about.
 pub(crate) fn several(reports: &[Report]) -> String {
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{:<10} {:>6} {:>11} {:>12} {:<13} {:>11} {:>9} {:>9} {:>9} {:>7} {:>6} {:>6}",
-        "workload",
-        "model",
-        "asked/s",
-        "rate/s",
-        "",
-        "bytes/s",
-        "p50 us",
-        "p99 us",
-        "max us",
-        "errors",
-        "gen",
-        "server"
-    );
     for report in reports {
-        let percent = |share: f64| format!("{:.0}%", 100.0 * share);
-        let _ = writeln!(
-            out,
-            "{:<10} {:>6} {:>11} {:>12} {:<13} {:>11} {:>9} {:>9} {:>9} {:>7} {:>6} {:>6}",
-            report.workload,
-            report.model,
-            report.asked_rate_per_s.map_or("-".into(), figure),
-            rate(report),
-            operation(report),
-            bytes(report.bytes_per_s),
-            figure(report.latency_us.p50),
-            figure(report.latency_us.p99),
-            figure(report.latency_us.max),
-            report.failures(),
-            percent(report.client_cpu),
-            report.server.map_or("-".into(), |server| percent(server.cpu)),
-        );
-        for remark in report.partial.iter().chain(&report.warnings) {
-            let _ = writeln!(out, "{:<10} {remark}", "");
-        }
+        let name = format!("{}: ", name(report));
+        remarks(&mut out, report.partial.as_deref(), &report.warnings, &name);
+    }
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let cells = ["rate /s", "p50 us", "p99 us", "max us", "errors"].map(String::from);
+    row_of_several(&mut out, "workload", &cells);
+    for report in reports {
+        one_of_several(&mut out, report);
+    }
+    let timed: Vec<Latency> = reports.iter().filter_map(|report| report.latency_us).collect();
+    if let Some(told) = too_few(&timed, &["p50", "p99"]) {
+        hung(&mut out, "-  ", &told);
     }
     out
+}
+
+fn row_of_several(out: &mut String, name: &str, cells: &[String]) {
+    let name = cut(name, NAME_WIDTH);
+    let _ = write!(out, "{name}{}", " ".repeat(NAME_WIDTH - name.width()));
+    for cell in cells {
+        let _ = write!(out, " {cell:>FIGURE_WIDTH$}");
+    }
+    out.push('\n');
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people
+fn one_of_several(out: &mut String, report: &Report) {
+    let is_nothing = report.operations == 0;
+    // Connections that do nothing have a number and no rate.
+    let has_rate = !is_nothing && report.workload != "idle";
+    let figures = [
+        has_rate.then_some(report.rate_per_s),
+        report.latency("p50"),
+        report.latency("p99"),
+        report.latency("max"),
+    ];
+    let mut cells = figures.map(|value| fitted(value, FIGURE_WIDTH)).to_vec();
+    cells.push(match grouped(report.failures()) {
+        count if count.len() <= FIGURE_WIDTH => count,
+        _ => format!("{:.2e}", report.failures() as f64),
+    });
+    row_of_several(out, &report.workload, &cells);
+    let told = match is_nothing {
+        true => format!("{}; {}", in_vain(report), errors(report)),
+        false => in_words(report),
+    };
+    hung(out, "  ", &told);
+}
+
+fn in_words(report: &Report) -> String {
+    let model = match report.asked_rate_per_s {
+        Some(rate) => format!(", {} /s asked", figure(rate)),
+        None => String::new(),
+    };
+    let volume = match report.bytes_per_s {
+        rate if rate > 0.0 => format!(", {}/s", bytes(rate)),
+        _ => String::new(),
+    };
+    let server = report
+        .server
+        .map_or(String::new(), |server| format!(", server {:.0} %", 100.0 * server.cpu));
+    let (count, what) = (grouped(report.operations), operation(report));
+    let generator = 100.0 * report.client_cpu;
+    format!("{count} {what}{model}{volume}; CPU: generator {generator:.0} %{server}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{LONG, extreme, nothing, timed};
+    use super::*;
+    use crate::bench::load::workload::STANDARD_SET;
+
+    fn assert_fits(text: &str) {
+        for line in text.lines() {
+            assert!(line.width() <= WIDTH, "{} columns: {line}\n{text}", line.width());
+            assert_eq!(line.trim_end(), line, "blanks at the end");
+        }
+        assert!(text.ends_with('\n') && !text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn every_table_fits_eighty_columns_however_long_its_figures_are() {
+        let mut all = vec![nothing()];
+        for workload in STANDARD_SET {
+            let mut report = extreme();
+            report.workload = workload.name().into();
+            all.push(report.clone());
+            report.asked_rate_per_s = None;
+            report.model = "closed".into();
+            all.push(report);
+            all.push(timed(workload, &[1, 2, 3]));
+        }
+        let mut foreign = extreme();
+        foreign.workload = "\u{1b}[2J".repeat(60);
+        all.push(foreign);
+        for report in &all {
+            assert_fits(&whole(report));
+        }
+        assert_fits(&several(&all));
+    }
+
+    #[test]
+    fn what_limits_a_result_comes_before_it() {
+        let mut report = timed(STANDARD_SET[0], &[1]);
+        report.warnings = vec!["a busy neighbour".into()];
+        report.partial = Some("interrupted".into());
+        let told = "PARTIAL  interrupted\nwarning  a busy neighbour\n\ntcp_rr  echo";
+        assert!(whole(&report).starts_with(told), "{}", whole(&report));
+        let told = "PARTIAL  tcp_rr: interrupted\nwarning  tcp_rr: a busy neighbour\n\nworkload";
+        assert!(several(&[report]).starts_with(told));
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_worked_says_what_happened_and_nothing_else() {
+        let told = "\
+tcp_rr  echo+tcp://127.0.0.1:9
+  FAILED       of the requests not one was completed in 10.0 s
+  why          the target never answered: connection refused: is a server
+               listening there?
+  errors       1,234 errors: 1,234 refused
+";
+        assert_eq!(whole(&nothing()), told);
+        let short = several(&[nothing()]);
+        let row = short.lines().find(|line| line.starts_with("tcp_rr ")).unwrap();
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(cells, ["tcp_rr", "-", "-", "-", "-", "1,234"], "{short}");
+    }
+
+    #[test]
+    fn percentiles_that_too_few_samples_carry_are_dashes_with_the_reason() {
+        let text = whole(&timed(STANDARD_SET[0], &[1; 40]));
+        let row = |name: &str| text.lines().find(|line| line.trim().starts_with(name)).unwrap();
+        assert!(row("p90 ").ends_with(" 1,000"), "{text}");
+        assert!(row("p99 ").ends_with(" -") && row("p99.99 ").ends_with(" -"), "{text}");
+        assert!(row("max ").ends_with(" 1,000"), "{text}");
+        let why = "  -            too few were timed: p99 takes 299, p99.9 takes 2,995, p99.99\n";
+        assert!(text.contains(why), "{text}");
+        assert!(!several(&[timed(STANDARD_SET[0], &[1])]).contains(" 0.0"));
+    }
+
+    #[test]
+    fn a_figure_that_no_column_takes_keeps_its_first_digits() {
+        assert_eq!(fitted(Some(12_345_678.9), FIGURE_WIDTH), "12,345,679");
+        assert_eq!(fitted(Some(LONG), FIGURE_WIDTH), "1.23e14");
+    }
 }

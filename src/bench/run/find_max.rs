@@ -21,6 +21,8 @@ struct Way {
     /// The report of the last try of the highest rate that held, and of the last try.
     best: Option<Report>,
     last: Option<Report>,
+    /// Whether the target has ever answered.
+    has_worked: bool,
     /// Why a rate was not tried.
     too_high: Option<String>,
 }
@@ -38,7 +40,7 @@ impl Invocation<'_> {
             plan.warmup = warmup.min(length / 4);
         }
         let search = Search::new(bound.clone(), plan.rate, length);
-        let mut way = Way { search, best: None, last: None, too_high: None };
+        let mut way = Way { search, best: None, last: None, has_worked: false, too_high: None };
         let watch = Watch::start();
         let mut failed = Ok(());
         while let Some(attempt) = way.search.next(watch.now().since(Time::ZERO)) {
@@ -77,14 +79,15 @@ impl Invocation<'_> {
         }
         let (report, measurement) = self.run_against(plan, target)?;
         let lost = lost_share(&report, &measurement);
-        way.search.note(report.rate_per_s, &report.latency_us, lost);
+        way.search.note(report.rate_per_s, &report.latency_us.unwrap_or_default(), lost);
         let held = way.search.probes.last().is_some_and(|probe| probe.held);
         if held && way.search.highest().is_none_or(|highest| highest <= rate) {
             way.best = Some(report.clone());
         }
         way.last = Some(report);
         let is_over = matches!(&measurement.abort, Some(abort) if abort.is_final());
-        if is_over || self.is_interrupted() {
+        way.has_worked |= measurement.recorder.operations > 0;
+        if is_over || !way.has_worked || self.is_interrupted() {
             return Ok(false);
         }
         // A rate that is too high is no failure of the search.

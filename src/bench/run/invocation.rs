@@ -220,6 +220,7 @@ impl Invocation<'_> {
         if singles.len() > 1 {
             report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
             report.add_repeats(&singles);
+            report.singles = singles;
         }
         self.reports.push(report);
         failed

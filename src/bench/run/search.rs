@@ -2,8 +2,8 @@
 //! Pure.
 //!
 //! One bad moment of a machine decides nothing. Far from the edge a rate that fails is tried once
-//! more; near it two tries of three decide. The lowest rate that did not hold is tried again at the end, and
-//! what is found has to hold for longer before it is told.
+//! more; near it two tries of three decide. The lowest rate that did not hold is tried again at the
+//! end, and what is found has to hold for longer before it is told.
 
 use std::time::Duration;
 
@@ -124,6 +124,8 @@ impl Search {
         let held = lost <= self.bound.spared()
             && bounded_us <= self.bound.limit
             && rate_per_s >= REACHED * asked;
+        // Nothing that takes no time at all has been timed.
+        let bounded_us = (latency.max > 0.0 || bounded_us > 0.0).then_some(bounded_us);
         self.probes.push(Probe { asked_rate_per_s: asked, rate_per_s, bounded_us, held });
         match held {
             true => self.votes.0 += 1,
@@ -138,7 +140,7 @@ impl Search {
     /// A rate that cannot be tried at all does not hold, and is not tried again.
     pub(crate) fn refuse(&mut self) {
         let asked_rate_per_s = self.next;
-        let (rate_per_s, bounded_us, held) = (0.0, 0.0, false);
+        let (rate_per_s, bounded_us, held) = (0.0, None, false);
         self.probes.push(Probe { asked_rate_per_s, rate_per_s, bounded_us, held });
         self.broke = Some(asked_rate_per_s);
         self.choose();

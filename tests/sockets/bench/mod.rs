@@ -4,6 +4,7 @@
 mod compare;
 mod leftovers;
 mod live;
+mod outputs;
 mod placement;
 mod results;
 mod run;

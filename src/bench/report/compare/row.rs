@@ -115,7 +115,7 @@ fn single(report: &Report, name: &str) -> f64 {
         "rate" if report.search.as_ref().is_some_and(is_in_vain) => 0.0,
         "rate" => report.rate_per_s,
         "errors" => report.failures() as f64,
-        _ => report.latency_us.named(name).unwrap_or(0.0),
+        _ => report.latency_us.and_then(|latency| latency.named(name)).unwrap_or(0.0),
     }
 }
 

@@ -1,0 +1,79 @@
+//! What tables and Markdown say in the same words.
+
+use clap::ValueEnum;
+
+use super::Report;
+use crate::bench::figures::grouped;
+use crate::bench::load::workload::Workload;
+use crate::bench::measure::latency::{Latency, samples_for};
+
+/// What the operations of a workload are called.
+pub(super) fn operation(report: &Report) -> &'static str {
+    Workload::from_str(&report.workload, false).map_or("operations", Workload::operation)
+}
+
+/// What went wrong, by kind.
+pub(super) fn errors(report: &Report) -> String {
+    let kinds: Vec<String> = report
+        .errors
+        .iter()
+        .filter(|(name, _)| *name != "total")
+        .map(|(name, count)| format!("{} {}", grouped(*count), name.replace('_', " ")))
+        .collect();
+    let (count, kinds) = (report.failures(), kinds.join(", "));
+    match (kinds.as_str(), count) {
+        ("", 0) => "no errors".into(),
+        (_, 1) => format!("1 error: {kinds}"),
+        _ => format!("{} errors: {kinds}", grouped(count)),
+    }
+}
+
+/// That nothing was completed, and how long it was tried.
+pub(super) fn in_vain(report: &Report) -> String {
+    let tried = match report.elapsed_s.unwrap_or(report.duration_s) {
+        short if short < 1.0 => format!("{:.0} ms", 1000.0 * short),
+        seconds => format!("{seconds:.1} s"),
+    };
+    format!("of the {} not one was completed in {tried}", operation(report))
+}
+
+/// Why there are dashes among the percentiles of so many latencies; `None`: there are none.
+pub(super) fn too_few(timed: &[Latency], names: &[&str]) -> Option<String> {
+    let hidden = names.iter().filter(|name| timed.iter().any(|one| one.shown(name).is_none()));
+    let takes = |name: &&str| {
+        let samples = grouped(samples_for(Latency::quantile(name)?));
+        Some(format!("{name} takes {samples}"))
+    };
+    let takes: Vec<String> = hidden.filter_map(takes).collect();
+    (!takes.is_empty()).then(|| format!("too few were timed: {}", takes.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{nothing, timed};
+    use super::*;
+
+    #[test]
+    fn a_dash_is_explained_where_there_is_one() {
+        let timed = |samples| Latency { samples: Some(samples), ..Latency::default() };
+        assert_eq!(too_few(&[timed(299)], &["p50", "p99", "max"]), None);
+        let told = too_few(&[timed(299), timed(298)], &["p50", "p99", "max"]);
+        assert_eq!(told.unwrap(), "too few were timed: p99 takes 299");
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_by_kind_and_how_long_it_was_tried() {
+        let mut report = nothing();
+        assert_eq!(errors(&report), "1,234 errors: 1,234 refused");
+        assert_eq!(in_vain(&report), "of the requests not one was completed in 10.0 s");
+        report.elapsed_s = Some(0.02);
+        assert!(in_vain(&report).ends_with("in 20 ms"));
+        let mut fine = timed(Workload::Chat, &[1]);
+        assert_eq!(errors(&fine), "no errors");
+        fine.errors.insert("late".into(), 2);
+        assert_eq!(errors(&fine), "0 errors: 2 late");
+        fine.errors.insert("total".into(), 1);
+        fine.errors.insert("lost".into(), 1);
+        assert_eq!(errors(&fine), "1 error: 2 late, 1 lost");
+    }
+}
