@@ -12,8 +12,10 @@ use crate::support::terminal::{COOEE, Terminal, is_cooked};
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
 const BLOCKS: (&str, &str) = ("LC_ALL", "C.UTF-8");
-/// The last line of a run that was interrupted.
-const PARTIAL: &str = "  PARTIAL      interrupted";
+/// The first line of the result of a run that was interrupted, and how one of the last begins of
+/// every result.
+const PARTIAL: &str = "PARTIAL  interrupted";
+const LAST: &str = "  server ";
 /// How a frame begins that is drawn at once.
 const FRAME: &str = "\x1b[?2026h";
 
@@ -71,15 +73,26 @@ fn line(terminal: &mut Terminal, start: &str) -> Vec<String> {
     }
 }
 
-/// Waits for that line of the result, and asserts that the result stands where the frame was, and
-/// nothing is left of that anywhere.
-fn result(terminal: &mut Terminal, last: &str) -> Vec<String> {
-    let rows = line(terminal, last);
-    let first = rows.iter().position(|row| row.starts_with("tcp_rr  echo+tcp://")).unwrap();
-    assert!(rows[first..].iter().any(|row| row.starts_with("  rate ")), "{rows:#?}");
-    assert!(!rows.iter().any(|row| row.contains('│') || row.contains(" left")), "{rows:#?}");
+/// Whether a result may begin so.
+fn is_head(row: &str) -> bool {
+    ["PARTIAL  ", "warning  ", "tcp_rr  echo+tcp://"].iter().any(|head| row.starts_with(head))
+}
+
+/// Waits for the result, and asserts that it stands where the frame was, and nothing is left of that
+/// anywhere; what was there before, and the result.
+fn result(terminal: &mut Terminal) -> (Vec<String>, Vec<String>) {
+    let mut before = line(terminal, LAST);
+    assert!(!before.iter().any(|row| row.contains('│') || row.contains(" left")), "{before:#?}");
     assert!(!terminal.screen.screen().hide_cursor());
-    rows[..first].to_vec()
+    let result = before.split_off(before.iter().position(|row| is_head(row)).unwrap());
+    assert!(result.iter().any(|row| row.starts_with("  rate ")), "{result:#?}");
+    (before, result)
+}
+
+/// The same where it was interrupted.
+fn partial(terminal: &mut Terminal) {
+    let (before, result) = result(terminal);
+    assert_eq!(result[0], PARTIAL, "{before:#?}");
 }
 
 #[test]
@@ -91,7 +104,7 @@ fn it_is_drawn_below_what_was_there_and_the_result_takes_its_place() {
     assert_eq!(above.len(), 24 - 9);
     assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
     let before: Vec<String> = (1..=30).map(|number| number.to_string()).collect();
-    assert_eq!(result(&mut terminal, "  server "), before);
+    assert_eq!(result(&mut terminal).0, before);
 }
 
 #[test]
@@ -109,7 +122,7 @@ fn where_no_shell_could_bring_it_back_ctrl_z_does_nothing() {
     }
     frame(&mut terminal, 60);
     terminal.press(CTRL_C);
-    result(&mut terminal, PARTIAL);
+    partial(&mut terminal);
 }
 
 #[test]
@@ -122,7 +135,7 @@ fn whatever_signal_ends_it_nothing_is_left_of_it() {
             signal => terminal.signal(signal),
         }
         assert_eq!(terminal.child.wait().unwrap().signal(), Some(signal.as_raw()));
-        result(&mut terminal, PARTIAL);
+        partial(&mut terminal);
         assert!(is_cooked(&terminal.line));
     }
 }
@@ -140,7 +153,7 @@ fn an_error_is_told_where_the_frame_was() {
     frame(&mut terminal, 60);
     assert_eq!(terminal.child.wait().unwrap().code(), Some(3));
     let told = line(&mut terminal, "cooee: tcp_rr");
-    assert!(told[0].starts_with("tcp_rr  "), "{told:#?}");
+    assert!(is_head(&told[0]), "{told:#?}");
     assert!(!told.iter().any(|row| row.contains('│')), "{told:#?}");
 }
 
@@ -165,7 +178,7 @@ fn it_follows_the_size_of_the_terminal_down_to_nothing() {
     terminal.resize(24, 80);
     frame(&mut terminal, 60);
     terminal.press(CTRL_C);
-    result(&mut terminal, PARTIAL);
+    partial(&mut terminal);
 }
 
 #[test]
@@ -174,7 +187,7 @@ fn a_terminal_of_one_character_gets_nothing_and_the_result() {
     let script = format!("stty rows 1 cols 1; {bench}; stty rows 24 cols 80; echo end");
     let mut terminal = Terminal::run(&["sh", "-c", &script], &[BLOCKS]);
     terminal.sees(&["end"]);
-    assert!(terminal.all_rows()[0].starts_with("tcp_rr  echo+tcp://"));
+    assert!(is_head(&terminal.all_rows()[0]));
     assert!(!String::from_utf8_lossy(&terminal.raw).contains('\x1b'));
 }
 
@@ -199,7 +212,7 @@ fn ctrl_z_leaves_the_terminal_to_the_shell_and_fg_draws_it_again() {
     terminal.press("clear; fg\r");
     frame(&mut terminal, 60);
     terminal.press(CTRL_C);
-    result(&mut terminal, PARTIAL);
+    partial(&mut terminal);
 }
 
 #[test]
@@ -233,8 +246,7 @@ fn a_dumb_terminal_gets_a_line_each_second() {
     let words = ["bench", "tcp_rr", "-t", "2s", "-w", "0s", "-c", "1"];
     let mut terminal = Terminal::start(&words, &[BLOCKS, ("TERM", "dumb")]);
     assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
-    let rows =
-        wait(&mut terminal, "a result", |rows| rows.iter().any(|row| row.starts_with("  server ")));
+    let rows = line(&mut terminal, LAST);
     assert!(is_stat(&rows[0], ""), "{rows:#?}");
     assert!(!String::from_utf8_lossy(&terminal.raw).contains('\x1b'));
 }
@@ -246,9 +258,8 @@ fn lines_are_told_where_they_are_asked_for_and_nothing_elsewhere() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let mut terminal = Terminal::start(&[&["bench", "-q"], &short[..]].concat(), &[BLOCKS]);
     assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
-    let rows =
-        wait(&mut terminal, "a result", |rows| rows.iter().any(|row| row.starts_with("  server ")));
-    assert!(rows[0].starts_with("tcp_rr  echo+tcp://"), "{rows:#?}");
+    let rows = line(&mut terminal, LAST);
+    assert!(is_head(&rows[0]), "{rows:#?}");
     assert!(!String::from_utf8_lossy(&terminal.raw).contains('\x1b'));
     let output = bench(&[&short[..], &["--stat", "250ms", "--json", "-"]].concat());
     let told = String::from_utf8(output.stderr).unwrap();
@@ -265,8 +276,7 @@ fn lines_are_told_where_they_are_asked_for_and_nothing_elsewhere() {
     let words = [&["bench"], &short[..], &["--stat", "250ms"]].concat();
     let mut terminal = Terminal::start(&words, &[BLOCKS]);
     assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
-    let rows =
-        wait(&mut terminal, "a result", |rows| rows.iter().any(|row| row.starts_with("  server ")));
+    let rows = line(&mut terminal, LAST);
     assert!(is_stat(&rows[0], "warm-up "), "{rows:#?}");
     assert!(!String::from_utf8_lossy(&terminal.raw).contains('\x1b'));
 }
