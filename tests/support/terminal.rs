@@ -69,6 +69,7 @@ impl Terminal {
     }
 
     /// The rows of the screen, behind those that have left it at its upper end.
+    #[cfg(feature = "bench")] // clients do not say that much
     pub(crate) fn all_rows(&mut self) -> Vec<String> {
         let screen = self.screen.screen_mut();
         screen.set_scrollback(SCROLLED_MAX);

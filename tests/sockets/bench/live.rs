@@ -78,7 +78,7 @@ fn is_head(row: &str) -> bool {
     ["PARTIAL  ", "warning  ", "tcp_rr  echo+tcp://"].iter().any(|head| row.starts_with(head))
 }
 
-/// Waits for the result, and asserts that it stands where the frame was, and nothing is left of that
+/// Waits for the result, and asserts that it stands where the frame was, and nothing is left of it
 /// anywhere; what was there before, and the result.
 fn result(terminal: &mut Terminal) -> (Vec<String>, Vec<String>) {
     let mut before = line(terminal, LAST);
