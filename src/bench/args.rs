@@ -81,6 +81,12 @@ pub struct BenchArgs {
     #[arg(short, long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) warmup: Option<Duration>,
 
+    /// When measuring begins, the warm-up lying before it, so that several generators measure
+    /// together: 2026-11-27T12:00:00Z, or seconds since 1970 (see merge)
+    #[arg(long, value_name = "TIME", value_parser = parse_moment,
+          conflicts_with_all = ["find_max", "ramp", "vs", "repeat"])]
+    pub(super) start_at: Option<Duration>,
+
     /// Threads, each with its own loop [default: 1, or as many as --pin has CPUs for]
     #[arg(long, value_name = "N", value_parser = parse_from::<1>)]
     threads: Option<usize>,
@@ -110,7 +116,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = parse_from::<2>)]
     pub(super) steps: Option<usize>,
 
-    /// Measure so many times and say how sure the mean is
+    /// Measure another server in turns with the first, and tell whether they differ
+    #[arg(long, value_name = "ENDPOINT", conflicts_with_all = ["find_max", "ramp"])]
+    pub(super) vs: Option<String>,
+
+    /// Measure so many times and say how sure the mean is; with --vs, so many times each
+    /// [default: 1; with --vs 8]
     #[arg(long, value_name = "N", value_parser = parse_from::<1>)]
     pub(super) repeat: Option<usize>,
 
@@ -159,6 +170,20 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Set two results side by side: ratios, and whether they are more than chance
     Compare(CompareArgs),
+    /// Add up the results of generators that have worked at the same time
+    Merge(MergeArgs),
+}
+
+/// The flags of `cooee bench merge`.
+#[derive(Args, Clone, Debug)]
+pub struct MergeArgs {
+    /// The results, one run each
+    #[arg(value_name = "RESULT.json", num_args = 2.., required = true)]
+    pub(super) results: Vec<PathBuf>,
+
+    /// Write the sum as JSON to FILE; -: to standard output instead of the table
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
 }
 
 /// The flags of `cooee bench compare`.
@@ -223,6 +248,7 @@ impl BenchArgs {
             threads,
             timeout: self.timeout,
             sources,
+            start_at: self.start_at,
             closing,
             own_greeting: self.endpoint.is_none(),
             pinning: Pinning::of(&self.pin, threads, self.endpoint.is_none())
@@ -280,6 +306,14 @@ fn parse_stat(text: &str) -> Result<Duration, String> {
         time if time < STAT_MIN => Err("a line comes at most every 100ms".into()),
         time => Ok(time),
     }
+}
+
+/// Reads a moment, as what has passed since 1970-01-01 00:00 UTC.
+fn parse_moment(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok();
+    let of_date = || text.parse::<jiff::Timestamp>().ok().map(|at| at.as_duration().as_secs_f64());
+    let moment = seconds.or_else(of_date).and_then(|at| Duration::try_from_secs_f64(at).ok());
+    moment.ok_or_else(|| "write it like 2026-11-27T12:00:00Z or 1795780800".into())
 }
 
 /// More than anybody can use, and few enough for sums of them not to overflow.

@@ -17,9 +17,15 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
                     or name the server"
             .into());
     }
+    if args.start_at.is_some() && args.workload.is_none() {
+        return Err("--start-at is for one run: name a workload".into());
+    }
     let is_search = args.find_max.is_some() || args.ramp.is_some();
     match args.workload {
         Some(workload) => check_one(args, workload, is_search),
+        None if args.vs.is_some() => {
+            Err("--vs is for one workload: name it, such as cooee bench tcp_rr --vs ...".into())
+        }
         None if is_search => {
             let flag = if args.ramp.is_some() { "--ramp" } else { "--find-max" };
             Err(format!(
@@ -81,7 +87,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 26] = [
+    const TABLE: [(&[&str], &str); 28] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -102,6 +108,8 @@ mod tests {
         (&["--pin", "off"], ""),
         (&["--pin", "0:0,0"], "chat"),
         (&["--pin", ":0"], "ALL SET"),
+        (&["--vs", "127.0.0.1:9"], "SET"),
+        (&["--start-at", "1e10"], "SET"),
         (&["--label", "a"], ""),
         (&["--json", "a"], ""),
         (&["--html", "a"], ""),

@@ -15,15 +15,17 @@ mod run;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::services::text::visible;
 use load::sources::check_sources;
 use load::target::Target;
 use measure::statistics::verdict::Design;
 use report::compare::compare;
+use report::merge::merge;
 use report::outputs::{Form, Outputs};
 use report::{Report, json, table};
 use run::invocation::Invocation;
 
-pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES};
+pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES, MergeArgs};
 pub use report::plot;
 
 /// Does what `args` ask for, and prints it.
@@ -31,19 +33,27 @@ pub use report::plot;
 /// # Errors
 /// What went wrong, in one line.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
-    if let Some(BenchCommand::Compare(args)) = &args.command {
-        return run_compare(args);
+    match &args.command {
+        Some(BenchCommand::Compare(args)) => return run_compare(args),
+        Some(BenchCommand::Merge(args)) => return run_merge(args),
+        None => {}
     }
     flags::check(args).map_err(Failure::Usage)?;
     // Until here a signal ends the process, as it must while a name is resolved.
-    let named = named_target(args)?;
+    let (named, rival) = (named_target(args)?, rival(args)?);
     let outputs = Outputs::open(&args.outputs())?;
-    let mut invocation = Invocation::new(args, named).map_err(Failure::Failed)?;
+    let mut invocation = Invocation::new(args, named, rival).map_err(Failure::Failed)?;
     let measured = invocation.measure();
-    let (reports, signal) = invocation.end();
+    let (reports, comparison, signal) = invocation.end();
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
-        true => outputs.publish(&table::of(&reports, args.workload.is_none()), &reports),
+        true => {
+            let mut table = table::of(&reports, args.workload.is_none());
+            if let Some(comparison) = comparison {
+                table = format!("{table}\n{}", comparison.table);
+            }
+            outputs.publish(&table, &reports)
+        }
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
@@ -58,12 +68,49 @@ fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
     }
 }
 
+/// The server of `--vs`.
+fn rival(args: &BenchArgs) -> Result<Option<Target>, Failure> {
+    let sources = args.sources().map_err(Failure::Usage)?;
+    let named = |(workload, text): (_, &String)| {
+        Target::named(workload, text, &sources, None).map_err(|failure| match failure {
+            Failure::Usage(why) => Failure::Usage(format!("--vs: {why}")),
+            other => other,
+        })
+    };
+    args.workload.zip(args.vs.as_ref()).map(named).transpose()
+}
+
 /// Both results as one: what could not be written goes before what is not good enough.
 fn with(done: Result<(), Failure>, told: Result<(), String>) -> Result<(), Failure> {
     let Err(untold) = told else { return done };
     match done {
         Ok(()) => Err(Failure::Failed(untold)),
         Err(failure) => Err(Failure::Failed(format!("{untold}; {}", failure.into_words()))),
+    }
+}
+
+fn run_merge(args: &MergeArgs) -> Result<(), Failure> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let json = args.json.as_deref().and_then(real);
+    if json.is_some() && args.results.iter().any(|path| real(path) == json) {
+        let what = "--json names one of the results: the sum would take its place";
+        return Err(Failure::Usage(what.into()));
+    }
+    let wanted: Vec<(Form, &Path)> = args.json.iter().map(|path| (Form::Json, &**path)).collect();
+    let outputs = Outputs::open(&wanted)?;
+    let results: Result<Vec<_>, String> = args.results.iter().map(|path| single(path)).collect();
+    let merged = merge(&results.map_err(Failure::Failed)?).map_err(Failure::Failed)?;
+    let reports = [merged];
+    with(Ok(()), outputs.publish(&table::of(&reports, false), &reports))
+}
+
+/// The one result in a file, and what the file is called.
+fn single(path: &Path) -> Result<(String, Report), String> {
+    let name = visible(path.as_os_str().as_encoded_bytes());
+    let mut results = json::read(path)?;
+    match results.pop().filter(|_| results.is_empty()) {
+        Some(report) => Ok((name, report)),
+        None => Err(format!("{name} has several results: merge single runs")),
     }
 }
 

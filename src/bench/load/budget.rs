@@ -137,6 +137,7 @@ mod tests {
             threads: 1,
             timeout: Duration::from_secs(2),
             sources: Vec::new(),
+            start_at: None,
             closing: Closing::Fin,
             own_greeting: false,
             pinning: super::super::placement::Pinning::Off,

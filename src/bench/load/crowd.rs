@@ -61,7 +61,7 @@ impl Crowd {
         self.run.begin(now);
         for (_, guest) in self.guests.iter() {
             let Some(opened) = guest.opened else { continue };
-            let from = now.after(self.run.plan.warmup);
+            let from = self.run.from();
             let done = from.after(opened.since(guest.dialed));
             self.run.record(&Sample { intended: from, sent: from, done, bytes: 0 });
         }

@@ -145,6 +145,11 @@ impl Placement {
         Ok(Placement { server: Some(cpus[0]), generator: cpus[1..=threads].to_vec() })
     }
 
+    /// The same for a server that is not ours.
+    pub(crate) fn without_server(&self) -> Placement {
+        Placement { server: None, generator: self.generator.clone() }
+    }
+
     /// Whether these are CPUs that this process may use, one for each of `threads`.
     fn fits(&self, threads: usize, is_own: bool) -> Result<(), String> {
         let allowed = allowed();
@@ -157,7 +162,7 @@ impl Placement {
         }
         match (self.server, is_own) {
             (Some(_), false) => {
-                let rest = Placement { server: None, generator: self.generator.clone() };
+                let rest = self.without_server();
                 return Err(format!("the server is not ours to pin: write {rest}"));
             }
             (None, true) => return Err(format!("our own server has a CPU too: {EXAMPLE}")),

@@ -54,6 +54,8 @@ pub(crate) struct RunPlan {
     pub(crate) timeout: Duration,
     /// The source addresses of dials, in turns; empty: as the kernel chooses.
     pub(crate) sources: Vec<IpAddr>,
+    /// When the window begins: since 1970-01-01 00:00 UTC. `None`: once the warm-up is over.
+    pub(crate) start_at: Option<Duration>,
     /// How connections end.
     pub(crate) closing: Closing,
     /// Whether greetings are known to be our own server's default.

@@ -19,7 +19,7 @@ use crate::bench::measure::recorder::{self, Recorder, Sample};
 use crate::bench::measure::ticker::Ticker;
 use crate::bench::measure::usage::UsageMeter;
 use crate::engine::{Net, Peer, Reason, Time};
-use crate::reactor::Watch;
+use crate::reactor::{Watch, wall};
 
 pub(super) use crate::bench::measure::phase::RunPhase;
 
@@ -102,11 +102,20 @@ impl RunState {
         }
     }
 
-    /// Everything is in place: the warm-up begins.
+    /// Everything is in place: the warm-up begins. With `--start-at` it lasts until then.
     #[allow(clippy::cast_precision_loss)] // a handful of threads
     pub(super) fn begin(&mut self, now: Time) {
         self.enter(RunPhase::Warming);
         self.from = now.after(self.plan.warmup);
+        if let Some(start) = self.plan.start_at {
+            let early = start.saturating_sub(wall()).saturating_sub(self.plan.warmup);
+            if early.is_zero() {
+                let what = "the connections were not open in time for --start-at";
+                self.end(Abort::Short(what.into()), now);
+                return;
+            }
+            self.from = self.from.after(early);
+        }
         self.to = self.from.after(self.plan.duration);
         self.recorder.begin(self.from, self.to);
         let threads = self.plan.threads as f64;
@@ -336,10 +345,21 @@ impl RunState {
             usage,
             server,
             resident: self.supervision.meter.resident,
+            measured_from: self.measured_from(now),
             stood_still: self.stood_still,
         };
         let handed_over = self.supervision.result.set(result);
         debug_assert!(handed_over.is_ok(), "a run ends once");
+    }
+
+    /// When the window begins.
+    pub(super) fn from(&self) -> Time {
+        self.from
+    }
+
+    /// When the window began, on the wall clock.
+    fn measured_from(&self, now: Time) -> Option<Duration> {
+        (self.from <= now).then(|| wall().saturating_sub(now.since(self.from)))
     }
 
     /// How much of the window has been measured.

@@ -23,6 +23,8 @@ pub(crate) struct ThreadResult {
     pub(crate) server: Option<Usage>,
     /// Bytes of memory of the server at the end of the window, if this thread has looked.
     pub(crate) resident: Option<u64>,
+    /// When the window began: since 1970-01-01 00:00 UTC. `None`: it never did.
+    pub(crate) measured_from: Option<Duration>,
     /// The longest time within the window in which this thread did nothing at all, not even look
     /// at its clock.
     pub(crate) stood_still: Duration,
@@ -48,6 +50,8 @@ pub(crate) struct Measurement {
     pub(crate) silence: Duration,
     /// What disturbed it.
     pub(crate) interference: Interference,
+    /// When the window began: since 1970-01-01 00:00 UTC. `None`: it never did.
+    pub(crate) measured_from: Option<Duration>,
     /// When it was begun: since 1970-01-01 00:00 UTC.
     pub(crate) began: Duration,
 }
@@ -69,6 +73,7 @@ impl Measurement {
                 stood_still_s: first.stood_still.as_secs_f64(),
                 ..Interference::default()
             },
+            measured_from: first.measured_from,
             began: Duration::ZERO,
         }
     }

@@ -35,6 +35,7 @@ fn measured(workload: Workload, fill: impl FnOnce(&mut Recorder)) -> Report {
         threads: 1,
         timeout: Duration::from_secs(2),
         sources: Vec::new(),
+        start_at: None,
         closing: Closing::Fin,
         pinning: Pinning::Off,
         own_greeting: false,
@@ -51,6 +52,7 @@ fn measured(workload: Workload, fill: impl FnOnce(&mut Recorder)) -> Report {
         elapsed: plan.duration,
         usage: Usage::default(),
         server: None,
+        measured_from: None,
         stood_still: Duration::ZERO,
         resident: None,
     };

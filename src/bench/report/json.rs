@@ -107,6 +107,9 @@ fn report(mut value: Value) -> Result<Report, String> {
 fn make_sound(key: &str, value: &mut Value) -> Result<(), String> {
     match value {
         Value::String(text) => *text = visible(text.as_bytes()),
+        // A clock may be set back.
+        Value::Number(number)
+            if key == "clock_set_s" && number.as_f64().is_some_and(f64::is_finite) => {}
         Value::Number(number) if !number.as_f64().is_some_and(|n| (0.0..=MOST).contains(&n)) => {
             return Err(format!("{key} is {number}, which no figure can be"));
         }

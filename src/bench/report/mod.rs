@@ -11,6 +11,7 @@ pub(crate) mod html;
 pub(crate) mod json;
 mod lines;
 mod markdown;
+pub(crate) mod merge;
 pub(crate) mod output;
 pub(crate) mod outputs;
 mod parts;
@@ -39,12 +40,11 @@ use crate::bench::measure::latency::{Latency, micros};
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::measure::provenance::Provenance;
 use crate::bench::measure::recorder::{Recorder, nanos};
-use crate::bench::measure::usage::Usage;
 
 pub(crate) use parts::{
     ClientUsage, DatagramCounts, Noise, Probe, Repeats, SearchReport, ServerUsage, TimelinePoint,
 };
-use parts::{client, datagrams, server, timeline};
+use parts::{client, client_cpu, datagrams, server, timeline};
 
 /// One result. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -94,6 +94,12 @@ pub(crate) struct Report {
     pub(crate) noise: Noise,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repeats: Option<Repeats>,
+    /// When measuring began: seconds since 1970-01-01 00:00 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) measured_from_s: Option<f64>,
+    /// Of how many generators it is the sum; 0: of none but its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) merged: usize,
     /// Each run by itself, if there were several; not in the JSON.
     #[serde(skip)]
     pub(crate) singles: Vec<Report>,
@@ -128,7 +134,7 @@ impl Report {
             bytes_per_s: per_second(recorder.bytes),
             errors: errors(recorder),
             latency_us: Latency::of(&recorder.latency),
-            client_cpu: 0.0,
+            client_cpu: client_cpu(measurement, seconds),
             cooee: env!("CARGO_PKG_VERSION").into(),
             provenance: Provenance::of_this_machine(
                 measurement.began,
@@ -155,17 +161,14 @@ impl Report {
             noise: Noise::of_slices(&timeline),
             timeline,
             repeats: None,
+            measured_from_s: measurement.measured_from.map(|from| from.as_secs_f64()),
+            merged: 0,
             singles: Vec::new(),
             search: None,
             partial: measurement.abort.as_ref().map(Abort::to_string),
             warnings: Vec::new(),
             hdr_v2: encode(&recorder.latency),
         };
-        let share = |usage: &Usage| usage.busy.as_secs_f64();
-        let busy: f64 = measurement.threads.iter().map(share).sum();
-        if seconds > 0.0 {
-            report.client_cpu = busy / seconds / plan.threads as f64;
-        }
         report.warn(plan);
         report
     }
@@ -203,6 +206,11 @@ fn phases(recorder: &Recorder) -> BTreeMap<String, Latency> {
         Latency::of(histogram).map(|latency| (name.to_string(), latency))
     };
     recorder.phases.iter().filter_map(named).collect()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde wants it
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// JSON has no infinity.

@@ -131,6 +131,14 @@ pub(super) fn datagrams(recorder: &Recorder) -> DatagramCounts {
     }
 }
 
+/// The share of the window that a thread of the generator was at work, on average.
+#[allow(clippy::cast_precision_loss)] // a handful of threads
+pub(super) fn client_cpu(measurement: &Measurement, seconds: f64) -> f64 {
+    let busy: Duration = measurement.threads.iter().map(|usage| usage.busy).sum();
+    let threads = measurement.threads.len().max(1) as f64;
+    if seconds > 0.0 { busy.as_secs_f64() / seconds / threads } else { 0.0 }
+}
+
 #[allow(clippy::cast_precision_loss)] // figures for people
 pub(super) fn client(measurement: &Measurement, seconds: f64) -> ClientUsage {
     let busiest =

@@ -119,7 +119,11 @@ fn result(out: &mut String, report: &Report) {
         labelled(out, "rate", &format!("{rate}{volume}"));
     }
     let (count, seconds) = (grouped(report.operations), report.duration_s);
-    labelled(out, what, &format!("{count} in {seconds:.1} s, {}", errors(report)));
+    let within = match report.merged {
+        0 => format!(" in {seconds:.1} s"),
+        _ => String::new(),
+    };
+    labelled(out, what, &format!("{count}{within}, {}", errors(report)));
     out.push('\n');
     latencies(out, &classes::told(report));
     out.push('\n');
@@ -147,6 +151,13 @@ fn setting(out: &mut String, report: &Report) {
     };
     hung(out, "  ", &flight);
     let threads = if report.threads == 1 { "" } else { "s" };
+    if report.merged > 1 {
+        let told = format!(
+            "the sum of {} generators; the rate is that of the {:.1} s when all were at work",
+            report.merged, report.duration_s
+        );
+        hung(out, "  ", &told);
+    }
     let lasted = format!(
         "{:.1} s after {:.1} s of warm-up, {} thread{threads}",
         report.duration_s, report.warmup_s, report.threads

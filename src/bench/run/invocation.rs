@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::interruption::Interruption;
 use super::live::{Caption, Live};
@@ -18,14 +19,23 @@ use crate::bench::measure::abort::Abort;
 use crate::bench::measure::interference::Surroundings;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::report::Report;
+use crate::bench::report::compare::Comparison;
 use crate::failure::Failure;
 use crate::reactor::wall;
+
+/// Connections are opened so long before the warm-up of a run with `--start-at`.
+const OPENING: Duration = Duration::from_secs(2);
+/// A signal is noticed within this time.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// One call of `cooee bench`.
 pub(crate) struct Invocation<'a> {
     pub(super) args: &'a BenchArgs,
     /// The server that the user has named.
     named: Option<Target>,
+    /// The one of `--vs`.
+    rival: Option<Target>,
+    pub(super) comparison: Option<Comparison>,
     pub(super) reports: Vec<Report>,
     interrupted: Interruption,
     /// What is shown meanwhile, and what it is of.
@@ -40,13 +50,27 @@ impl Invocation<'_> {
     ///
     /// # Errors
     /// If signals cannot be watched for.
-    pub(crate) fn new(args: &BenchArgs, named: Option<Target>) -> Result<Invocation<'_>, String> {
+    pub(crate) fn new(
+        args: &BenchArgs,
+        named: Option<Target>,
+        rival: Option<Target>,
+    ) -> Result<Invocation<'_>, String> {
         let failed = |error| format!("watching for signals: {error}");
         let interrupted = Interruption::watch().map_err(failed)?;
         let live = Live::new(args.stat).map_err(failed)?;
         let caption = Caption::of(args.workload.unwrap_or(STANDARD_SET[0]));
-        let (reports, verdict) = (Vec::new(), None);
-        Ok(Invocation { args, named, reports, interrupted, live, caption, verdict })
+        let (comparison, reports, verdict) = (None, Vec::new(), None);
+        Ok(Invocation {
+            args,
+            named,
+            rival,
+            comparison,
+            reports,
+            interrupted,
+            live,
+            caption,
+            verdict,
+        })
     }
 
     /// Measures what was asked for.
@@ -63,14 +87,14 @@ impl Invocation<'_> {
 
     /// What has been measured, and the signal that has ended it. From now on a signal ends the
     /// process.
-    pub(crate) fn end(self) -> (Vec<Report>, Option<i32>) {
+    pub(crate) fn end(self) -> (Vec<Report>, Option<Comparison>, Option<i32>) {
         let signal = self.interrupted.signal();
         self.interrupted.has_come.store(true, Ordering::Relaxed);
         let mut reports = self.reports;
         for report in &mut reports {
             report.provenance.label.clone_from(&self.args.label);
         }
-        (reports, signal)
+        (reports, self.comparison, signal)
     }
 
     /// All workloads in short, against servers of our own.
@@ -83,8 +107,7 @@ impl Invocation<'_> {
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
             }
-            let done =
-                self.start_own(&plan).and_then(|mut target| self.repeat(&mut plan, &mut target));
+            let done = self.start_own(&plan).and_then(|target| self.repeat(plan, target));
             // A failed workload does not keep the others from being measured.
             let failed = done.err().map(|failure| {
                 Failure::Failed(format!("{}: {}", workload.name(), failure.into_words()))
@@ -115,12 +138,14 @@ impl Invocation<'_> {
             Some(target) => target,
             None => self.start_own(&plan)?,
         };
-        if self.args.find_max.is_some() {
+        if let Some(rival) = self.rival.take() {
+            self.versus(plan, target, rival)
+        } else if self.args.find_max.is_some() {
             self.find_max(&mut plan, &mut target)
         } else if self.args.ramp.is_some() {
             self.ramp(&mut plan, &mut target)
         } else {
-            self.repeat(&mut plan, &mut target)
+            self.repeat(plan, target)
         }
     }
 
@@ -153,6 +178,7 @@ impl Invocation<'_> {
     fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
+        self.wait_for_start(&plan)?;
         let (surroundings, began) = (Surroundings::observe(), wall());
         let watching = self.live.begin(&self.caption, plan.threads, plan.duration);
         let workers = Workers::start(&plan, target.pid, &stop, watching.tick());
@@ -163,6 +189,24 @@ impl Invocation<'_> {
         let disturbed = surroundings.until_now(&target.processes());
         measurement.interference = disturbed.and(measurement.interference);
         Ok(measurement)
+    }
+
+    /// Waits until it is time to open connections for `--start-at`.
+    fn wait_for_start(&self, plan: &RunPlan) -> Result<(), Failure> {
+        let Some(start) = plan.start_at else { return Ok(()) };
+        let begin = start.saturating_sub(plan.warmup);
+        if begin <= wall() {
+            let what =
+                format!("--start-at has passed, or is nearer than --warmup {:?}", plan.warmup);
+            return Err(Failure::Usage(what));
+        }
+        while !self.is_interrupted() {
+            match begin.saturating_sub(wall()).saturating_sub(OPENING) {
+                Duration::ZERO => break,
+                left => std::thread::sleep(left.min(LOOK)),
+            }
+        }
+        Ok(())
     }
 
     fn judge(&mut self, plan: &RunPlan, target: &Target, measurement: &Measurement) {
@@ -182,48 +226,6 @@ impl Invocation<'_> {
 
     pub(super) fn is_over(&self) -> bool {
         self.verdict.is_some() || self.is_interrupted()
-    }
-
-    /// Runs the plan once, or as often as `--repeat` says.
-    fn repeat(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
-        let times = self.args.repeat.unwrap_or(1);
-        let whole = self.caption.clone();
-        let mut singles = Vec::new();
-        let mut sum: Option<Measurement> = None;
-        let mut failed = Ok(());
-        while singles.len() < times && !self.is_over() {
-            if times > 1 {
-                let part = format!("repeat {} of {times}", singles.len() + 1);
-                self.caption = whole.clone().with(part);
-            }
-            // What one process happened to get in memory must not pass for the server.
-            let started = match target.is_own() && !singles.is_empty() {
-                true => self.start_own(plan).map(|fresh| *target = fresh),
-                false => Ok(()),
-            };
-            match started.and_then(|()| self.run_against(plan, target)) {
-                Ok((report, measurement)) => {
-                    singles.push(report);
-                    sum = Some(match sum {
-                        None => measurement,
-                        Some(sum) => sum.and(measurement),
-                    });
-                }
-                Err(failure) => {
-                    failed = Err(failure);
-                    break;
-                }
-            }
-        }
-        let Some(sum) = sum else { return failed };
-        let mut report = Report::of(plan, target, &sum);
-        if singles.len() > 1 {
-            report.timeline = singles.iter().flat_map(|single| single.timeline.clone()).collect();
-            report.add_repeats(&singles);
-            report.singles = singles;
-        }
-        self.reports.push(report);
-        failed
     }
 
     fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {

@@ -6,4 +6,5 @@ mod interruption;
 pub(crate) mod invocation;
 mod live;
 mod search;
+mod series;
 mod worker;

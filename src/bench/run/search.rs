@@ -8,15 +8,13 @@
 use std::time::Duration;
 
 use crate::bench::measure::bound::LatencyBound;
-use crate::bench::measure::latency::Latency;
+use crate::bench::measure::latency::{Latency, samples_for};
 use crate::bench::report::Probe;
 
 /// The first rate, unless `--rate` says another.
 const FIRST_RATE: f64 = 1000.0;
 /// If not even the first rate holds, the next is so much lower.
 const DOWN: f64 = 8.0;
-/// Below this rate, one a second, nothing is searched for.
-const RATE_MIN: f64 = 1.0;
 /// The highest rate that held and the lowest that did not are near each other: two of three decide.
 const NEAR: f64 = 1.5;
 /// They are so close that the lower one is the answer, once it is confirmed.
@@ -71,6 +69,8 @@ pub(crate) struct Search {
     bound: LatencyBound,
     /// How long a probe takes.
     probe: Duration,
+    /// Lower rates give too few answers in that time for the figure of the bound.
+    rate_min: f64,
     next: f64,
     /// Tries of `next` that held, and that did not.
     votes: (u32, u32),
@@ -88,10 +88,12 @@ pub(crate) struct Search {
 impl Search {
     /// Begins at `first`, or at a rate that any server keeps. A probe takes `probe`.
     pub(crate) fn new(bound: LatencyBound, first: Option<f64>, probe: Duration) -> Search {
+        let rate_min = rate_min(&bound, probe);
         Search {
             bound,
             probe,
-            next: first.unwrap_or(FIRST_RATE),
+            rate_min,
+            next: first.unwrap_or(FIRST_RATE).max(rate_min),
             votes: (0, 0),
             held: None,
             broke: None,
@@ -168,10 +170,13 @@ impl Search {
                 let factor = if self.aim == Aim::Challenge { STEP_UP } else { 2.0 };
                 (self.next, self.aim) = (factor * held, Aim::Narrow);
             }
-            (None, Some(broke)) if broke <= RATE_MIN => {
-                self.outcome = Outcome::Nothing("not even one request a second does");
+            (None, Some(broke)) if broke <= self.rate_min => {
+                self.outcome = Outcome::Nothing(
+                    "of a lower rate a probe has too few answers to tell; a longer --duration has \
+                     more",
+                );
             }
-            (None, Some(broke)) => self.next = (broke / DOWN).max(RATE_MIN),
+            (None, Some(broke)) => self.next = (broke / DOWN).max(self.rate_min),
             (Some(held), Some(broke)) if broke / held <= CLOSE_ENOUGH => {
                 (self.next, self.aim) = match self.challenged == self.broke {
                     true => (held, Aim::Confirm),
@@ -212,6 +217,13 @@ impl Search {
     pub(crate) fn lowest_broken(&self) -> Option<f64> {
         self.broke
     }
+}
+
+/// The lowest rate of which a probe can tell the figure.
+#[allow(clippy::cast_precision_loss)] // some ten thousand
+fn rate_min(bound: &LatencyBound, probe: Duration) -> f64 {
+    let samples = Latency::quantile(&bound.figure).map_or(1, samples_for);
+    (samples as f64 / probe.as_secs_f64()).max(1.0)
 }
 
 #[cfg(test)]
@@ -284,10 +296,13 @@ mod tests {
 
     #[test]
     fn a_bound_that_no_rate_keeps_ends_the_search_with_the_reason() {
-        let (search, _) = search(Some(64.0), |_| Latency { p99: 5000.0, ..Latency::default() });
+        let (search, _) = search(Some(4000.0), |_| Latency { p99: 5000.0, ..Latency::default() });
         assert_eq!(search.highest(), None);
-        assert_eq!(search.outcome, Outcome::Nothing("not even one request a second does"));
-        assert_eq!(search.probes.len(), 6);
+        let Outcome::Nothing(why) = search.outcome else { panic!("{:?}", search.outcome) };
+        assert!(why.starts_with("of a lower rate a probe has too few answers"), "{why}");
+        // A p99 takes 299 samples.
+        let asked: Vec<f64> = search.probes.iter().map(|probe| probe.asked_rate_per_s).collect();
+        assert_eq!(asked, [4000.0, 4000.0, 500.0, 500.0, 299.0, 299.0]);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Comparing two results: what is said about them, and when that fails.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::run::{Folder, assert_valid, bench, measured};
+use super::scripted::{echo, tcp};
 
 /// What a run would have left with `--repeat`: these rates, these p99, and nothing else changed.
 fn repeated(run: &Value, rates: &[f64], p99: &[f64]) -> Value {
@@ -83,4 +86,41 @@ fn enough_runs_are_compared_by_a_test_and_chance_fails_nothing() {
     let few = folder.write("c.json", &repeated(&run, &slower[..4], &wilder[..4]));
     let (_, table, _) = compared(&[&before, &few]);
     assert!(table.contains("too few runs to tell (4 of 5 needed)"), "{table}");
+}
+
+#[test]
+fn two_servers_are_measured_in_turns_and_compared_pair_by_pair() {
+    // The second answers later by more than anything else that may happen meanwhile.
+    let slow = tcp(|stream| {
+        echo(stream, |_, _, _| std::thread::sleep(Duration::from_millis(20)));
+    });
+    let words = ["tcp_rr", "--vs", &slow, "-c", "1", "-t", "100ms", "-w", "0"];
+    let output = bench(&words);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(shown.contains("B is slower"), "{shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+
+    let (_, results, said) = measured(&words);
+    let [a, b] = results.as_array().unwrap().as_slice() else { panic!("{said}") };
+    for (result, is_own) in [(a, true), (b, false)] {
+        assert_valid(result);
+        assert_eq!(result["own_server"], is_own);
+        assert_eq!(result["repeats"]["rate_per_s"].as_array().unwrap().len(), 8);
+    }
+}
+
+#[test]
+fn a_second_server_that_is_not_there_ends_it_before_the_first_is_called_better() {
+    let nobody = std::net::TcpListener::bind("127.77.0.4:0").unwrap().local_addr().unwrap();
+    let output = bench(&["tcp_rr", "--vs", &nobody.to_string(), "-t", "100ms", "-w", "0"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("connection refused"), "{said}");
+    for words in [&["--vs", "127.0.0.1:9"][..], &["tcp_rr", "--vs", "months://:1"]] {
+        let output = bench(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(String::from_utf8(output.stderr).unwrap().contains("--vs"), "{words:?}");
+    }
 }

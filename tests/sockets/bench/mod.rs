@@ -9,4 +9,5 @@ mod placement;
 mod results;
 mod run;
 mod scripted;
+mod together;
 mod waits;

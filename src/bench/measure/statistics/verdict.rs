@@ -34,7 +34,6 @@ pub(crate) enum Design {
     /// All of A, all of B: Mann and Whitney's U.
     Groups,
     /// In turns, each run of A with the run of B after it: Wilcoxon's signed ranks.
-    #[allow(dead_code)] // for whoever measures in turns
     Pairs,
 }
 
