@@ -205,4 +205,5 @@ pub mod reactor;
 pub mod resolve;
 pub mod server;
 pub mod services;
+mod terminal;
 pub mod units;

@@ -25,7 +25,7 @@ const SERVER: &[&str] = &[
     "units",
 ];
 const CLIENT: &[&str] =
-    &["endpoint", "engine", "failure", "reactor", "resolve", "services", "units"];
+    &["endpoint", "engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
 const BENCH: &[&str] = &[
     "descriptors",
     "endpoint",
@@ -35,6 +35,7 @@ const BENCH: &[&str] = &[
     "reactor",
     "resolve",
     "services",
+    "terminal",
     "units",
 ];
 
@@ -48,6 +49,7 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
+    ("terminal", &[]),
     ("failure", &[]),
     ("resolve", &["services"]),
     ("descriptors", &[]),

@@ -32,6 +32,7 @@ Examples:
   cooee bench                                the short standard set, against our own server
   cooee bench tcp_rr -c 50                   50 connections, our own server as a second process
   cooee bench tcp_rr echo://192.0.2.7:7      any echo server
+  cooee bench tcp_rr -t 1h --stat 10s        a line every ten seconds
   cooee bench tcp_rr --rate 20000 --html r.html   open loop, with a page of plots
   cooee bench tcp_rr --find-max p99=1ms      the highest rate that keeps it
   cooee bench tcp_crr --source 127.0.0.0/28 --close rst
@@ -135,6 +136,11 @@ pub struct BenchArgs {
     /// The process of the server that is named, to tell what it uses
     #[arg(long, value_name = "PID")]
     pub(super) pid: Option<u32>,
+
+    /// Tell in a line what has happened in each TIME, from 100ms on; percentiles are of that
+    /// time only
+    #[arg(long, value_name = "TIME", value_parser = parse_stat)]
+    pub(super) stat: Option<Duration>,
 
     /// What to call the result, in all its forms
     #[arg(long, value_name = "TEXT", value_parser = parse_nonempty)]
@@ -289,6 +295,16 @@ impl BenchArgs {
             }
             _ => Ok(sources),
         }
+    }
+}
+
+/// Nobody can read lines that come faster, and the threads look at the clock every 20 ms.
+const STAT_MIN: Duration = Duration::from_millis(100);
+
+fn parse_stat(text: &str) -> Result<Duration, String> {
+    match parse_positive_duration(text)? {
+        time if time < STAT_MIN => Err("a line comes at most every 100ms".into()),
+        time => Ok(time),
     }
 }
 

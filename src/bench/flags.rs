@@ -87,7 +87,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 27] = [
+    const TABLE: [(&[&str], &str); 28] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -104,6 +104,7 @@ mod tests {
         (&["--source", "127.0.0.2"], ""),
         (&["--close", "rst"], "udp_rr months"),
         (&["--close", "fin"], "udp_rr months"),
+        (&["--stat", "1s"], ""),
         (&["--pin", "off"], ""),
         (&["--pin", "0:0,0"], "chat"),
         (&["--pin", ":0"], "ALL SET"),
@@ -152,6 +153,7 @@ mod tests {
             (&["--depth", "9"], "; without a workload all of them are measured"),
             (&["--find-max", "p99=1s"], "--find-max is for one workload: name it"),
             (&["tcp_rr", "--ramp", "1..2", "--steps", "1"], "from 2 on"),
+            (&["tcp_rr", "--stat", "99ms"], "at most every 100ms"),
             (&["tcp_rr", "--source", "::1"], "--source ::1"),
         ] {
             let error = checked(words).unwrap_err();

@@ -23,10 +23,11 @@ use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
 use crate::failure::setting_up;
 use crate::reactor::{Manner, Note, Reactor};
+use crate::terminal::{self, is_dumb};
 use connect::connection::Route;
 use tty::editor::EditorEvent;
-use tty::stdio::{Stdio, is_dumb};
-use tty::terminal::{self, Terminal};
+use tty::stdio::Stdio;
+use tty::terminal::Terminal;
 
 pub use args::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 pub use connect::question::RetryPolicy;

@@ -92,7 +92,7 @@ pub use clock::Watch;
 #[cfg(feature = "bench")]
 pub(crate) use clock::wall;
 pub use input::Manner;
-pub use signals::hold_back_stop;
+pub use signals::{HeldStop, hold_back_stop};
 pub use sockets::{Families, Listening, bind_datagrams, listen};
 
 /// Events fetched in one turn.

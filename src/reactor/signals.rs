@@ -14,6 +14,7 @@ use mio::{Interest, Registry, Token};
 use nix::sys::signal::{SigSet, Signal};
 #[cfg(target_os = "linux")]
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::process::{getpid, kill_process};
 use signal_hook::consts::SIGTSTP;
 use signal_hook_mio::v1_0::Signals as Caught;
 
@@ -64,6 +65,50 @@ fn watch_stop(registry: &Registry, token: Token) -> io::Result<SignalFd> {
 
 fn stop() -> SigSet {
     [Signal::SIGTSTP].into_iter().collect()
+}
+
+/// SIGTSTP held back without a loop, by whoever has something to put in order before it stops:
+/// in the thread that makes this and those that it starts, as long as this lives.
+pub struct HeldStop {
+    #[cfg(target_os = "linux")]
+    seen: SignalFd,
+}
+
+impl HeldStop {
+    /// `None`: its coming could not be seen, and so it stops us as ever.
+    pub fn new() -> Option<HeldStop> {
+        #[cfg(target_os = "linux")]
+        {
+            let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+            let seen = SignalFd::with_flags(&stop(), flags).ok()?;
+            hold_back_stop(true);
+            Some(HeldStop { seen })
+        }
+        #[cfg(not(target_os = "linux"))]
+        None
+    }
+
+    /// Whether it has come since this was asked last.
+    pub fn has_come(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        return matches!(self.seen.read_signal(), Ok(Some(_)));
+        #[cfg(not(target_os = "linux"))]
+        false
+    }
+
+    /// Stops until the shell brings us back. Nothing stops where no shell could.
+    pub fn stop(&self) {
+        hold_back_stop(false);
+        // To ourselves: nothing can forbid it.
+        let _ = kill_process(getpid(), rustix::process::Signal::TSTP);
+        hold_back_stop(true);
+    }
+}
+
+impl Drop for HeldStop {
+    fn drop(&mut self) {
+        hold_back_stop(false);
+    }
 }
 
 /// Holds SIGTSTP back, or lets it stop us. Only where its coming can be seen meanwhile.

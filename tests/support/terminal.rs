@@ -16,6 +16,9 @@ use super::{PATIENCE, let_children_heed_signals};
 /// The program that is tested.
 pub(crate) const COOEE: &str = env!("CARGO_BIN_EXE_cooee");
 
+/// How many rows that have left the screen the emulator still knows.
+const SCROLLED_MAX: usize = 200;
+
 /// A client on a terminal of 80 columns and 24 rows.
 pub(crate) struct Terminal {
     pub(crate) child: Child,
@@ -38,8 +41,16 @@ impl Terminal {
         let (keyboard, line) = open_terminal();
         let child = spawn_on(&line, command, environment);
         let output = pieces_of(keyboard.try_clone().unwrap());
-        let screen = vt100::Parser::new(24, 80, 0);
+        let screen = vt100::Parser::new(24, 80, SCROLLED_MAX);
         Terminal { child, keyboard, line, output, screen, raw: Vec::new() }
+    }
+
+    /// An interactive shell, that can stop what it has started and bring it back.
+    pub(crate) fn shell() -> Terminal {
+        let command = ["bash", "--norc", "--noprofile", "-i"];
+        let mut terminal = Terminal::run(&command, &[("PS1", "PROMPT$ ")]);
+        terminal.sees(&["PROMPT$"]);
+        terminal
     }
 
     /// Types.
@@ -54,6 +65,21 @@ impl Terminal {
         while rows.last().is_some_and(String::is_empty) {
             rows.pop();
         }
+        rows
+    }
+
+    /// The rows of the screen, behind those that have left it at its upper end.
+    #[cfg(feature = "bench")] // clients do not say that much
+    pub(crate) fn all_rows(&mut self) -> Vec<String> {
+        let screen = self.screen.screen_mut();
+        screen.set_scrollback(SCROLLED_MAX);
+        let mut rows = Vec::new();
+        for above in (1..=screen.scrollback()).rev() {
+            screen.set_scrollback(above);
+            rows.extend(screen.rows(0, 80).next().map(|row| row.trim_end().to_owned()));
+        }
+        screen.set_scrollback(0);
+        rows.extend(self.rows());
         rows
     }
 

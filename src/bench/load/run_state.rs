@@ -8,7 +8,6 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::plan::RunPlan;
@@ -16,28 +15,16 @@ use super::schedule::Schedule;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::measurement::ThreadResult;
-use crate::bench::measure::recorder::{self, Recorder, Sample, SliceSummary};
+use crate::bench::measure::recorder::{self, Recorder, Sample};
+use crate::bench::measure::ticker::Ticker;
 use crate::bench::measure::usage::UsageMeter;
 use crate::engine::{Net, Peer, Reason, Time};
 use crate::reactor::{Watch, wall};
 
+pub(super) use crate::bench::measure::phase::RunPhase;
+
 /// The phase is checked at least this often.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// The phases of a run, in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RunPhase {
-    /// Connections are being made.
-    Opening,
-    /// The load is that of the window, but nothing counts yet.
-    Warming,
-    /// The window: what begins now counts.
-    Measuring,
-    /// No new requests; outstanding answers may still come.
-    Draining,
-    /// Over.
-    Done,
-}
 
 /// Since when nothing works, and what happened last.
 #[derive(Clone, Copy)]
@@ -50,8 +37,8 @@ struct Trouble {
 pub(crate) struct Supervision {
     /// Set to end the run before its time.
     pub(crate) stop: Arc<AtomicBool>,
-    /// Receives each slice of the timeline when it is over.
-    pub(crate) slices: Sender<SliceSummary>,
+    /// Tells whoever watches what happens, if somebody does.
+    pub(crate) ticker: Option<Ticker>,
     /// Measures CPU time and memory within the window.
     pub(crate) meter: UsageMeter,
     /// Receives the result when the run is over.
@@ -83,8 +70,6 @@ pub(crate) struct RunState {
     reached_at: Option<Time>,
     abort: Option<Abort>,
     supervision: Supervision,
-    /// How many slices of the timeline have been sent to the worker.
-    slices_sent: usize,
 }
 
 impl RunState {
@@ -114,7 +99,6 @@ impl RunState {
             reached_at: None,
             abort: None,
             supervision,
-            slices_sent: 0,
         }
     }
 
@@ -161,7 +145,6 @@ impl RunState {
             return;
         }
         self.note_check(now);
-        self.send_slices();
         self.advance_opening(now);
         if self.phase == RunPhase::Warming && now >= self.from {
             self.enter(RunPhase::Measuring);
@@ -180,6 +163,14 @@ impl RunState {
             && now.since(trouble.since) >= self.plan.timeout
         {
             self.give_up(trouble.fault, now);
+        }
+        self.tick(now);
+    }
+
+    /// Has the ticker, if there is one, hand over what is due.
+    fn tick(&mut self, now: Time) {
+        if let Some(ticker) = &mut self.supervision.ticker {
+            ticker.advance(self.phase, now);
         }
     }
 
@@ -266,6 +257,9 @@ impl RunState {
 
     pub(super) fn record(&mut self, sample: &Sample) {
         self.recorder.record(sample);
+        if let Some(ticker) = &mut self.supervision.ticker {
+            ticker.note(sample);
+        }
         self.trouble = None;
         self.has_worked = true;
     }
@@ -286,6 +280,9 @@ impl RunState {
         }
         self.recorder.fault(fault, count, now);
         if fault.is_failure() {
+            if let Some(ticker) = &mut self.supervision.ticker {
+                ticker.note_failures(count);
+            }
             let since = self.trouble.map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, fault });
             let hopeless = matches!(fault, Fault::Refused | Fault::ConnectTimeout);
@@ -338,7 +335,7 @@ impl RunState {
         self.recorder.finish(now);
         self.to = self.to.min(now);
         self.enter(RunPhase::Done);
-        self.send_slices();
+        self.tick(now);
         let (usage, server) = self.supervision.meter.used();
         let result = ThreadResult {
             measured: self.measured(),
@@ -373,17 +370,12 @@ impl RunState {
         }
     }
 
-    fn send_slices(&mut self) {
-        for slice in self.recorder.summaries(self.slices_sent) {
-            self.slices_sent += 1;
-            // It fails if nobody listens any more: the main thread is leaving.
-            let _ = self.supervision.slices.send(slice);
-        }
-    }
-
     /// Asks to be woken for whatever comes next.
     pub(super) fn wake(&self, net: &mut Net, now: Time) {
         net.wake_at(now.after(LOOK));
+        if let Some(ticker) = &self.supervision.ticker {
+            net.wake_at(ticker.next());
+        }
         match self.phase {
             RunPhase::Warming => net.wake_at(self.from),
             RunPhase::Measuring => net.wake_at(self.to),

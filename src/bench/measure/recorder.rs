@@ -63,21 +63,6 @@ impl Slice {
     }
 }
 
-/// A slice of the timeline in few words, for whoever watches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SliceSummary {
-    /// How long the slice was.
-    pub(crate) length: Duration,
-    /// Operations that ended in it.
-    pub(crate) operations: u64,
-    /// Failures in it.
-    pub(crate) failures: u64,
-    /// Nanoseconds.
-    pub(crate) p50: u64,
-    /// Nanoseconds.
-    pub(crate) p99: u64,
-}
-
 /// Everything that one thread measures.
 pub(crate) struct Recorder {
     from: Time,
@@ -188,17 +173,6 @@ impl Recorder {
             self.note_done(end);
             self.roll(end);
         }
-    }
-
-    /// The slices that are over, from number `first` on.
-    pub(crate) fn summaries(&self, first: usize) -> impl Iterator<Item = SliceSummary> {
-        self.slices.iter().skip(first).map(|slice| SliceSummary {
-            length: self.slice,
-            operations: slice.operations,
-            failures: slice.failures,
-            p50: slice.latency.value_at_quantile(0.5),
-            p99: slice.latency.value_at_quantile(0.99),
-        })
     }
 
     /// The longest time within the window in which no operation ended.

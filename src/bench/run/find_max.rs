@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::invocation::{Invocation, check_budget};
+use super::live::Caption;
 use super::search::{Attempt, Outcome, Search};
+use crate::bench::figures::figure;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
 use crate::bench::measure::bound::LatencyBound;
@@ -64,6 +66,9 @@ impl Invocation<'_> {
         target: &mut Target,
         way: &mut Way,
     ) -> Result<bool, Failure> {
+        let number = way.search.probes.len() + 1;
+        let part = format!("probe {number} at {}/s", figure(rate));
+        self.caption = Caption::of(plan.workload).with(part);
         (plan.rate, plan.duration) = (Some(rate), times * length);
         plan.remote = target.address();
         if let Err(why) = check_budget(plan) {

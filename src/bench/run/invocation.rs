@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::interruption::Interruption;
-use super::progress;
+use super::live::{Caption, Live};
 use super::worker::Workers;
 use crate::bench::args::BenchArgs;
+use crate::bench::figures::figure;
 use crate::bench::load::budget::Budget;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_id::RunId;
@@ -37,6 +38,9 @@ pub(crate) struct Invocation<'a> {
     pub(super) comparison: Option<Comparison>,
     pub(super) reports: Vec<Report>,
     interrupted: Interruption,
+    /// What is shown meanwhile, and what it is of.
+    live: Live,
+    pub(super) caption: Caption,
     /// The worst that has happened.
     pub(super) verdict: Option<Failure>,
 }
@@ -51,10 +55,22 @@ impl Invocation<'_> {
         named: Option<Target>,
         rival: Option<Target>,
     ) -> Result<Invocation<'_>, String> {
-        let interrupted =
-            Interruption::watch().map_err(|error| format!("watching for signals: {error}"))?;
+        let failed = |error| format!("watching for signals: {error}");
+        let interrupted = Interruption::watch().map_err(failed)?;
+        let live = Live::new(args.stat).map_err(failed)?;
+        let caption = Caption::of(args.workload.unwrap_or(STANDARD_SET[0]));
         let (comparison, reports, verdict) = (None, Vec::new(), None);
-        Ok(Invocation { args, named, rival, comparison, reports, interrupted, verdict })
+        Ok(Invocation {
+            args,
+            named,
+            rival,
+            comparison,
+            reports,
+            interrupted,
+            live,
+            caption,
+            verdict,
+        })
     }
 
     /// Measures what was asked for.
@@ -84,7 +100,9 @@ impl Invocation<'_> {
     /// All workloads in short, against servers of our own.
     fn standard_set(&mut self) -> Result<(), Failure> {
         let mut verdict = None;
-        for workload in STANDARD_SET {
+        for (index, workload) in STANDARD_SET.into_iter().enumerate() {
+            let part = format!("{} of {}", index + 1, STANDARD_SET.len());
+            self.caption = Caption::of(workload).with(part);
             let mut plan = self.args.plan(workload, true).map_err(Failure::Usage)?;
             if self.args.warmup.is_none() {
                 plan.warmup = plan.warmup.min(plan.duration / 4);
@@ -157,13 +175,15 @@ impl Invocation<'_> {
         }
     }
 
-    fn run_once(&self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
+    fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
         self.wait_for_start(&plan)?;
         let (surroundings, began) = (Surroundings::observe(), wall());
-        let workers = Workers::start(&plan, target.pid, &stop).map_err(Failure::Failed)?;
-        progress::follow(&workers, &plan, &self.interrupted.has_come, &stop);
+        let watching = self.live.begin(&self.caption, plan.threads, plan.duration);
+        let workers = Workers::start(&plan, target.pid, &stop, watching.tick());
+        let workers = workers.map_err(Failure::Failed)?;
+        watching.follow(&workers.ticks, &self.interrupted.has_come, &stop);
         let mut measurement = workers.join().map_err(Failure::Failed)?;
         measurement.began = began;
         let disturbed = surroundings.until_now(&target.processes());
@@ -210,7 +230,10 @@ impl Invocation<'_> {
 
     fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
         let Some(ramp) = self.args.ramp else { return Ok(()) };
-        for rate in ramp.rates(self.args.steps()) {
+        let (whole, steps) = (self.caption.clone(), self.args.steps());
+        for (index, rate) in ramp.rates(steps).into_iter().enumerate() {
+            let part = format!("step {} of {steps} at {}/s", index + 1, figure(rate));
+            self.caption = whole.clone().with(part);
             plan.rate = Some(rate);
             let (report, _) = self.run_against(plan, target)?;
             self.reports.push(report);

@@ -4,7 +4,7 @@
 mod find_max;
 mod interruption;
 pub(crate) mod invocation;
-mod progress;
+mod live;
 mod search;
 mod series;
 mod worker;

@@ -47,9 +47,14 @@ impl Series {
 impl Invocation<'_> {
     /// Runs the plan once, or as often as `--repeat` says.
     pub(super) fn repeat(&mut self, plan: RunPlan, target: Target) -> Result<(), Failure> {
+        let (whole, times) = (self.caption.clone(), self.args.repeat.unwrap_or(1));
         let mut series = Series::new(plan, target);
         let mut failed = Ok(());
-        while series.singles.len() < self.args.repeat.unwrap_or(1) && !self.is_over() {
+        while series.singles.len() < times && !self.is_over() {
+            if times > 1 {
+                let part = format!("repeat {} of {times}", series.singles.len() + 1);
+                self.caption = whole.clone().with(part);
+            }
             match self.run_afresh(&mut series) {
                 Ok(run) => series.add(run),
                 Err(failure) => {
@@ -79,8 +84,11 @@ impl Invocation<'_> {
         let pairs = self.args.repeat.unwrap_or(PAIRS_MIN);
         let other = RunPlan { pinning: beside(&plan.pinning), own_greeting: false, ..plan.clone() };
         let mut both = [Series::new(plan, target), Series::new(other, rival)];
+        let whole = self.caption.clone();
         let mut failed = Ok(());
         while both[0].singles.len() < pairs && !self.is_over() {
+            let part = format!("pair {} of {pairs}", both[0].singles.len() + 1);
+            self.caption = whole.clone().with(part);
             match self.run_pair(&mut both) {
                 Ok(Some(runs)) => both.iter_mut().zip(runs).for_each(|(side, run)| side.add(run)),
                 Ok(None) => break,
@@ -104,10 +112,13 @@ impl Invocation<'_> {
         &mut self,
         [a, b]: &mut [Series; 2],
     ) -> Result<Option<[(Report, Measurement); 2]>, Failure> {
+        let pair = self.caption.clone();
+        self.caption = pair.clone().with("A".into());
         let first = self.run_afresh(a)?;
         if self.is_over() {
             return Ok(None);
         }
+        self.caption = pair.with("B".into());
         let second = self.run_afresh(b)?;
         Ok((!self.is_over()).then_some([first, second]))
     }

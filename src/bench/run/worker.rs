@@ -5,15 +5,16 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
+use std::time::Duration;
 
 use crate::bench::load;
 use crate::bench::load::placement::keep_on;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_state::{RunState, Supervision};
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
-use crate::bench::measure::recorder::SliceSummary;
+use crate::bench::measure::ticker::{Tick, Ticker, WAITING_MAX};
 use crate::bench::measure::usage::{UsageMeter, resident_bytes};
 use crate::engine::{Limits, Quota};
 use crate::failure::setting_up;
@@ -22,15 +23,15 @@ use crate::reactor::Reactor;
 /// The threads of a run that is under way.
 pub(super) struct Workers {
     threads: Vec<thread::JoinHandle<Result<ThreadResult, String>>>,
-    /// The slices of the timelines of all threads as they end; closed when all are done.
-    pub(super) slices: Receiver<SliceSummary>,
+    /// What happens in each thread, if somebody watches; closed when all are done.
+    pub(super) ticks: Receiver<Tick>,
     /// Bytes of memory of the server before the first connection.
     resident: Option<u64>,
 }
 
 impl Workers {
     /// Starts a run. `server` is the server's process, if known; `stop` ends the run before its
-    /// time.
+    /// time. `tick`: how often each thread says what happens, if somebody watches.
     ///
     /// # Errors
     /// If the machine has not so many threads.
@@ -38,8 +39,9 @@ impl Workers {
         plan: &Arc<RunPlan>,
         server: Option<u32>,
         stop: &Arc<AtomicBool>,
+        tick: Option<Duration>,
     ) -> Result<Workers, String> {
-        let (sender, slices) = mpsc::channel();
+        let (sender, ticks) = mpsc::sync_channel(WAITING_MAX * plan.threads);
         let resident = server.and_then(resident_bytes);
         let threads = (0..plan.threads)
             .map(|thread| {
@@ -48,7 +50,8 @@ impl Workers {
                     thread,
                     server: server.filter(|_| thread == 0),
                     stop: Arc::clone(stop),
-                    slices: sender.clone(),
+                    tick,
+                    ticks: sender.clone(),
                 };
                 thread::Builder::new().spawn(move || worker.run())
             })
@@ -57,7 +60,7 @@ impl Workers {
                 stop.store(true, Ordering::Relaxed);
                 format!("--threads {}: {error}; ask for fewer", plan.threads)
             })?;
-        Ok(Workers { threads, slices, resident })
+        Ok(Workers { threads, ticks, resident })
     }
 
     /// Waits until all are done.
@@ -82,7 +85,8 @@ struct Worker {
     thread: usize,
     server: Option<u32>,
     stop: Arc<AtomicBool>,
-    slices: Sender<SliceSummary>,
+    tick: Option<Duration>,
+    ticks: SyncSender<Tick>,
 }
 
 impl Worker {
@@ -108,9 +112,11 @@ impl Worker {
             reactor.keep_fine_time().map_err(setting_up)?;
         }
         let result = Rc::<OnceCell<ThreadResult>>::default();
+        let now = reactor.watch().now();
+        let ticker = |every| Ticker::new(self.thread, every, self.ticks.clone(), now);
         let supervision = Supervision {
             stop: self.stop,
-            slices: self.slices,
+            ticker: self.tick.map(ticker),
             meter: UsageMeter::new(self.server),
             result: Rc::clone(&result),
         };

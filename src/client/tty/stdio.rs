@@ -3,6 +3,8 @@
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::isatty;
 
+use crate::terminal::is_dumb;
+
 /// What standard input and output are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stdio {
@@ -22,9 +24,4 @@ impl Stdio {
         let is_coloured = is_terminal && !is_set("NO_COLOR") && !is_dumb();
         Stdio { is_terminal, is_interactive: is_terminal && isatty(stdin()), is_coloured }
     }
-}
-
-/// Whether the terminal says that it can do nothing but print.
-pub(crate) fn is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|kind| kind.is_empty() || kind == "dumb")
 }

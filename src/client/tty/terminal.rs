@@ -5,36 +5,25 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, OnceLock, TryLockError};
+use std::sync::{Mutex, Once, TryLockError};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::io::retry_on_intr;
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcdrain, tcgetattr,
-    tcgetpgrp, tcgetwinsize, tcsetattr,
+    tcgetpgrp, tcsetattr,
 };
 
 use super::editor::{Editor, EditorEvent};
 use crate::engine::Time;
 use crate::reactor::hold_back_stop;
+use crate::terminal::{screen, size, write_all};
 
-/// How wide a terminal is that does not say it.
-const COLUMNS: usize = 80;
 /// What is typed so long after Escape is no sequence with it.
 const ESCAPE: Duration = Duration::from_millis(100);
 
-/// How often a terminal that takes nothing is left alone to see whether we are to end.
-const LOOK_UP: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-
-/// Standard output and standard error, see `screen`.
-static SCREENS: [OnceLock<Option<OwnedFd>>; 2] = [OnceLock::new(), OnceLock::new()];
-/// Whether a signal to end has come, see `heed`.
-static ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Whether a log line has been written over the line being typed.
 static DISTURBED: AtomicBool = AtomicBool::new(false);
 /// Whether there is a line being typed.
@@ -85,7 +74,7 @@ impl Terminal {
     pub(crate) fn print(&self, lines: &[u8]) -> io::Result<()> {
         let mut out = b"\r\x1b[K".to_vec();
         out.extend_from_slice(lines);
-        out.extend_from_slice(self.editor.drawn(columns()).as_bytes());
+        out.extend_from_slice(self.editor.drawn(size(stdout()).columns).as_bytes());
         DISTURBED.store(false, Ordering::Relaxed);
         write_all(screen(0), &out)
     }
@@ -146,7 +135,7 @@ impl Terminal {
     }
 
     fn draw(&self, before: &str) -> io::Result<()> {
-        let line = self.editor.drawn(columns());
+        let line = self.editor.drawn(size(stdout()).columns);
         DISTURBED.store(false, Ordering::Relaxed);
         write_all(screen(0), format!("{before}{line}").as_bytes())
     }
@@ -201,63 +190,6 @@ fn as_the_driver(signal: Signal) -> io::Result<()> {
         Ok(front) if front == getpgrp() => kill_current_process_group(signal)?,
         // It drives somebody else, or nobody.
         Ok(_) | Err(_) => kill_process(getpid(), signal)?,
-    }
-    Ok(())
-}
-
-/// Whether `error` says that the terminal has hung up.
-pub(crate) fn is_hangup(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::IO.raw_os_error())
-}
-
-fn columns() -> usize {
-    match tcgetwinsize(stdout()) {
-        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => COLUMNS,
-    }
-}
-
-/// Has each of `signals` end the waiting for a terminal that takes nothing.
-///
-/// # Errors
-/// If such a signal cannot be caught.
-pub(crate) fn heed(signals: &[i32]) -> io::Result<()> {
-    let ended = ENDED.get_or_init(Arc::default);
-    for signal in signals {
-        signal_hook::flag::register(*signal, Arc::clone(ended))?;
-    }
-    Ok(())
-}
-
-fn is_ended() -> bool {
-    ENDED.get().is_some_and(|ended| ended.load(Ordering::Relaxed))
-}
-
-/// Standard output (0) or standard error (1). If it is a terminal, by a description of our own,
-/// that does not block without those who share the terminal being so too: a terminal that is
-/// stopped must not keep us from a signal.
-pub(crate) fn screen(which: usize) -> BorrowedFd<'static> {
-    let (fd, path) = if which == 0 { (stdout(), "/dev/fd/1") } else { (stderr(), "/dev/fd/2") };
-    let reopen = || {
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        isatty(fd).then(|| open(path, flags, Mode::empty()).ok()).flatten()
-    };
-    SCREENS[which].get_or_init(reopen).as_ref().map_or(fd, std::os::fd::AsFd::as_fd)
-}
-
-/// Writes all of it, waiting as long as that takes, unless a signal ends us meanwhile.
-pub(crate) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) if is_ended() => return Err(io::ErrorKind::Interrupted.into()),
-            Err(Errno::AGAIN) => {
-                // A signal ends it, too: then it is tried once more.
-                let _ = poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&LOOK_UP));
-            }
-            Err(error) => return Err(error.into()),
-        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 mod browser;
 mod compare;
 mod leftovers;
+mod live;
 mod outputs;
 mod page;
 mod placement;

@@ -13,19 +13,11 @@ use crate::support::{QUIET, Server};
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
 
-/// An interactive shell, that can stop what it has started and bring it back.
-fn shell() -> Terminal {
-    let mut terminal =
-        Terminal::run(&["bash", "--norc", "--noprofile", "-i"], &[("PS1", "PROMPT$ ")]);
-    terminal.sees(&["PROMPT$"]);
-    terminal
-}
-
 #[test]
 fn ctrl_z_stops_all_who_are_in_front_and_fg_goes_on() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     let address = server.address("echo+tcp").to_string();
-    let mut terminal = shell();
+    let mut terminal = Terminal::shell();
     terminal.press(format!("clear; sh -c '{COOEE} echo {address}; echo after'\r"));
     terminal.sees(&[">"]);
     for _ in 0..2 {
@@ -51,7 +43,7 @@ fn whoever_is_stopped_from_outside_is_in_order_when_it_is_continued() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     let address = server.address("echo+tcp").to_string();
     for signal in [Signal::TSTP, Signal::STOP] {
-        let mut terminal = shell();
+        let mut terminal = Terminal::shell();
         terminal.press(format!("{COOEE} echo {address}\r"));
         terminal.sees(&[">"]);
         terminal.press("half");
@@ -154,23 +146,5 @@ fn an_answer_without_a_newline_does_not_stick_to_what_comes_next() {
     ] {
         let script = format!("{command}; printf END");
         Terminal::run(&["sh", "-c", &script], &[]).ends(0, &[answer, "END"]);
-    }
-}
-
-#[cfg(feature = "bench")]
-#[test]
-fn a_bench_tells_what_it_has_measured_and_dies_of_the_signal() {
-    let words = "bench tcp_rr --duration 60s --warmup 0s --connections 1";
-    let command: Vec<&str> = std::iter::once(COOEE).chain(words.split(' ')).collect();
-    let mut terminal = Terminal::run(&command, &[]);
-    // It shows how far it is.
-    while !String::from_utf8_lossy(&terminal.raw).contains(" s left") {
-        terminal.look_for(" s left");
-    }
-    terminal.press(CTRL_C);
-    let ended = terminal.child.wait().unwrap();
-    assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
-    while !terminal.rows().iter().any(|row| row.ends_with("PARTIAL      interrupted")) {
-        terminal.look_for("interrupted");
     }
 }
