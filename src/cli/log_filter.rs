@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn what_makes_sense_stays_as_it_is() {
-        for filter in ["", "debug", "cooee::engine=trace,warn", "cooee = Info, mio=", "info/peer"] {
+        for filter in ["", "debug", "cooee::engine=trace,warn", "cooee = Info, nix=", "info/peer"] {
             assert_eq!(understand(filter), (filter.into(), None));
         }
     }

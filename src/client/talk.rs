@@ -170,7 +170,7 @@ impl TalkClient {
         }
     }
 
-    /// Whether this is a filter whose words have got no answer, and not even a goodbye is among them.
+    /// Whether this is a filter whose words have got no answer, nor are they a goodbye.
     fn is_owed_answer(&self) -> bool {
         let has_asked = self.connection.sent > 0 && !self.connection.has_said_goodbye();
         has_asked && !self.is_answered && !self.stdio.is_interactive

@@ -358,7 +358,7 @@ mod tests {
     fn any_port_is_the_same_for_both_transports_if_it_is_free_there() {
         let endpoints = vec!["echo://:0".parse().unwrap()];
         let config = Config { endpoints, ..Config::default() };
-        let plan = super::plan(&config).unwrap();
+        let plan = plan(&config).unwrap();
         let [tcp, udp] = &plan.bindings[..] else { panic!() };
         let bind = |binding, twin| bind(binding, twin, &plan.bindings, &config.listening).unwrap();
         let port = |socket: &Socket| socket.local_address().unwrap().port();
