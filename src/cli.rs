@@ -1,6 +1,9 @@
 //! The command line: the commands, and the flags that all of them have. The flags of a command
 //! stand in the `args.rs` of the module that does it.
 
+pub mod log_filter;
+#[cfg(feature = "manual")]
+pub mod manual;
 pub mod mistake;
 
 use clap::{ArgAction, Parser, Subcommand};

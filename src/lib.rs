@@ -27,6 +27,22 @@
 //!
 //! Neither ever sees a socket, reads a clock or waits, and nothing is called from another thread.
 //!
+//! # Depending on it
+//!
+//! It is not on crates.io. From a checkout, or from wherever its repository is:
+//!
+//! ```toml
+//! [dependencies]
+//! cooee = { path = "../cooee", default-features = false }
+//! # or: cooee = { git = "URL of the repository", default-features = false }
+//! ```
+//!
+//! All that this page is about is there without features. They are on by default, for the program:
+//! `bench` adds `cooee bench` (histograms, JSON, plots), `manual` adds `cooee completions` and
+//! `cooee manual`, and `uring` lets a loop read and write many connections in one system call, on a
+//! Linux that has io_uring, once it is asked to
+//! ([`Reactor::use_uring`](reactor::Reactor::use_uring)).
+//!
 //! # A whole server
 //!
 //! Each peer is told how many lines it has sent so far; `bye` ends the conversation.
@@ -84,6 +100,83 @@
 //!
 //! `examples/qotd.rs` is another one, over UDP as well and with its tests. [`reactor`] says how to
 //! end in order, [`guards`] whom a server listens to.
+//!
+//! # Time, and the end of the input
+//!
+//! A service has *one* alarm for all its peers, which names none of them: it keeps for itself what
+//! is due when, asks for the earliest of these times ([`Net::wake_in`](engine::Net::wake_in),
+//! [`Net::wake_at`](engine::Net::wake_at)), and asks again as long as any are left. An alarm may
+//! come early, so look at the time. `finished` says that a peer has closed its side. It brings the
+//! bytes that `received` left unused, as a rule the beginning of a line whose end will not come any
+//! more; unless you write it, they are dropped and the connection is closed.
+//!
+//! This one greets each peer by the name that it gives, and turns away who gives none for ten
+//! seconds:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use cooee::engine::stage::Stage;
+//! use cooee::engine::{Arrival, Net, Peer, Reason, Service, Table, Time};
+//!
+//! const PATIENCE: Duration = Duration::from_secs(10);
+//!
+//! #[derive(Default)]
+//! struct Doorman {
+//!     /// How long each peer may take.
+//!     until: Table<Time>,
+//! }
+//!
+//! impl Doorman {
+//!     fn greet(&self, peer: Peer, name: &[u8], net: &mut Net) {
+//!         net.send(peer, &[b"hello ", name, b"\n"].concat());
+//!         net.close(peer);
+//!     }
+//! }
+//!
+//! impl Service for Doorman {
+//!     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
+//!         self.until.insert(peer, net.now().after(PATIENCE));
+//!         net.wake_in(PATIENCE); // if an earlier alarm has been asked for, that one comes first
+//!     }
+//!
+//!     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+//!         let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return 0 };
+//!         self.greet(peer, &input[..end], net);
+//!         end + 1
+//!     }
+//!
+//!     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
+//!         self.greet(peer, rest, net); // it may still be listening
+//!     }
+//!
+//!     fn alarm(&mut self, net: &mut Net) {
+//!         for (peer, until) in self.until.iter() {
+//!             match *until <= net.now() {
+//!                 true => net.close(peer),
+//!                 false => net.wake_at(*until), // of all these wishes the earliest counts
+//!             }
+//!         }
+//!     }
+//!
+//!     fn closed(&mut self, peer: Peer, _: Reason, _: &mut Net) {
+//!         self.until.remove(peer);
+//!     }
+//! }
+//!
+//! let mut stage = Stage::new(Doorman::default());
+//! let (ann, bob) = (stage.join(), stage.join());
+//! stage.pass(Duration::from_secs(9));
+//! let late = stage.join();
+//! stage.say(ann, "ann\n");
+//! stage.say(bob, "bo");
+//! stage.finish(bob);
+//! assert_eq!((stage.hear(ann), stage.hear(bob)), ("hello ann\n".into(), "hello bo\n".into()));
+//! stage.pass(Duration::from_secs(9));
+//! assert!(!stage.is_over(late));
+//! stage.pass(Duration::from_secs(1));
+//! assert!(stage.is_over(late));
+//! ```
 //!
 //! # A test
 //!

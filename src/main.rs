@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cooee::cli::{Cli, Command, mistake};
+use cooee::cli::{Cli, Command, log_filter, mistake};
 use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::failure::Failure;
 use cooee::outlet::Log;
@@ -78,11 +78,17 @@ fn is_coloured() -> bool {
 
 fn start_logging(cli: &Cli) {
     let mut builder = env_logger::Builder::new();
-    builder
-        .filter_level(cli.log_level())
-        .parse_default_env()
-        .format_target(false)
-        .format_timestamp_millis();
+    builder.filter_level(cli.log_level()).format_target(false).format_timestamp_millis();
+    if let Ok(filter) = std::env::var("RUST_LOG") {
+        let (filter, wrong) = log_filter::understand(&filter);
+        builder.parse_filters(&filter);
+        if let Some(wrong) = wrong {
+            Log::last_words(format!("cooee: {wrong}\n"));
+        }
+    }
+    if let Ok(style) = std::env::var("RUST_LOG_STYLE") {
+        builder.parse_write_style(&style);
+    }
     if cli.command.is_client() {
         builder.target(env_logger::Target::Pipe(Box::new(TerminalLog)));
     } else if matches!(cli.command, Command::Serve(_)) {
@@ -120,14 +126,7 @@ fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
 
 #[cfg(feature = "manual")]
 fn manual() -> Result<(), Failure> {
-    use clap::CommandFactory;
-    let mut page = Vec::new();
-    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut page);
-    rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
-    for command in Cli::command().get_subcommands() {
-        let command = command.clone().display_name(format!("cooee {}", command.get_name()));
-        let rendered = clap_mangen::Man::new(command).render(&mut page);
-        rendered.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
-    }
-    print(&page).map_err(Failure::Failed)
+    let page = cooee::cli::manual::page();
+    let page = page.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
+    print(page.as_bytes()).map_err(Failure::Failed)
 }

@@ -26,16 +26,20 @@ pub fn in_one_line(error: &Error, words: impl Iterator<Item = OsString>) -> Stri
     let behind = ["Usage:", "For more information"];
     let mut line = String::new();
     for part in lines.take_while(|line| !behind.iter().any(|start| line.starts_with(start))) {
-        let tip = part.strip_prefix("tip: ");
+        let tip = match part.strip_prefix("tip: ") {
+            // No argument of ours begins with a dash.
+            Some(tip) if tip.starts_with("to pass ") => match &tip_for_value {
+                Some(better) => Some(better.as_str()),
+                None => continue,
+            },
+            tip => tip,
+        };
         line.push_str(match tip {
             _ if line.is_empty() => "",
             Some(_) => "; ",
             None => " ",
         });
-        line.push_str(match (tip, &tip_for_value) {
-            (Some(tip), Some(better)) if tip.starts_with("to pass ") => better,
-            _ => tip.unwrap_or(part),
-        });
+        line.push_str(tip.unwrap_or(part));
     }
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{}; see {name} --help", visible(line.as_bytes()))
@@ -88,10 +92,8 @@ mod tests {
     fn every_mistake_is_one_line_that_says_where_to_look() {
         for (words, told) in [
             (&["frob"][..], "unrecognized subcommand 'frob'; see cooee --help"),
-            (
-                &["serve", "--nope"],
-                "unexpected argument '--nope' found; to pass '--nope' as a value",
-            ),
+            (&["serve", "--nope"], "unexpected argument '--nope' found; see cooee serve --help"),
+            (&["months", "1", "--to"], "unexpected argument '--to' found; see cooee months"),
             (&["serve", "--host"], "a value is required for '--host <HOST>'"),
             (&["serve", "-v", "-q"], "cannot be used with '--quiet...'; see cooee serve --help"),
             (&["echo", "a", "b"], "unexpected argument 'b' found; see cooee echo --help"),
@@ -118,8 +120,8 @@ mod tests {
                 "'-1' found; --drain cannot be negative; see cooee serve",
             ),
             (&["serve", "echo", "--host", "-x"], "to pass it as a value, write --host=-x; see"),
-            (&["serve", "--echo-once", "-1"], "to pass '-1' as a value, use '-- -1'; see"),
-            (&["echo", "-1"], "to pass '-1' as a value, use '-- -1'; see cooee echo --help"),
+            (&["serve", "--echo-once", "-1"], "unexpected argument '-1' found; see cooee serve"),
+            (&["echo", "-1"], "unexpected argument '-1' found; see cooee echo --help"),
             (&["greet", "--read-size=-1"], "it cannot be negative"),
         ] {
             let line = mistake(words);

@@ -160,7 +160,8 @@ impl GreetArgs {
 
 const TALK_EXAMPLES: &str = "
 Examples:
-  cooee talk example.org       type lines; BYE or Ctrl-D ends it
+  cooee talk example.org       type lines; BYE ends it, Ctrl-D ends your input
+  printf 'hi' | cooee talk     waits for the answer, until the server closes
   printf 'hi\\nBYE\\n' | cooee talk";
 
 /// The flags of `cooee talk`.
@@ -252,14 +253,19 @@ impl MonthsArgs {
         // As a host, 1.5 would be the address 1.0.0.5 (inet_aton(3)).
         let looks_like_number =
             |word: &str| word.parse::<f64>().is_ok() && !word.starts_with(char::is_alphabetic);
-        let (target, numbers) = match self.words.split_first() {
+        let (first, numbers) = match self.words.split_first() {
             Some((first, rest)) if !looks_like_number(first) => (Some(first.as_str()), rest),
             _ => (None, self.words.as_slice()),
         };
         if let Some(word) = numbers.iter().find(|word| !is_integer(word)) {
             return Err(format!("{word:?} is not an integer; the host comes before the integers"));
         }
-        let target = ConnectTarget::parse(&months::OFFER, target, None)?;
+        let mut target = ConnectTarget::parse(&months::OFFER, first, None)?;
+        if let Some(word) =
+            first.filter(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
+            target.advise(format!("{word:?} is not an integer, so it was taken for a host"));
+        }
         let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
         Ok(Request { target, connect_timeout: self.retry.policy().timeout, task })

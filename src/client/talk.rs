@@ -3,12 +3,17 @@
 //! It ends its messages with a newline unless the server was last heard to do without, as classic
 //! socket programs do: such a server would not know `BYE` with a newline behind it. A line that
 //! the network has held up in its midst looks the same for a while; then its end tells better.
+//!
+//! A filter that has said all waits for its answer, says so after a while, and has failed if the
+//! connection ends without one.
 
-use super::connect::connection::{Route, ServerConnection};
+use std::time::Duration;
+
+use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use super::piped::{Piece, Piped};
 use super::tty::display::{Display, Messages, coloured, visible_line};
 use super::tty::stdio::Stdio;
-use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::{core, without_padding};
 
 /// Either side says this, alone, to end the conversation.
@@ -16,6 +21,8 @@ const BYE: &str = "BYE";
 const SPEAKER: &str = "Server says:";
 /// Text that silence has ended and that is longer than this is not the head of a held up `BYE`.
 const HEAD_BYTES_MAX: usize = 16;
+/// A filter that has said all and waits for so long without an answer says that it waits.
+const REMARK_AFTER: Duration = Duration::from_secs(3);
 
 /// How the messages of either side end, by the latest evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +44,10 @@ pub(super) struct TalkClient {
     /// Short text that silence has ended, though its newline may still come.
     head: Vec<u8>,
     piped: Piped,
+    /// Whether the server has said something since we first did.
+    is_answered: bool,
+    /// When a filter says that it waits for an answer.
+    remark_at: Option<Time>,
 }
 
 impl TalkClient {
@@ -50,6 +61,8 @@ impl TalkClient {
             owes_newline: false,
             head: Vec::new(),
             piped: Piped::default(),
+            is_answered: false,
+            remark_at: None,
         }
     }
 }
@@ -58,7 +71,8 @@ impl Service for TalkClient {
     fn opened(&mut self, _: Peer, arrival: &Arrival, net: &mut Net) {
         self.connection.opened();
         let remote = arrival.remote;
-        self.display.remark(&format!("you talk to {remote}; {BYE} or Ctrl-D ends it"), net);
+        let keys = format!("{BYE} ends it, Ctrl-D ends your input");
+        self.display.remark(&format!("you talk to {remote}; {keys}"), net);
         net.hold_input(false);
     }
 
@@ -81,6 +95,10 @@ impl Service for TalkClient {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.connection.closed(reason, net);
         self.hear_rest(net);
+        if end == ConnectionEnd::Closed && self.is_owed_answer() {
+            let what = "the server closed the connection without an answer";
+            return net.stop(Err(self.connection.complaint(what)));
+        }
         self.connection.conversation_over(end, &self.display, net);
     }
 
@@ -93,6 +111,7 @@ impl Service for TalkClient {
             self.hear(&message, net);
             self.head = message;
         }
+        self.remark_on_waiting(net);
         self.connection.alarm(net);
     }
 
@@ -127,6 +146,8 @@ impl Operated for TalkClient {
         }
         if bytes.is_none() {
             self.connection.finish(net);
+            self.remark_at = Some(net.now().after(REMARK_AFTER));
+            self.remark_on_waiting(net);
         }
     }
 }
@@ -149,6 +170,24 @@ impl TalkClient {
         }
     }
 
+    /// Whether this is a filter whose words have got no answer, nor are they a goodbye.
+    fn is_owed_answer(&self) -> bool {
+        let has_asked = self.connection.sent > 0 && !self.connection.has_said_goodbye();
+        has_asked && !self.is_answered && !self.stdio.is_interactive
+    }
+
+    /// Says, once, that an answer is being waited for, if it has been for long.
+    fn remark_on_waiting(&mut self, net: &mut Net) {
+        match self.remark_at.filter(|_| self.is_owed_answer()) {
+            Some(when) if when > net.now() => net.wake_at(when),
+            Some(_) => {
+                self.remark_at = None;
+                log::warn!("waiting for the operator's answer; Ctrl-C leaves");
+            }
+            None => {}
+        }
+    }
+
     /// The server ends its lines. What it was last sent without a newline it still waits for.
     fn heard_lines(&mut self, net: &mut Net) {
         self.framing = Framing::Lines;
@@ -158,6 +197,7 @@ impl TalkClient {
     }
 
     fn hear(&mut self, message: &[u8], net: &mut Net) {
+        self.is_answered |= self.connection.sent > 0;
         self.show(message, net);
         let head = std::mem::take(&mut self.head);
         let is_whole = message.ends_with(b"\n") && head.len() <= HEAD_BYTES_MAX;
@@ -328,6 +368,29 @@ mod tests {
         stage.tell(None);
         stage.reset(peer);
         assert!(stage.engine().outcome().unwrap().is_err());
+    }
+
+    #[test]
+    fn a_filter_whose_words_get_no_answer_has_failed() {
+        let filter = |fed: &[u8]| {
+            let (mut stage, peer) = talk(Stdio::default());
+            stage.say(peer, "welcome\n");
+            stage.engine().feed(0, Some(fed));
+            stage.engine().feed(0, None);
+            stage.flush();
+            (stage, peer)
+        };
+        let (mut stage, peer) = filter(b"hello");
+        stage.pass(Duration::from_secs(600));
+        stage.finish(peer);
+        let told = stage.engine().outcome().unwrap().clone().unwrap_err();
+        assert_eq!(told, "talk: 192.0.2.1:7: the server closed the connection without an answer");
+        for (fed, answer) in [(&b"hello"[..], "yes?"), (b"hello\nBYE\n", ""), (b"", "")] {
+            let (mut stage, peer) = filter(fed);
+            stage.say(peer, answer);
+            stage.finish(peer);
+            assert_eq!(stage.engine().outcome(), Some(&Ok(())), "{fed:?}");
+        }
     }
 
     #[test]

@@ -93,7 +93,12 @@ fn set_congestion(socket: &Socket, name: &str) -> io::Result<()> {
         let known = "/proc/sys/net/ipv4/tcp_available_congestion_control";
         let known = std::fs::read_to_string(known).unwrap_or_default();
         let known = known.trim();
-        io::Error::other(format!("--congestion {name}: {error}; this kernel has {known}"))
+        io::Error::other(match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("this kernel has no congestion control {name}; it has {known}")
+            }
+            _ => format!("--congestion {name}: {error}; this kernel has {known}"),
+        })
     })
 }
 

@@ -144,13 +144,27 @@ fn prepared(path: &Path) -> io::Result<Progress> {
             fs::remove_file(&target)?;
             Ok(Progress::File(target))
         }
-        Ok(found) if found.is_dir() => Err(Errno::ISDIR.into()),
+        Ok(found) if found.is_dir() => Err(io::Error::other("that is a folder; name a file")),
         Ok(found) if found.file_type().is_socket() => {
             Err(io::Error::other("it is a socket, which cannot be opened; name a file or a FIFO"))
         }
         Ok(_) => Ok(Progress::Named(path.to_owned(), Vec::new())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Progress::File(target)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match folder(&target) {
+            folder if folder.is_dir() => Ok(Progress::File(target)),
+            folder => {
+                let what = format!("the folder {} does not exist", folder.display());
+                Err(io::Error::new(error.kind(), what))
+            }
+        },
         Err(error) => Err(error),
+    }
+}
+
+/// The folder that `path` is in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -166,10 +180,7 @@ fn follow(path: &Path) -> io::Result<Destination> {
     let mut path = path.to_owned();
     let own = fs::canonicalize("/proc/self/fd").ok();
     for _ in 0..LINKS_MAX {
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let parent = folder(&path);
         let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
         if let Some(number) = number
             && own.is_some()
@@ -324,10 +335,12 @@ mod tests {
             Ok(mut announcement) => announcement.publish("url\n").unwrap_err(),
             Err(why) => why,
         };
-        assert!(why(&folder.0).contains("directory"));
+        assert!(why(&folder.0).ends_with(": that is a folder; name a file"));
         assert!(why(Path::new("/dev/full")).contains("No space left"));
         assert!(why(Path::new("/dev/fd/9999")).contains("Bad file descriptor"));
-        assert!(why(&folder.0.join("nosuch/ports")).contains("No such file"));
+        let nowhere = folder.0.join("nosuch");
+        let wanted = format!("the folder {} does not exist", nowhere.display());
+        assert!(why(&nowhere.join("ports")).ends_with(&wanted));
         let socket = folder.0.join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         assert!(why(&socket).contains("socket"));

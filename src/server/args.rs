@@ -29,7 +29,8 @@ Examples:
   cooee serve greet --greeting 'You are {ip} port {port}\\n'
   cooee serve talk                             and answer clients by typing lines; /help
 
-An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets.
+An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
+free one, the same for TCP and UDP if it is free for both (but not with --reuse-port).
 SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
 

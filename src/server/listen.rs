@@ -194,7 +194,8 @@ impl ListenPlan {
     fn bind(&self, listening: &Listening) -> Result<(Vec<BoundSocket<'_>>, Vec<String>), String> {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
         for binding in &self.bindings {
-            match bind(binding, &self.bindings, listening) {
+            let twin = twin_port(binding, &bound);
+            match bind(binding, twin, &self.bindings, listening) {
                 Ok(socket) => bound.push((binding, socket)),
                 Err(error) if !binding.is_literal && is_unavailable(&error) => {
                     missing.push((binding, self.why(binding, &error)));
@@ -256,7 +257,24 @@ fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
     }
 }
 
-fn bind(binding: &Binding, all: &[Binding], listening: &Listening) -> io::Result<Socket> {
+/// The port that a datagram socket with any port should have, if it is free: that of the listener
+/// of the same service at the same address.
+fn twin_port(binding: &Binding, bound: &[BoundSocket]) -> Option<u16> {
+    let is_wanted = binding.transport == Transport::Udp && binding.address.port() == 0;
+    let is_twin = |other: &Binding| {
+        let is_same = other.offer.name == binding.offer.name && other.address == binding.address;
+        is_same && other.transport == Transport::Tcp
+    };
+    let (_, listener) = bound.iter().rfind(|(other, _)| is_wanted && is_twin(other))?;
+    Some(listener.local_address().ok()?.port())
+}
+
+fn bind(
+    binding: &Binding,
+    twin: Option<u16>,
+    all: &[Binding],
+    listening: &Listening,
+) -> io::Result<Socket> {
     // [::] takes IPv4 peers as well, unless there is an IPv4 address on the same port.
     let beside = |other: &Binding| other.same_port(binding) && other.address.is_ipv4();
     let families = match all.iter().any(beside) {
@@ -267,6 +285,14 @@ fn bind(binding: &Binding, all: &[Binding], listening: &Listening) -> io::Result
     let reuse_port = listening.reuse_port && !binding.offer.single_process;
     let listening = Listening { reuse_port, ..listening.clone() };
     let address = binding.address;
+    // If ports are shared, one that another server has looks free too.
+    if let Some(port) = twin.filter(|_| !reuse_port) {
+        let mut beside = address;
+        beside.set_port(port);
+        if let Ok(socket) = reactor::bind_datagrams(beside, families, &listening) {
+            return Ok(Socket::Udp(socket));
+        }
+    }
     match binding.transport {
         Transport::Tcp => reactor::listen(address, families, &listening).map(Socket::Tcp),
         Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
@@ -326,6 +352,25 @@ mod tests {
         assert!(missing[0].contains("203.0.113.77:0: ") && missing[0].ends_with("of here"));
         assert!(bound(&["203.0.113.77", "203.0.113.78"], false).is_err());
         assert!(bound(&["203.0.113.77", "127.0.0.1"], true).is_err());
+    }
+
+    #[test]
+    fn any_port_is_the_same_for_both_transports_if_it_is_free_there() {
+        let endpoints = vec!["echo://:0".parse().unwrap()];
+        let config = Config { endpoints, ..Config::default() };
+        let plan = plan(&config).unwrap();
+        let [tcp, udp] = &plan.bindings[..] else { panic!() };
+        let bind = |binding, twin| bind(binding, twin, &plan.bindings, &config.listening).unwrap();
+        let port = |socket: &Socket| socket.local_address().unwrap().port();
+        let first = bind(udp, None);
+        assert_ne!(port(&bind(udp, Some(port(&first)))), port(&first));
+        let taken = port(&first);
+        drop(first);
+        assert_eq!(port(&bind(udp, Some(taken))), taken);
+        let listener = bind(tcp, None);
+        let wanted = Some(port(&listener));
+        let bound = [(tcp, listener)];
+        assert_eq!((twin_port(udp, &bound), twin_port(tcp, &bound)), (wanted, None));
     }
 
     #[test]

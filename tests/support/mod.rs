@@ -4,7 +4,7 @@
 
 mod client;
 pub(crate) mod filter;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod network;
 mod process;
 mod rng;

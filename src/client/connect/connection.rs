@@ -266,7 +266,8 @@ impl ServerConnection {
         net.wake_at(until);
     }
 
-    fn has_said_goodbye(&self) -> bool {
+    /// Whether goodbye has been said, by either side.
+    pub(crate) fn has_said_goodbye(&self) -> bool {
         matches!(self.phase, ConnectionPhase::Leaving(Some(_)))
     }
 

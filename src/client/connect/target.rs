@@ -17,6 +17,8 @@ pub struct ConnectTarget {
     pub(crate) transport: Transport,
     host: String,
     port: u16,
+    /// What else to say if the host does not resolve.
+    advice: Option<String>,
 }
 
 impl ConnectTarget {
@@ -51,7 +53,12 @@ impl ConnectTarget {
         if looks_like_address(&host) && host.parse::<Ipv4Addr>().is_err() {
             return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
         }
-        Ok(ConnectTarget { service: offer.name, transport: over, host, port })
+        Ok(ConnectTarget { service: offer.name, transport: over, host, port, advice: None })
+    }
+
+    /// Has `advice` said as well if the host does not resolve.
+    pub(crate) fn advise(&mut self, advice: String) {
+        self.advice = Some(advice);
     }
 
     /// All addresses behind the name, in the order in which they are worth trying.
@@ -61,7 +68,10 @@ impl ConnectTarget {
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
         log::debug!("resolving {}", self.host);
         let found = resolve(&self.host, self.port);
-        let addresses = found.map_err(|why| format!("{}: {why}", self.service))?;
+        let addresses = found.map_err(|why| match &self.advice {
+            Some(advice) => format!("{}: {why}; {advice}", self.service),
+            None => format!("{}: {why}", self.service),
+        })?;
         for address in &addresses {
             log::debug!("{} is {}", self.host, address.ip());
         }

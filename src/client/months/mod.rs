@@ -87,7 +87,7 @@ impl MonthsClient {
             question: Question::new(retry),
             stdio,
             asking,
-            queue: numbers.iter().cloned().collect(),
+            queue: until_goodbye(numbers),
             before: None,
             suspect: None,
             late: LateAnswers::default(),
@@ -203,7 +203,7 @@ impl MonthsClient {
         if !is_integer(&word) {
             return self.refuse(&word, net);
         }
-        self.ended = word.parse() == Ok(0);
+        self.ended = is_goodbye(&word);
         self.queue.push_back(word.into_owned());
     }
 
@@ -315,6 +315,17 @@ impl MonthsClient {
             }
         }
     }
+}
+
+/// Whether `word` asks the server to end.
+fn is_goodbye(word: &str) -> bool {
+    word.parse() == Ok(0)
+}
+
+/// The numbers to ask for: nothing is asked after a goodbye.
+fn until_goodbye(numbers: &[String]) -> VecDeque<String> {
+    let end = numbers.iter().position(|word| is_goodbye(word)).map_or(numbers.len(), |at| at + 1);
+    numbers[..end].iter().cloned().collect()
 }
 
 #[cfg(test)]

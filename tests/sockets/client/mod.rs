@@ -4,3 +4,4 @@ mod jobs;
 mod pipes;
 mod reaching;
 mod terminal;
+mod waiting;

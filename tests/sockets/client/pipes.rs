@@ -292,7 +292,7 @@ fn chat_takes_name_and_room_says_its_lines_and_leaves() {
 fn months_answers_a_line_each() {
     let mut server = Server::start(&["months://:0"]);
     let address = server.address("months+udp").to_string();
-    let asked = cooee(&["months", &address, "1", "12", "0"], "").fine();
+    let asked = cooee(&["months", &address, "1", "12", "0", "3"], "").fine();
     assert_eq!(asked.text(), "January\nDecember\nGoodbye!\n");
     let other = cooee(&["months", &address, "-3"], "").fine();
     assert_eq!(other.text(), "1-12, or 0 to end\n");

@@ -41,6 +41,9 @@ fn nobody_there_is_told_in_one_line_that_helps() {
     cooee(&["echo", "--udp", &address], "x").failed(&["echo", &address, "connection refused"]);
     let unknown = cooee(&["echo", "no-such-host.invalid"], "");
     unknown.failed(&["no-such-host.invalid", "does not resolve", "check the name"]);
+    // A label over 63 characters (RFC 1035) cannot exist, so no name server is asked.
+    let word = "feb".repeat(22);
+    cooee(&["months", &word], "").failed(&["does not resolve", "is not an integer, so it was"]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn ctrl_c_leaves_at_once_and_ctrl_d_still_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let mut terminal = Terminal::start(&["talk", &address], &[]);
-    let greeting = format!("* you talk to {address}; BYE or Ctrl-D ends it");
+    let greeting = format!("* you talk to {address}; BYE ends it, Ctrl-D ends your input");
     terminal.sees(&[&greeting, ">"]);
     terminal.press("typed");
     terminal.press(CTRL_C);

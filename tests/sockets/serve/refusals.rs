@@ -73,7 +73,7 @@ fn an_address_within_another_is_a_clash_of_our_own_and_no_other_server_is_blamed
 #[test]
 fn an_announcement_that_cannot_be_written_is_refused_before_anything_is_announced() {
     let line = refused(1, &["serve", "echo://:0", "--announce", "/nosuch/dir/ports"]);
-    assert_names(&line, &["--announce /nosuch/dir/ports", "No such file or directory"]);
+    assert_names(&line, &["--announce /nosuch/dir/ports", "the folder /nosuch/dir does not exist"]);
 }
 
 #[test]
