@@ -39,7 +39,7 @@ pub(crate) enum Tone {
     Neither,
 }
 
-/// What there is to say of both files, in the order of `before`; `pairs`: what was found about those
+/// What there is to say of both files, in the order of `before`; `pairs`: what was found of those
 /// that answer the same question.
 pub(crate) fn findings<'a>(
     before: &'a [Report],
