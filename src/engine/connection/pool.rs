@@ -158,7 +158,8 @@ impl Pool {
     pub(crate) fn forfeit(&mut self, set: Option<Box<Buffers>>) {
         if let Some(mut set) = set {
             set.outbox.forfeit(self);
-            set.inbox.clear();
+            // With its room: a set that is taken next, for a last word, must not hold that again.
+            drop(set.take_inbox(self));
             set.paused_until = Time::ZERO;
             self.give_set(set);
         }
