@@ -263,3 +263,70 @@ fn who_finishes_at_once_is_gone_in_the_next_turn_and_nothing_is_left_of_it() {
     assert_eq!(driver.engine().connections(), 0);
     assert_eq!(driver.lingering.next(driver.engine().now()), None);
 }
+
+#[test]
+fn what_was_said_before_an_error_is_heard_before_it() {
+    let reasons = Rc::default();
+    let mut stage = Stage::new(Witness(Rc::clone(&reasons)));
+    let peer = stage.join();
+    stage.send(peer, "last words");
+    stage.reset(peer);
+    assert_eq!(stage.engine().metrics().bytes_in, 10);
+    assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::ConnectionReset)]);
+}
+
+/// Answers with much in little pieces, of which every other is what it was asked.
+struct Pieces;
+
+impl Service for Pieces {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        for _ in 0..40 {
+            net.send_back(peer, input.len());
+            net.send(peer, b",");
+        }
+        input.len()
+    }
+}
+
+#[test]
+fn what_others_say_meanwhile_does_not_change_what_somebody_is_still_to_be_sent() {
+    let limits = Limits { flush_units: 1, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Pieces);
+    let peers = [stage.join(), stage.join()];
+    for (peer, text) in peers.iter().zip(["a", "b"]) {
+        stage.send(*peer, text);
+        stage.turn();
+    }
+    stage.flush();
+    assert_eq!(peers.map(|peer| stage.hear(peer)), ["a,".repeat(40), "b,".repeat(40)]);
+}
+
+/// Says farewell in many pieces.
+struct Farewell;
+
+impl Service for Farewell {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        for _ in 0..10 {
+            net.send_back(peer, input.len());
+            net.send(peer, b",");
+        }
+        net.close(peer);
+        input.len()
+    }
+}
+
+#[test]
+fn a_fin_is_promised_behind_the_last_bytes_and_no_others() {
+    let mut stage = Stage::new(Farewell);
+    let peer = stage.join();
+    stage.say_in_turn(peer, "bye");
+    let engine = stage.engine();
+    let heads: Vec<_> = std::iter::from_fn(|| {
+        let (head, is_last) = engine.outgoing(peer)?;
+        let bytes = head.bytes();
+        engine.sent(peer, bytes);
+        Some((bytes, is_last))
+    })
+    .collect();
+    assert_eq!(heads, [(32, false), (8, true)]);
+}
