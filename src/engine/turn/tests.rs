@@ -330,3 +330,32 @@ fn a_fin_is_promised_behind_the_last_bytes_and_no_others() {
     .collect();
     assert_eq!(heads, [(32, false), (8, true)]);
 }
+
+#[test]
+fn a_visit_counts_as_much_as_16_kib_and_so_a_line_to_many_takes_some_turns() {
+    let limits = Limits { flush_units: 4 * 16 * 1024, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Witness::default());
+    let peers: Vec<Peer> = (0..10).map(|_| stage.join()).collect();
+    peers.iter().for_each(|peer| stage.send(*peer, "hello"));
+    let mut heard = || {
+        stage.turn();
+        peers.iter().filter(|peer| stage.hear(**peer) == "hello").count()
+    };
+    // Four in the turn itself, and four of those that were left for later.
+    assert_eq!([heard(), heard(), heard()], [8, 2, 0]);
+}
+
+#[test]
+fn serving_says_whether_an_answer_still_waits() {
+    let (mut driver, all) = driver(Counting { said: 5, ..Counting::default() }, 2);
+    assert!(!driver.serve());
+    driver.note(all[0], Readiness::READABLE);
+    assert!(driver.serve());
+    driver.end_turn();
+    driver.sockets_mut().said = usize::MAX;
+    turn(&mut driver, &all[..1]);
+    driver.sockets_mut().said = 5;
+    driver.note(all[1], Readiness::READABLE);
+    // It has left before the other went on.
+    assert!(!driver.serve());
+}
