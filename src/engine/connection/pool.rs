@@ -288,6 +288,8 @@ mod tests {
         assert_eq!(pool.held, 20 * frame);
         sets.into_iter().for_each(|set| pool.give_set(set));
         assert_eq!((pool.sets.len(), pool.spare), (10, 10 * frame));
+        pool.take_set();
+        assert_eq!((pool.sets.len(), pool.spare), (9, 9 * frame));
     }
 
     #[test]
