@@ -257,6 +257,8 @@ fn who_finishes_at_once_is_gone_in_the_next_turn_and_nothing_is_left_of_it() {
     let address = ([192, 0, 2, 1], 1).into();
     driver.accept(0, Arrival { remote: address, local: address }, 0);
     driver.end_turn();
+    // One look in a turn is enough.
+    driver.flush();
     assert_eq!(driver.engine().connections(), 1);
     driver.begin_turn(driver.engine().now(), 0);
     driver.end_turn();
@@ -358,4 +360,29 @@ fn serving_says_whether_an_answer_still_waits() {
     driver.note(all[1], Readiness::READABLE);
     // It has left before the other went on.
     assert!(!driver.serve());
+}
+
+#[test]
+fn who_dawdles_is_watched_from_the_second_look_on() {
+    let mut stage = Stage::new(Greets);
+    let peer = stage.join();
+    stage.turn();
+    assert!(!stage.standing(peer).unwrap().is_watched);
+    stage.skip(std::time::Duration::from_millis(5));
+    stage.turn();
+    assert!(stage.standing(peer).unwrap().is_watched);
+}
+
+#[test]
+fn bulk_is_over_with_a_short_read_and_a_fin_that_waits_is_not_forgotten() {
+    let mut row = Row::accepted(());
+    row.watched();
+    row.came_in_bulk();
+    row.drained(0);
+    assert!(!row.is_quick());
+    row.drained(1);
+    assert!(row.is_quick());
+    row.must_read_on();
+    row.drained(1);
+    assert!(row.reads_on());
 }
