@@ -196,7 +196,7 @@ impl Core {
     pub(super) fn arm(&mut self, peer: Peer) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         let quota = &self.quotas[usize::from(connection.service)];
-        let Some(due) = connection.due(&self.limits, quota) else { return };
+        let due = connection.due(&self.limits, quota);
         if due < connection.armed {
             self.armed += usize::from(connection.armed == Time::NEVER);
             connection.armed = due;

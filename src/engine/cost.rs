@@ -185,4 +185,17 @@ mod tests {
         assert!(stage.engine().wants_input(peer));
         assert_eq!(stage.engine().buffered(), (0, 0));
     }
+
+    #[test]
+    fn a_pause_that_is_over_or_of_somebody_who_is_not_heard_is_none() {
+        let mut stage = Stage::new(Slowly);
+        let (heard, closing) = (stage.join(), stage.join());
+        stage.pass(Duration::from_secs(1));
+        let engine = stage.engine();
+        engine.kick(closing.number());
+        let now = engine.now();
+        engine.core.pause_until(heard, now);
+        engine.core.pause_until(closing, now.after(Duration::from_secs(1)));
+        assert_eq!(engine.buffered(), (0, 0));
+    }
 }

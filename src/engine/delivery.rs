@@ -100,7 +100,7 @@ impl Engine {
         if buffers.interrupted {
             // However much it is, nothing more is read before it has gone.
         } else if buffers.inbox.len() > core.limits.inbox {
-            buffers.inbox.clear();
+            drop(buffers.take_inbox(&mut core.pool));
             core.release(peer);
             core.close(peer, Reason::TooLong);
         } else {
@@ -123,5 +123,65 @@ impl Engine {
             self.dispatch(service, |service, net| service.finished(peer, &rest, net));
         }
         self.core.touch(peer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Limits, Quota, Service};
+
+    /// Uses nothing of what comes, and closes behind a full stop.
+    struct Hoards;
+
+    impl Service for Hoards {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            if input.ends_with(b".") {
+                net.close(peer);
+            }
+            0
+        }
+    }
+
+    #[test]
+    fn an_inbox_may_be_full_and_one_byte_more_is_too_much() {
+        let limits = Limits { inbox: 4, ..Limits::default() };
+        let mut stage = Stage::with(limits, Quota::default(), Hoards);
+        let peer = stage.join();
+        stage.say(peer, "abcd");
+        assert!(!stage.is_over(peer));
+        stage.say(peer, "e");
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn of_whoever_has_been_closed_nothing_is_kept() {
+        let mut stage = Stage::new(Hoards);
+        let peer = stage.join();
+        stage.say(peer, "ab");
+        assert_eq!(stage.engine().buffered(), (1, 0));
+        stage.say(peer, "c.");
+        assert_eq!(stage.engine().buffered(), (0, 0));
+    }
+
+    /// Sends back what comes.
+    struct Mirror;
+
+    impl Service for Mirror {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input.len());
+            input.len()
+        }
+    }
+
+    #[test]
+    fn what_comes_in_two_reads_of_a_turn_is_sent_back_from_where_it_lies() {
+        let mut stage = Stage::new(Mirror);
+        let peer = stage.join();
+        stage.say_in_turn(peer, "ab");
+        stage.say_in_turn(peer, "cd");
+        let (head, _) = stage.engine().outgoing(peer).expect("an echo");
+        assert_eq!(head.piece(), Some(&b"abcd"[..]));
     }
 }

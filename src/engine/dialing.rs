@@ -169,6 +169,8 @@ mod tests {
         assert_eq!(stage.screen(), "");
         stage.pass(Duration::from_secs(1));
         assert_eq!(stage.screen(), "closed #1 failed: timed out\n");
+        let metrics = stage.engine().metrics();
+        assert_eq!((metrics.opened, metrics.closed), (1, 1));
     }
 
     #[test]

@@ -66,6 +66,11 @@ mod tests {
         assert_eq!(governor.settle(at(2000)), Some(7));
         assert_eq!(governor.settle(at(2000)), None);
         assert_eq!(governor.next(), None);
-        assert!(governor.admits(at(2001)));
+        let written = (0..5).filter(|n| governor.admits(at(2001 + n))).count();
+        assert_eq!(written, 3);
+        // Not told in time, it is still owed.
+        assert!(governor.admits(at(3000)));
+        assert_eq!(governor.next(), Some(at(4000)));
+        assert_eq!(governor.settle(at(3001)), Some(2));
     }
 }

@@ -20,15 +20,12 @@ impl Engine {
             connection.touch(peer, &mut core.touched);
         }
         let quota = &core.quotas[usize::from(connection.service)];
-        match connection.due(&core.limits, quota) {
-            Some(due) if due <= core.now => {
-                let reason = connection.overdue(&core.limits, core.now);
-                match reason {
-                    Reason::Slow => self.give_up(peer, reason),
-                    _ => core.kill(peer, reason),
-                }
-            }
-            _ => core.arm(peer),
+        if connection.due(&core.limits, quota) > core.now {
+            return core.arm(peer);
+        }
+        match connection.overdue(&core.limits, core.now) {
+            Reason::Slow => self.give_up(peer, Reason::Slow),
+            reason => core.kill(peer, reason),
         }
     }
 
@@ -141,5 +138,18 @@ mod tests {
         let (mut engine, peer) = engine(b"");
         stall(&mut engine, peer, 51);
         assert_eq!(engine.step(peer), Step::Drop);
+    }
+
+    #[test]
+    fn as_much_as_is_allowed_is_not_too_much_and_one_more_is() {
+        let (mut engine, peer) = engine(b"too slow");
+        stall(&mut engine, peer, 10);
+        engine.advance(Time::at(Duration::from_secs(100)), 0);
+        engine.fire_timers();
+        assert_eq!(queued(&engine, peer).len(), 1000);
+        stall(&mut engine, peer, 40);
+        assert_eq!(queued(&engine, peer).len(), 5000);
+        stall(&mut engine, peer, 1);
+        assert_eq!(queued(&engine, peer), b"too slow");
     }
 }

@@ -116,6 +116,7 @@ mod tests {
         let shown = |count| Bytes(count).to_string();
         assert_eq!(shown(0), "0 B");
         assert_eq!(shown(1023), "1023 B");
+        assert_eq!(shown(1024), "1.0 KiB");
         assert_eq!(shown(4200), "4.1 KiB");
         assert_eq!(shown(1024 * 1024 - 1), "1.0 MiB");
         assert_eq!(shown(5 << 40), "5120.0 GiB");

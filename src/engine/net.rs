@@ -222,3 +222,31 @@ impl Net<'_> {
         self.core.outcome.get_or_insert(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Service;
+    use crate::engine::stage::Stage;
+
+    /// Shows the time of day, and closes whoever asks.
+    struct Clock;
+
+    impl Service for Clock {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            let before = net.is_open(peer);
+            net.close(peer);
+            net.show(&format!("{}: {before}, {}", net.wall_seconds(), net.is_open(peer)));
+            input.len()
+        }
+    }
+
+    #[test]
+    fn a_service_knows_the_time_of_day_and_whom_it_may_still_tell_something() {
+        let mut stage = Stage::new(Clock);
+        stage.set_wall(1_800_000_000);
+        let peer = stage.join();
+        stage.say(peer, "?");
+        assert_eq!(stage.screen(), "1800000000: true, false\n");
+    }
+}

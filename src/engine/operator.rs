@@ -132,3 +132,153 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Limits, Quota, Service};
+
+    /// Sends back what comes, and does what it is told.
+    struct Clerk;
+
+    impl Service for Clerk {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input.len());
+            input.len()
+        }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Clerk {
+        fn told(&mut self, line: Option<&str>, net: &mut Net) {
+            match line {
+                Some("wait") => net.hold_input(true),
+                Some("go on") => net.hold_input(false),
+                Some(line) => net.show(line),
+                None => net.stop(Ok(())),
+            }
+        }
+
+        fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
+            match bytes {
+                Some(bytes) => net.print(bytes),
+                None => net.stop(Err("no more".into())),
+            }
+        }
+    }
+
+    #[test]
+    fn a_screen_holds_so_much_and_the_lines_that_it_does_not_hold_are_counted() {
+        let limits = Limits { screen: 10, ..Limits::default() };
+        let mut stage = Stage::with(limits, Quota::default(), Clerk);
+        for line in ["ten bytes!", "four", "five", "lost", "too"] {
+            stage.tell(Some(line));
+        }
+        assert_eq!(stage.screen(), "four\nfive\n");
+        assert_eq!(stage.engine().metrics().screen_lost, 3);
+    }
+
+    #[test]
+    fn what_is_fed_waits_while_a_service_or_a_slow_peer_wants_it_so() {
+        let mut stage = Stage::new(Clerk);
+        let peer = stage.join();
+        assert!(!stage.engine().is_backed_up());
+        stage.tell(Some("wait"));
+        assert!(stage.engine().is_backed_up());
+        stage.tell(Some("go on"));
+        assert!(!stage.engine().is_backed_up());
+        stage.take(peer, 0);
+        stage.say(peer, vec![b'x'; 512 * 1024]);
+        assert!(stage.engine().is_backed_up());
+        stage.engine().feed(0, Some(b"as it \0 came"));
+        assert_eq!(stage.screen(), "as it \0 came");
+    }
+
+    #[test]
+    fn the_first_word_about_the_end_counts() {
+        let mut stage = Stage::new(Clerk);
+        assert_eq!(stage.engine().outcome(), None);
+        stage.engine().feed(0, None);
+        stage.tell(None);
+        assert_eq!(stage.engine().outcome(), Some(&Err("no more".into())));
+    }
+
+    #[test]
+    fn everybody_is_listed_and_who_is_kicked_goes() {
+        let mut stage = Stage::new(Clerk);
+        let peers = [stage.join(), stage.join()];
+        stage.say(peers[0], "hello");
+        stage.pass(Duration::from_secs(2));
+        let roster: Vec<Entry> = stage.engine().roster().collect();
+        let seen = roster.iter().map(|one| (one.peer, one.service, one.bytes_in, one.bytes_out));
+        assert_eq!(seen.collect::<Vec<_>>(), [(peers[0], "test", 5, 5), (peers[1], "test", 0, 0)]);
+        assert_eq!(roster[1].remote, ([192, 0, 2, 1], 1002).into());
+        assert_eq!(roster[1].age, Duration::from_secs(2));
+        assert_eq!(stage.engine().kick(3), None);
+        assert_eq!(stage.engine().kick(2), Some(peers[1]));
+        stage.flush();
+        assert_eq!(peers.map(|peer| stage.is_over(peer)), [false, true]);
+        // Whoever does not go then is dropped.
+        assert_eq!((stage.engine().connections(), stage.engine().kick(2)), (2, Some(peers[1])));
+        stage.flush();
+        assert_eq!(stage.engine().connections(), 1);
+    }
+
+    #[test]
+    fn buffers_are_found_and_those_that_nobody_needs_as_well() {
+        let mut stage = Stage::new(Clerk);
+        let peers = [stage.join(), stage.join(), stage.join()];
+        stage.take(peers[0], 0);
+        stage.say(peers[0], "waits");
+        assert_eq!(stage.engine().buffered(), (1, 0));
+        let core = &mut stage.engine().core;
+        for peer in &peers[1..] {
+            let set = core.pool.take_set();
+            core.connections.get_mut(*peer).unwrap().buffers = Some(set);
+        }
+        assert_eq!(stage.engine().buffered(), (3, 2));
+    }
+
+    thread_local! {
+        /// What has been logged in this thread, if that is of interest.
+        static HEARD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    }
+
+    struct Ear;
+
+    impl log::Log for Ear {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            HEARD.with_borrow(Option::is_some)
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            HEARD.with_borrow_mut(|heard| {
+                heard.iter_mut().for_each(|lines| lines.push(record.args().to_string()));
+            });
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn lines_that_are_wanted_are_logged_up_to_so_many_in_a_second() {
+        log::set_logger(&Ear).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Info);
+        let limits = Limits { log_lines: 2, ..Limits::default() };
+        let mut stage = Stage::with(limits, Quota::default(), Clerk);
+        HEARD.set(Some(Vec::new()));
+        for n in 0..5 {
+            stage.engine().remark(log::Level::Debug, format_args!("details"));
+            stage.engine().remark(log::Level::Info, format_args!("line {n}"));
+        }
+        stage.pass(Duration::from_secs(1));
+        let heard = HEARD.take().unwrap();
+        assert_eq!(heard, ["line 0", "line 1", "3 more lines about connections withheld"]);
+    }
+}

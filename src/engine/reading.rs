@@ -220,4 +220,21 @@ mod tests {
         assert_eq!(stage.engine().input(peer, &mut Endless, false), Flow::More);
         assert_eq!(stage.engine().metrics().bytes_in - before, TURN_BYTES as u64);
     }
+
+    #[test]
+    fn once_enough_waits_to_be_sent_back_that_comes_first_and_there_is_room_for_everybody() {
+        let mut stage = Stage::new(Mirror { counts_reads: false });
+        let peers: Vec<Peer> = (0..6).map(|_| stage.join()).collect();
+        stage.say_in_turn(peers[0], vec![b'x'; 64 * 1024 - 1]);
+        assert!(stage.engine().can_read());
+        stage.say_in_turn(peers[0], "x");
+        assert!(!stage.engine().can_read());
+        stage.flush();
+        assert_eq!(stage.hear(peers[0]).len(), 64 * 1024);
+        for peer in &peers {
+            stage.send(*peer, vec![b'x'; 64 * 1024]);
+        }
+        stage.flush();
+        assert!(peers.iter().all(|peer| stage.hear(*peer).len() == 64 * 1024));
+    }
 }

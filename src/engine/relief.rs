@@ -184,4 +184,24 @@ mod tests {
         assert_eq!(stage.engine().held(), 0);
         assert!(stage.hear(last).len() >= 4096);
     }
+
+    #[test]
+    fn at_the_limit_nobody_has_to_go_and_beyond_it_only_those_of_whom_something_waits() {
+        let mut stage = stage();
+        let holders: Vec<Peer> = (0..32).map(|_| begin(&mut stage, 20_000)).collect();
+        let passing = stage.join();
+        stage.say_in_turn(passing, "passing");
+        let engine = stage.engine();
+        let held = engine.held();
+        engine.core.limits.buffered = held;
+        engine.relieve();
+        assert_eq!(open(&mut stage, &holders), 32);
+        stage.engine().core.limits.buffered = held - 1;
+        stage.engine().relieve();
+        assert!((16..=28).contains(&open(&mut stage, &holders)));
+        assert!(stage.engine().held() <= held / 8 * 7);
+        stage.engine().core.limits.buffered = 0;
+        stage.engine().relieve();
+        assert_eq!((open(&mut stage, &holders), open(&mut stage, &[passing])), (0, 1));
+    }
 }

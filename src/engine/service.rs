@@ -144,3 +144,58 @@ impl<'a> Reply<'a> {
         Reply { bytes, weight: COURTESY_WEIGHT }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Limits, Quota};
+
+    /// Says nothing about anything.
+    struct Plain;
+
+    impl Service for Plain {}
+
+    /// Gives the place of whoever came last to a newcomer.
+    #[derive(Default)]
+    struct Generous(Option<Peer>);
+
+    impl Service for Generous {
+        fn opened(&mut self, peer: Peer, _: &Arrival, _: &mut Net) {
+            self.0 = Some(peer);
+        }
+
+        fn free_place(&mut self, net: &mut Net) -> bool {
+            let last = self.0.take();
+            last.iter().for_each(|peer| net.close(*peer));
+            last.is_some()
+        }
+    }
+
+    #[test]
+    fn one_place_is_freed_by_the_first_service_that_has_one_to_give() {
+        let mut stage = Stage::empty(Limits::default());
+        let services: [Box<dyn Service>; 3] =
+            [Box::new(Plain), Box::<Generous>::default(), Box::<Generous>::default()];
+        for service in services {
+            stage.engine().add_service("test", Quota::default(), service);
+        }
+        let peers = [0, 1, 2].map(|service| stage.join_in_turn(service).unwrap());
+        for over in [[false, true, false], [false, true, true]] {
+            assert!(stage.engine().free_place());
+            stage.flush();
+            assert_eq!(peers.map(|peer| stage.is_over(peer)), over);
+        }
+        assert!(!stage.engine().free_place());
+    }
+
+    #[test]
+    fn what_a_service_does_not_care_about_is_thrown_away() {
+        let limits = Limits { inbox: 4, ..Limits::default() };
+        let mut stage = Stage::with(limits, Quota::default(), Plain);
+        let peer = stage.join();
+        stage.say(peer, "hello, is anybody there?");
+        assert_eq!(stage.engine().buffered(), (0, 0));
+        assert!(!stage.is_over(peer));
+    }
+}

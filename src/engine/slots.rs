@@ -216,8 +216,11 @@ mod tests {
     #[test]
     fn numbers_count_up_from_one_and_print_with_a_hash() {
         let mut slots = Slots::default();
+        assert!(slots.is_empty());
         let (one, two) = (slots.insert(()), slots.insert(()));
+        assert!(!slots.is_empty());
         assert_eq!((one.to_string(), two.to_string()), ("#1".into(), "#2".into()));
+        assert_eq!(format!("{one:?} {two:?}"), "#1@0 #2@1");
         assert_eq!(Peer::from_bits(two.to_bits()), two);
     }
 
@@ -241,5 +244,14 @@ mod tests {
         let peer = Peer::new(SLOTS_MAX - 1, (1 << SERIAL_BITS) - 1);
         assert_eq!(peer.to_bits() >> 62, 0);
         assert_eq!(peer.slot(), SLOTS_MAX - 1);
+    }
+
+    #[test]
+    fn the_first_row_reserves_room_for_many() {
+        let (mut slots, mut table) = (Slots::default(), Table::default());
+        let peer = slots.insert(());
+        table.insert(peer, ());
+        assert!(slots.slab.capacity() >= ROWS_RESERVED);
+        assert!(table.rows.capacity() >= ROWS_RESERVED);
     }
 }

@@ -170,21 +170,20 @@ impl Connection {
         self.buffers.as_ref().is_some_and(|buffers| buffers.interrupted)
     }
 
-    /// When it must be looked at again if nothing happens until then.
-    pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Option<Time> {
+    /// When it must be looked at again if nothing happens until then; `NEVER`: it need not be.
+    pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Time {
         match self.phase {
-            Phase::Dialing => Some(self.opened_at.after(limits.dial)),
+            Phase::Dialing => self.opened_at.after(limits.dial),
             Phase::Open | Phase::HalfClosedRemote | Phase::HalfClosedLocal => {
-                let idle = quota.idle.map(|idle| self.active_at.after(idle));
+                let idle = quota.idle.map_or(Time::NEVER, |idle| self.active_at.after(idle));
                 let slow = self.slow_since().after(limits.slow);
-                let next = idle.map_or(slow, |idle| idle.min(slow)).min(self.paused_until());
-                (next < Time::NEVER).then_some(next)
+                idle.min(slow).min(self.paused_until())
             }
             Phase::HalfClosingLocal | Phase::Closing(_) | Phase::Finishing(_) => {
-                Some(self.active_at.after(limits.stall).min(self.paused_until()))
+                self.active_at.after(limits.stall).min(self.paused_until())
             }
-            Phase::Lingering(_) => Some(self.active_at.after(limits.linger)),
-            Phase::Gone(_) => None,
+            Phase::Lingering(_) => self.active_at.after(limits.linger),
+            Phase::Gone(_) => Time::NEVER,
         }
     }
 

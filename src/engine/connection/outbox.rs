@@ -185,20 +185,19 @@ impl Outbox {
     /// Queues a copy of `bytes`.
     pub(crate) fn push(&mut self, bytes: &[u8], pool: &mut Pool) {
         self.len += bytes.len();
-        self.copy(bytes, false, pool);
+        self.copy(bytes, pool);
     }
 
-    /// Puts a copy of `bytes` last, in a chunk of its own if it must be `apart` from what is there.
-    fn copy(&mut self, mut bytes: &[u8], mut apart: bool, pool: &mut Pool) {
+    /// Puts a copy of `bytes` last.
+    fn copy(&mut self, mut bytes: &[u8], pool: &mut Pool) {
         while !bytes.is_empty() {
             let room = match self.chunks.back() {
-                Some(Chunk::Own(last)) if !apart => OWN_CHUNK_BYTES.saturating_sub(last.len()),
+                Some(Chunk::Own(last)) => OWN_CHUNK_BYTES.saturating_sub(last.len()),
                 _ => 0,
             };
             if room == 0 {
                 let buffer = pool.take_buffer(bytes.len());
                 self.append(Chunk::Own(buffer), pool);
-                apart = false;
                 continue;
             }
             let (head, tail) = bytes.split_at(room.min(bytes.len()));
@@ -287,9 +286,7 @@ impl Outbox {
         let Some(kept) = self.chunks.iter().position(|chunk| !chunk.is_kept()) else { return };
         let mut waiting = std::mem::take(&mut pool.waiting);
         waiting.extend(self.chunks.drain(kept..));
-        for (at, chunk) in waiting.drain(..).enumerate() {
-            // Behind those that were kept already a copy begins anew: the last may be a message.
-            let apart = at == 0;
+        for chunk in waiting.drain(..) {
             if chunk.is_kept() {
                 self.append(chunk, pool);
             } else if let Chunk::Shared(buffer, range) = &chunk
@@ -299,7 +296,7 @@ impl Outbox {
             } else {
                 let first = self.chunks.is_empty();
                 let gone = if first { std::mem::take(&mut self.sent) } else { 0 };
-                self.copy(&chunk.bytes(turn)[gone..], apart, pool);
+                self.copy(&chunk.bytes(turn)[gone..], pool);
             }
         }
         pool.waiting = waiting;
@@ -432,5 +429,38 @@ mod tests {
         let message: Vec<u8> = (0..100_000u32).map(|n| n.to_le_bytes()[0]).collect();
         outbox.push(&message, &mut pool);
         assert_eq!(contents(&outbox, &[]), message);
+    }
+
+    #[test]
+    fn half_of_a_buffer_is_shared_for_as_long_as_it_waits_and_less_than_that_is_not() {
+        let shared = Rc::new(vec![7; 10 * SHARE_MIN_BYTES]);
+        let mut pool = Pool::default();
+        for (bytes, owners) in [(5 * SHARE_MIN_BYTES, 2), (5 * SHARE_MIN_BYTES - 1, 1)] {
+            let mut outbox = Outbox::default();
+            outbox.push_shared(&shared, 0..bytes, &mut pool);
+            outbox.keep(&[], &mut pool);
+            assert_eq!(Rc::strong_count(&shared), owners, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_is_long_enough_is_shared_behind_something_else() {
+        let shared = Rc::new(vec![7; SHARE_MIN_BYTES]);
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push(b"first", &mut pool);
+        outbox.push_shared(&shared, 1..SHARE_MIN_BYTES, &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 1);
+        outbox.push_shared(&shared, 0..SHARE_MIN_BYTES, &mut pool);
+        assert_eq!(Rc::strong_count(&shared), 2);
+    }
+
+    #[test]
+    fn of_the_turn_only_what_lies_side_by_side_is_one_piece() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_turn(0..2, &mut pool);
+        outbox.push_turn(2..3, &mut pool);
+        assert_eq!(outbox.head(b"abc of others de", SLICES_MAX).piece(), Some(&b"abc"[..]));
+        outbox.push_turn(14..16, &mut pool);
+        assert_eq!(contents(&outbox, b"abc of others de"), b"abcde");
     }
 }

@@ -158,7 +158,8 @@ impl Pool {
     pub(crate) fn forfeit(&mut self, set: Option<Box<Buffers>>) {
         if let Some(mut set) = set {
             set.outbox.forfeit(self);
-            set.inbox.clear();
+            // With its room: a set that is taken next, for a last word, must not hold that again.
+            drop(set.take_inbox(self));
             set.paused_until = Time::ZERO;
             self.give_set(set);
         }
@@ -250,8 +251,14 @@ mod tests {
         assert_eq!(pool.take_buffer(10).capacity(), 100);
         pool.ample = 0;
         assert_eq!(pool.take_buffer(10).capacity(), 0);
-        pool.ample = usize::MAX;
+        assert_eq!(pool.take_buffer(SMALL_BYTES).capacity(), 0);
+        pool.ample = pool.held;
+        assert_eq!(pool.take_buffer(10).capacity(), 0);
+        pool.ample += 1;
         assert_eq!(pool.take_buffer(10).capacity(), OWN_CHUNK_BYTES);
+        pool.give_buffer(Vec::with_capacity(OWN_CHUNK_BYTES));
+        pool.ample = 0;
+        assert_eq!(pool.take_buffer(SMALL_BYTES + 1).capacity(), OWN_CHUNK_BYTES);
     }
 
     #[test]
@@ -261,5 +268,59 @@ mod tests {
         set.keep(Vec::with_capacity(100_000), b"a little", &mut pool);
         assert!(set.inbox.capacity() <= SMALL_BYTES, "{}", set.inbox.capacity());
         assert_eq!(pool.held, set.weight(&mut BTreeSet::new()));
+        // Where it is half full that room is likely to be needed.
+        set.keep(Vec::with_capacity(100_000), &[b'x'; 50_000], &mut pool);
+        assert!(set.inbox.capacity() >= 100_000);
+    }
+
+    #[test]
+    fn of_each_kind_so_many_are_kept_and_of_sets_so_many_bytes() {
+        let mut pool = Pool { spare_max: usize::MAX, ..Pool::default() };
+        for _ in 0..=POOLED_MAX {
+            pool.held += 1 + Box::<Buffers>::default().frame();
+            pool.give_buffer(Vec::with_capacity(1));
+            pool.give_set(Box::default());
+        }
+        assert_eq!((pool.small.len(), pool.sets.len(), pool.held), (POOLED_MAX, POOLED_MAX, 0));
+        let frame = size_of::<Buffers>() + size_of::<Chunk>();
+        let mut pool = Pool { spare_max: 10 * frame, ..Pool::default() };
+        let sets: Vec<_> = (0..20).map(|_| pool.take_set()).collect();
+        assert_eq!(pool.held, 20 * frame);
+        sets.into_iter().for_each(|set| pool.give_set(set));
+        assert_eq!((pool.sets.len(), pool.spare), (10, 10 * frame));
+        pool.take_set();
+        assert_eq!((pool.sets.len(), pool.spare), (9, 9 * frame));
+    }
+
+    #[test]
+    fn the_room_of_an_inbox_is_there_for_the_next_unfinished_line() {
+        let mut pool = Pool::default();
+        let mut set = pool.take_set();
+        set.keep(Vec::with_capacity(100), b"unfinished", &mut pool);
+        let mut inbox = set.take_inbox(&mut pool);
+        inbox.clear();
+        set.keep(inbox, b"", &mut pool);
+        pool.give_set(set);
+        let mut set = pool.take_set();
+        set.keep(Vec::new(), b"another", &mut pool);
+        assert_eq!(set.inbox.capacity(), 100);
+        assert_eq!(pool.held, size_of::<Buffers>() + size_of::<Chunk>() + 100);
+    }
+
+    #[test]
+    fn a_buffer_grows_by_doubling_and_not_before_it_is_full() {
+        let (mut pool, mut buffer) = (Pool::default(), Vec::new());
+        for (bytes, capacity) in [
+            (1, 64),
+            (63, 64),
+            (1, 128),
+            (1000, 1065),
+            (1, 2130),
+            (18_000, 19_066),
+            (1, OWN_CHUNK_BYTES),
+        ] {
+            pool.fill(&mut buffer, &vec![b'x'; bytes]);
+            assert_eq!((buffer.capacity(), pool.held), (capacity, capacity));
+        }
     }
 }

@@ -95,7 +95,7 @@ impl<S: Sockets> Driver<S> {
     /// Writes to those of `peers` whose output is short and in one piece, in one call.
     /// `flush_peer` does the rest.
     pub(super) fn write_together(&mut self, peers: &[Peer]) {
-        if self.sockets.batch_max() < BATCH_MIN || peers.len() < BATCH_MIN {
+        if peers.len() < BATCH_MIN {
             return;
         }
         let Driver { engine, sockets, rows, batch, .. } = self;

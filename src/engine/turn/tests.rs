@@ -257,9 +257,132 @@ fn who_finishes_at_once_is_gone_in_the_next_turn_and_nothing_is_left_of_it() {
     let address = ([192, 0, 2, 1], 1).into();
     driver.accept(0, Arrival { remote: address, local: address }, 0);
     driver.end_turn();
+    // One look in a turn is enough.
+    driver.flush();
     assert_eq!(driver.engine().connections(), 1);
     driver.begin_turn(driver.engine().now(), 0);
     driver.end_turn();
     assert_eq!(driver.engine().connections(), 0);
     assert_eq!(driver.lingering.next(driver.engine().now()), None);
+}
+
+#[test]
+fn what_was_said_before_an_error_is_heard_before_it() {
+    let reasons = Rc::default();
+    let mut stage = Stage::new(Witness(Rc::clone(&reasons)));
+    let peer = stage.join();
+    stage.send(peer, "last words");
+    stage.reset(peer);
+    assert_eq!(stage.engine().metrics().bytes_in, 10);
+    assert_eq!(*reasons.borrow(), [Reason::Failed(io::ErrorKind::ConnectionReset)]);
+}
+
+/// Answers with much in little pieces, of which every other is what it was asked.
+struct Pieces;
+
+impl Service for Pieces {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        for _ in 0..40 {
+            net.send_back(peer, input.len());
+            net.send(peer, b",");
+        }
+        input.len()
+    }
+}
+
+#[test]
+fn what_others_say_meanwhile_does_not_change_what_somebody_is_still_to_be_sent() {
+    let limits = Limits { flush_units: 1, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Pieces);
+    let peers = [stage.join(), stage.join()];
+    for (peer, text) in peers.iter().zip(["a", "b"]) {
+        stage.send(*peer, text);
+        stage.turn();
+    }
+    stage.flush();
+    assert_eq!(peers.map(|peer| stage.hear(peer)), ["a,".repeat(40), "b,".repeat(40)]);
+}
+
+/// Says farewell in many pieces.
+struct Farewell;
+
+impl Service for Farewell {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        for _ in 0..10 {
+            net.send_back(peer, input.len());
+            net.send(peer, b",");
+        }
+        net.close(peer);
+        input.len()
+    }
+}
+
+#[test]
+fn a_fin_is_promised_behind_the_last_bytes_and_no_others() {
+    let mut stage = Stage::new(Farewell);
+    let peer = stage.join();
+    stage.say_in_turn(peer, "bye");
+    let engine = stage.engine();
+    let heads: Vec<_> = std::iter::from_fn(|| {
+        let (head, is_last) = engine.outgoing(peer)?;
+        let bytes = head.bytes();
+        engine.sent(peer, bytes);
+        Some((bytes, is_last))
+    })
+    .collect();
+    assert_eq!(heads, [(32, false), (8, true)]);
+}
+
+#[test]
+fn a_visit_counts_as_much_as_16_kib_and_so_a_line_to_many_takes_some_turns() {
+    let limits = Limits { flush_units: 4 * 16 * 1024, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Witness::default());
+    let peers: Vec<Peer> = (0..10).map(|_| stage.join()).collect();
+    peers.iter().for_each(|peer| stage.send(*peer, "hello"));
+    let mut heard = || {
+        stage.turn();
+        peers.iter().filter(|peer| stage.hear(**peer) == "hello").count()
+    };
+    // Four in the turn itself, and four of those that were left for later.
+    assert_eq!([heard(), heard(), heard()], [8, 2, 0]);
+}
+
+#[test]
+fn serving_says_whether_an_answer_still_waits() {
+    let (mut driver, all) = driver(Counting { said: 5, ..Counting::default() }, 2);
+    assert!(!driver.serve());
+    driver.note(all[0], Readiness::READABLE);
+    assert!(driver.serve());
+    driver.end_turn();
+    driver.sockets_mut().said = usize::MAX;
+    turn(&mut driver, &all[..1]);
+    driver.sockets_mut().said = 5;
+    driver.note(all[1], Readiness::READABLE);
+    // It has left before the other went on.
+    assert!(!driver.serve());
+}
+
+#[test]
+fn who_dawdles_is_watched_from_the_second_look_on() {
+    let mut stage = Stage::new(Greets);
+    let peer = stage.join();
+    stage.turn();
+    assert!(!stage.standing(peer).unwrap().is_watched);
+    stage.skip(std::time::Duration::from_millis(5));
+    stage.turn();
+    assert!(stage.standing(peer).unwrap().is_watched);
+}
+
+#[test]
+fn bulk_is_over_with_a_short_read_and_a_fin_that_waits_is_not_forgotten() {
+    let mut row = Row::accepted(());
+    row.watched();
+    row.came_in_bulk();
+    row.drained(0);
+    assert!(!row.is_quick());
+    row.drained(1);
+    assert!(row.is_quick());
+    row.must_read_on();
+    row.drained(1);
+    assert!(row.reads_on());
 }
