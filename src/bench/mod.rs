@@ -12,7 +12,7 @@ mod measure;
 mod report;
 mod run;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::services::text::visible;
@@ -90,13 +90,25 @@ fn with(done: Result<(), Failure>, told: Result<(), String>) -> Result<(), Failu
     }
 }
 
-fn run_merge(args: &MergeArgs) -> Result<(), Failure> {
+/// Refuses to write `what` over what is read.
+fn check_kept<'a>(
+    flag: &str,
+    what: &str,
+    output: Option<&Path>,
+    mut read: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let json = args.json.as_deref().and_then(real);
-    if json.is_some() && args.results.iter().any(|path| real(path) == json) {
-        let what = "--json names one of the results: the sum would take its place";
-        return Err(Failure::Usage(what.into()));
+    let output = output.and_then(real);
+    match output.is_some() && read.any(|path| real(path) == output) {
+        true => Err(Failure::Usage(format!(
+            "{flag} names one of the results: {what} would take its place"
+        ))),
+        false => Ok(()),
     }
+}
+
+fn run_merge(args: &MergeArgs) -> Result<(), Failure> {
+    check_kept("--json", "the sum", args.json.as_deref(), args.results.iter())?;
     let wanted: Vec<(Form, &Path)> = args.json.iter().map(|path| (Form::Json, &**path)).collect();
     let outputs = Outputs::open(&wanted)?;
     let results: Result<Vec<_>, String> = args.results.iter().map(|path| single(path)).collect();
@@ -116,12 +128,12 @@ fn single(path: &Path) -> Result<(String, Report), String> {
 }
 
 fn run_compare(args: &CompareArgs) -> Result<(), Failure> {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    let page = args.html.as_deref().and_then(real);
-    if page.is_some() && (page == real(&args.before) || page == real(&args.after)) {
-        let what = "--html names one of the results: the page would take its place";
-        return Err(Failure::Usage(what.into()));
-    }
+    check_kept(
+        "--html",
+        "the page",
+        args.html.as_deref(),
+        [&args.before, &args.after].into_iter(),
+    )?;
     let wanted: Vec<(Form, &Path)> = args.html.iter().map(|path| (Form::Html, &**path)).collect();
     let outputs = Outputs::open(&wanted)?;
     let read = |path: &Path| json::read(path).map_err(Failure::Failed);

@@ -130,6 +130,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::engine::stage::Stage;
+    use crate::engine::stage::tests::Mirror;
     use crate::engine::{Limits, Quota, Service};
 
     /// Uses nothing of what comes, and closes behind a full stop.
@@ -163,16 +164,6 @@ mod tests {
         assert_eq!(stage.engine().buffered(), (1, 0));
         stage.say(peer, "c.");
         assert_eq!(stage.engine().buffered(), (0, 0));
-    }
-
-    /// Sends back what comes.
-    struct Mirror;
-
-    impl Service for Mirror {
-        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-            net.send_back(peer, input.len());
-            input.len()
-        }
     }
 
     #[test]

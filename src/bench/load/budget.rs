@@ -124,24 +124,7 @@ mod tests {
     use super::*;
 
     fn plan(workload: Workload, connections: usize) -> RunPlan {
-        RunPlan {
-            id: crate::bench::load::run_id::RunId::from_random(1),
-            workload,
-            remote: ([127, 0, 0, 1], 5007).into(),
-            connections,
-            size: 64,
-            depth: 1,
-            duration: Duration::from_secs(10),
-            warmup: Duration::from_secs(1),
-            rate: None,
-            threads: 1,
-            timeout: Duration::from_secs(2),
-            sources: Vec::new(),
-            start_at: None,
-            closing: Closing::Fin,
-            own_greeting: false,
-            pinning: super::super::placement::Pinning::Off,
-        }
+        RunPlan { connections, ..RunPlan::example(workload) }
     }
 
     const BUDGET: Budget =

@@ -64,6 +64,31 @@ pub(crate) struct RunPlan {
     pub(crate) pinning: Pinning,
 }
 
+#[cfg(test)]
+impl RunPlan {
+    /// One for tests, of ten seconds.
+    pub(crate) fn example(workload: Workload) -> RunPlan {
+        RunPlan {
+            id: RunId::from_random(1),
+            workload,
+            remote: ([127, 0, 0, 1], 5007).into(),
+            connections: 8,
+            size: 64,
+            depth: 1,
+            duration: Duration::from_secs(10),
+            warmup: Duration::from_secs(1),
+            rate: None,
+            threads: 1,
+            timeout: Duration::from_secs(2),
+            sources: Vec::new(),
+            start_at: None,
+            closing: Closing::Fin,
+            own_greeting: false,
+            pinning: Pinning::Off,
+        }
+    }
+}
+
 impl RunPlan {
     /// The share of `total` that a thread has.
     pub(crate) fn share(&self, total: usize, thread: usize) -> usize {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::processes::{processes, ticks};
 use crate::engine::Time;
 use crate::reactor::{Watch, wall};
 
@@ -34,7 +35,7 @@ pub(crate) struct Surroundings {
     processes: BTreeMap<u32, (Duration, String)>,
     clock_source: String,
     /// Connections that were not kept in TIME_WAIT because there are too many there.
-    pub(crate) overflowed: u64,
+    overflowed: u64,
 }
 
 /// What disturbed a run.
@@ -75,7 +76,7 @@ impl Surroundings {
             wall,
             cpu_time,
             stolen,
-            processes: processes(),
+            processes: processes().map(|one| (one.pid, (one.cpu, one.name))).collect(),
             clock_source: read(source).trim().into(),
             overflowed: overflowed(&read("/proc/net/netstat")).unwrap_or(0),
         }
@@ -187,10 +188,6 @@ fn busy(
     busy
 }
 
-fn ticks(count: u64) -> Duration {
-    Duration::from_millis(1000 * count / rustix::param::clock_ticks_per_second().max(1))
-}
-
 /// Of `/proc/stat`: the time of all CPUs, and what was stolen of it.
 fn cpu_times(stat: &str) -> Option<(Duration, Duration)> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
@@ -198,26 +195,6 @@ fn cpu_times(stat: &str) -> Option<(Duration, Duration)> {
         line.split_ascii_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
     // Guest time, behind the first eight, is part of user time.
     Some((ticks(times.iter().take(8).sum()), ticks(*times.get(7)?)))
-}
-
-/// The CPU time of all processes that can be seen, and their names.
-fn processes() -> BTreeMap<u32, (Duration, String)> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, cpu_of(&fs::read_to_string(stat_of(pid)).ok()?)?))).collect()
-}
-
-fn stat_of(pid: u32) -> String {
-    format!("/proc/{pid}/stat")
-}
-
-/// Of `/proc/PID/stat`. The name stands in parentheses and may have any characters.
-fn cpu_of(stat: &str) -> Option<(Duration, String)> {
-    let (head, tail) = stat.rsplit_once(')')?;
-    let name = head.split_once('(')?.1;
-    let fields: Vec<&str> = tail.split_ascii_whitespace().collect();
-    let time = |field: usize| fields.get(field)?.parse::<u64>().ok();
-    Some((ticks(time(11)? + time(12)?), name.into()))
 }
 
 /// Of `/proc/net/sockstat`: connections in TIME_WAIT.
@@ -244,8 +221,6 @@ mod tests {
     fn what_the_kernel_tells_is_read() {
         let (all, stolen) = cpu_times("cpu  1 2 3 4 5 6 7 8 0 0\ncpu0 9\n").unwrap();
         assert_eq!((all, stolen), (ticks(36), ticks(8)));
-        let line = "77 (a (b) c) S 1 77 77 0 -1 4194304 1 0 0 0 250 50 0 0 20 0 1 0 1";
-        assert_eq!(cpu_of(line), Some((ticks(300), "a (b) c".into())));
         let sockstat = "sockets: used 9\nTCP: inuse 5 orphan 0 tw 12 alloc 6 mem 1\n";
         assert_eq!((in_time_wait(sockstat), in_time_wait("x")), (12, 0));
         let netstat = "TcpExt: A TCPTimeWaitOverflow B\nTcpExt: 1 22 3\nIpExt: C\nIpExt: 4\n";

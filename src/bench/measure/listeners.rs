@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use super::processes::processes;
+
 /// The processes behind `port` on this machine, as far as they can be seen.
 pub(crate) fn listeners(port: u16, is_datagram: bool) -> BTreeSet<u32> {
     let tables = if is_datagram { ["udp", "udp6"] } else { ["tcp", "tcp6"] };
@@ -13,7 +15,8 @@ pub(crate) fn listeners(port: u16, is_datagram: bool) -> BTreeSet<u32> {
         .flat_map(|table| inodes(&table, port, is_datagram))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
-    let all = processes();
+    // All processes, each with its parent.
+    let all: Vec<_> = processes().map(|one| (one.pid, one.parent)).collect();
     let mut found: BTreeSet<u32> =
         all.iter().filter(|(pid, _)| holds_any(*pid, &sockets)).map(|(pid, _)| *pid).collect();
     add_descendants(&mut found, &all);
@@ -36,17 +39,6 @@ fn holds_any(pid: u32, sockets: &BTreeSet<String>) -> bool {
     entries
         .filter_map(|entry| fs::read_link(entry.path()).ok())
         .any(|link| link.to_str().is_some_and(|link| sockets.contains(link)))
-}
-
-/// All processes, each with its parent.
-fn processes() -> Vec<(u32, u32)> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let parent = |pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()
-    };
-    pids.filter_map(|pid| Some((pid, parent(pid)?))).collect()
 }
 
 fn add_descendants(found: &mut BTreeSet<u32>, all: &[(u32, u32)]) {

@@ -8,6 +8,7 @@ pub(crate) mod latency;
 pub(crate) mod listeners;
 pub(crate) mod measurement;
 pub(crate) mod phase;
+mod processes;
 pub(crate) mod provenance;
 pub(crate) mod recorder;
 pub(crate) mod statistics;

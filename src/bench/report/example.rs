@@ -1,13 +1,10 @@
 //! Results for the tests of all forms: one with everything in it and figures as long as they come,
 //! and one of a run in which nothing worked.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{DatagramCounts, Probe, Repeats, Report, SearchReport, TimelinePoint};
-use crate::bench::load::placement::Pinning;
-use crate::bench::load::plan::{Closing, RunPlan};
-use crate::bench::load::run_id::RunId;
+use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::abort::Abort;
@@ -22,24 +19,7 @@ use crate::engine::Time;
 pub(super) const LONG: f64 = 123_456_789_012_345.6;
 
 fn measured(workload: Workload, fill: impl FnOnce(&mut Recorder)) -> Report {
-    let plan = RunPlan {
-        id: RunId::random(),
-        workload,
-        remote: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
-        connections: 8,
-        size: 64,
-        depth: 1,
-        duration: Duration::from_secs(10),
-        warmup: Duration::from_secs(1),
-        rate: None,
-        threads: 1,
-        timeout: Duration::from_secs(2),
-        sources: Vec::new(),
-        start_at: None,
-        closing: Closing::Fin,
-        pinning: Pinning::Off,
-        own_greeting: false,
-    };
+    let plan = RunPlan::example(workload);
     let target = Target::named(workload, "127.0.0.1:9", &[], None).unwrap();
     let mut recorder = Recorder::new(plan.duration, false, workload.phases());
     recorder.begin(Time::at(Duration::ZERO), Time::at(plan.duration));

@@ -23,16 +23,16 @@ impl Report {
 
     /// Says that connecting was dearer or cheaper than the server is.
     fn warn_of_ports(&mut self, plan: &RunPlan) {
+        if !plan.workload.connects_each_time() || plan.closing == Closing::Rst {
+            return;
+        }
         let search = Budget::of_this_machine(plan.remote.ip()).port_search(
             plan,
             self.interference.time_wait,
             self.errors.contains_key(Fault::NoPorts.name()),
         );
         self.warnings.extend(search);
-        if !self.own_server
-            && plan.closing == Closing::Fin
-            && self.interference.time_wait_overflowed > 0
-        {
+        if !self.own_server && self.interference.time_wait_overflowed > 0 {
             self.warnings.push(format!(
                 "{} connections were not kept in TIME_WAIT, as net.ipv4.tcp_max_tw_buckets were \
                  taken: their ends cost less than usual; --close rst leaves nothing there",

@@ -34,12 +34,13 @@ impl Series {
 
     /// All runs as one result.
     fn into_report(self) -> Option<Report> {
-        let mut report = Report::of(&self.plan, &self.target, &self.sum?);
-        if self.singles.len() > 1 {
-            report.timeline = self.singles.iter().flat_map(|run| run.timeline.clone()).collect();
-            report.add_repeats(&self.singles);
-            report.singles = self.singles;
+        if self.singles.len() < 2 {
+            return self.singles.into_iter().next();
         }
+        let mut report = Report::of(&self.plan, &self.target, &self.sum?);
+        report.timeline = self.singles.iter().flat_map(|run| run.timeline.clone()).collect();
+        report.add_repeats(&self.singles);
+        report.singles = self.singles;
         Some(report)
     }
 }

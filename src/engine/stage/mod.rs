@@ -300,7 +300,7 @@ pub fn assert_cuts_change_nothing<S: Service + 'static>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::engine) mod tests {
     use super::*;
     use crate::engine::Net;
 
@@ -356,7 +356,7 @@ mod tests {
     }
 
     /// Sends back what comes.
-    struct Mirror;
+    pub(in crate::engine) struct Mirror;
 
     impl Service for Mirror {
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
