@@ -23,9 +23,9 @@ const CLOSE_ENOUGH: f64 = 1.05;
 const STEP_UP: f64 = 1.2;
 /// How many times as long as a probe the confirmation takes.
 const CONFIRMATION: u32 = 3;
-/// The step down after a confirmation that failed, and how many may fail.
-const STEP_DOWN: f64 = 0.93;
-const CONFIRMATIONS_MAX: u32 = 3;
+/// The steps down after confirmations that failed, one for each. A disturbed machine still keeps
+/// some rate; only if even the last fails has nothing been found.
+const STEPS_DOWN: [f64; 4] = [0.93, 0.8, 0.6, 0.4];
 /// The whole search takes no longer than so many probes.
 const LENGTH_MAX: u32 = 40;
 /// A rate counts as reached from this share of it on.
@@ -79,7 +79,7 @@ pub(crate) struct Search {
     aim: Aim,
     /// The rate that has been challenged already.
     challenged: Option<f64>,
-    failed_confirmations: u32,
+    failed_confirmations: usize,
     pub(crate) outcome: Outcome,
     /// Each step of the way.
     pub(crate) probes: Vec<Probe>,
@@ -196,16 +196,17 @@ impl Search {
             return;
         }
         self.broke = Some(self.next);
-        self.next *= STEP_DOWN;
-        self.held = Some(self.next);
-        self.failed_confirmations += 1;
-        if self.failed_confirmations >= CONFIRMATIONS_MAX {
-            self.held = None;
-            self.outcome = Outcome::Nothing(
-                "rates that held for a moment did not for longer: the server or this machine is \
-                 not steady enough",
-            );
+        if let Some(step) = STEPS_DOWN.get(self.failed_confirmations) {
+            self.failed_confirmations += 1;
+            self.next *= step;
+            self.held = Some(self.next);
+            return;
         }
+        self.held = None;
+        self.outcome = Outcome::Nothing(
+            "rates that held for a moment did not for longer: the server or this machine is not \
+             steady enough",
+        );
     }
 
     /// The highest rate that held.
@@ -292,6 +293,19 @@ mod tests {
         });
         assert!(matches!(search.outcome, Outcome::Nothing(_)), "{:?}", search.probes);
         assert_eq!(search.highest(), None);
+    }
+
+    #[test]
+    fn a_machine_that_was_disturbed_still_keeps_some_rate() {
+        let mut tries = 0;
+        let (search, spent) = search(None, |rate| {
+            tries += 1;
+            let capacity = if tries > 16 { 20_000.0 } else { 40_000.0 };
+            latency_at(rate, capacity)
+        });
+        let found = search.highest().unwrap();
+        assert_eq!(search.outcome, Outcome::Found, "{:?}", search.probes);
+        assert!((7_000.0..=19_000.0).contains(&found) && spent <= 40 * SECOND, "{found}");
     }
 
     #[test]
