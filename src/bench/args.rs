@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
+use super::commands::BenchCommand;
 use super::load::LINE_BYTES_MIN;
 use super::load::placement::{Pin, Pinning};
 use super::load::plan::{Closing, RunPlan};
-use super::load::rate::{Ramp, parse_requests};
+use super::load::rate::{Profile, Ramp, parse_requests};
 use super::load::run_id::RunId;
 use super::load::sources::{SOURCES_MAX, loopback_sources, parse_source};
 use super::load::workload::Workload;
@@ -35,6 +36,7 @@ Examples:
   cooee bench tcp_rr -t 1h --stat 10s        a line every ten seconds
   cooee bench tcp_rr --rate 20000 --html r.html   open loop, with a page of plots
   cooee bench tcp_rr --find-max p99=1ms      the highest rate that keeps it
+  cooee bench tcp_rr --profile 10s@1k,10s@9k,5s@0,10s@1k   a surge, and whether it is got over
   cooee bench tcp_crr --source 127.0.0.0/28 --close rst
   cooee bench tcp_rr --repeat 5 --csv r.csv --markdown -   figures for a table, words for an issue
   cooee bench compare old.json new.json --fail-over p99=10%
@@ -74,7 +76,13 @@ pub struct BenchArgs {
 
     /// How long to measure [default: 10s; the standard set and searches: 3s for each]
     #[arg(short = 't', long, value_name = "TIME", value_parser = parse_positive_duration)]
-    duration: Option<Duration>,
+    pub(super) duration: Option<Duration>,
+
+    /// End after so many operations (chat: lines said), over all connections; with --duration,
+    /// at the latest then
+    #[arg(long, value_name = "N", value_parser = parse_from::<1>,
+          conflicts_with_all = ["find_max", "ramp", "profile", "start_at"])]
+    pub(super) count: Option<usize>,
 
     /// How long to run before that [default: 1s; the standard set: at most a
     /// quarter of --duration]
@@ -115,6 +123,12 @@ pub struct BenchArgs {
     /// Steps of --ramp, both ends included [default: 5]
     #[arg(long, value_name = "N", value_parser = parse_from::<2>)]
     pub(super) steps: Option<usize>,
+
+    /// Rates one after the other over the same connections, with a result for each, 0 being
+    /// a rest: 30s@1000,1m@5000,10s@0
+    #[arg(long, value_name = "TIME@RATE,...",
+          conflicts_with_all = ["rate", "duration", "ramp", "find_max", "repeat", "vs"])]
+    pub(super) profile: Option<Profile>,
 
     /// Measure another server in turns with the first, and tell whether they differ
     #[arg(long, value_name = "ENDPOINT", conflicts_with_all = ["find_max", "ramp"])]
@@ -165,49 +179,6 @@ pub struct BenchArgs {
     pub(super) csv: Option<PathBuf>,
 }
 
-/// What else `cooee bench` can do.
-#[derive(Subcommand, Clone, Debug)]
-pub enum BenchCommand {
-    /// Set two results side by side: ratios, and whether they are more than chance
-    Compare(CompareArgs),
-    /// Add up the results of generators that have worked at the same time
-    Merge(MergeArgs),
-}
-
-/// The flags of `cooee bench merge`.
-#[derive(Args, Clone, Debug)]
-pub struct MergeArgs {
-    /// The results, one run each
-    #[arg(value_name = "RESULT.json", num_args = 2.., required = true)]
-    pub(super) results: Vec<PathBuf>,
-
-    /// Write the sum as JSON to FILE; -: to standard output instead of the table
-    #[arg(long, value_name = "FILE")]
-    pub(super) json: Option<PathBuf>,
-}
-
-/// The flags of `cooee bench compare`.
-#[derive(Args, Clone, Debug)]
-pub struct CompareArgs {
-    /// The result to compare with
-    #[arg(value_name = "A.json")]
-    pub(super) before: PathBuf,
-
-    /// The result in question
-    #[arg(value_name = "B.json")]
-    pub(super) after: PathBuf,
-
-    /// Exit with 3 if a figure of B is worse than A's by more, such as p99=10%; with --repeat 5
-    /// or more on both sides only if that is no chance (repeatable)
-    #[arg(long, value_name = "FIGURE=PERCENT")]
-    pub(super) fail_over: Vec<super::report::compare::Tolerance>,
-
-    /// Write a page with the plots of both to FILE, or to standard output instead of the
-    /// table: -
-    #[arg(long, value_name = "FILE")]
-    pub(super) html: Option<PathBuf>,
-}
-
 impl BenchArgs {
     /// The forms that are asked for beside the table, and where they go.
     pub(super) fn outputs(&self) -> Vec<(Form, &Path)> {
@@ -235,6 +206,7 @@ impl BenchArgs {
         let usual = Duration::from_secs(if short { 3 } else { 10 });
         let (sources, closing) = self.calling(workload)?;
         let threads = self.threads.unwrap_or(self.pin.threads());
+        let profile = self.profile.as_ref().map_or(Vec::new(), |Profile(stages)| stages.clone());
         let plan = RunPlan {
             id: RunId::random(),
             workload,
@@ -242,9 +214,16 @@ impl BenchArgs {
             connections: self.connections.unwrap_or(connections),
             size: self.size.unwrap_or(bytes),
             depth: self.depth.unwrap_or(depth),
-            duration: self.duration.unwrap_or(usual),
+            duration: match (self.duration, self.count) {
+                (Some(duration), _) => duration,
+                (None, Some(_)) => COUNTING_MAX,
+                (None, None) if profile.is_empty() => usual,
+                (None, None) => profile.iter().map(|stage| stage.duration).sum(),
+            },
+            count: self.count,
             warmup: self.warmup.unwrap_or(Duration::from_secs(1)),
-            rate: self.rate,
+            rate: profile.iter().filter_map(|stage| stage.rate).reduce(f64::max).or(self.rate),
+            profile,
             threads,
             timeout: self.timeout,
             sources,
@@ -319,6 +298,8 @@ fn parse_moment(text: &str) -> Result<Duration, String> {
 /// More than anybody can use, and few enough for sums of them not to overflow.
 const DEPTH_MAX: usize = 65_536;
 const CONNECTIONS_MAX: usize = 100_000_000;
+/// Whoever asks for more operations than fit into it should say for how long.
+const COUNTING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn check(plan: &RunPlan) -> Result<(), String> {
     if plan.workload.is_datagram() && plan.size > DATAGRAM_BYTES_MAX {
@@ -348,6 +329,9 @@ fn check(plan: &RunPlan) -> Result<(), String> {
             "--threads {}: each needs a connection, and there are {}",
             plan.threads, plan.connections
         ));
+    }
+    if plan.count.is_some_and(|count| count < plan.threads) {
+        return Err(format!("--threads {}: each needs one of the --count", plan.threads));
     }
     if plan.workload == Workload::Chat {
         if plan.threads > 1 || plan.connections < 2 {

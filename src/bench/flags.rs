@@ -26,8 +26,12 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
         None if args.vs.is_some() => {
             Err("--vs is for one workload: name it, such as cooee bench tcp_rr --vs ...".into())
         }
-        None if is_search => {
-            let flag = if args.ramp.is_some() { "--ramp" } else { "--find-max" };
+        None if is_search || args.profile.is_some() => {
+            let flag = match (&args.ramp, &args.profile) {
+                (Some(_), _) => "--ramp",
+                (None, Some(_)) => "--profile",
+                (None, None) => "--find-max",
+            };
             Err(format!(
                 "{flag} is for one workload: name it, such as cooee bench tcp_rr {flag} ..."
             ))
@@ -52,7 +56,7 @@ fn check_one(args: &BenchArgs, workload: Workload, is_short: bool) -> Result<(),
 fn useless(
     args: &BenchArgs,
     workload: Workload,
-) -> [(&'static str, bool, Option<&'static str>); 6] {
+) -> [(&'static str, bool, Option<&'static str>); 8] {
     let has_no_rate = (workload == Workload::Idle).then_some("its connections ask nothing");
     let has_no_size = match workload {
         Workload::Months => Some("its requests are numbers from 1 to 12"),
@@ -73,6 +77,8 @@ fn useless(
         ("--rate", args.rate.is_some(), has_no_rate),
         ("--find-max", args.find_max.is_some(), has_no_rate),
         ("--ramp", args.ramp.is_some(), has_no_rate),
+        ("--profile", args.profile.is_some(), has_no_rate),
+        ("--count", args.count.is_some(), has_no_rate),
         ("--close", args.close.is_some(), has_no_close),
     ]
 }
@@ -87,7 +93,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 28] = [
+    const TABLE: [(&[&str], &str); 30] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -100,6 +106,8 @@ mod tests {
         (&["--find-max", "p99=1ms"], "idle SET"),
         (&["--ramp", "1..9"], "idle SET"),
         (&["--ramp", "1..9", "--steps", "3"], "idle SET"),
+        (&["--profile", "1s@9,1s@0"], "idle SET"),
+        (&["--count", "9"], "idle"),
         (&["--repeat", "2"], ""),
         (&["--source", "127.0.0.2"], ""),
         (&["--close", "rst"], "udp_rr months"),

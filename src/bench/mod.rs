@@ -5,6 +5,7 @@
 //! `run` the threads that do it all. Each uses only those named before it.
 
 mod args;
+mod commands;
 pub mod figures;
 mod flags;
 mod load;
@@ -26,7 +27,8 @@ use report::outputs::{Form, Outputs};
 use report::{Report, html, json, table};
 use run::invocation::Invocation;
 
-pub use args::{BenchArgs, BenchCommand, CompareArgs, EXAMPLES, MergeArgs};
+pub use args::{BenchArgs, EXAMPLES};
+pub use commands::{BenchCommand, CompareArgs, MergeArgs};
 pub use report::plot;
 
 /// Does what `args` ask for, and prints it.

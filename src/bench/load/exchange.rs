@@ -149,7 +149,7 @@ impl Exchange {
     fn send(&mut self, peer: Peer, due: Time, net: &mut Net, now: Time) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
         let number = channel.window.ask(due, now);
-        self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+        self.run.note_sent(due);
         if self.run.plan.workload.is_datagram() {
             self.scratch.clear();
             self.script.request(channel.id, number, |piece| self.scratch.extend_from_slice(piece));

@@ -14,6 +14,8 @@ pub(crate) mod run_state;
 mod schedule;
 mod script;
 pub(crate) mod sources;
+mod stages;
+pub(crate) mod supervision;
 pub(crate) mod target;
 mod visit;
 mod window;

@@ -27,6 +27,15 @@ impl Closing {
     }
 }
 
+/// A part of a run, with a rate of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stage {
+    /// How long it lasts.
+    pub(crate) duration: Duration,
+    /// Requests a second over all threads, 0 for a rest; `None`: a closed loop.
+    pub(crate) rate: Option<f64>,
+}
+
 /// One measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct RunPlan {
@@ -42,12 +51,17 @@ pub(crate) struct RunPlan {
     pub(crate) size: usize,
     /// Requests in flight on each connection.
     pub(crate) depth: usize,
-    /// How long is measured.
+    /// How long is measured; with `count`, at most.
     pub(crate) duration: Duration,
+    /// How many operations are measured; `None`: as many as there are within `duration`.
+    pub(crate) count: Option<usize>,
     /// How long is run before that.
     pub(crate) warmup: Duration,
-    /// Requests a second over all threads; `None`: a closed loop.
+    /// Requests a second over all threads, the most that a profile asks for; `None`: a closed loop.
     pub(crate) rate: Option<f64>,
+    /// What `duration` is made of, each with a rate and a result of its own, over the same
+    /// connections; empty: there is one stage.
+    pub(crate) profile: Vec<Stage>,
     /// Each with its own loop.
     pub(crate) threads: usize,
     /// How long an answer may take.
@@ -77,7 +91,9 @@ impl RunPlan {
             depth: 1,
             duration: Duration::from_secs(10),
             warmup: Duration::from_secs(1),
+            count: None,
             rate: None,
+            profile: Vec::new(),
             threads: 1,
             timeout: Duration::from_secs(2),
             sources: Vec::new(),
@@ -93,6 +109,24 @@ impl RunPlan {
     /// The share of `total` that a thread has.
     pub(crate) fn share(&self, total: usize, thread: usize) -> usize {
         total / self.threads + usize::from(thread < total % self.threads)
+    }
+
+    /// What the window is made of: one stage, unless there is a profile.
+    pub(crate) fn stages(&self) -> Vec<Stage> {
+        match self.profile.is_empty() {
+            true => vec![Stage { duration: self.duration, rate: self.rate }],
+            false => self.profile.clone(),
+        }
+    }
+
+    /// The same with one of its stages only, from 0; itself, if it has no profile.
+    pub(crate) fn stage(&self, number: usize) -> RunPlan {
+        let mut plan = self.clone();
+        if let Some(stage) = self.profile.get(number) {
+            (plan.duration, plan.rate) = (stage.duration, stage.rate);
+            plan.profile.clear();
+        }
+        plan
     }
 
     /// How connection number `id` is dialed.

@@ -1,8 +1,9 @@
-//! Rates of requests, as `--rate` and `--ramp` take them.
+//! Rates of requests, as `--rate`, `--ramp` and `--profile` take them.
 
 use std::str::FromStr;
 
-use crate::units::parse_rate;
+use super::plan::Stage;
+use crate::units::{parse_positive_duration, parse_rate};
 
 /// Requests a second: a number, as it is or in thousands or millions, or a rate with its unit.
 pub(crate) fn parse_requests(text: &str) -> Result<f64, String> {
@@ -49,9 +50,69 @@ impl Ramp {
     }
 }
 
+/// Each stage has histograms of its own.
+const STAGES_MAX: usize = 100;
+
+/// Stages one after the other, such as `30s@1000,1m@5000,10s@0`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Profile(pub(crate) Vec<Stage>);
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Profile, String> {
+        let stages: Vec<Stage> = text.split(',').map(stage).collect::<Result<_, _>>()?;
+        match stages.len() {
+            ..=STAGES_MAX if stages.iter().all(|stage| stage.rate == Some(0.0)) => {
+                Err("nothing is asked in any stage".into())
+            }
+            ..=STAGES_MAX => Ok(Profile(stages)),
+            more => Err(format!("{more} stages, at most {STAGES_MAX}")),
+        }
+    }
+}
+
+fn stage(text: &str) -> Result<Stage, String> {
+    let wrong = |why: &str| format!("'{text}': {why}");
+    let (duration, rate) = text.split_once('@').ok_or_else(|| {
+        wrong("write TIME@RATE for each stage, with commas between, such as 30s@1000,10s@0")
+    })?;
+    let duration = parse_positive_duration(duration.trim()).map_err(|why| wrong(&why))?;
+    let rate = match rate.trim() {
+        "0" | "0/s" => 0.0,
+        rate => parse_requests(rate).map_err(|why| wrong(&why))?,
+    };
+    Ok(Stage { duration, rate: Some(rate) })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn profiles_are_read_and_wrong_stages_named() {
+        let Profile(stages) = "30s@1000, 1m@5k/s,10s@0".parse().unwrap();
+        let told = |stage: &Stage| (stage.duration.as_secs(), stage.rate.unwrap());
+        assert_eq!(stages.iter().map(told).collect::<Vec<_>>(), [(30, 1e3), (60, 5e3), (10, 0.0)]);
+        let Profile(stages) = "10ms@0.5".parse().unwrap();
+        assert_eq!(stages, [Stage { duration: Duration::from_millis(10), rate: Some(0.5) }]);
+        for (wrong, why) in [
+            ("", "'': write TIME@RATE"),
+            ("1s@5,", "'': write TIME@RATE"),
+            ("1s@5,2s", "'2s': write TIME@RATE"),
+            ("0s@5", "'0s@5': "),
+            ("1@5", "'1@5': "),
+            ("1s@-5", "'1s@-5': it must be above zero"),
+            ("1s@0,2s@0/s", "nothing is asked"),
+        ] {
+            let error = wrong.parse::<Profile>().unwrap_err();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+        let many = vec!["1s@1"; 101].join(",");
+        assert!(many.parse::<Profile>().unwrap_err().contains("101 stages, at most 100"));
+    }
 
     #[test]
     fn ramps_are_read_and_wrong_ones_named() {

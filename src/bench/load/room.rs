@@ -94,7 +94,7 @@ impl ChatRoom {
             let number = self.first + self.said.len() as u64;
             write_line(&mut self.line, self.run.plan.id, number, self.run.plan.size);
             net.send(speaker, &self.line);
-            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+            self.run.note_sent(due);
             self.said.push_back(Said { intended: due, sent: now, heard: 0 });
         }
         if self.said.len() < self.run.plan.depth {
@@ -133,10 +133,10 @@ impl ChatRoom {
         let (intended, sent, heard) = (said.intended, said.sent, said.heard);
         self.run.record(&Sample { intended, sent, done: now, bytes: text.len() + 1 });
         if heard == 1 {
-            self.run.recorder.record_phase(0, intended, now);
+            self.run.record_phase(0, intended, now);
         }
         if heard == self.run.connections - 1 {
-            self.run.recorder.record_phase(1, intended, now);
+            self.run.record_phase(1, intended, now);
         }
         while self.said.front().is_some_and(|said| said.heard >= self.run.connections - 1) {
             self.said.pop_front();
@@ -276,7 +276,7 @@ impl Service for ChatRoom {
         let Some(member) = self.members.remove(peer) else { return };
         self.run.lost(member.open, self.said.len(), reason, now);
         let what = format!("member {peer} was lost: {reason}");
-        let abort = match self.run.recorder.operations {
+        let abort = match self.run.operations() {
             0 => Abort::Failed(what),
             _ => Abort::Vanished(what),
         };

@@ -4,20 +4,17 @@
 //! A run opens its connections, warms up, measures, and waits for the last answers. It ends
 //! early if an answer is wrong, or if nothing has worked for as long as the timeout.
 
-use std::cell::OnceCell;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::plan::RunPlan;
 use super::schedule::Schedule;
+use super::stages::Stages;
+use super::supervision::Supervision;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
-use crate::bench::measure::measurement::ThreadResult;
-use crate::bench::measure::recorder::{self, Recorder, Sample};
-use crate::bench::measure::ticker::Ticker;
-use crate::bench::measure::usage::UsageMeter;
+use crate::bench::measure::recorder::{self, Sample};
 use crate::engine::{Net, Peer, Reason, Time};
 use crate::reactor::{Watch, wall};
 
@@ -33,23 +30,11 @@ struct Trouble {
     fault: Fault,
 }
 
-/// The connection between the load of a thread and its worker.
-pub(crate) struct Supervision {
-    /// Set to end the run before its time.
-    pub(crate) stop: Arc<AtomicBool>,
-    /// Tells whoever watches what happens, if somebody does.
-    pub(crate) ticker: Option<Ticker>,
-    /// Measures CPU time and memory within the window.
-    pub(crate) meter: UsageMeter,
-    /// Receives the result when the run is over.
-    pub(crate) result: Rc<OnceCell<ThreadResult>>,
-}
-
 /// The state of a run, whatever its workload is.
 pub(crate) struct RunState {
     pub(super) plan: Arc<RunPlan>,
     pub(super) watch: Watch,
-    pub(super) recorder: Recorder,
+    stages: Stages,
     pub(super) phase: RunPhase,
     /// When requests are due; `None`: a closed loop.
     pub(super) schedule: Option<Schedule>,
@@ -58,12 +43,13 @@ pub(crate) struct RunState {
     pub(super) thread: usize,
     from: Time,
     to: Time,
+    /// How many operations of the window are still to be begun, if they are counted.
+    left: Option<usize>,
     trouble: Option<Trouble>,
     has_worked: bool,
     looked: Time,
-    /// When the phase was checked last, and the longest time between two such checks.
+    /// When the phase was checked last.
     checked: Time,
-    stood_still: Duration,
     /// The most connections that were open at once so far, and since when. Before the first, since
     /// when they are being made.
     reached: usize,
@@ -79,9 +65,9 @@ impl RunState {
         thread: usize,
         supervision: Supervision,
     ) -> RunState {
-        let phases = plan.workload.phases();
+        let left = plan.count.map(|count| plan.share(count, thread));
         RunState {
-            recorder: Recorder::new(plan.duration, plan.rate.is_some(), phases),
+            stages: Stages::new(plan),
             plan: Arc::clone(plan),
             watch,
             phase: RunPhase::Opening,
@@ -90,11 +76,11 @@ impl RunState {
             thread,
             from: Time::NEVER,
             to: Time::NEVER,
+            left,
             trouble: None,
             has_worked: false,
             looked: Time::ZERO,
             checked: Time::ZERO,
-            stood_still: Duration::ZERO,
             reached: 0,
             reached_at: None,
             abort: None,
@@ -103,7 +89,6 @@ impl RunState {
     }
 
     /// Everything is in place: the warm-up begins. With `--start-at` it lasts until then.
-    #[allow(clippy::cast_precision_loss)] // a handful of threads
     pub(super) fn begin(&mut self, now: Time) {
         self.enter(RunPhase::Warming);
         self.from = now.after(self.plan.warmup);
@@ -116,23 +101,17 @@ impl RunState {
             }
             self.from = self.from.after(early);
         }
-        self.to = self.from.after(self.plan.duration);
-        self.recorder.begin(self.from, self.to);
-        let threads = self.plan.threads as f64;
-        self.schedule = self
-            .plan
-            .rate
-            .map(|rate| Schedule::new(rate / threads, self.thread as f64 / threads, now));
+        self.to = self.stages.begin(&self.plan, self.from);
+        self.schedule = self.stages.schedule(&self.plan, now, self.thread);
         self.advance(now);
     }
 
     fn enter(&mut self, phase: RunPhase) {
         self.phase = phase;
-        if phase >= RunPhase::Measuring {
-            self.supervision.meter.begin();
-        }
-        if phase >= RunPhase::Draining {
-            self.supervision.meter.end();
+        match phase {
+            RunPhase::Opening | RunPhase::Warming => {}
+            RunPhase::Measuring => self.supervision.meter.begin(),
+            RunPhase::Draining | RunPhase::Done => self.supervision.meter.end(),
         }
     }
 
@@ -149,10 +128,7 @@ impl RunState {
         if self.phase == RunPhase::Warming && now >= self.from {
             self.enter(RunPhase::Measuring);
         }
-        if self.phase == RunPhase::Measuring && now >= self.to {
-            self.enter(RunPhase::Draining);
-            self.note_unsent();
-        }
+        self.advance_window(now);
         if self.phase == RunPhase::Draining
             && now >= self.to.after(self.plan.timeout.saturating_add(2 * LOOK))
         {
@@ -164,19 +140,31 @@ impl RunState {
         {
             self.give_up(trouble.fault, now);
         }
-        self.tick(now);
+        self.supervision.tick(self.phase, now);
     }
 
-    /// Has the ticker, if there is one, hand over what is due.
-    fn tick(&mut self, now: Time) {
-        if let Some(ticker) = &mut self.supervision.ticker {
-            ticker.advance(self.phase, now);
+    /// Goes on to the next stage, or ends the window, when that is due.
+    fn advance_window(&mut self, now: Time) {
+        if self.phase != RunPhase::Measuring {
+            return;
+        }
+        while self.stages.advance(now) {
+            self.supervision.meter.next();
+        }
+        if self.left == Some(0) {
+            self.to = now;
+            self.enter(RunPhase::Draining);
+        } else if now >= self.to {
+            self.enter(RunPhase::Draining);
+            if let Some(schedule) = &mut self.schedule {
+                self.stages.note_unsent(schedule);
+            }
         }
     }
 
     fn note_check(&mut self, now: Time) {
         if self.phase == RunPhase::Measuring {
-            self.stood_still = self.stood_still.max(now.since(self.checked));
+            self.stages.note_gap(now.since(self.checked));
         }
         self.checked = now;
     }
@@ -212,14 +200,6 @@ impl RunState {
         is_time
     }
 
-    /// Counts the requests that were due before the end and were never sent.
-    fn note_unsent(&mut self) {
-        let Some(schedule) = &mut self.schedule else { return };
-        schedule.skip(self.from);
-        let unsent = schedule.skip(self.to);
-        self.recorder.faults.add(Fault::Unsent, unsent);
-    }
-
     /// Whether a closed loop may go on asking at `now`.
     pub(super) fn may_ask(&self, now: Time) -> bool {
         matches!(self.phase, RunPhase::Warming | RunPhase::Measuring) && now < self.to
@@ -227,14 +207,29 @@ impl RunState {
 
     /// The intended time of a request that may be sent now, if there is one.
     pub(super) fn next_due(&mut self, now: Time) -> Option<Time> {
-        match &mut self.schedule {
+        if self.left == Some(0) {
+            return None;
+        }
+        let due = match &mut self.schedule {
             None => self.may_ask(now).then_some(now),
             // What was due before the end may still be sent by whoever wakes up at the end.
             Some(schedule) if self.phase < RunPhase::Draining && schedule.next() < self.to => {
                 schedule.take(now)
             }
             Some(_) => None,
+        }?;
+        if let Some(left) = &mut self.left
+            && due >= self.from
+        {
+            *left -= 1;
         }
+        Some(due)
+    }
+
+    /// Counts what was due at `due`, and is sent.
+    pub(super) fn note_sent(&mut self, due: Time) {
+        let recorder = self.stages.at(due);
+        recorder.sent += u64::from(recorder.counts(due));
     }
 
     /// Asks to be woken when the next request is due.
@@ -250,18 +245,27 @@ impl RunState {
     /// Records how late a request was sent although a connection was free: the delay is the
     /// generator's.
     pub(super) fn note_slip(&mut self, due: Time, now: Time) {
-        if self.recorder.counts(due) {
-            self.recorder.slip.saturating_record(recorder::nanos(now.since(due)));
+        let recorder = self.stages.at(due);
+        if recorder.counts(due) {
+            recorder.slip.saturating_record(recorder::nanos(now.since(due)));
         }
     }
 
     pub(super) fn record(&mut self, sample: &Sample) {
-        self.recorder.record(sample);
-        if let Some(ticker) = &mut self.supervision.ticker {
-            ticker.note(sample);
-        }
+        self.stages.record(sample);
+        self.supervision.note(sample);
         self.trouble = None;
         self.has_worked = true;
+    }
+
+    /// A part of an operation took from `began` to `ended`.
+    pub(super) fn record_phase(&mut self, phase: usize, began: Time, ended: Time) {
+        self.stages.at(began).record_phase(phase, began, ended);
+    }
+
+    /// Operations within the window so far.
+    pub(super) fn operations(&self) -> u64 {
+        self.stages.operations()
     }
 
     /// Whether anything has ever worked.
@@ -278,11 +282,9 @@ impl RunState {
         if self.phase == RunPhase::Done || count == 0 {
             return;
         }
-        self.recorder.fault(fault, count, now);
+        self.stages.at(now).fault(fault, count, now);
         if fault.is_failure() {
-            if let Some(ticker) = &mut self.supervision.ticker {
-                ticker.note_failures(count);
-            }
+            self.supervision.note_failures(count);
             let since = self.trouble.map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, fault });
             let hopeless = matches!(fault, Fault::Refused | Fault::ConnectTimeout);
@@ -304,7 +306,7 @@ impl RunState {
     /// An answer was wrong: nothing after it can be trusted, and the run ends.
     pub(super) fn wrong(&mut self, what: String, now: Time) {
         if self.phase != RunPhase::Done {
-            self.recorder.fault(Fault::Wrong, 1, now);
+            self.stages.at(now).fault(Fault::Wrong, 1, now);
             self.end(Abort::Wrong(what), now);
         }
     }
@@ -332,42 +334,20 @@ impl RunState {
 
     /// Ends the run, and hands over what was measured.
     pub(super) fn done(&mut self, now: Time) {
-        self.recorder.finish(now);
-        self.to = self.to.min(now);
-        self.enter(RunPhase::Done);
-        self.tick(now);
-        let (usage, server) = self.supervision.meter.used();
-        let result = ThreadResult {
-            measured: self.measured(),
-            elapsed: now.since(Time::ZERO),
-            abort: self.abort.take(),
-            recorder: std::mem::replace(&mut self.recorder, Recorder::unused()),
-            usage,
-            server,
-            resident: self.supervision.meter.resident,
-            measured_from: self.measured_from(now),
-            stood_still: self.stood_still,
+        self.to = match self.left {
+            // The last answer ends the window, and not when that was noticed.
+            Some(0) => self.stages.last_done().min(now),
+            _ => self.to.min(now),
         };
-        let handed_over = self.supervision.result.set(result);
-        debug_assert!(handed_over.is_ok(), "a run ends once");
+        self.enter(RunPhase::Done);
+        self.supervision.tick(self.phase, now);
+        let stages = self.stages.finish(self.to);
+        self.supervision.hand_over(stages, self.abort.take(), now);
     }
 
     /// When the window begins.
     pub(super) fn from(&self) -> Time {
         self.from
-    }
-
-    /// When the window began, on the wall clock.
-    fn measured_from(&self, now: Time) -> Option<Duration> {
-        (self.from <= now).then(|| wall().saturating_sub(now.since(self.from)))
-    }
-
-    /// How much of the window has been measured.
-    fn measured(&self) -> Duration {
-        match self.from {
-            Time::NEVER => Duration::ZERO,
-            from => self.to.since(from),
-        }
     }
 
     /// Asks to be woken for whatever comes next.

@@ -74,7 +74,7 @@ impl Visits {
                 is_over: false,
             };
             self.visits.insert(peer, visit);
-            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+            self.run.note_sent(due);
             self.next_id += 1;
             self.under_way += 1;
         }
@@ -89,7 +89,7 @@ impl Visits {
         visit.is_over = true;
         let (intended, sent) = (visit.intended, visit.dialed);
         let whole = self.run.plan.workload.phases().len() - 1;
-        self.run.recorder.record_phase(whole, sent, now);
+        self.run.record_phase(whole, sent, now);
         self.run.record(&Sample { intended, sent, done: now, bytes: visit.got });
         net.leave(peer);
     }
@@ -184,7 +184,7 @@ impl Service for Visits {
         let Some(visit) = self.visits.get_mut(peer).filter(|visit| !visit.is_over) else { return };
         visit.local = Some(arrival.local);
         let (id, dialed) = (visit.id, visit.dialed);
-        self.run.recorder.record_phase(0, dialed, now);
+        self.run.record_phase(0, dialed, now);
         match self.run.plan.workload {
             Workload::TcpCc => self.accomplish(peer, net, now),
             Workload::TcpCrr => self.script.request(id, 0, |piece| net.send(peer, piece)),
@@ -198,7 +198,7 @@ impl Service for Visits {
         if visit.first_byte.is_none() {
             visit.first_byte = Some(now);
             let dialed = visit.dialed;
-            self.run.recorder.record_phase(1, dialed, now);
+            self.run.record_phase(1, dialed, now);
         }
         match self.run.plan.workload {
             Workload::Greet if input.len() > GREETING_BYTES_MAX => {

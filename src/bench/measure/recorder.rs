@@ -61,6 +61,12 @@ impl Slice {
     fn new() -> Slice {
         Slice { operations: 0, failures: 0, latency: histogram(2) }
     }
+
+    fn merge(&mut self, other: &Slice) {
+        self.operations += other.operations;
+        self.failures += other.failures;
+        add(&mut self.latency, &other.latency);
+    }
 }
 
 /// Everything that one thread measures.
@@ -113,6 +119,11 @@ impl Recorder {
             last_done: Time::NEVER,
             silence: Duration::ZERO,
         }
+    }
+
+    /// One for a window that ends nobody knows when: its slices grow with it.
+    pub(crate) fn of_any_length(corrected: bool, phases: &[&'static str]) -> Recorder {
+        Recorder::new(Duration::ZERO, corrected, phases)
     }
 
     /// One that records nothing, for after the end.
@@ -172,7 +183,14 @@ impl Recorder {
         if self.from < end {
             self.note_done(end);
             self.roll(end);
+            // What failed later has made more of them.
+            self.slices.truncate(self.whole_slices(end));
         }
+    }
+
+    /// When the latest operation ended.
+    pub(crate) fn last_done(&self) -> Time {
+        self.last_done
     }
 
     /// The longest time within the window in which no operation ended.
@@ -191,13 +209,15 @@ impl Recorder {
         for ((_, mine), (_, theirs)) in self.phases.iter_mut().zip(&other.phases) {
             add(mine, theirs);
         }
-        while self.slices.len() < other.slices.len() {
-            self.slices.push(Slice::new());
+        while self.slice < other.slice {
+            self.coarsen();
         }
-        for (mine, theirs) in self.slices.iter_mut().zip(&other.slices) {
-            mine.operations += theirs.operations;
-            mine.failures += theirs.failures;
-            add(&mut mine.latency, &theirs.latency);
+        let shorter = usize::try_from(self.slice.as_nanos() / other.slice.as_nanos()).unwrap_or(1);
+        for (index, theirs) in other.slices.iter().enumerate() {
+            if self.slices.len() == index / shorter {
+                self.slices.push(Slice::new());
+            }
+            self.slices[index / shorter].merge(theirs);
         }
         self.operations += other.operations;
         self.bytes += other.bytes;
@@ -205,7 +225,8 @@ impl Recorder {
         self.faults.merge(&other.faults);
     }
 
-    fn note_done(&mut self, done: Time) {
+    /// Something ended, of this stage or of an earlier one.
+    pub(crate) fn note_done(&mut self, done: Time) {
         if self.from < done && self.last_done < self.to {
             let done = done.min(self.to);
             self.silence = self.silence.max(done.since(self.last_done));
@@ -215,9 +236,28 @@ impl Recorder {
 
     /// Closes the slices that are over at `now`.
     fn roll(&mut self, now: Time) {
-        let count = now.since(self.from).as_nanos() / self.slice.as_nanos();
-        while (self.slices.len() as u128) < count {
+        while self.slices.len() < self.whole_slices(now) {
             self.slices.push(std::mem::replace(&mut self.current, Slice::new()));
+            if self.slices.len() == 2 * SLICES as usize {
+                self.coarsen();
+            }
+        }
+    }
+
+    /// How many slices are over at `now`.
+    fn whole_slices(&self, now: Time) -> usize {
+        let count = now.since(self.from).as_nanos() / self.slice.as_nanos();
+        usize::try_from(count).unwrap_or(usize::MAX)
+    }
+
+    /// Makes one slice of two.
+    fn coarsen(&mut self) {
+        self.slice *= 2;
+        let halves = std::mem::take(&mut self.slices);
+        let mut halves = halves.into_iter();
+        while let Some(mut slice) = halves.next() {
+            halves.next().iter().for_each(|second| slice.merge(second));
+            self.slices.push(slice);
         }
     }
 }
@@ -225,6 +265,33 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_of_a_window_without_an_end_grow_with_it_and_lose_nothing() {
+        let mut long = Recorder::of_any_length(false, &[]);
+        let mut short = Recorder::of_any_length(false, &[]);
+        for (recorder, seconds) in [(&mut long, 25), (&mut short, 3)] {
+            recorder.begin(at(0), Time::NEVER);
+            for millis in 0..1000 * seconds {
+                let time = at(millis);
+                recorder.record(&Sample { intended: time, sent: time, done: time, bytes: 1 });
+            }
+            recorder.fault(Fault::Lost, 1, at(1000 * seconds + 1000));
+            recorder.finish(at(1000 * seconds));
+        }
+        let told = |recorder: &Recorder| {
+            let counts = recorder.slices.iter().map(|slice| slice.operations);
+            (recorder.slice.as_millis(), recorder.slices.len(), counts.sum::<u64>())
+        };
+        assert_eq!((told(&long), told(&short)), ((200, 125, 25_000), (50, 60, 3000)));
+        short.merge(&long);
+        assert_eq!(told(&short), (200, 125, 28_000));
+        assert_eq!((short.slices[0].operations, short.slices[124].operations), (400, 200));
+        let mut other = Recorder::of_any_length(false, &[]);
+        other.begin(at(0), Time::NEVER);
+        long.merge(&other);
+        assert_eq!(told(&long), (200, 125, 25_000));
+    }
 
     fn at(millis: u64) -> Time {
         Time::at(Duration::from_millis(millis))

@@ -53,45 +53,56 @@ impl Usage {
     }
 }
 
-/// What this thread, and the server if its process is known, use within the window.
+/// What was used in one stage of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct StageUsage {
+    /// By this thread.
+    pub(crate) thread: Usage,
+    /// By the server.
+    pub(crate) server: Option<Usage>,
+    /// Bytes of memory of the server at the end.
+    pub(crate) resident: Option<u64>,
+}
+
+/// What this thread, and the server if its process is known, use in each stage of a run.
 pub(crate) struct UsageMeter {
     server: Option<u32>,
     begun: Option<(Usage, Option<Usage>)>,
-    ended: Option<(Usage, Option<Usage>)>,
-    /// Bytes of memory of the server at the end of the window.
-    pub(crate) resident: Option<u64>,
+    /// Of the stages that are over.
+    pub(crate) stages: Vec<StageUsage>,
 }
 
 impl UsageMeter {
     pub(crate) fn new(server: Option<u32>) -> UsageMeter {
-        UsageMeter { server, begun: None, ended: None, resident: None }
+        UsageMeter { server, begun: None, stages: Vec::new() }
     }
 
-    /// The window begins. Only the first call counts.
+    /// The first stage begins.
     pub(crate) fn begin(&mut self) {
-        if self.begun.is_none() {
-            self.begun = Some(self.read());
+        self.begun = Some(self.read());
+    }
+
+    /// A stage is over, and the next one begins.
+    pub(crate) fn next(&mut self) {
+        if self.begun.is_some() {
+            self.end();
+            self.begin();
         }
     }
 
-    /// The window ends. Only the first call counts.
+    /// The last stage is over. Only the first call counts.
     pub(crate) fn end(&mut self) {
-        if self.ended.is_none() {
-            self.ended = Some(self.read());
-            self.resident = self.server.and_then(resident_bytes);
-        }
+        let Some(begun) = self.begun.take() else { return };
+        let ended = self.read();
+        self.stages.push(StageUsage {
+            thread: ended.0.since(begun.0),
+            server: ended.1.zip(begun.1).map(|(end, begin)| end.since(begin)),
+            resident: self.server.and_then(resident_bytes),
+        });
     }
 
     fn read(&self) -> (Usage, Option<Usage>) {
         (Usage::of_this_thread(), self.server.and_then(Usage::of_process))
-    }
-
-    /// What was used between the two, by this thread and by the server.
-    pub(crate) fn used(&self) -> (Usage, Option<Usage>) {
-        let (Some(begun), Some(ended)) = (self.begun, self.ended) else {
-            return (Usage::default(), None);
-        };
-        (ended.0.since(begun.0), ended.1.zip(begun.1).map(|(end, begin)| end.since(begin)))
     }
 }
 
@@ -132,6 +143,16 @@ mod tests {
         }
         assert!(sum > 0);
         let own = std::process::id();
+        let mut meter = UsageMeter::new(Some(own));
+        meter.end();
+        meter.next();
+        assert!(meter.stages.is_empty(), "nothing has begun");
+        meter.begin();
+        meter.next();
+        meter.end();
+        meter.end();
+        assert_eq!(meter.stages.len(), 2);
+        assert!(meter.stages[0].resident.is_some_and(|bytes| bytes > 100_000));
         assert!(Usage::of_process(own).unwrap().busy >= Duration::from_millis(1));
         assert!(resident_bytes(own).unwrap() > 100_000);
     }

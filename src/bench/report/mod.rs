@@ -18,6 +18,7 @@ pub(crate) mod outputs;
 mod parts;
 pub mod plot;
 mod repeats;
+mod setting;
 pub(crate) mod table;
 mod warnings;
 mod words;
@@ -44,7 +45,8 @@ use crate::bench::measure::provenance::Provenance;
 use crate::bench::measure::recorder::{Recorder, nanos};
 
 pub(crate) use parts::{
-    ClientUsage, DatagramCounts, Noise, Probe, Repeats, SearchReport, ServerUsage, TimelinePoint,
+    ClientUsage, DatagramCounts, Noise, Probe, Repeats, SearchReport, ServerUsage, StageReport,
+    TimelinePoint,
 };
 use parts::{client, client_cpu, datagrams, server, timeline};
 
@@ -80,6 +82,11 @@ pub(crate) struct Report {
     pub(crate) sources: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_rate_per_s: Option<f64>,
+    /// How many operations were asked for, if they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) asked_operations: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) stage: Option<StageReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uncorrected_us: Option<Latency>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,6 +159,8 @@ impl Report {
             closing: plan.closing.name().into(),
             sources: plan.sources.len(),
             asked_rate_per_s: plan.rate,
+            asked_operations: plan.count,
+            stage: None,
             uncorrected_us: recorder.uncorrected.as_ref().and_then(Latency::of),
             slip_us: plan.rate.and_then(|_| Latency::of(&recorder.slip)),
             phases_us: phases(recorder),
@@ -171,8 +180,13 @@ impl Report {
             warnings: Vec::new(),
             hdr_v2: encode(&recorder.latency),
         };
-        report.warn(plan);
+        report.warn(plan, recorder.sent);
         report
+    }
+
+    /// Whether it is of a stage in which nothing was asked.
+    pub(crate) fn is_rest(&self) -> bool {
+        self.stage.is_some() && self.asked_rate_per_s == Some(0.0)
     }
 
     /// How many operations failed.

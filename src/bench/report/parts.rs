@@ -96,6 +96,16 @@ pub(crate) struct Repeats {
     pub(crate) converged: bool,
 }
 
+/// Which stage of a profile it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StageReport {
+    /// From 1 on.
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+    /// When it began, after the first one did.
+    pub(crate) begins_s: f64,
+}
+
 /// The way to the highest rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SearchReport {

@@ -7,7 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::classes::{self, Class};
 use super::lines::{WIDTH, cut, hung, labelled};
-use super::words::{errors, in_vain, name, too_few};
+use super::setting::setting;
+use super::words::{errors, in_vain, lasted, name, too_few};
 use super::{DatagramCounts, Probe, Report, SearchReport};
 use crate::bench::figures::{bytes, figure, fitted, grouped};
 use crate::bench::measure::latency::Latency;
@@ -117,9 +118,9 @@ fn result(out: &mut String, report: &Report) {
         };
         labelled(out, "rate", &format!("{rate}{volume}"));
     }
-    let (count, seconds) = (grouped(report.operations), report.duration_s);
+    let count = grouped(report.operations);
     let within = match report.merged {
-        0 => format!(" in {seconds:.1} s"),
+        0 => format!(" in {}", lasted(report.duration_s)),
         _ => String::new(),
     };
     labelled(out, what, &format!("{count}{within}, {}", errors(report)));
@@ -128,63 +129,6 @@ fn result(out: &mut String, report: &Report) {
     out.push('\n');
     used(out, report);
     repeats(out, report);
-}
-
-/// How it was asked.
-fn setting(out: &mut String, report: &Report) {
-    let (connections, size) = (grouped(report.connections as u64), report.size);
-    let flight = match report.workload.as_str() {
-        "chat" => format!(
-            "{connections} members, one of whom speaks, {} lines of {size} B in flight",
-            report.depth
-        ),
-        "idle" => format!("{connections} connections that do nothing"),
-        "tcp_crr" | "tcp_cc" | "greet" => {
-            let from = match report.sources {
-                0 => String::new(),
-                count => format!(", from {} addresses", grouped(count as u64)),
-            };
-            format!("{connections} at once, closed by {}{from}", report.closing)
-        }
-        _ => format!("{connections} connections, {} x {size} B in flight on each", report.depth),
-    };
-    hung(out, "  ", &flight);
-    let threads = if report.threads == 1 { "" } else { "s" };
-    if report.merged > 1 {
-        let told = format!(
-            "the sum of {} generators; the rate is that of the {:.1} s when all were at work",
-            report.merged, report.duration_s
-        );
-        hung(out, "  ", &told);
-    }
-    let lasted = format!(
-        "{:.1} s after {:.1} s of warm-up, {} thread{threads}",
-        report.duration_s, report.warmup_s, report.threads
-    );
-    hung(out, "  ", &lasted);
-    if let Some((server, generator)) = report.provenance.pinning.split_once(':') {
-        let server = if server.is_empty() { "" } else { &format!("server {server}, ") };
-        hung(out, "  ", &format!("CPUs: {server}generator {generator}"));
-    }
-    match report.asked_rate_per_s {
-        _ if report.workload == "idle" => {}
-        Some(rate) => {
-            let model = format!(
-                "open loop: {} a second are due whatever the server does, and late ones count \
-                 from when they were due (corrected)",
-                figure(rate)
-            );
-            hung(out, "  ", &model);
-        }
-        None => {
-            let model = "closed loop: each waits for its answer, so a stall holds back the \
-                         requests that would have felt it.";
-            hung(out, "  ", model);
-            let silence = figure(report.longest_silence_us);
-            let told = format!("Longest silence {silence} us; --rate shows what users would feel");
-            hung(out, "  ", &told);
-        }
-    }
 }
 
 /// Percentiles from top to bottom: so five classes stand side by side, which people compare.

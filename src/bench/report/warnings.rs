@@ -1,6 +1,7 @@
 //! What makes the figures of a result doubtful, so that it is told before them.
 
 use super::Report;
+use crate::bench::figures::grouped;
 use crate::bench::load::budget::Budget;
 use crate::bench::load::placement::Pinning;
 use crate::bench::load::plan::{Closing, RunPlan};
@@ -10,9 +11,15 @@ use crate::bench::measure::fault::Fault;
 const SLIP_SHARE: f64 = 0.2;
 
 impl Report {
-    /// Says what makes the figures doubtful.
-    pub(super) fn warn(&mut self, plan: &RunPlan) {
+    /// Says what makes the figures doubtful. `sent`: how many operations were begun.
+    pub(super) fn warn(&mut self, plan: &RunPlan, sent: u64) {
         self.warn_of_ports(plan);
+        if let Some(count) = plan.count.filter(|count| sent < *count as u64) {
+            self.warnings.push(format!(
+                "only {} of --count {count} were begun within --duration",
+                grouped(sent)
+            ));
+        }
         if let Pinning::Impossible(why) = &plan.pinning {
             self.warnings.push(why.clone());
         }

@@ -40,12 +40,20 @@ pub(super) fn errors(report: &Report) -> String {
     }
 }
 
-/// That nothing was completed, and how long it was tried.
-pub(super) fn in_vain(report: &Report) -> String {
-    let tried = match report.elapsed_s.unwrap_or(report.duration_s) {
+/// How long something took, with its unit.
+pub(super) fn lasted(seconds: f64) -> String {
+    match seconds {
         short if short < 1.0 => format!("{:.0} ms", 1000.0 * short),
         seconds => format!("{seconds:.1} s"),
-    };
+    }
+}
+
+/// That nothing was completed, and how long it was tried.
+pub(super) fn in_vain(report: &Report) -> String {
+    if report.is_rest() {
+        return format!("a rest of {}: nothing was asked", lasted(report.duration_s));
+    }
+    let tried = lasted(report.elapsed_s.unwrap_or(report.duration_s));
     format!("of the {} not one was completed in {tried}", report.operation())
 }
 
@@ -62,6 +70,7 @@ pub(super) fn too_few(timed: &[Latency], names: &[&str]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::StageReport;
     use super::super::example::{nothing, timed};
     use super::*;
     use crate::bench::load::workload::Workload;
@@ -81,6 +90,9 @@ mod tests {
         assert_eq!(in_vain(&report), "of the requests not one was completed in 10.0 s");
         report.elapsed_s = Some(0.02);
         assert!(in_vain(&report).ends_with("in 20 ms"));
+        report.asked_rate_per_s = Some(0.0);
+        report.stage = Some(StageReport { number: 2, of: 3, begins_s: 1.0 });
+        assert_eq!(in_vain(&report), "a rest of 10.0 s: nothing was asked");
         let mut fine = timed(Workload::Chat, &[1]);
         assert_eq!(errors(&fine), "no errors");
         fine.errors.insert("late".into(), 2);

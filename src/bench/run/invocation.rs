@@ -18,8 +18,8 @@ use crate::bench::load::workload::{STANDARD_SET, Workload};
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::interference::Surroundings;
 use crate::bench::measure::measurement::Measurement;
-use crate::bench::report::Report;
 use crate::bench::report::compare::Comparison;
+use crate::bench::report::{Report, StageReport};
 use crate::failure::Failure;
 use crate::reactor::wall;
 
@@ -144,25 +144,39 @@ impl Invocation<'_> {
             self.find_max(&mut plan, &mut target)
         } else if self.args.ramp.is_some() {
             self.ramp(&mut plan, &mut target)
+        } else if self.args.profile.is_some() {
+            self.profile(&mut plan, &mut target)
         } else {
             self.repeat(plan, target)
         }
     }
 
-    /// Runs `plan` once, at the first address that answers; the report, and what it was made from.
+    /// Runs `plan` once, which has one stage; the report, and what it was made from.
     pub(super) fn run_against(
         &mut self,
         plan: &mut RunPlan,
         target: &mut Target,
     ) -> Result<(Report, Measurement), Failure> {
-        loop {
+        let stage = self.run_stages(plan, target)?.pop();
+        stage.ok_or_else(|| Failure::Failed("nothing was measured".into()))
+    }
+
+    /// Runs `plan` once, at the first address that answers: of each stage that has begun, the
+    /// report, and what it was made from.
+    fn run_stages(
+        &mut self,
+        plan: &mut RunPlan,
+        target: &mut Target,
+    ) -> Result<Vec<(Report, Measurement)>, Failure> {
+        let stages = loop {
             plan.remote = target.address();
             plan.id = RunId::random();
             check_budget(plan).map_err(Failure::Failed)?;
-            let measurement = self.run_once(plan, target)?;
-            let has_failed = match &measurement.abort {
+            let stages = self.run_once(plan, target)?;
+            let has_worked = stages.iter().any(|stage| stage.recorder.operations > 0);
+            let has_failed = match stages.iter().find_map(|stage| stage.abort.as_ref()) {
                 Some(abort) => matches!(abort, Abort::Failed(_)),
-                None => measurement.recorder.operations == 0,
+                None => !has_worked,
             };
             if has_failed && !self.is_interrupted() && target.try_next() {
                 continue;
@@ -170,25 +184,35 @@ impl Invocation<'_> {
             if !has_failed {
                 target.settle();
             }
+            break stages;
+        };
+        let plans = stages.iter().enumerate().map(|(number, _)| plan.stage(number));
+        let plans: Vec<RunPlan> = plans.collect();
+        let mut reports = Vec::new();
+        for (plan, measurement) in plans.iter().zip(stages) {
             self.judge(plan, target, &measurement);
-            return Ok((Report::of(plan, target, &measurement), measurement));
+            reports.push((Report::of(plan, target, &measurement), measurement));
         }
+        number_stages(plan, &mut reports);
+        Ok(reports)
     }
 
-    fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Measurement, Failure> {
+    fn run_once(&mut self, plan: &RunPlan, target: &Target) -> Result<Vec<Measurement>, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let plan = Arc::new(plan.clone());
         self.wait_for_start(&plan)?;
         let (surroundings, began) = (Surroundings::observe(), wall());
-        let watching = self.live.begin(&self.caption, plan.threads, plan.duration);
+        let watching = self.live.begin(&self.caption, &plan);
         let workers = Workers::start(&plan, target.pid, &stop, watching.tick());
         let workers = workers.map_err(Failure::Failed)?;
         watching.follow(&workers.ticks, &self.interrupted.has_come, &stop);
-        let mut measurement = workers.join().map_err(Failure::Failed)?;
-        measurement.began = began;
+        let mut stages = workers.join().map_err(Failure::Failed)?;
         let disturbed = surroundings.until_now(&target.processes());
-        measurement.interference = disturbed.and(measurement.interference);
-        Ok(measurement)
+        for stage in &mut stages {
+            stage.began = began;
+            stage.interference = disturbed.clone().and(std::mem::take(&mut stage.interference));
+        }
+        Ok(stages)
     }
 
     /// Waits until it is time to open connections for `--start-at`.
@@ -214,7 +238,7 @@ impl Invocation<'_> {
         let verdict = match &measurement.abort {
             Some(Abort::Wrong(what)) => Failure::NotGoodEnough(told(what)),
             Some(abort) => Failure::Failed(told(&abort.to_string())),
-            None if measurement.recorder.operations == 0 => {
+            None if measurement.recorder.operations == 0 && asks_anything(plan) => {
                 let most = measurement.recorder.faults.most();
                 let why = most.map_or(String::new(), |fault| format!(": {}", fault.words()));
                 Failure::Failed(told(&format!("not one operation was completed{why}")))
@@ -226,6 +250,14 @@ impl Invocation<'_> {
 
     pub(super) fn is_over(&self) -> bool {
         self.verdict.is_some() || self.is_interrupted()
+    }
+
+    /// Runs through the stages of the profile, over the same connections.
+    fn profile(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
+        self.caption = self.caption.clone().through(&plan.stages());
+        let stages = self.run_stages(plan, target)?;
+        self.reports.extend(stages.into_iter().map(|(report, _)| report));
+        Ok(())
     }
 
     fn ramp(&mut self, plan: &mut RunPlan, target: &mut Target) -> Result<(), Failure> {
@@ -243,6 +275,22 @@ impl Invocation<'_> {
         }
         Ok(())
     }
+}
+
+/// Says of the reports of a profile which stages they are of.
+fn number_stages(plan: &RunPlan, reports: &mut [(Report, Measurement)]) {
+    let mut begins = Duration::ZERO;
+    for ((number, stage), (report, _)) in plan.profile.iter().enumerate().zip(reports) {
+        let of = plan.profile.len();
+        let begins_s = begins.as_secs_f64();
+        report.stage = Some(StageReport { number: number + 1, of, begins_s });
+        begins += stage.duration;
+    }
+}
+
+/// Whether a request was due at all in the one stage of `plan`.
+fn asks_anything(plan: &RunPlan) -> bool {
+    plan.rate.is_none_or(|rate| rate * plan.duration.as_secs_f64() >= 1.0)
 }
 
 /// Whether this machine has what the plan needs.

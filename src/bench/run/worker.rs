@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::bench::load;
 use crate::bench::load::placement::keep_on;
 use crate::bench::load::plan::RunPlan;
-use crate::bench::load::run_state::{RunState, Supervision};
+use crate::bench::load::run_state::RunState;
+use crate::bench::load::supervision::Supervision;
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::ticker::{Tick, Ticker, WAITING_MAX};
 use crate::bench::measure::usage::{UsageMeter, resident_bytes};
@@ -22,7 +23,7 @@ use crate::reactor::Reactor;
 
 /// The threads of a run that is under way.
 pub(super) struct Workers {
-    threads: Vec<thread::JoinHandle<Result<ThreadResult, String>>>,
+    threads: Vec<thread::JoinHandle<Result<Vec<ThreadResult>, String>>>,
     /// What happens in each thread, if somebody watches; closed when all are done.
     pub(super) ticks: Receiver<Tick>,
     /// Bytes of memory of the server before the first connection.
@@ -63,20 +64,26 @@ impl Workers {
         Ok(Workers { threads, ticks, resident })
     }
 
-    /// Waits until all are done.
+    /// Waits until all are done: what they have found, stage by stage.
     ///
     /// # Errors
     /// If a thread could not set up its loop.
-    pub(super) fn join(self) -> Result<Measurement, String> {
+    pub(super) fn join(self) -> Result<Vec<Measurement>, String> {
         let mut results = Vec::new();
         for thread in self.threads {
             results.push(thread.join().map_err(|_| "a thread of the bench has panicked")??);
         }
         let mut results = results.into_iter();
         let first = results.next().ok_or("a bench without threads")?;
-        let mut measurement = Measurement::of_first(first, self.resident);
-        results.for_each(|result| measurement.add_thread(result));
-        Ok(measurement)
+        let of_first = |stage| Measurement::of_first(stage, self.resident);
+        let mut stages: Vec<Measurement> = first.into_iter().map(of_first).collect();
+        // A run that is stopped may have come further in one thread than in another.
+        for (number, result) in results.flat_map(|other| other.into_iter().enumerate()) {
+            if let Some(stage) = stages.get_mut(number) {
+                stage.add_thread(result);
+            }
+        }
+        Ok(stages)
     }
 }
 
@@ -92,16 +99,18 @@ struct Worker {
 impl Worker {
     /// Measures, and stops the others if this thread fails or gives up: without it, they do not
     /// measure what was asked for.
-    fn run(self) -> Result<ThreadResult, String> {
+    fn run(self) -> Result<Vec<ThreadResult>, String> {
         let stop = Arc::clone(&self.stop);
-        let result = self.measure();
-        if result.as_ref().map_or(true, |result| result.abort.is_some()) {
+        let results = self.measure();
+        let is_whole =
+            |stages: &Vec<ThreadResult>| stages.iter().all(|stage| stage.abort.is_none());
+        if !results.as_ref().is_ok_and(is_whole) {
             stop.store(true, Ordering::Relaxed);
         }
-        result
+        results
     }
 
-    fn measure(self) -> Result<ThreadResult, String> {
+    fn measure(self) -> Result<Vec<ThreadResult>, String> {
         if let Some(cpu) = self.plan.pinning.generator(self.thread) {
             keep_on(cpu, None)?;
         }
@@ -111,23 +120,23 @@ impl Worker {
         if self.plan.rate.is_some() {
             reactor.keep_fine_time().map_err(setting_up)?;
         }
-        let result = Rc::<OnceCell<ThreadResult>>::default();
+        let results = Rc::<OnceCell<Vec<ThreadResult>>>::default();
         let now = reactor.watch().now();
         let ticker = |every| Ticker::new(self.thread, every, self.ticks.clone(), now);
         let supervision = Supervision {
             stop: self.stop,
             ticker: self.tick.map(ticker),
             meter: UsageMeter::new(self.server),
-            result: Rc::clone(&result),
+            results: Rc::clone(&results),
         };
         let run = RunState::new(&self.plan, reactor.watch(), self.thread, supervision);
         let quota = Quota { queue_hard: usize::MAX, ..Quota::default() };
         reactor.engine().add_service("bench", quota, load::service(run));
-        while result.get().is_none() {
+        while results.get().is_none() {
             reactor.turn().map_err(|error| format!("polling: {error}"))?;
         }
-        // The service goes with it, so that the result has one owner.
+        // The service goes with it, so that the results have one owner.
         drop(reactor);
-        Rc::into_inner(result).and_then(OnceCell::into_inner).ok_or("no result".into())
+        Rc::into_inner(results).and_then(OnceCell::into_inner).ok_or("no result".into())
     }
 }

@@ -11,5 +11,6 @@ mod placement;
 mod results;
 mod run;
 mod scripted;
+mod stages;
 mod together;
 mod waits;

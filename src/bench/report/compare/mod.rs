@@ -77,7 +77,8 @@ pub(super) fn are_of_a_kind(a: &Report, b: &Report) -> bool {
         Some(_) => (true, None),
         None => (false, report.asked_rate_per_s),
     };
-    a.workload == b.workload && question(a) == question(b)
+    let stage = |report: &Report| report.stage.map(|stage| (stage.number, stage.of));
+    a.workload == b.workload && question(a) == question(b) && stage(a) == stage(b)
 }
 
 /// What a result is called where it stands alone.

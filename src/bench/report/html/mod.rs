@@ -123,7 +123,7 @@ fn remarks(out: &mut String, name: &str, report: &Report) {
     let named = escape(name);
     let why = report.partial.as_deref().map(escape);
     let what = match report.operations {
-        0 => Some("not one operation was completed"),
+        0 if !report.is_rest() => Some("not one operation was completed"),
         _ => why.as_ref().map(|_| "a partial result"),
     };
     if let Some(what) = what {
@@ -144,6 +144,7 @@ fn hint(out: &mut String, name: &str, text: &str) {
 mod tests {
     use super::*;
     use crate::bench::measure::statistics::verdict::Design;
+    use crate::bench::report::StageReport;
     use crate::bench::report::compare::compare;
     use crate::bench::report::finding::findings;
 
@@ -284,6 +285,22 @@ mod tests {
         assert!(!page(&fallen).contains("over the rate asked for"));
         let compared = page_of_findings(["a", "b"], &found(&reports, &reports));
         assert!(compared.contains("A: p99") && compared.contains("B: p99"), "{compared}");
+    }
+
+    #[test]
+    fn the_stages_of_a_profile_share_a_timeline_and_a_rest_is_no_failure() {
+        let mut reports: Vec<Report> = [100.0, 0.0, 400.0].map(at_rate).into();
+        for (number, report) in reports.iter_mut().enumerate() {
+            let begins_s = [0.0, 7.0, 9.5][number];
+            report.stage = Some(StageReport { number: number + 1, of: 3, begins_s });
+        }
+        reports[1].operations = 0;
+        let begun: Vec<f64> =
+            runs(&reports.iter().collect::<Vec<_>>()).iter().map(|run| run.begins_s).collect();
+        assert_eq!(begun, [0.0, 7.0, 9.5]);
+        let page = page(&reports);
+        assert!(page.contains("The stages one after the other"), "{page}");
+        assert!(!page.contains("not one operation"), "{page}");
     }
 
     #[test]

@@ -13,6 +13,8 @@ const LATENCY_NOTE: &str = "Both axes are logarithmic. A steep end is what few r
                             and what users remember.";
 const RAMP_NOTE: &str = "The steps one after the other, without what was between them.";
 
+const PROFILE_NOTE: &str = "The stages one after the other, over the same connections.";
+
 /// Sections below headings of one level.
 pub(super) struct Sections {
     pub(super) html: String,
@@ -99,7 +101,11 @@ impl Sections {
             let latencies = plots::latencies(&format!("p99{of}"), group);
             body.push_str(&halves(rates.iter().chain(&latencies)));
         }
-        let note = if runs.iter().any(|run| run.begins_s > 0.0) { RAMP_NOTE } else { "" };
+        let note = match runs.iter().find(|run| run.begins_s > 0.0) {
+            Some(run) if run.report.stage.is_some() => PROFILE_NOTE,
+            Some(_) => RAMP_NOTE,
+            None => "",
+        };
         self.add("Over time", note, &body);
     }
 

@@ -41,8 +41,13 @@ pub(super) fn runs<'a>(reports: &[&'a Report]) -> Vec<ShownRun<'a>> {
         };
         runs.push(ShownRun::new(report, &name, number));
     }
-    if is_ramp(reports) {
-        one_after_the_other(&mut runs);
+    match reports.iter().map(|report| report.stage).collect::<Option<Vec<_>>>() {
+        Some(stages) => {
+            let begins = stages.iter().map(|stage| stage.begins_s);
+            runs.iter_mut().zip(begins).for_each(|(run, begins_s)| run.begins_s = begins_s);
+        }
+        None if is_ramp(reports) => one_after_the_other(&mut runs),
+        None => {}
     }
     runs
 }

@@ -3,11 +3,11 @@
 use std::iter::repeat_n;
 use std::time::Duration;
 
-use super::caption::Caption;
 use super::gather::TickSum;
 use super::graph::{Glyphs, graph, top_of};
 use super::history::{Column, History, SECONDS};
 use crate::bench::figures::{figure, grouped};
+use crate::bench::load::workload::Workload;
 use crate::bench::measure::phase::RunPhase;
 use crate::terminal::Size;
 
@@ -33,12 +33,20 @@ const GRAPHS: [Shown; 3] = [
 /// What stands below the oldest column.
 const AGO: &str = "a minute ago";
 
+/// How much is still to be measured.
+#[derive(Clone, Copy)]
+pub(super) enum Left {
+    Time(Duration),
+    Operations(u64),
+}
+
 /// What is known of a run that is under way.
 pub(super) struct View<'a> {
-    pub(super) caption: &'a Caption,
+    pub(super) workload: Workload,
+    /// What runs at the moment.
+    pub(super) caption: &'a str,
     pub(super) phase: RunPhase,
-    /// How much is still to be measured.
-    pub(super) left: Duration,
+    pub(super) left: Left,
     /// Operations within the window, and all failures.
     pub(super) operations: u64,
     pub(super) failures: u64,
@@ -55,13 +63,13 @@ pub(super) fn lines(view: &View, size: Size, glyphs: Glyphs) -> Vec<String> {
     let (now, count) = (view.history.last(), view.operations);
     let [rate, p50, p99] = figures(now);
     let (errors, state) = (errors(view.failures), state(view));
-    let name = view.caption.workload.name().to_owned();
-    let operations = format!("{} {}", grouped(count), view.caption.workload.operation());
+    let name = view.workload.name().to_owned();
+    let operations = format!("{} {}", grouped(count), view.workload.operation());
     if size.rows < ROWS_LOW || width <= LABEL + GRAPH_MIN {
         return fit(&[name, rate, p50, p99, errors, state], width).into_iter().collect();
     }
     let mut lines = Vec::new();
-    lines.extend(fit(&[view.caption.to_string(), state, errors], width));
+    lines.extend(fit(&[view.caption.to_owned(), state, errors], width));
     lines.extend(fit(&[rate, p50, p99, operations], width));
     let height = if size.rows < ROWS_HIGH { 1 } else { 2 };
     lines.extend(graphs(view.history, width - LABEL - 1, height, glyphs));
@@ -69,7 +77,7 @@ pub(super) fn lines(view: &View, size: Size, glyphs: Glyphs) -> Vec<String> {
 }
 
 /// One line of what happened in an interval, for logs and for terminals that only print.
-pub(super) fn stat_line(caption: &Caption, sum: &TickSum) -> String {
+pub(super) fn stat_line(caption: &str, sum: &TickSum) -> String {
     let now = Column { rate: sum.rate(), p50: sum.quantile(0.5), p99: sum.quantile(0.99) };
     let until = (sum.until.as_secs_f64() * 100.0).round() / 100.0;
     let phase = match sum.phase {
@@ -103,18 +111,24 @@ fn errors(count: u64) -> String {
 
 /// What it is about, and for how long.
 fn state(view: &View) -> String {
-    // Part of a second counts as one: it says 0 when there is nothing left.
-    let part = u64::from(view.left.subsec_nanos() > 0);
-    let seconds = view.left.as_secs().saturating_add(part);
     match view.phase {
         RunPhase::Opening => "connecting".into(),
         RunPhase::Warming => "warming up".into(),
-        RunPhase::Measuring => match seconds {
-            0..=119 => format!("{seconds} s left"),
-            120..=3599 => format!("{}:{:02} left", seconds / 60, seconds % 60),
-            _ => format!("{}:{:02}:{:02} left", seconds / 3600, seconds / 60 % 60, seconds % 60),
+        RunPhase::Measuring => match view.left {
+            Left::Operations(count) => format!("{} left", grouped(count)),
+            Left::Time(time) => time_left(time),
         },
         RunPhase::Draining | RunPhase::Done => "waiting for the last answers".into(),
+    }
+}
+
+fn time_left(time: Duration) -> String {
+    // Part of a second counts as one: it says 0 when there is nothing left.
+    let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    match seconds {
+        0..=119 => format!("{seconds} s left"),
+        120..=3599 => format!("{}:{:02} left", seconds / 60, seconds % 60),
+        _ => format!("{}:{:02}:{:02} left", seconds / 3600, seconds / 60 % 60, seconds % 60),
     }
 }
 
@@ -181,12 +195,12 @@ mod tests {
     use super::super::graph::{ASCII, BLOCKS};
     use super::super::history::tests::told;
     use super::*;
-    use crate::bench::load::workload::Workload;
 
-    fn view<'a>(caption: &'a Caption, history: &'a History) -> View<'a> {
-        let left = Duration::from_millis(6500);
+    fn view<'a>(caption: &'a str, history: &'a History) -> View<'a> {
+        let left = Left::Time(Duration::from_millis(6500));
+        let (workload, phase) = (Workload::TcpRr, RunPhase::Measuring);
         let (operations, failures) = (1_234_567, 0);
-        View { caption, phase: RunPhase::Measuring, left, operations, failures, history }
+        View { workload, caption, phase, left, operations, failures, history }
     }
 
     fn size(columns: usize, rows: usize) -> Size {
@@ -204,11 +218,10 @@ mod tests {
 
     #[test]
     fn a_usual_terminal_shows_rate_and_percentiles_with_their_scales() {
-        let (caption, history) =
-            (Caption::of(Workload::TcpRr).with("repeat 2 of 5".into()), history(8));
+        let (caption, history) = ("tcp_rr, repeat 2 of 5", history(8));
         let blank = " ".repeat(52);
         assert_eq!(
-            lines(&view(&caption, &history), size(80, 24), BLOCKS),
+            lines(&view(caption, &history), size(80, 24), BLOCKS),
             [
                 "tcp_rr, repeat 2 of 5  7 s left  0 errors".to_owned(),
                 "16,000/s  p50 80.4 us  p99 80.4 us  1,234,567 requests".to_owned(),
@@ -225,17 +238,15 @@ mod tests {
 
     #[test]
     fn nothing_is_wider_or_higher_than_the_terminal() {
-        let captions = [
-            Caption::of(Workload::TcpStream),
-            Caption::of(Workload::TcpCrr).with("step 17 of 20 of a very long search".repeat(9)),
-        ];
+        let captions = ["tcp_stream", &"tcp_crr, step 17 of 20 of a very long search".repeat(9)];
         let mut huge = History::default();
         huge.add(&told(1, 4_000_000_000, 600_000_000_000));
         huge.add(&told(2000, 0, 1));
         for history in [History::default(), history(1), history(200), huge] {
-            for caption in &captions {
+            for caption in captions {
                 let mut view = view(caption, &history);
-                (view.operations, view.failures, view.left) = (u64::MAX, u64::MAX, Duration::MAX);
+                (view.operations, view.failures) = (u64::MAX, u64::MAX);
+                view.left = Left::Time(Duration::MAX);
                 for columns in [1, 2, 9, 10, 11, 25, 26, 27, 40, 79, 80, 135, 200, 1000] {
                     for rows in [1, 2, 3, 4, 5, 6, 9, 10, 24, 100] {
                         for glyphs in [ASCII, BLOCKS] {
@@ -252,8 +263,8 @@ mod tests {
 
     #[test]
     fn a_small_terminal_has_one_line_and_a_tiny_one_none() {
-        let (caption, history) = (Caption::of(Workload::TcpRr), history(1));
-        let mut view = view(&caption, &history);
+        let (caption, history) = ("tcp_rr", history(1));
+        let mut view = view(caption, &history);
         view.failures = 1;
         let whole = "tcp_rr  2,000/s  p50 10.0 us  p99 10.0 us  1 error  7 s left";
         assert_eq!(lines(&view, size(80, 3), BLOCKS), [whole]);
@@ -264,9 +275,9 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_told_as_nought() {
-        let (caption, history) = (Caption::of(Workload::Idle), History::default());
-        let mut view = view(&caption, &history);
-        view.phase = RunPhase::Opening;
+        let (caption, history) = ("idle", History::default());
+        let mut view = view(caption, &history);
+        (view.workload, view.phase) = (Workload::Idle, RunPhase::Opening);
         let shown = lines(&view, size(80, 7), ASCII);
         assert_eq!(shown[0], "idle  connecting  0 errors");
         assert_eq!(shown[1], "-/s  p50 -  p99 -  1,234,567 connections");
@@ -276,8 +287,8 @@ mod tests {
 
     #[test]
     fn wide_terminals_have_wide_columns_and_narrow_ones_several_seconds_in_each() {
-        let (caption, history) = (Caption::of(Workload::TcpRr), history(70));
-        let view = view(&caption, &history);
+        let (caption, history) = ("tcp_rr", history(70));
+        let view = view(caption, &history);
         let wide = |columns| {
             let shown = lines(&view, size(columns, 7), BLOCKS);
             shown[2].chars().count() - LABEL - 1
@@ -287,27 +298,28 @@ mod tests {
 
     #[test]
     fn the_time_left_is_told_as_people_say_it() {
-        let (caption, history) = (Caption::of(Workload::TcpRr), History::default());
-        let mut view = view(&caption, &history);
+        let (caption, history) = ("tcp_rr", History::default());
+        let mut view = view(caption, &history);
         for (left, words) in
             [(0, "0 s left"), (119, "119 s left"), (125, "2:05 left"), (3725, "1:02:05 left")]
         {
-            view.left = Duration::from_secs(left);
+            view.left = Left::Time(Duration::from_secs(left));
             assert_eq!(state(&view), words);
         }
+        view.left = Left::Operations(12_345);
+        assert_eq!(state(&view), "12,345 left");
     }
 
     #[test]
     fn a_line_tells_one_interval_and_which_phase_it_is_in() {
-        let caption = Caption::of(Workload::TcpRr);
         let mut sum = told(1000, 123_456, 12_300);
         sum.until = Duration::from_secs(12);
         let line = "12 s  tcp_rr  123,456/s  p50 12.4 us  p99 12.4 us  0 errors";
-        assert_eq!(stat_line(&caption, &sum), line);
+        assert_eq!(stat_line("tcp_rr", &sum), line);
         let mut sum = told(250, 0, 1);
         (sum.until, sum.phase) = (Duration::from_micros(250_400), RunPhase::Warming);
         assert_eq!(
-            stat_line(&caption.with("2 of 9".into()), &sum),
+            stat_line("tcp_rr, 2 of 9", &sum),
             "warm-up 0.25 s  tcp_rr, 2 of 9  0/s  p50 -  p99 -  0 errors"
         );
     }

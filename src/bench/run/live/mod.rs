@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+use crate::bench::load::plan::RunPlan;
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::phase::RunPhase;
 use crate::bench::measure::ticker::Tick;
 use crate::terminal::{heed, is_dumb};
-use frame::{View, lines, stat_line};
+use frame::{Left, View, lines, stat_line};
 use gather::{Gather, TickSum};
 use graph::Glyphs;
 use history::History;
@@ -92,14 +93,8 @@ impl Live {
         Ok(Live { manner, glyphs, history: History::default(), workload: None })
     }
 
-    /// A run is about to begin, with so many threads, that measures for `duration`. To be called
-    /// before they are started.
-    pub(crate) fn begin(
-        &mut self,
-        caption: &Caption,
-        threads: usize,
-        duration: Duration,
-    ) -> Watching<'_> {
+    /// A run of that plan is about to begin. To be called before its threads are started.
+    pub(crate) fn begin(&mut self, caption: &Caption, plan: &RunPlan) -> Watching<'_> {
         match self.workload.replace(caption.workload) {
             Some(before) if before == caption.workload => self.history.close(),
             _ => self.history = History::default(),
@@ -107,9 +102,10 @@ impl Live {
         Watching {
             screen: (self.manner == Manner::Drawn).then(Screen::open),
             caption: caption.clone(),
-            gather: Gather::new(threads),
+            gather: Gather::new(plan.threads),
             phase: RunPhase::Opening,
-            duration,
+            duration: plan.duration,
+            count: plan.count,
             measured: Duration::ZERO,
             operations: 0,
             failures: 0,
@@ -126,6 +122,7 @@ pub(crate) struct Watching<'a> {
     gather: Gather,
     phase: RunPhase,
     duration: Duration,
+    count: Option<usize>,
     measured: Duration,
     operations: u64,
     failures: u64,
@@ -188,15 +185,21 @@ impl Watching<'_> {
         if let Manner::Lines(every) = self.live.manner
             && (has_load || sum.length() >= every / 2)
         {
-            screen::write(&format!("{}\n", stat_line(&self.caption, sum)));
+            let caption = self.caption.at(self.measured.saturating_sub(every / 2));
+            screen::write(&format!("{}\n", stat_line(&caption, sum)));
         }
     }
 
     fn draw(&mut self) {
+        let left = match self.count {
+            Some(count) => Left::Operations((count as u64).saturating_sub(self.operations)),
+            None => Left::Time(self.duration.saturating_sub(self.measured)),
+        };
         let view = View {
-            caption: &self.caption,
+            workload: self.caption.workload,
+            caption: &self.caption.at(self.measured),
             phase: self.phase,
-            left: self.duration.saturating_sub(self.measured),
+            left,
             operations: self.operations,
             failures: self.failures,
             history: &self.live.history,
