@@ -2,7 +2,8 @@
 //!
 //! Works with any chat that passes lines on: what stands before the text does not matter, and
 //! lines that are not ours (welcomes, who has joined) are passed over. So are those of other runs:
-//! a room remembers, and others may measure in it.
+//! a room remembers, and others may measure in it. Where the chat is our own, which has several
+//! rooms, the members go to one that nobody else is in.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -25,12 +26,27 @@ const DIALS_MAX: usize = 64;
 /// A server that welcomes nobody is taken to be ready after so long.
 const SETTLE: Duration = Duration::from_millis(300);
 
+/// How our own chat welcomes a member, shows it to another room, and refuses to.
+const OUR_WELCOME: &[u8] = b"** Welcome! You are ";
+const OUR_ROOM: &[u8] = b"** You are now in ";
+const OUR_REFUSAL: &[u8] = b"** There are too many rooms";
+
+/// How far a member has come before the load begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arriving {
+    /// The server has sent it nothing yet.
+    Unheard,
+    /// It is on its way to a room of its own.
+    Moving,
+    /// It is where it is to be.
+    There,
+}
+
 struct RoomMember {
     /// The number of the line that it must hear next.
     next: u64,
     open: bool,
-    /// Whether the server has sent it anything, so that it has joined.
-    greeted: bool,
+    arriving: Arriving,
     /// A line that is either the next one, damaged, or somebody else's. It was somebody else's if
     /// the next one still comes.
     doubt: Option<String>,
@@ -50,7 +66,9 @@ pub(super) struct ChatRoom {
     speaker: Option<Peer>,
     dialed: usize,
     open: usize,
-    greeted: usize,
+    /// How many are where they are to be, and how many are on their way.
+    there: usize,
+    moving: usize,
     last_open: Time,
     /// The oldest line that not everybody has heard, and those after it.
     first: u64,
@@ -67,7 +85,8 @@ impl ChatRoom {
             speaker: None,
             dialed: 0,
             open: 0,
-            greeted: 0,
+            there: 0,
+            moving: 0,
             last_open: Time::ZERO,
             first: 0,
             line: Vec::new(),
@@ -78,8 +97,8 @@ impl ChatRoom {
         while self.dialed < self.run.connections && self.dialed - self.open < DIALS_MAX {
             let Some(peer) = self.run.dial(net, self.dialed as u64) else { return };
             self.dialed += 1;
-            self.members
-                .insert(peer, RoomMember { next: 0, open: false, greeted: false, doubt: None });
+            let arriving = Arriving::Unheard;
+            self.members.insert(peer, RoomMember { next: 0, open: false, arriving, doubt: None });
         }
     }
 
@@ -99,6 +118,38 @@ impl ChatRoom {
         }
         if self.said.len() < self.run.plan.depth {
             self.run.wake_when_due(net);
+        }
+    }
+
+    /// `peer` has been sent something for the first time, so that it is in a room.
+    fn arrive(&mut self, peer: Peer, input: &[u8], net: &mut Net, now: Time) {
+        let is_ours = input.starts_with(OUR_WELCOME);
+        let Some(member) = self.members.get_mut(peer) else { return };
+        if is_ours {
+            member.arriving = Arriving::Moving;
+            self.moving += 1;
+            let room = format!("/join cooee-{:08x}\n", self.run.plan.id.bits());
+            net.send(peer, room.as_bytes());
+        } else {
+            member.arriving = Arriving::There;
+            self.there += 1;
+            self.begin_if_complete(net, now);
+        }
+    }
+
+    /// `peer` is told something on its way to a room of its own.
+    fn move_on(&mut self, peer: Peer, line: &[u8], net: &mut Net, now: Time) {
+        if line.starts_with(OUR_REFUSAL) {
+            let what = format!("no room of its own: {}", String::from_utf8_lossy(line));
+            return self.run.end(Abort::Failed(what), now);
+        }
+        let Some(member) = self.members.get_mut(peer) else { return };
+        if line.starts_with(OUR_ROOM) {
+            member.arriving = Arriving::There;
+            self.moving -= 1;
+            self.there += 1;
+            self.run.note_progress();
+            self.begin_if_complete(net, now);
         }
     }
 
@@ -149,7 +200,7 @@ impl ChatRoom {
         let settled = now.since(self.last_open) >= SETTLE;
         if self.run.phase == RunPhase::Opening
             && self.open == everybody
-            && (self.greeted == everybody || settled)
+            && (self.there == everybody || settled && self.moving == 0)
         {
             self.speaker = self.members.iter().map(|(peer, _)| peer).next();
             self.run.begin(now);
@@ -252,15 +303,21 @@ impl Service for ChatRoom {
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         let now = self.run.watch.now();
-        if let Some(member) = self.members.get_mut(peer).filter(|member| !member.greeted) {
-            member.greeted = true;
-            self.greeted += 1;
-            self.begin_if_complete(net, now);
+        let arriving = |room: &ChatRoom| room.members.get(peer).map(|member| member.arriving);
+        if arriving(self) == Some(Arriving::Unheard) {
+            if input.len() < OUR_WELCOME.len() && OUR_WELCOME.starts_with(input) {
+                return 0;
+            }
+            self.arrive(peer, input, net, now);
         }
         let mut used = 0;
         while let Some(length) = input[used..].iter().position(|byte| *byte == b'\n') {
             let line = &input[used..used + length];
-            self.hear(peer, line.strip_suffix(b"\r").unwrap_or(line), now);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match arriving(self) {
+                Some(Arriving::Moving) => self.move_on(peer, line, net, now),
+                _ => self.hear(peer, line, now),
+            }
             used += length + 1;
         }
         self.speak(net, now);

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use rustix::process::Signal;
 
 use crate::support::filter::output_within;
-use crate::support::{let_children_heed_signals, loudly};
+use crate::support::served::Served;
+use crate::support::{Member, let_children_heed_signals, loudly};
 
 use super::run::{Folder, PATIENCE, assert_valid, bench, command, count, measured};
 use super::scripted::{echo, month, tcp, udp};
@@ -70,6 +71,26 @@ fn two_at_the_same_time_in_one_room_leave_each_other_alone() {
         assert_eq!(status, Some(0), "{said}");
         assert!(result["operations"].as_u64().unwrap() > 0);
     }
+}
+
+#[test]
+fn in_our_own_chat_each_run_has_a_room_of_its_own() {
+    let served = Served::start(&["chat+tcp://127.0.0.1:0"], &["--chat-rate", "off"]);
+    let address = served.addresses[0];
+    let (mut bystander, _) = Member::join(address);
+    for _ in 0..2 {
+        let (status, result, said) =
+            measured(&[&["chat", &address.to_string(), "-c", "3"][..], &SHORT].concat());
+        assert_eq!(status, Some(0), "{said}");
+        assert_eq!(count(&result, "stray"), 0, "{}", result["errors"]);
+    }
+    Member::join(address).0.say("the end");
+    // Nothing that was said in their rooms was heard in the lobby.
+    let lines: Vec<String> = std::iter::from_fn(|| bystander.line())
+        .take_while(|line| !line.ends_with("the end"))
+        .collect();
+    assert!(lines.iter().any(|line| line.ends_with("joined")), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("~cooee~")), "{lines:?}");
 }
 
 #[test]
