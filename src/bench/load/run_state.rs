@@ -23,6 +23,9 @@ pub(super) use crate::bench::measure::phase::RunPhase;
 /// The phase is checked at least this often.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// A target that has refused everything for so long when the window ends is gone.
+const GONE: Duration = Duration::from_millis(100);
+
 /// Since when nothing works, and what happened last.
 #[derive(Clone, Copy)]
 struct Trouble {
@@ -155,6 +158,12 @@ impl RunState {
             self.to = now;
             self.enter(RunPhase::Draining);
         } else if now >= self.to {
+            if let Some(trouble) = self.trouble
+                && trouble.fault == Fault::Refused
+                && self.to.since(trouble.since) >= GONE
+            {
+                return self.give_up(trouble.fault, now);
+            }
             self.enter(RunPhase::Draining);
             if let Some(schedule) = &mut self.schedule {
                 self.stages.note_unsent(schedule);

@@ -25,6 +25,8 @@ use crate::reactor::wall;
 
 /// Connections are opened so long before the warm-up of a run with `--start-at`.
 const OPENING: Duration = Duration::from_secs(2);
+/// Whoever waits longer wants to know what for.
+const WORTH_SAYING: Duration = Duration::from_secs(3);
 /// A signal is noticed within this time.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -223,6 +225,10 @@ impl Invocation<'_> {
             let what =
                 format!("--start-at has passed, or is nearer than --warmup {:?}", plan.warmup);
             return Err(Failure::Usage(what));
+        }
+        let left = begin.saturating_sub(wall()).saturating_sub(OPENING);
+        if left >= WORTH_SAYING {
+            self.live.tell(&format!("waiting {} s for --start-at", left.as_secs()));
         }
         while !self.is_interrupted() {
             match begin.saturating_sub(wall()).saturating_sub(OPENING) {

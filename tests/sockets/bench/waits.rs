@@ -1,12 +1,17 @@
 //! Every wait of `cooee bench` ends, whatever the server does not do.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
+use rustix::process::Signal;
+use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use super::run::{bench, count, measured};
+use crate::support::filter::output_within;
+use crate::support::served::Served;
+
+use super::run::{PATIENCE, bench, command, count, measured};
 use super::scripted::{tcp, udp};
 
 const SHORT: [&str; 10] =
@@ -143,4 +148,24 @@ fn a_search_whose_target_is_no_help_ends_after_its_first_probe() {
     let (status, result, said) = measured(&words);
     assert_eq!(status, Some(1), "{said}");
     assert_eq!(result["search"]["probes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_server_that_is_gone_when_the_window_ends_is_told_though_much_was_measured() {
+    for workload in ["tcp_rr", "tcp_crr"] {
+        let served = Served::start(&["echo+tcp://127.0.0.1:0"], &[]);
+        let address = served.addresses[0].to_string();
+        let words = [workload, &address, "-w", "0", "-t", "1s", "--stat", "100ms", "--json", "-"];
+        let mut bench = command(&words).spawn().unwrap();
+        let said = BufReader::new(bench.stderr.take().unwrap());
+        let mut lines = said.lines().map(Result::unwrap);
+        lines.find(|line| line.starts_with("0.1 s")).unwrap();
+        served.server.signal(Signal::KILL);
+        let said: Vec<String> = lines.collect();
+        let output = output_within(PATIENCE, bench).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said:#?}");
+        assert!(said.last().unwrap().contains("stopped answering"), "{said:#?}");
+        let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(result["operations"].as_u64().unwrap() > 0 && result["partial"].is_string());
+    }
 }

@@ -83,14 +83,20 @@ impl Live {
     /// # Errors
     /// If signals cannot be watched for.
     pub(crate) fn new(stat: Option<Duration>) -> io::Result<Live> {
-        let is_told = log::max_level() >= log::LevelFilter::Warn;
-        let manner = Manner::of(stat, is_told && stderr().is_terminal(), is_dumb());
+        let manner = Manner::of(stat, is_told() && stderr().is_terminal(), is_dumb());
         if manner != Manner::Silent {
             // A terminal that takes nothing must not keep us from them.
             heed(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
         }
         let glyphs = Glyphs::of_locale(|name| std::env::var(name).ok());
         Ok(Live { manner, glyphs, history: History::default(), workload: None })
+    }
+
+    /// Says something to whoever waits, unless they have asked for silence.
+    pub(crate) fn tell(&self, what: &str) {
+        if is_told() {
+            screen::write(&format!("{what}\n"));
+        }
     }
 
     /// A run of that plan is about to begin. To be called before its threads are started.
@@ -112,6 +118,11 @@ impl Live {
             live: self,
         }
     }
+}
+
+/// Whether anything is to be said at all (`-q`).
+fn is_told() -> bool {
+    log::max_level() >= log::LevelFilter::Warn
 }
 
 /// One run that is watched. When this is dropped, nothing is left of it on the screen.
