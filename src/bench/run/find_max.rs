@@ -25,6 +25,30 @@ struct Way {
     has_worked: bool,
     /// Why a rate was not tried.
     too_high: Option<String>,
+    /// What an operation cost the generator, in microseconds of CPU time, at each rate.
+    costs: Vec<(f64, f64)>,
+}
+
+/// Rates up to so much apart are asked in the same way, so that what they cost tells how fast the
+/// machine was.
+const SIMILAR: f64 = 1.1;
+/// By so much may the same work cost more at one time than at another on a steady machine.
+const STEADY: f64 = 1.15;
+
+/// Says that the same work, at rates like `highest`, cost more at one time than at another: then
+/// another search would find something else.
+fn unsteady(costs: &[(f64, f64)], highest: f64) -> Option<String> {
+    let is_similar = |rate: f64| (highest / SIMILAR..=highest * SIMILAR).contains(&rate);
+    let costs = costs.iter().filter(|(rate, cost)| is_similar(*rate) && *cost > 0.0);
+    let (low, high) = costs
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), (_, cost)| (low.min(*cost), high.max(*cost)));
+    (high > STEADY * low).then(|| {
+        format!(
+            "this machine was not steady: at rates like the one found an operation cost the \
+             generator {low:.1} us at one time and {high:.1} us at another, so another search \
+             may find a rate that differs as much"
+        )
+    })
 }
 
 impl Invocation<'_> {
@@ -40,7 +64,14 @@ impl Invocation<'_> {
             plan.warmup = warmup.min(length / 4);
         }
         let search = Search::new(bound.clone(), plan.rate, length);
-        let mut way = Way { search, best: None, last: None, has_worked: false, too_high: None };
+        let mut way = Way {
+            search,
+            best: None,
+            last: None,
+            has_worked: false,
+            too_high: None,
+            costs: Vec::new(),
+        };
         let watch = Watch::start();
         let mut failed = Ok(());
         while let Some(attempt) = way.search.next(watch.now().since(Time::ZERO)) {
@@ -80,6 +111,7 @@ impl Invocation<'_> {
         let (report, measurement) = self.run_against(plan, target)?;
         let lost = lost_share(&report, &measurement);
         way.search.note(report.rate_per_s, &report.latency_us.unwrap_or_default(), lost);
+        way.costs.push((rate, report.client.cpu_us_per_operation));
         let held = way.search.probes.last().is_some_and(|probe| probe.held);
         if held && way.search.highest().is_none_or(|highest| highest <= rate) {
             way.best = Some(report.clone());
@@ -114,6 +146,7 @@ impl Invocation<'_> {
         let answer = if highest.is_some() { way.best.or(way.last) } else { way.last };
         let Some(mut report) = answer else { return };
         report.warnings.extend(way.too_high);
+        report.warnings.extend(highest.and_then(|highest| unsteady(&way.costs, highest)));
         report.search = Some(SearchReport {
             bound: bound.to_string(),
             highest_rate_per_s: highest,
@@ -133,5 +166,19 @@ fn lost_share(report: &Report, measurement: &Measurement) -> f64 {
         None if lost > 0.0 => lost / (done + lost),
         None => 0.0,
         Some(_) => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_whose_speed_changed_is_told_and_rates_far_apart_tell_nothing() {
+        let steady = [(1000.0, 20.0), (100_000.0, 4.4), (95_000.0, 4.9), (109_000.0, 0.0)];
+        assert_eq!(unsteady(&steady, 100_000.0), None);
+        assert_eq!(unsteady(&[], 100_000.0), None);
+        let told = unsteady(&[(100_000.0, 4.4), (95_000.0, 6.0)], 100_000.0).unwrap();
+        assert!(told.contains("4.4 us at one time and 6.0 us at another"), "{told}");
     }
 }
