@@ -1,12 +1,13 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, log_filter, mistake};
 use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::failure::Failure;
+use cooee::logging::{self, LogFormat};
 use cooee::outlet::Log;
 #[cfg(feature = "manual")]
 use cooee::outlet::print;
@@ -42,8 +43,12 @@ fn main() -> ExitCode {
     fail(&what, status)
 }
 
+/// Wrong usage is told to a person, whatever the log is like.
 fn fail(what: &str, status: u8) -> ExitCode {
-    Log::last_words(format!("cooee: {what}\n"));
+    match status {
+        2 => Log::last_words(format!("cooee: {what}\n")),
+        _ => logging::last_words(what),
+    }
     ExitCode::from(status)
 }
 
@@ -78,12 +83,15 @@ fn is_coloured() -> bool {
 
 fn start_logging(cli: &Cli) {
     let mut builder = env_logger::Builder::new();
+    if let Command::Serve(args) = &cli.command {
+        logging::set_format(args.log_format());
+    }
     builder.filter_level(cli.log_level()).format_target(false).format_timestamp_millis();
     if let Ok(filter) = std::env::var("RUST_LOG") {
         let (filter, wrong) = log_filter::understand(&filter);
         builder.parse_filters(&filter);
         if let Some(wrong) = wrong {
-            Log::last_words(format!("cooee: {wrong}\n"));
+            logging::last_words(&wrong);
         }
     }
     if let Ok(style) = std::env::var("RUST_LOG_STYLE") {
@@ -98,6 +106,9 @@ fn start_logging(cli: &Cli) {
         if is_coloured() && !["always", "never"].contains(&style.as_str()) {
             builder.write_style(env_logger::WriteStyle::Always);
         }
+    }
+    if logging::format() == LogFormat::Json {
+        builder.format(|out, record| out.write_all(logging::json_line(record).as_bytes()));
     }
     builder.init();
 }

@@ -3,6 +3,8 @@
 
 use std::net::SocketAddr;
 
+use log::kv::Value;
+
 use super::Engine;
 use super::connection::Phase;
 use super::dial::{Arrival, Dial, is_itself};
@@ -39,7 +41,12 @@ impl Engine {
         connection.active_at = self.core.now;
         let arrival = Arrival { remote, local };
         let line = format_args!("{peer} connected from {local} to {remote}");
-        self.remark(log::Level::Debug, line);
+        let fields = [
+            ("number", peer.number().into()),
+            ("peer", Value::from_display(&remote)),
+            ("local", Value::from_display(&local)),
+        ];
+        self.remark_with(log::Level::Debug, line, &fields);
         self.core.arm(peer);
         self.core.touch(peer);
         self.dispatch(index, |service, net| service.opened(peer, &arrival, net));

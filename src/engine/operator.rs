@@ -4,9 +4,15 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::Phase;
+use log::Level;
+use log::kv::Value;
+
+use super::connection::{Connection, Phase};
 use super::net::Net;
-use super::{Engine, Operated, Peer, Reason};
+use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
+
+/// What a log line says, by name.
+pub(crate) type Fields<'a> = &'a [(&'a str, Value<'a>)];
 
 /// A line about one connection, for an operator.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +51,79 @@ impl Engine {
 
     /// Logs a line about one connection, as long as there are not too many in this second
     /// ([`Limits::log_lines`](super::Limits::log_lines)).
-    pub(crate) fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
+    pub(crate) fn remark(&mut self, level: Level, line: fmt::Arguments<'_>) {
+        self.remark_with(level, line, &[]);
+    }
+
+    /// The same with what the line says as fields, for a log that is read by programs. Nothing is
+    /// formatted unless somebody reads it.
+    pub(crate) fn remark_with(
+        &mut self,
+        level: Level,
+        line: fmt::Arguments<'_>,
+        fields: Fields<'_>,
+    ) {
         if log::log_enabled!(level) && self.core.governor.admits(self.core.now) {
-            log::log!(level, "{line}");
+            let mut record = log::Record::builder();
+            record.level(level).target(module_path!()).module_path_static(Some(module_path!()));
+            log::logger().log(&record.args(line).key_values(&fields).build());
         }
+    }
+
+    /// A connection has been made.
+    pub(super) fn remark_beginning(&mut self, peer: Peer, service: usize, arrival: &Arrival) {
+        let name = self.services[service].name;
+        let Arrival { remote, local } = arrival;
+        let line = format_args!("{peer} {name} connection established with {remote}");
+        let fields = [
+            ("number", peer.number().into()),
+            ("service", name.into()),
+            ("transport", "tcp".into()),
+            ("peer", Value::from_display(remote)),
+            ("local", Value::from_display(local)),
+        ];
+        self.remark_with(Level::Info, line, &fields);
+    }
+
+    /// A connection is over: everything about it, once.
+    pub(super) fn remark_end(
+        &mut self,
+        peer: Peer,
+        connection: &Connection,
+        reason: Reason,
+        local: Option<SocketAddr>,
+    ) {
+        let name = self.services[usize::from(connection.service)].name;
+        let (bytes_in, bytes_out) = (connection.bytes_in, connection.bytes_out);
+        let (came, went) = (Bytes(bytes_in), Bytes(bytes_out));
+        let age = self.core.now.since(connection.opened_at);
+        let line =
+            format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
+        let remote = SocketAddr::from(connection.remote);
+        let local = local.as_ref();
+        let fields = [
+            ("number", peer.number().into()),
+            ("service", name.into()),
+            ("transport", connection.kind().transport().into()),
+            ("peer", Value::from_display(&remote)),
+            ("local", local.map_or(Value::null(), |local| Value::from_display(local))),
+            ("bytes_in", bytes_in.into()),
+            ("bytes_out", bytes_out.into()),
+            ("duration_s", age.as_secs_f64().into()),
+            ("reason", Value::from_display(&reason)),
+        ];
+        self.remark_with(Level::Info, line, &fields);
+    }
+
+    /// Has the line about a connection's end say our own address, too, where the sockets know it
+    /// ([`Sockets::local`](super::Sockets::local)).
+    pub fn log_addresses(&mut self) {
+        self.core.logs_addresses = true;
+    }
+
+    /// Whether our own address is wanted of a connection that ends now.
+    pub(super) fn logs_addresses(&self) -> bool {
+        self.core.logs_addresses && log::log_enabled!(Level::Info)
     }
 
     /// What the services have shown and printed since the last call

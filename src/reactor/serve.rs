@@ -4,6 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use log::kv::Value;
 use mio::net::TcpStream;
 
 use super::listeners::{ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
@@ -152,7 +153,13 @@ impl Reactor {
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
-        self.driver.engine_mut().remark(log::Level::Info, line);
+        let fields = [
+            ("transport", "tcp".into()),
+            ("peer", Value::from_display(&remote)),
+            ("local", Value::from_display(&local)),
+            ("reason", Value::from_display(&why)),
+        ];
+        self.driver.engine_mut().remark_with(log::Level::Info, line, &fields);
     }
 
     fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {

@@ -4,6 +4,7 @@
 
 mod client;
 mod cuts;
+mod dumped;
 mod facts;
 mod kinds;
 mod mixes;
