@@ -102,7 +102,6 @@ mod tests {
         assert_eq!(object.into_line(), format!("{wanted}\u{fffd}ä😀\"}}\n"));
     }
 
-    #[cfg(feature = "bench")]
     #[test]
     fn another_reader_of_json_finds_the_same_text() {
         for code in (0..0x3000).chain(0xfff0..0x1_0010).filter_map(char::from_u32) {

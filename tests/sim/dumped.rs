@@ -15,13 +15,13 @@ pub(crate) struct Dumped(Rc<RefCell<String>>);
 
 /// What went one way over one connection.
 #[derive(Default)]
-struct Stream {
-    bytes: Vec<u8>,
-    ended: bool,
+pub(crate) struct Stream {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) ended: bool,
 }
 
 /// By the number of the connection and the arrow of the direction.
-type Streams = BTreeMap<(u64, char), Stream>;
+pub(crate) type Streams = BTreeMap<(u64, char), Stream>;
 
 impl Dumped {
     /// Has everything shown that passes from now on.
@@ -50,11 +50,12 @@ impl Dumped {
     }
 }
 
-fn streams(text: &str) -> Streams {
+/// Reads a dump. Lines of a log in between begin with a bracket.
+pub(crate) fn streams(text: &str) -> Streams {
     let mut streams = Streams::new();
     let mut current = (0, ' ');
     let mut announced = 0;
-    for line in text.lines() {
+    for line in text.lines().filter(|line| !line.starts_with(['[', '*'])) {
         if let Some(arrow @ ('<' | '>')) = line.chars().next() {
             assert_eq!(announced, 0, "a row is missing above {line}");
             let (_, rest) = line.split_once('#').expect("the number of a connection");
