@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
-        Command::Manual => manual(),
+        Command::Manual { words, dir } => manual(&words, dir.as_deref()),
     };
     let (what, status) = match done {
         Ok(()) => return ExitCode::SUCCESS,
@@ -129,15 +129,16 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
 
 #[cfg(feature = "manual")]
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
-    use clap::CommandFactory;
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "cooee", &mut script);
-    print(&script).map_err(Failure::Failed)
+    print(cooee::cli::completions::script(shell)).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "manual")]
-fn manual() -> Result<(), Failure> {
-    let page = cooee::cli::manual::page();
-    let page = page.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
-    print(page.as_bytes()).map_err(Failure::Failed)
+fn manual(words: &[String], dir: Option<&std::path::Path>) -> Result<(), Failure> {
+    use cooee::cli::manual;
+    match dir {
+        Some(dir) => manual::write_all(dir).map_err(Failure::Failed),
+        None => {
+            print(manual::page_of(words).map_err(Failure::Usage)?.text).map_err(Failure::Failed)
+        }
+    }
 }

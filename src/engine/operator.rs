@@ -349,8 +349,8 @@ mod tests {
         let mut stage = Stage::with(limits, Quota::default(), Clerk);
         HEARD.set(Some(Vec::new()));
         for n in 0..5 {
-            stage.engine().remark(log::Level::Debug, format_args!("details"));
-            stage.engine().remark(log::Level::Info, format_args!("line {n}"));
+            stage.engine().remark(Level::Debug, format_args!("details"));
+            stage.engine().remark(Level::Info, format_args!("line {n}"));
         }
         stage.pass(Duration::from_secs(1));
         let heard = HEARD.take().unwrap();

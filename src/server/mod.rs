@@ -24,6 +24,8 @@ use crate::services::{self, Offer, Settings};
 use announce::Announcement;
 pub use args::ServeArgs;
 use console::Console;
+#[cfg(feature = "manual")]
+pub(crate) use console::HELP as CONSOLE_HELP;
 use memory::BUFFERED_MIN;
 
 /// What to serve, and how.
