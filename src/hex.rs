@@ -223,6 +223,7 @@ fn push_row(out: &mut String, offset: u64, row: &[u8]) {
 fn object(passage: &Passage<'_>, shown: usize, time: Timestamp) -> String {
     let mut object = logging::head(time, Level::Info, module_path!());
     object.text("message", &header(passage));
+    object.text("event", "bytes");
     if let Some(peer) = passage.peer {
         object.plain("number", peer.number());
     }

@@ -76,6 +76,7 @@ impl Engine {
         let Arrival { remote, local } = arrival;
         let line = format_args!("{peer} {name} connection established with {remote}");
         let fields = [
+            ("event", "opened".into()),
             ("number", peer.number().into()),
             ("service", name.into()),
             ("transport", "tcp".into()),
@@ -102,11 +103,12 @@ impl Engine {
         let remote = SocketAddr::from(connection.remote);
         let local = local.as_ref();
         let fields = [
+            ("event", "closed".into()),
             ("number", peer.number().into()),
             ("service", name.into()),
             ("transport", connection.kind().transport().into()),
             ("peer", Value::from_display(&remote)),
-            ("local", local.map_or(Value::null(), |local| Value::from_display(local))),
+            ("local", local.map_or(Value::null(), Value::from_display)),
             ("bytes_in", bytes_in.into()),
             ("bytes_out", bytes_out.into()),
             ("duration_s", age.as_secs_f64().into()),

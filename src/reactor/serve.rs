@@ -154,6 +154,7 @@ impl Reactor {
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
+            ("event", "refused".into()),
             ("transport", "tcp".into()),
             ("peer", Value::from_display(&remote)),
             ("local", Value::from_display(&local)),

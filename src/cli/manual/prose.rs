@@ -17,13 +17,14 @@ pub(super) const PROSE: &[Prose] = &[
     Prose {
         command: "cooee",
         description: "\
-cooee serves the little conversations that networks are tested and taught with: echo, greet, talk, \
-chat and months. It talks to each of them as a client, and measures any server that speaks them. \
-Each command has a page of its own, listed under SEE ALSO.
+cooee serves the little conversations that networks are tested and taught with: echo, greet, \
+talk, chat and months. It talks to each of them as a client, and measures any server that speaks \
+them. Each command has a page of its own, listed under SEE ALSO.
 
-An ENDPOINT, which server, clients and bench write alike, is SERVICE[+TRANSPORT][://[HOST][:PORT]]: \
-a service, perhaps on one transport (tcp or udp), at an address. IPv6 addresses stand in brackets. \
-What is left out is the default of whoever asks; port 0 is any free one.",
+An ENDPOINT, which server, clients and bench write alike, is \
+SERVICE[+TRANSPORT][://[HOST][:PORT]]: a service, perhaps on one transport (tcp or udp), at an \
+address. IPv6 addresses stand in brackets. What is left out is the default of whoever asks; port \
+0 is any free one.",
         examples: &[
             "cooee serve                       all five services, on this machine only",
             "cooee echo                        and, beside it, a client",
@@ -39,40 +40,41 @@ What is left out is the default of whoever asks; port 0 is any free one.",
     Prose {
         command: "cooee serve",
         description: "\
-Serves what the ENDPOINTs name, or all five services, in one process and one thread, until a signal \
-or the operator ends it. Nothing is exposed unasked: without --host it listens on 127.0.0.1. If one \
-address cannot be bound, nothing is started.
+Serves what the ENDPOINTs name, or all five services, in one process and one thread, until a \
+signal or the operator ends it. Nothing is exposed unasked: without --host it listens on \
+127.0.0.1. If one address cannot be bound, nothing is started.
 
 The log goes to standard error. What clients of talk say is shown on standard output, and lines \
 read from standard input are commands or answers: see CONSOLE COMMANDS.",
         examples: &[],
         files: &[(
             "--announce FILE",
-            "The endpoints, one a line with their real ports, written once all of them listen. A \
-             regular file is written in one step and removed at the end; anything else of that name \
-             is written to.",
+            "The endpoints, one a line with their real ports, written once all of them listen. \
+             A regular file is written in one step and removed at the end; anything else of that \
+             name is written to.",
         )],
     },
     Prose {
         command: "cooee echo",
         description: "\
-Sends what you type, or what is piped into it, to an echo server and prints what comes back. On a \
-terminal lines are edited and go out one by one; in a pipe it is a filter that keeps every byte, and \
-ends when both sides are done.",
+Sends what you type, or what is piped into it, to an echo server and prints what comes back. On \
+a terminal lines are edited and go out one by one; in a pipe it is a filter that keeps every \
+byte, and ends when both sides are done.",
         examples: &[],
         files: &[],
     },
     Prose {
         command: "cooee greet",
-        description: "Prints what a greet server says, until it closes.",
+        description: "\
+Prints what a greet server says, until it closes.",
         examples: &[],
         files: &[],
     },
     Prose {
         command: "cooee talk",
         description: "\
-Talks to the operator of a server, line by line, until either of you says BYE. Between two people \
-who take turns as well as between two who do not.",
+Talks to the operator of a server, line by line, until either of you says BYE. Between two \
+people who take turns as well as between two who do not.",
         examples: &[],
         files: &[],
     },
@@ -87,19 +89,20 @@ begin with a slash are commands of the server: see CHAT COMMANDS.",
     Prose {
         command: "cooee months",
         description: "\
-Asks a months server, over UDP, for the names of months: those given, those piped into it, or those \
-you type. What is not answered is asked again.",
+Asks a months server, over UDP, for the names of months: those given, those piped into it, or \
+those you type. What is not answered is asked again.",
         examples: &[],
         files: &[],
     },
     Prose {
         command: "cooee bench",
         description: "\
-Measures a server: ours, which is started as a second process, or any that speaks the service. Every \
-answer is checked byte for byte, and a wrong byte fails the run.
+Measures a server: ours, which is started as a second process, or any that speaks the service. \
+Every answer is checked byte for byte, and a wrong byte fails the run.
 
-Without --rate the loop is closed: a connection asks again when it has been answered. With it the \
-loop is open: requests are due at their time whatever the server does, and latency counts from then.",
+Without --rate the loop is closed: a connection asks again when it has been answered. With it \
+the loop is open: requests are due at their time whatever the server does, and latency counts \
+from then.",
         examples: &[],
         files: &[
             ("--json FILE", "The result with its histograms, for compare and merge."),
@@ -135,8 +138,8 @@ Prints a script that has the shell complete the commands, flags and endpoints of
     Prose {
         command: "cooee manual",
         description: "\
-Prints a page of this manual, for man -l -, or writes all of them to a directory, where man(1) finds \
-them if its path (manpath) has the folder above.",
+Prints a page of this manual, for man -l -, or writes all of them to a directory, where man(1) \
+finds them if its path (manpath) has the folder above.",
         examples: &[
             "cooee manual bench compare | man -l -",
             "cooee manual --dir ~/.local/share/man/man1   then: man cooee-serve",
