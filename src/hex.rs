@@ -174,11 +174,11 @@ fn text(passage: &Passage<'_>, shown: usize) -> String {
     out
 }
 
-/// When, whose, which way and how much: `> 0.001234 s #3 echo to 127.0.0.1:40000, 6 bytes`.
+/// When, whose, which way and how much: `--> 0.001234 s #3 echo to 127.0.0.1:40000, 6 bytes`.
 fn header(passage: &Passage<'_>) -> String {
     let (arrow, towards) = match passage.direction {
-        Direction::In => ('<', "from"),
-        Direction::Out => ('>', "to"),
+        Direction::In => ("<--", "from"),
+        Direction::Out => ("-->", "to"),
     };
     let mut line = format!("{arrow} {:.6} s ", passage.age.as_secs_f64());
     match (passage.peer, passage.service, passage.local) {
@@ -333,12 +333,12 @@ mod tests {
     fn each_read_and_write_has_a_line_that_says_when_whose_which_way_and_how_much() {
         let pieces = [IoSlice::new(b"hello")];
         let out = passage(1500, 5, &pieces);
-        assert_eq!(header(&out), "> 1.500000 s #3 echo to 192.0.2.1:1001, 5 bytes");
+        assert_eq!(header(&out), "--> 1.500000 s #3 echo to 192.0.2.1:1001, 5 bytes");
         let one = Passage { direction: Direction::In, count: 1, ..out };
-        assert_eq!(header(&one), "< 1.500000 s #3 echo from 192.0.2.1:1001, 1 byte");
+        assert_eq!(header(&one), "<-- 1.500000 s #3 echo from 192.0.2.1:1001, 1 byte");
         let local = Some(([192, 0, 2, 9], 7).into());
         let datagram = Passage { peer: None, service: None, local, count: 1234, ..one };
-        let wanted = "< 1.500000 s 192.0.2.9:7 from 192.0.2.1:1001, 1,234 bytes";
+        let wanted = "<-- 1.500000 s 192.0.2.9:7 from 192.0.2.1:1001, 1,234 bytes";
         assert_eq!(header(&datagram), wanted);
         let end = Passage { is_end: true, count: 0, ..one };
         assert!(

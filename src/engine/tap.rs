@@ -77,6 +77,13 @@ impl Engine {
         self.tap = Some(tap);
     }
 
+    /// Has the tap tell what it has withheld until now, before the last words are said.
+    pub fn settle_tap(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.settle(Time::NEVER);
+        }
+    }
+
     /// `range` of the turn's buffer has just been read from `peer`.
     #[cold]
     pub(super) fn show_read(&mut self, peer: Peer, range: Range<usize>) {

@@ -56,7 +56,8 @@ pub(crate) fn streams(text: &str) -> Streams {
     let mut current = (0, ' ');
     let mut announced = 0;
     for line in text.lines().filter(|line| !line.starts_with(['[', '*'])) {
-        if let Some(arrow @ ('<' | '>')) = line.chars().next() {
+        let arrow = line.strip_prefix("<-- ").map(|_| '<');
+        if let Some(arrow) = arrow.or(line.strip_prefix("--> ").map(|_| '>')) {
             assert_eq!(announced, 0, "a row is missing above {line}");
             let (_, rest) = line.split_once('#').expect("the number of a connection");
             let (number, rest) = rest.split_once(' ').expect("more behind it");

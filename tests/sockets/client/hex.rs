@@ -32,14 +32,14 @@ fn every_client_shows_both_directions() {
     assert!(dump.contains("|Hello! You are c|"), "{dump}");
     let chat = server.address("chat+tcp").to_string();
     let dump = dump_of(&["chat", &chat], "hi\nBYE\n");
-    assert!(dump.contains("|** Welcome! You |") && dump.contains("> "), "{dump}");
+    assert!(dump.contains("|** Welcome! You |") && dump.contains("--> "), "{dump}");
     let echo = server.address("echo+udp").to_string();
     let dump = dump_of(&["echo", "--udp", &echo], "one\n");
     assert_eq!(dump.matches("6f 6e 65 0a").count(), 2, "{dump}");
     let months = server.address("months+udp").to_string();
     let dump = dump_of(&["months", &months, "2"], "");
     let lines: Vec<&str> = dump.lines().collect();
-    assert!(lines[0].starts_with("> ") && lines[0].ends_with(&format!("to {months}, 1 byte")));
+    assert!(lines[0].starts_with("--> ") && lines[0].ends_with(&format!("to {months}, 1 byte")));
     assert_eq!(lines[3], "00000000  46 65 62 72 75 61 72 79                           |February|");
     let talk = server.address("talk+tcp").to_string();
     server.operator_leaves();

@@ -27,7 +27,7 @@ fn what_is_read_and_what_is_written_stand_in_the_log_as_hexdump_has_them() {
     assert_eq!(client.hear(), "");
     let row = "00000000  68 65 6c 6c 6f 0a                                 |hello.|";
     let log = log_of(server);
-    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with(['<', '>', '0'])).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with(['<', '-', '0'])).collect();
     let remote = client.local();
     let said = |line: &str| line.split_once(" s ").unwrap().1.to_owned();
     assert_eq!(said(lines[0]), format!("#1 echo from {remote}, 6 bytes"));
@@ -100,6 +100,24 @@ fn of_a_long_read_the_beginning_is_shown_and_of_many_in_a_second_the_first() {
 }
 
 #[test]
+fn what_the_last_second_has_not_shown_is_told_before_the_last_words() {
+    let mut server = Server::start(&["echo+tcp://:0", "--hex", "--hex-lines", "2"]);
+    let mut client = Tcp::connect(server.address("echo+tcp"));
+    client.echoes("one");
+    client.echoes("two");
+    let log = log_of(server);
+    let shown = log.lines().filter(|line| line.starts_with(['<', '-'])).count();
+    let withheld: usize = log
+        .lines()
+        .filter_map(|line| line.split_once("more bytes, in ")?.1.split_once(' ')?.0.parse().ok())
+        .max()
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(shown + withheld >= 4, "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("left: "), "{log}");
+}
+
+#[test]
 fn each_datagram_and_its_answer_are_shown_with_whom_they_came_from() {
     let mut server = Server::start(&["echo+udp://:0", "--hex"]);
     let address = server.address("echo+udp");
@@ -110,7 +128,7 @@ fn each_datagram_and_its_answer_are_shown_with_whom_they_came_from() {
         assert_eq!(client.hear(), text.as_bytes());
     }
     let log = log_of(server);
-    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with(['<', '>', '0'])).collect();
+    let lines: Vec<&str> = log.lines().filter(|line| line.starts_with(['<', '-', '0'])).collect();
     let said: Vec<&str> =
         lines.iter().map(|l| l.split_once(" s ").map_or(*l, |(_, s)| s)).collect();
     let (from, to) = (format!("{address} from {remote}"), format!("{address} to {remote}"));
