@@ -114,7 +114,7 @@ impl<W: FnMut(&str)> HexDump<W> {
         match self.format {
             LogFormat::Text => (self.write)(&format!("{line}\n")),
             LogFormat::Json => {
-                let mut object = logging::head(Timestamp::now(), level, module_path!());
+                let mut object = logging::head(logging::now(), level, module_path!());
                 object.text("message", line);
                 if withheld.passages > 0 {
                     object.plain("passages_withheld", withheld.passages);
@@ -131,7 +131,7 @@ impl<W: FnMut(&str)> Tap for HexDump<W> {
         self.roll(passage.now);
         match self.admit(passage.count) {
             Some(shown) if self.format == LogFormat::Json => {
-                (self.write)(&object(passage, shown, Timestamp::now()));
+                (self.write)(&object(passage, shown, logging::now()));
             }
             Some(shown) => (self.write)(&text(passage, shown)),
             None => {
@@ -242,7 +242,7 @@ fn object(passage: &Passage<'_>, shown: usize, time: Timestamp) -> String {
             Direction::Out => "out",
         },
     );
-    object.plain("age_s", format_args!("{:.6}", passage.age.as_secs_f64()));
+    object.number("age_s", passage.age.as_secs_f64());
     object.plain("offset", passage.offset);
     object.plain("bytes", passage.count);
     object.plain("is_end", passage.is_end);

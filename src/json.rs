@@ -29,10 +29,10 @@ impl Object {
         push(&mut self.0, what);
     }
 
-    /// Adds a number. JSON has none that is not finite: that becomes null.
+    /// Adds a number, to the millionth. JSON has none that is not finite: that becomes null.
     pub(crate) fn number(&mut self, name: &str, number: f64) {
         match number.is_finite() {
-            true => self.plain(name, number),
+            true => self.plain(name, format_args!("{number:.6}")),
             false => self.plain(name, "null"),
         }
     }
@@ -89,7 +89,7 @@ mod tests {
         object.plain("d", true);
         object.number("e", 0.25);
         object.number("f", f64::NAN);
-        let wanted = r#"{"a":"x","b":"::1:7","c":12,"d":true,"e":0.25,"f":null}"#;
+        let wanted = r#"{"a":"x","b":"::1:7","c":12,"d":true,"e":0.250000,"f":null}"#;
         assert_eq!(object.into_line(), format!("{wanted}\n"));
         assert_eq!(Object::new().into_line(), "{}\n");
     }

@@ -1,6 +1,7 @@
 //! How the log is written: lines for people, or one JSON object a line for programs. What is
 //! logged, and how much of it, is the business of those who log.
 
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
@@ -9,18 +10,31 @@ use log::{Level, Record};
 
 use crate::json::Object;
 use crate::outlet::Log;
+use crate::reactor::wall;
 
 /// Whether the log is JSON from now on.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// A form of the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Lines for people.
     #[default]
     Text,
     /// One object a line: time, level, target, message, and what the message is about.
     Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("write text or json".into()),
+        }
+    }
 }
 
 /// From now on [`last_words`] and whoever asks [`format`] keep to `format`.
@@ -38,11 +52,18 @@ pub fn format() -> LogFormat {
 
 /// `record`, logged now, as a line of JSON.
 pub fn json_line(record: &Record<'_>) -> String {
-    let mut object = head(Timestamp::now(), record.level(), record.target());
+    let mut object = head(now(), record.level(), record.target());
     object.shown("message", record.args());
     // It fails only if we do.
     let _ = record.key_values().visit(&mut Members(&mut object));
     object.into_line()
+}
+
+/// The time of a line that is written now.
+pub(crate) fn now() -> Timestamp {
+    let nanos = i128::try_from(wall().as_nanos()).unwrap_or_default();
+    // A clock that is centuries off dates the line to 1970.
+    Timestamp::from_nanosecond(nanos).unwrap_or_default()
 }
 
 /// Begins an object as every line of the log begins.
@@ -59,7 +80,7 @@ pub fn last_words(what: &str) {
     Log::last_words(match format() {
         LogFormat::Text => format!("cooee: {what}\n"),
         LogFormat::Json => {
-            let mut object = head(Timestamp::now(), Level::Error, "cooee");
+            let mut object = head(now(), Level::Error, "cooee");
             object.text("message", what);
             object.into_line()
         }
@@ -82,8 +103,13 @@ struct Member<'a> {
 }
 
 impl<'v> VisitValue<'v> for Member<'_> {
-    fn visit_any(&mut self, value: Value<'_>) -> Result<(), Error> {
-        self.object.shown(self.name, value);
+    /// Kinds that nobody here logs: showing any of them would take all the code for all of them.
+    fn visit_any(&mut self, _: Value<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn visit_str(&mut self, text: &str) -> Result<(), Error> {
+        self.object.text(self.name, text);
         Ok(())
     }
 
@@ -124,7 +150,7 @@ mod tests {
             ("duration_s", 0.5.into()),
             ("is_over", true.into()),
             ("left", Value::null()),
-            ("reason", Value::from_display(&"say \"no\"\n")),
+            ("reason", "say \"no\"\n".into()),
             ("below", (-3_i64).into()),
         ];
         let mut record = Record::builder();
@@ -136,7 +162,7 @@ mod tests {
             time.parse::<Timestamp>().is_ok() && time.len() == "2026-11-27T20:31:23.123456Z".len()
         );
         let wanted = r#""level":"warn","target":"here","message":"what \"happened\"","#.to_owned()
-            + r#""number":12,"duration_s":0.5,"is_over":true,"#
+            + r#""number":12,"duration_s":0.500000,"is_over":true,"#
             + r#""reason":"say \"no\"\n","below":-3}"#;
         assert_eq!(rest, wanted + "\n");
     }

@@ -51,7 +51,7 @@ const USES: &[(&str, &[&str])] = &[
     ("guards", &["engine", "rate"]),
     ("outlet", &[]),
     ("json", &[]),
-    ("logging", &["json", "outlet"]),
+    ("logging", &["json", "outlet", "reactor"]),
     ("hex", &["engine", "logging", "units"]),
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),

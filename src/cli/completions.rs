@@ -34,7 +34,11 @@ pub fn script(shell: Shell) -> Vec<u8> {
 
 /// The command line, where each argument that takes an endpoint has a list of those there are.
 fn command() -> Command {
-    ENDPOINTS.iter().fold(Cli::command(), |command, (name, argument)| {
+    let formats = PossibleValuesParser::new(["text", "json"]);
+    let command = Cli::command().mut_subcommand("serve", |serve| {
+        serve.mut_arg("log_format", |format| format.value_parser(formats))
+    });
+    ENDPOINTS.iter().fold(command, |command, (name, argument)| {
         // Leaked, for clap wants what lives as long as the program, which ends after this.
         let values = endpoints(name)
             .into_iter()

@@ -3,11 +3,10 @@
 
 use std::net::SocketAddr;
 
-use log::kv::Value;
-
 use super::Engine;
 use super::connection::Phase;
 use super::dial::{Arrival, Dial, is_itself};
+use super::operator::Field;
 use super::reason::Reason;
 use super::slots::Peer;
 
@@ -42,9 +41,9 @@ impl Engine {
         let arrival = Arrival { remote, local };
         let line = format_args!("{peer} connected from {local} to {remote}");
         let fields = [
-            ("number", peer.number().into()),
-            ("peer", Value::from_display(&remote)),
-            ("local", Value::from_display(&local)),
+            ("number", Field::Number(peer.number())),
+            ("peer", Field::Shown(&remote)),
+            ("local", Field::Shown(&local)),
         ];
         self.remark_with(log::Level::Debug, line, &fields);
         self.core.arm(peer);

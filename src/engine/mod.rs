@@ -54,6 +54,7 @@ pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
+pub(crate) use operator::Field;
 pub use reason::Reason;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};

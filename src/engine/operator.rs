@@ -12,7 +12,19 @@ use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
 
 /// What a log line says, by name.
-pub(crate) type Fields<'a> = &'a [(&'a str, Value<'a>)];
+pub(crate) type Fields<'a> = &'a [(&'a str, Field<'a>)];
+
+/// One of these.
+#[derive(Clone, Copy)]
+pub(crate) enum Field<'a> {
+    Number(u64),
+    Seconds(Duration),
+    Text(&'a str),
+    /// To be formatted, if anybody reads it.
+    Shown(&'a dyn fmt::Display),
+    /// Not known, and left out.
+    Unknown,
+}
 
 /// A line about one connection, for an operator.
 #[derive(Clone, Copy, Debug)]
@@ -55,19 +67,37 @@ impl Engine {
         self.remark_with(level, line, &[]);
     }
 
-    /// The same with what the line says as fields, for a log that is read by programs. Nothing is
-    /// formatted unless somebody reads it.
+    /// The same with what the line says as fields, for a log that is read by programs
+    /// ([`log_fields`](Engine::log_fields)). For others nothing of them is formatted.
     pub(crate) fn remark_with(
         &mut self,
         level: Level,
         line: fmt::Arguments<'_>,
         fields: Fields<'_>,
     ) {
-        if log::log_enabled!(level) && self.core.governor.admits(self.core.now) {
-            let mut record = log::Record::builder();
-            record.level(level).target(module_path!()).module_path_static(Some(module_path!()));
-            log::logger().log(&record.args(line).key_values(&fields).build());
+        if !log::log_enabled!(level) || !self.core.governor.admits(self.core.now) {
+            return;
         }
+        let fields = if self.core.logs_fields { fields } else { &[] };
+        let shown = |field: &Field<'_>| match field {
+            Field::Shown(what) => what.to_string(),
+            _ => String::new(),
+        };
+        let texts: Vec<String> = fields.iter().map(|(_, field)| shown(field)).collect();
+        let values = fields.iter().zip(&texts).filter_map(|((name, field), text)| {
+            let value = match field {
+                Field::Number(number) => (*number).into(),
+                Field::Seconds(time) => time.as_secs_f64().into(),
+                Field::Text(text) => (*text).into(),
+                Field::Shown(_) => text.as_str().into(),
+                Field::Unknown => return None,
+            };
+            Some((*name, value))
+        });
+        let values: Vec<(&str, Value<'_>)> = values.collect();
+        let mut record = log::Record::builder();
+        record.level(level).target(module_path!()).module_path_static(Some(module_path!()));
+        log::logger().log(&record.args(line).key_values(&values).build());
     }
 
     /// A connection has been made.
@@ -76,12 +106,12 @@ impl Engine {
         let Arrival { remote, local } = arrival;
         let line = format_args!("{peer} {name} connection established with {remote}");
         let fields = [
-            ("event", "opened".into()),
-            ("number", peer.number().into()),
-            ("service", name.into()),
-            ("transport", "tcp".into()),
-            ("peer", Value::from_display(remote)),
-            ("local", Value::from_display(local)),
+            ("event", Field::Text("opened")),
+            ("number", Field::Number(peer.number())),
+            ("service", Field::Text(name)),
+            ("transport", Field::Text("tcp")),
+            ("peer", Field::Shown(remote)),
+            ("local", Field::Shown(local)),
         ];
         self.remark_with(Level::Info, line, &fields);
     }
@@ -101,31 +131,31 @@ impl Engine {
         let line =
             format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
         let remote = SocketAddr::from(connection.remote);
-        let local = local.as_ref();
         let fields = [
-            ("event", "closed".into()),
-            ("number", peer.number().into()),
-            ("service", name.into()),
-            ("transport", connection.kind().transport().into()),
-            ("peer", Value::from_display(&remote)),
-            ("local", local.map_or(Value::null(), Value::from_display)),
-            ("bytes_in", bytes_in.into()),
-            ("bytes_out", bytes_out.into()),
-            ("duration_s", age.as_secs_f64().into()),
-            ("reason", Value::from_display(&reason)),
+            ("event", Field::Text("closed")),
+            ("number", Field::Number(peer.number())),
+            ("service", Field::Text(name)),
+            ("transport", Field::Text(connection.kind().transport())),
+            ("peer", Field::Shown(&remote)),
+            ("local", local.as_ref().map_or(Field::Unknown, |local| Field::Shown(local))),
+            ("bytes_in", Field::Number(bytes_in)),
+            ("bytes_out", Field::Number(bytes_out)),
+            ("duration_s", Field::Seconds(age)),
+            ("reason", Field::Shown(&reason)),
         ];
         self.remark_with(Level::Info, line, &fields);
     }
 
-    /// Has the line about a connection's end say our own address, too, where the sockets know it
+    /// Has each line about a connection say in fields, too, what it is about (log's `kv`), and the
+    /// one about its end our own address, where the sockets know it
     /// ([`Sockets::local`](super::Sockets::local)).
-    pub fn log_addresses(&mut self) {
-        self.core.logs_addresses = true;
+    pub fn log_fields(&mut self) {
+        self.core.logs_fields = true;
     }
 
     /// Whether our own address is wanted of a connection that ends now.
-    pub(super) fn logs_addresses(&self) -> bool {
-        self.core.logs_addresses && log::log_enabled!(Level::Info)
+    pub(super) fn wants_address(&self) -> bool {
+        self.core.logs_fields && log::log_enabled!(Level::Info)
     }
 
     /// What the services have shown and printed since the last call

@@ -4,7 +4,6 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use log::kv::Value;
 use mio::net::TcpStream;
 
 use super::listeners::{ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
@@ -13,7 +12,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::Arrival;
+use crate::engine::{Arrival, Field};
 use crate::guards::ConnectionRefusal;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
@@ -154,11 +153,11 @@ impl Reactor {
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
-            ("event", "refused".into()),
-            ("transport", "tcp".into()),
-            ("peer", Value::from_display(&remote)),
-            ("local", Value::from_display(&local)),
-            ("reason", Value::from_display(&why)),
+            ("event", Field::Text("refused")),
+            ("transport", Field::Text("tcp")),
+            ("peer", Field::Shown(&remote)),
+            ("local", Field::Shown(&local)),
+            ("reason", Field::Shown(&why)),
         ];
         self.driver.engine_mut().remark_with(log::Level::Info, line, &fields);
     }

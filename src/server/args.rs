@@ -387,7 +387,7 @@ mod tests {
             (&["--hex-bytes", "1k"], "--hex-bytes does nothing without --hex: add it"),
             (&["--hex", "--hex-lines", "1"], "from 2 on"),
             (&["--hex", "--hex-bytes", "0"], "at least one byte"),
-            (&["--log-format", "xml"], "text, json"),
+            (&["--log-format", "xml"], "write text or json"),
         ] {
             let error = config(words).unwrap_err();
             assert!(error.contains(named), "{words:?}: {error}");

@@ -185,7 +185,7 @@ impl Server {
         // Before it is announced that we listen: a signal may come at once.
         reactor.watch_signals(&[]).map_err(setting_up)?;
         if logging::format() == LogFormat::Json {
-            reactor.engine().log_addresses();
+            reactor.engine().log_fields();
         }
         if let Some(limits) = config.hex {
             reactor.engine().set_tap(dump(limits));

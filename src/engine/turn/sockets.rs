@@ -67,7 +67,7 @@ pub trait Sockets {
     }
 
     /// Our own address of a connection that is or was there, for the log
-    /// ([`Engine::log_addresses`](crate::engine::Engine::log_addresses)).
+    /// ([`Engine::log_fields`](crate::engine::Engine::log_fields)).
     fn local(&mut self, _socket: &Self::Socket) -> Option<SocketAddr> {
         None
     }

@@ -1,5 +1,7 @@
 //! The flags of the log: its form, and whether it shows the bytes on the wire.
 
+use std::str::FromStr;
+
 use clap::Args;
 
 use crate::hex::HexLimits;
@@ -11,7 +13,8 @@ use crate::units::{Parse, parse_from, parse_positive_size};
 #[command(next_help_heading = "Log")]
 pub(super) struct LogArgs {
     /// How the log is written: text, or json for one object a line
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(long, value_name = "FORMAT", default_value = "text",
+          value_parser = LogFormat::from_str as Parse<_>)]
     pub(super) log_format: LogFormat,
 
     /// Show in the log what goes over each connection, as hexdump -C does, both directions: for
