@@ -1,6 +1,8 @@
 //! The command line: the commands, and the flags that all of them have. The flags of a command
 //! stand in the `args.rs` of the module that does it.
 
+#[cfg(feature = "manual")]
+pub mod completions;
 pub mod log_filter;
 #[cfg(feature = "manual")]
 pub mod manual;
@@ -77,9 +79,17 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
 
-    /// Print the manual page, for man -l -
+    /// Print a page of the manual, for man -l -
     #[cfg(feature = "manual")]
-    Manual,
+    Manual {
+        /// Whose page, such as serve or bench compare [default: that of cooee itself]
+        #[arg(value_name = "COMMAND")]
+        words: Vec<String>,
+
+        /// Write all pages to DIR instead, each under its name
+        #[arg(long, value_name = "DIR", conflicts_with = "words")]
+        dir: Option<std::path::PathBuf>,
+    },
 }
 
 impl Command {
@@ -96,7 +106,7 @@ impl Command {
             Command::Bench(_) => true,
             Command::Serve(_) => false,
             #[cfg(feature = "manual")]
-            Command::Completions { .. } | Command::Manual => false,
+            Command::Completions { .. } | Command::Manual { .. } => false,
         }
     }
 }

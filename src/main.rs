@@ -1,12 +1,13 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use cooee::cli::{Cli, Command, log_filter, mistake};
 use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::failure::Failure;
+use cooee::logging::{self, LogFormat};
 use cooee::outlet::Log;
 #[cfg(feature = "manual")]
 use cooee::outlet::print;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "manual")]
         Command::Completions { shell } => completions(shell),
         #[cfg(feature = "manual")]
-        Command::Manual => manual(),
+        Command::Manual { words, dir } => manual(&words, dir.as_deref()),
     };
     let (what, status) = match done {
         Ok(()) => return ExitCode::SUCCESS,
@@ -42,8 +43,12 @@ fn main() -> ExitCode {
     fail(&what, status)
 }
 
+/// Wrong usage is told to a person, whatever the log is like.
 fn fail(what: &str, status: u8) -> ExitCode {
-    Log::last_words(format!("cooee: {what}\n"));
+    match status {
+        2 => Log::last_words(format!("cooee: {what}\n")),
+        _ => logging::last_words(what),
+    }
     ExitCode::from(status)
 }
 
@@ -78,12 +83,15 @@ fn is_coloured() -> bool {
 
 fn start_logging(cli: &Cli) {
     let mut builder = env_logger::Builder::new();
+    if let Command::Serve(args) = &cli.command {
+        logging::set_format(args.log_format());
+    }
     builder.filter_level(cli.log_level()).format_target(false).format_timestamp_millis();
     if let Ok(filter) = std::env::var("RUST_LOG") {
         let (filter, wrong) = log_filter::understand(&filter);
         builder.parse_filters(&filter);
         if let Some(wrong) = wrong {
-            Log::last_words(format!("cooee: {wrong}\n"));
+            logging::last_words(&wrong);
         }
     }
     if let Ok(style) = std::env::var("RUST_LOG_STYLE") {
@@ -98,6 +106,9 @@ fn start_logging(cli: &Cli) {
         if is_coloured() && !["always", "never"].contains(&style.as_str()) {
             builder.write_style(env_logger::WriteStyle::Always);
         }
+    }
+    if logging::format() == LogFormat::Json {
+        builder.format(|out, record| out.write_all(logging::json_line(record).as_bytes()));
     }
     builder.init();
 }
@@ -118,15 +129,16 @@ fn serve(args: &ServeArgs) -> Result<(), Failure> {
 
 #[cfg(feature = "manual")]
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
-    use clap::CommandFactory;
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "cooee", &mut script);
-    print(&script).map_err(Failure::Failed)
+    print(cooee::cli::completions::script(shell)).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "manual")]
-fn manual() -> Result<(), Failure> {
-    let page = cooee::cli::manual::page();
-    let page = page.map_err(|error| Failure::Failed(format!("the manual page: {error}")))?;
-    print(page.as_bytes()).map_err(Failure::Failed)
+fn manual(words: &[String], dir: Option<&std::path::Path>) -> Result<(), Failure> {
+    use cooee::cli::manual;
+    match dir {
+        Some(dir) => manual::write_all(dir).map_err(Failure::Failed),
+        None => {
+            print(manual::page_of(words).map_err(Failure::Usage)?.text).map_err(Failure::Failed)
+        }
+    }
 }

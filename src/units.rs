@@ -1,4 +1,5 @@
-//! Durations, sizes and rates as people write them: `500ms`, `64k`, `10/s`.
+//! Durations, sizes and rates as people write them: `500ms`, `64k`, `10/s`; and numbers as they
+//! read them.
 //!
 //! Not a calculator: one number, one unit. Whatever is wrong, the error names what was written and
 //! shows how it is written right; nothing overflows or wraps.
@@ -67,6 +68,19 @@ pub fn or_off<T>(
         return Ok(None);
     }
     parse(text).map(Some).map_err(|error| format!("{error}, or off"))
+}
+
+/// A whole number with commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn wrong(text: &str, what: &str, why: &str, examples: &str) -> String {

@@ -1,18 +1,7 @@
 //! Figures as people read them: commas between the thousands, and no more decimals than they
 //! deserve.
 
-/// A whole number with commas between the thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use crate::units::grouped;
 
 /// A figure to the next whole number, with commas.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, below 2^53

@@ -21,6 +21,17 @@ struct CallArgs {
 
     #[command(flatten)]
     patience: PatienceArgs,
+
+    #[command(flatten)]
+    hex: HexArgs,
+}
+
+/// What is shown of the bytes.
+#[derive(Args, Debug)]
+struct HexArgs {
+    /// Show on standard error what goes over the connection, as hexdump -C does, both directions
+    #[arg(long)]
+    hex: bool,
 }
 
 /// How long connecting may take.
@@ -82,7 +93,7 @@ impl CallArgs {
             return Err(format!("--connect-timeout does nothing over UDP: {why}"));
         }
         let connect_timeout = self.patience.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        Ok(Request { target, connect_timeout, task })
+        Ok(Request { target, connect_timeout, hex: self.hex.hex, task })
     }
 }
 
@@ -242,6 +253,9 @@ pub struct MonthsArgs {
 
     #[command(flatten)]
     retry: RetryArgs,
+
+    #[command(flatten)]
+    hex: HexArgs,
 }
 
 impl MonthsArgs {
@@ -268,7 +282,8 @@ impl MonthsArgs {
         }
         let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
-        Ok(Request { target, connect_timeout: self.retry.policy().timeout, task })
+        let connect_timeout = self.retry.policy().timeout;
+        Ok(Request { target, connect_timeout, hex: self.hex.hex, task })
     }
 }
 

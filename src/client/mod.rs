@@ -15,13 +15,15 @@ mod request;
 mod talk;
 mod tty;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 
 use crate::endpoint::Transport;
-use crate::engine::{Kind, Limits, Quota, Service};
+use crate::engine::{Kind, Limits, Quota, Service, Tap};
 use crate::failure::setting_up;
+use crate::hex::{HexDump, HexLimits};
+use crate::logging::LogFormat;
 use crate::reactor::{Manner, Note, Reactor};
 use crate::terminal::{self, is_dumb};
 use connect::connection::Route;
@@ -62,11 +64,21 @@ pub fn run(request: &Request) -> Result<Ending, String> {
         let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
         terminal::heed(&ending).map_err(setting_up)?;
     }
+    if request.hex {
+        reactor.engine().set_tap(dump());
+    }
     let front_end = front_end(&request.task, route, stdio);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
     // What is piped goes out byte for byte; what a person types goes out line by line.
     let manner = if stdio.is_interactive { Manner::Lines } else { Manner::Bytes };
     Client { reactor, number, stdio, manner, input: InputState::Unread }.run()
+}
+
+/// What `--hex` shows: all of it, where the log goes.
+fn dump() -> Box<dyn Tap> {
+    // Without a standard error there is nobody to be shown anything.
+    let write = |lines: &str| drop(TerminalLog.write_all(lines.as_bytes()));
+    Box::new(HexDump::new(LogFormat::Text, HexLimits::NONE, write))
 }
 
 fn front_end(task: &Task, route: Route, stdio: Stdio) -> Box<dyn Service> {

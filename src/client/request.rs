@@ -12,6 +12,8 @@ pub struct Request {
     pub target: ConnectTarget,
     /// How long each address of it may take to answer.
     pub connect_timeout: Duration,
+    /// Whether to show on standard error what goes over the connection.
+    pub hex: bool,
     /// What to do then.
     pub task: Task,
 }

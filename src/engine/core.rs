@@ -32,6 +32,8 @@ pub(super) struct Core {
     pub(super) limits: Limits,
     pub(super) pool: Pool,
     pub(super) governor: Governor,
+    /// Whether lines about connections are logged with fields.
+    pub(super) logs_fields: bool,
     pub(super) screen: Vec<u8>,
     /// Whether a service wants nothing of standard input for now.
     pub(super) input_held: bool,
@@ -57,6 +59,7 @@ impl Core {
             alarms: Vec::new(),
             cost: Cost::default(),
             governor: Governor::new(limits.log_lines),
+            logs_fields: false,
             limits,
             pool: Pool::new(limits.buffered),
             screen: Vec::new(),

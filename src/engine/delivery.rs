@@ -8,12 +8,16 @@ use super::connection::Kind;
 use super::net::{Delivery, Net};
 use super::reason::Reason;
 use super::slots::Peer;
+use super::tap::Direction;
 use super::time::Time;
 
 impl Engine {
     /// Counts what lies at `range` of the turn's buffer, and hands it to the service if that
     /// still listens.
     pub(super) fn deliver(&mut self, peer: Peer, range: Range<usize>) {
+        if self.tap.is_some() {
+            self.show_read(peer, range.clone());
+        }
         let core = &mut self.core;
         core.cost.spend(range.len(), &core.limits);
         let Some(connection) = core.connections.get_mut(peer) else { return };
@@ -110,6 +114,9 @@ impl Engine {
 
     /// The peer's FIN has come.
     pub(super) fn peer_finished(&mut self, peer: Peer) {
+        if self.tap.is_some() {
+            self.show_end(peer, Direction::In);
+        }
         let core = &mut self.core;
         let Some(connection) = core.connections.get_mut(peer) else { return };
         let heard = connection.phase.is_heard();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use super::Engine;
 use super::connection::Phase;
 use super::dial::{Arrival, Dial, is_itself};
+use super::operator::Field;
 use super::reason::Reason;
 use super::slots::Peer;
 
@@ -39,7 +40,12 @@ impl Engine {
         connection.active_at = self.core.now;
         let arrival = Arrival { remote, local };
         let line = format_args!("{peer} connected from {local} to {remote}");
-        self.remark(log::Level::Debug, line);
+        let fields = [
+            ("number", Field::Number(peer.number())),
+            ("peer", Field::Shown(&remote)),
+            ("local", Field::Shown(&local)),
+        ];
+        self.remark_with(log::Level::Debug, line, &fields);
         self.core.arm(peer);
         self.core.touch(peer);
         self.dispatch(index, |service, net| service.opened(peer, &arrival, net));

@@ -35,10 +35,12 @@ mod relief;
 mod service;
 mod slots;
 pub mod stage;
+mod tap;
 mod time;
 mod turn;
 
 use std::io;
+use std::net::SocketAddr;
 
 use self::core::Core;
 use connection::outbox::{Head, SLICES_MAX};
@@ -52,9 +54,11 @@ pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
+pub(crate) use operator::Field;
 pub use reason::Reason;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
+pub use tap::{Direction, Passage, Tap};
 pub use time::Time;
 pub use turn::{BatchRead, BatchWrite, Driver, Outcome, Outgoing, Readiness, Sockets, Standing};
 
@@ -78,6 +82,8 @@ pub struct Engine {
     turn_used: usize,
     /// Where in `turn` the first of the read slots lies that were lent last.
     slots_at: usize,
+    /// Who looks at what is read and written.
+    tap: Option<Box<dyn Tap>>,
 }
 
 impl Engine {
@@ -85,7 +91,7 @@ impl Engine {
     pub(crate) fn new(limits: Limits) -> Engine {
         let turn = vec![0; TURN_BYTES].into_boxed_slice();
         let core = Core::new(limits);
-        Engine { core, services: Vec::new(), turn, turn_used: 0, slots_at: 0 }
+        Engine { core, services: Vec::new(), turn, turn_used: 0, slots_at: 0, tap: None }
     }
 
     /// Takes a service in, under the name that logs and [`Engine::roster`] show, and returns the
@@ -171,9 +177,7 @@ impl Engine {
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
         core.metrics.opened += 1;
         core.cost.begin_share();
-        let (name, remote) = (self.services[service].name, arrival.remote);
-        let line = format_args!("{peer} {name} connection established with {remote}");
-        self.remark(log::Level::Info, line);
+        self.remark_beginning(peer, service, &arrival);
         self.core.arm(peer);
         self.core.touch(peer);
         self.dispatch(service, |service, net| service.opened(peer, &arrival, net));
@@ -192,14 +196,18 @@ impl Engine {
             }
         }
         if let Some(withheld) = self.core.governor.settle(self.core.now) {
-            log::info!("{withheld} more lines about connections withheld");
+            log::info!(lines = withheld; "{withheld} more lines about connections withheld");
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.settle(self.core.now);
         }
     }
 
     /// When `fire_timers` has to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let alarm = self.core.alarms.iter().copied().min().filter(|when| *when < Time::NEVER);
-        let others = [self.core.deadlines.next(), self.core.governor.next()];
+        let tap = self.tap.as_ref().and_then(|tap| tap.next());
+        let others = [self.core.deadlines.next(), self.core.governor.next(), tap];
         alarm.into_iter().chain(others.into_iter().flatten()).min()
     }
 
@@ -289,6 +297,9 @@ impl Engine {
 
     /// The kernel has taken the first `count` bytes of what is outgoing.
     fn sent(&mut self, peer: Peer, count: usize) {
+        if self.tap.is_some() {
+            self.show_written(peer, count);
+        }
         let core = &mut self.core;
         core.cost.spend_flush(count);
         let Some(connection) = core.connections.get_mut(peer) else { return };
@@ -343,19 +354,22 @@ impl Engine {
 
     /// Our FIN is out.
     fn hung_up(&mut self, peer: Peer) {
+        if self.tap.is_some() {
+            self.show_end(peer, Direction::Out);
+        }
         let Some(connection) = self.core.connections.get_mut(peer) else { return };
         connection.enter(connection.phase.hung_up());
         connection.active_at = self.core.now;
         self.core.arm(peer);
     }
 
-    /// The socket of `peer` is dropped: its end.
-    fn reap(&mut self, peer: Peer) {
+    /// The socket of `peer` is dropped: its end. Its `local` address is only for the log.
+    fn reap(&mut self, peer: Peer, local: Option<SocketAddr>) {
         let core = &mut self.core;
-        let Some(connection) = core.connections.remove(peer) else { return };
+        let Some(mut connection) = core.connections.remove(peer) else { return };
         // Without a reason only if the driver drops a socket of its own accord.
         let reason = connection.phase.reason().unwrap_or(Reason::Shutdown);
-        core.pool.forfeit(connection.buffers);
+        core.pool.forfeit(connection.buffers.take());
         if connection.armed < Time::NEVER {
             core.armed -= 1;
             let Core { deadlines, connections, armed, .. } = core;
@@ -366,12 +380,7 @@ impl Engine {
         self.core.metrics.closed += 1;
         self.core.went_out = connection.bytes_out;
         let index = usize::from(connection.service);
-        let name = self.services[index].name;
-        let (came, went) = (Bytes(connection.bytes_in), Bytes(connection.bytes_out));
-        let age = self.core.now.since(connection.opened_at);
-        let line =
-            format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
-        self.remark(log::Level::Info, line);
+        self.remark_end(peer, &connection, reason, local);
         self.dispatch(index, |service, net| service.closed(peer, reason, net));
     }
 

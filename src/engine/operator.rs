@@ -4,9 +4,27 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::Phase;
+use log::Level;
+use log::kv::Value;
+
+use super::connection::{Connection, Phase};
 use super::net::Net;
-use super::{Engine, Operated, Peer, Reason};
+use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
+
+/// What a log line says, by name.
+pub(crate) type Fields<'a> = &'a [(&'a str, Field<'a>)];
+
+/// One of these.
+#[derive(Clone, Copy)]
+pub(crate) enum Field<'a> {
+    Number(u64),
+    Seconds(Duration),
+    Text(&'a str),
+    /// To be formatted, if anybody reads it.
+    Shown(&'a dyn fmt::Display),
+    /// Not known, and left out.
+    Unknown,
+}
 
 /// A line about one connection, for an operator.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +63,99 @@ impl Engine {
 
     /// Logs a line about one connection, as long as there are not too many in this second
     /// ([`Limits::log_lines`](super::Limits::log_lines)).
-    pub(crate) fn remark(&mut self, level: log::Level, line: fmt::Arguments<'_>) {
-        if log::log_enabled!(level) && self.core.governor.admits(self.core.now) {
-            log::log!(level, "{line}");
+    pub(crate) fn remark(&mut self, level: Level, line: fmt::Arguments<'_>) {
+        self.remark_with(level, line, &[]);
+    }
+
+    /// The same with what the line says as fields, for a log that is read by programs
+    /// ([`log_fields`](Engine::log_fields)). For others nothing of them is formatted.
+    pub(crate) fn remark_with(
+        &mut self,
+        level: Level,
+        line: fmt::Arguments<'_>,
+        fields: Fields<'_>,
+    ) {
+        if !log::log_enabled!(level) || !self.core.governor.admits(self.core.now) {
+            return;
         }
+        let fields = if self.core.logs_fields { fields } else { &[] };
+        let shown = |field: &Field<'_>| match field {
+            Field::Shown(what) => what.to_string(),
+            _ => String::new(),
+        };
+        let texts: Vec<String> = fields.iter().map(|(_, field)| shown(field)).collect();
+        let values = fields.iter().zip(&texts).filter_map(|((name, field), text)| {
+            let value = match field {
+                Field::Number(number) => (*number).into(),
+                Field::Seconds(time) => time.as_secs_f64().into(),
+                Field::Text(text) => (*text).into(),
+                Field::Shown(_) => text.as_str().into(),
+                Field::Unknown => return None,
+            };
+            Some((*name, value))
+        });
+        let values: Vec<(&str, Value<'_>)> = values.collect();
+        let mut record = log::Record::builder();
+        record.level(level).target(module_path!()).module_path_static(Some(module_path!()));
+        log::logger().log(&record.args(line).key_values(&values).build());
+    }
+
+    /// A connection has been made.
+    pub(super) fn remark_beginning(&mut self, peer: Peer, service: usize, arrival: &Arrival) {
+        let name = self.services[service].name;
+        let Arrival { remote, local } = arrival;
+        let line = format_args!("{peer} {name} connection established with {remote}");
+        let fields = [
+            ("event", Field::Text("opened")),
+            ("number", Field::Number(peer.number())),
+            ("service", Field::Text(name)),
+            ("transport", Field::Text("tcp")),
+            ("peer", Field::Shown(remote)),
+            ("local", Field::Shown(local)),
+        ];
+        self.remark_with(Level::Info, line, &fields);
+    }
+
+    /// A connection is over: everything about it, once.
+    pub(super) fn remark_end(
+        &mut self,
+        peer: Peer,
+        connection: &Connection,
+        reason: Reason,
+        local: Option<SocketAddr>,
+    ) {
+        let name = self.services[usize::from(connection.service)].name;
+        let (bytes_in, bytes_out) = (connection.bytes_in, connection.bytes_out);
+        let (came, went) = (Bytes(bytes_in), Bytes(bytes_out));
+        let age = self.core.now.since(connection.opened_at);
+        let line =
+            format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
+        let remote = SocketAddr::from(connection.remote);
+        let fields = [
+            ("event", Field::Text("closed")),
+            ("number", Field::Number(peer.number())),
+            ("service", Field::Text(name)),
+            ("transport", Field::Text(connection.kind().transport())),
+            ("peer", Field::Shown(&remote)),
+            ("local", local.as_ref().map_or(Field::Unknown, |local| Field::Shown(local))),
+            ("bytes_in", Field::Number(bytes_in)),
+            ("bytes_out", Field::Number(bytes_out)),
+            ("duration_s", Field::Seconds(age)),
+            ("reason", Field::Shown(&reason)),
+        ];
+        self.remark_with(Level::Info, line, &fields);
+    }
+
+    /// Has each line about a connection say in fields, too, what it is about (log's `kv`), and the
+    /// one about its end our own address, where the sockets know it
+    /// ([`Sockets::local`](super::Sockets::local)).
+    pub fn log_fields(&mut self) {
+        self.core.logs_fields = true;
+    }
+
+    /// Whether our own address is wanted of a connection that ends now.
+    pub(super) fn wants_address(&self) -> bool {
+        self.core.logs_fields && log::log_enabled!(Level::Info)
     }
 
     /// What the services have shown and printed since the last call
@@ -274,8 +381,8 @@ mod tests {
         let mut stage = Stage::with(limits, Quota::default(), Clerk);
         HEARD.set(Some(Vec::new()));
         for n in 0..5 {
-            stage.engine().remark(log::Level::Debug, format_args!("details"));
-            stage.engine().remark(log::Level::Info, format_args!("line {n}"));
+            stage.engine().remark(Level::Debug, format_args!("details"));
+            stage.engine().remark(Level::Info, format_args!("line {n}"));
         }
         stage.pass(Duration::from_secs(1));
         let heard = HEARD.take().unwrap();

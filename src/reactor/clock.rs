@@ -24,7 +24,6 @@ impl Watch {
 }
 
 /// The wall clock: what has passed since 1970-01-01 00:00 UTC.
-#[cfg(feature = "bench")]
 pub(crate) fn wall() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use socket2::Socket;
 
+use super::listeners::canonical;
 use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
@@ -92,6 +93,10 @@ impl Sockets for Kernel {
 
     fn connected(&mut self, socket: &Socket) -> Option<SocketAddr> {
         socket.peer_addr().and_then(|_| socket.local_addr()).ok()?.as_socket()
+    }
+
+    fn local(&mut self, socket: &Socket) -> Option<SocketAddr> {
+        socket.local_addr().ok()?.as_socket().map(canonical)
     }
 
     fn batch_max(&self) -> usize {

@@ -89,7 +89,6 @@ use udp::{Datagrams, Tray};
 use vanished::Vanished;
 
 pub use clock::Watch;
-#[cfg(feature = "bench")]
 pub(crate) use clock::wall;
 pub use input::Manner;
 pub use signals::{HeldStop, hold_back_stop};

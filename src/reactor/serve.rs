@@ -12,7 +12,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::Arrival;
+use crate::engine::{Arrival, Field};
 use crate::guards::ConnectionRefusal;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
@@ -152,7 +152,14 @@ impl Reactor {
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
-        self.driver.engine_mut().remark(log::Level::Info, line);
+        let fields = [
+            ("event", Field::Text("refused")),
+            ("transport", Field::Text("tcp")),
+            ("peer", Field::Shown(&remote)),
+            ("local", Field::Shown(&local)),
+            ("reason", Field::Shown(&why)),
+        ];
+        self.driver.engine_mut().remark_with(log::Level::Info, line, &fields);
     }
 
     fn pause_accepting(&mut self, accepting: Accepting, why: std::fmt::Arguments<'_>) {

@@ -1,6 +1,7 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
 mod guards;
+mod watching;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::Args;
 
 use super::{BUFFERED_MIN, Config, Listening};
 use crate::endpoint::{Endpoint, Transport};
+use crate::logging::LogFormat;
 use crate::rate::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
@@ -19,6 +21,7 @@ use crate::units::{
     parse_positive_size, parse_rate, parse_size,
 };
 use guards::GuardArgs;
+use watching::LogArgs;
 
 const EXAMPLES: &str = "
 Examples:
@@ -147,6 +150,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     guards: GuardArgs,
+
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// A limit that can be switched off.
@@ -180,6 +186,11 @@ fn buffered(text: &str) -> Result<usize, String> {
 }
 
 impl ServeArgs {
+    /// How the log is to be written, which has to be known first of all.
+    pub fn log_format(&self) -> LogFormat {
+        self.log.log_format
+    }
+
     /// What these flags ask for.
     ///
     /// # Errors
@@ -213,6 +224,7 @@ impl ServeArgs {
             spin: self.spin,
             uring: !self.no_uring,
             guards: self.guards.policy(&endpoints)?,
+            hex: self.log.hex()?,
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,
             endpoints,
@@ -371,6 +383,11 @@ mod tests {
             (&["--deny", "10.0.0.0/8", "--allow", "10.0.0.0/8"], "both"),
             (&["--chat-queue", "1M", "--chat-queue-hard", "64k"], "below"),
             (&["--echo-once", "--echo-reply", "x"], "cannot be used with"),
+            (&["--hex-lines", "9"], "--hex-lines does nothing without --hex: add it"),
+            (&["--hex-bytes", "1k"], "--hex-bytes does nothing without --hex: add it"),
+            (&["--hex", "--hex-lines", "1"], "from 2 on"),
+            (&["--hex", "--hex-bytes", "0"], "at least one byte"),
+            (&["--log-format", "xml"], "write text or json"),
         ] {
             let error = config(words).unwrap_err();
             assert!(error.contains(named), "{words:?}: {error}");

@@ -8,7 +8,8 @@ use crate::engine::{Bytes, Engine};
 /// `/who` lists this many peers, and counts the rest.
 const WHO_MAX: usize = 100;
 
-const HELP: &str = "\
+/// What `/help` says.
+pub(crate) const HELP: &str = "\
 TEXT            answers the talk client who spoke last, or the one chosen
 /to N           until the next /to, TEXT goes to talk client N and to nobody else
 /to             TEXT answers whoever spoke last again

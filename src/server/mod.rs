@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use crate::descriptors;
 use crate::endpoint::Endpoint;
-use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Time};
+use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Tap, Time};
 use crate::failure::setting_up;
 use crate::guards::{Guards, Policy};
+use crate::hex::{HexDump, HexLimits};
+use crate::logging::{self, LogFormat};
 use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor};
@@ -22,6 +24,8 @@ use crate::services::{self, Offer, Settings};
 use announce::Announcement;
 pub use args::ServeArgs;
 use console::Console;
+#[cfg(feature = "manual")]
+pub(crate) use console::HELP as CONSOLE_HELP;
 use memory::BUFFERED_MIN;
 
 /// What to serve, and how.
@@ -53,6 +57,8 @@ pub struct Config {
     pub chat_queue: usize,
     /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
     pub chat_queue_hard: Option<usize>,
+    /// How much of what goes over the connections the log shows; `None`: nothing of it.
+    pub hex: Option<HexLimits>,
     /// How long leaving may take.
     pub drain: Duration,
     /// Whether to leave at once when standard input ends: then our parent is gone.
@@ -75,6 +81,7 @@ impl Default for Config {
             guards: Policy::default(),
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
+            hex: None,
             drain: Duration::from_secs(5),
             leave_with_input: false,
         }
@@ -177,6 +184,12 @@ impl Server {
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before it is announced that we listen: a signal may come at once.
         reactor.watch_signals(&[]).map_err(setting_up)?;
+        if logging::format() == LogFormat::Json {
+            reactor.engine().log_fields();
+        }
+        if let Some(limits) = config.hex {
+            reactor.engine().set_tap(dump(limits));
+        }
         let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
@@ -257,6 +270,7 @@ impl Server {
 
     /// Logs the sum of it all, which may be read until that time.
     fn part(&mut self, until: Time) -> Lifecycle {
+        self.reactor.engine().settle_tap();
         log::info!("left: {}", self.reactor.engine().metrics());
         Lifecycle::Parting(until)
     }
@@ -289,6 +303,14 @@ impl Server {
     }
 }
 
+/// What `--hex` shows in the log.
+fn dump(limits: HexLimits) -> Box<dyn Tap> {
+    let write = |lines: &str| Log::outlet().push(lines);
+    let mut dump = HexDump::new(logging::format(), limits, write);
+    dump.announce("--hex: what people send is shown in this log");
+    Box::new(dump)
+}
+
 /// Whether log lines still wait to be taken.
 fn flush_log(metrics: &mut Metrics) -> bool {
     let mut log = Log::outlet();
@@ -297,7 +319,7 @@ fn flush_log(metrics: &mut Metrics) -> bool {
     drop(log);
     if let Some(lost) = lost {
         metrics.log_lost += lost;
-        log::warn!("{lost} log lines were lost while standard error was stopped");
+        log::warn!(lines = lost; "{lost} log lines were lost while standard error was stopped");
     }
     Log::outlet().is_behind()
 }

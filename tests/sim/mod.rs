@@ -4,6 +4,7 @@
 
 mod client;
 mod cuts;
+mod dumped;
 mod facts;
 mod kinds;
 mod mixes;
@@ -17,6 +18,7 @@ mod world;
 
 #[allow(unused_imports)] // for tests/sockets/parity
 pub(crate) use self::{
+    dumped::{Streams, streams},
     facts::{Facts, Shared, arrival},
     pipe::{Pipe, event_of},
     sockets::Pipes,

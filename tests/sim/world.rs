@@ -9,6 +9,7 @@ use std::time::Duration;
 use cooee::engine::{Driver, Engine, Limits, Peer, Readiness, Reason, Time};
 
 use super::client::Client;
+use super::dumped::Dumped;
 use super::facts::{Facts, Row, Shared, Story, Told, arrival, nanos, tag_of};
 use super::kinds::Kind;
 use super::mixes::Mix;
@@ -42,7 +43,12 @@ pub(crate) struct World {
     /// Turns begin this much apart at most, and when the next one may begin.
     laziness: usize,
     turn_at: Time,
+    /// What `--hex` shows of it, in some worlds.
+    dumped: Option<Dumped>,
 }
+
+/// One world in so many has everything dumped that goes over its connections.
+const DUMPED: u64 = 4;
 
 impl World {
     pub(crate) fn new(mix: &Mix, seed: u64, told: bool) -> World {
@@ -69,6 +75,7 @@ impl World {
         let pipes = Pipes { facts: Rc::clone(&facts), batch_max };
         let mut driver = Driver::new(limits, pipes);
         populate(driver.engine_mut(), limits, &facts);
+        let dumped = seed.is_multiple_of(DUMPED).then(|| Dumped::begin(driver.engine_mut()));
         World {
             driver,
             facts,
@@ -81,6 +88,7 @@ impl World {
             shut: false,
             laziness,
             turn_at: Time::ZERO,
+            dumped,
         }
     }
 
@@ -100,6 +108,9 @@ impl World {
         self.last_turns();
         self.judge_clients();
         let facts = self.facts.borrow();
+        if let Some(dumped) = &self.dumped {
+            dumped.judge(&facts);
+        }
         (facts.trace.hash(), facts.seen.clone())
     }
 

@@ -27,6 +27,16 @@ pub enum Kind {
     Datagram,
 }
 
+impl Kind {
+    /// The transport that carries it, as logs name it.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Kind::Stream => "tcp",
+            Kind::Datagram => "udp",
+        }
+    }
+}
+
 /// Who made a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {

@@ -5,7 +5,7 @@ use std::io;
 
 use super::row::Row;
 use super::{Driver, Outgoing, Peer, Sockets};
-use crate::engine::{Engine, Step};
+use crate::engine::{Engine, Field, Step};
 
 /// Writes to one peer in one turn: a service that sends more whenever there is room could
 /// otherwise keep the loop to itself.
@@ -110,7 +110,7 @@ impl<S: Sockets> Driver<S> {
         let Some(row) = self.rows.get_mut(peer) else {
             if self.engine.step(peer) == Step::Drop {
                 // A call that could not even be placed.
-                self.engine.reap(peer);
+                self.engine.reap(peer, None);
             }
             return;
         };
@@ -134,18 +134,22 @@ impl<S: Sockets> Driver<S> {
             Ok(()) => row.watched(),
             Err(error) => {
                 let line = format_args!("{peer} cannot be watched: {error}; dropped");
-                self.engine.remark(log::Level::Warn, line);
+                let number = [("number", Field::Number(peer.number()))];
+                self.engine.remark_with(log::Level::Warn, line, &number);
                 self.engine.failed(peer, &error);
             }
         }
     }
 
     fn close(&mut self, peer: Peer) {
-        let remote = self.engine.remote(peer);
+        let (remote, mut local) = (self.engine.remote(peer), None);
         if let (Some(row), Some(remote)) = (self.rows.remove(peer), remote) {
+            if self.engine.wants_address() {
+                local = self.sockets.local(&row.socket);
+            }
             self.sockets.close(row.socket, remote);
         }
-        self.engine.reap(peer);
+        self.engine.reap(peer, local);
     }
 }
 

@@ -66,6 +66,12 @@ pub trait Sockets {
         None
     }
 
+    /// Our own address of a connection that is or was there, for the log
+    /// ([`Engine::log_fields`](crate::engine::Engine::log_fields)).
+    fn local(&mut self, _socket: &Self::Socket) -> Option<SocketAddr> {
+        None
+    }
+
     /// How many may be read from or written to in one call. With 0, the driver does that one by
     /// one.
     fn batch_max(&self) -> usize {

@@ -15,7 +15,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::listeners::{canonical, is_exhaustion};
 use super::sockets;
-use crate::engine::{Engine, Metrics, Reply, Responder};
+use crate::engine::{Direction, Engine, Metrics, Reply, Responder};
 use crate::guards::{DatagramGuard, DatagramRefusal};
 use answers::{Answers, Envelope, Message, alike, segments};
 
@@ -211,6 +211,11 @@ impl Datagrams {
             }
             for range in trains {
                 screening.metrics().datagrams_in += 1;
+                if screening.engine.is_tapped() {
+                    let local = canonical(SocketAddr::new(to, self.local.port()));
+                    let bytes = &room[range.clone()];
+                    screening.engine.show_datagram(Direction::In, local, asker, bytes);
+                }
                 let Some(reply) = responder.answer(asker, &room[range]) else {
                     screening.metrics().datagrams_unanswered += 1;
                     continue;
@@ -243,8 +248,7 @@ impl Datagrams {
                 rest = others;
             } else {
                 let (sent, left) = rest.split_at(count);
-                engine.metrics_mut().datagrams_out +=
-                    sent.iter().map(|one| one.count() as u64).sum::<u64>();
+                sent.iter().for_each(|one| self.sent(*one, engine));
                 rest = left;
             }
         }
@@ -285,7 +289,7 @@ impl Datagrams {
     /// Sends a message in a call of its own. False: the kernel takes nothing for now.
     fn try_send(&self, message: Message<'_>, engine: &mut Engine) -> bool {
         match self.transmit(message) {
-            Ok(()) => engine.metrics_mut().datagrams_out += message.count() as u64,
+            Ok(()) => self.sent(message, engine),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
             // Some path takes no segments of that size: then one by one, perhaps in fragments.
             Err(_) if message.count() > 1 => {
@@ -302,6 +306,19 @@ impl Datagrams {
             }
         }
         true
+    }
+
+    /// The kernel has taken a message.
+    fn sent(&self, message: Message<'_>, engine: &mut Engine) {
+        engine.metrics_mut().datagrams_out += message.count() as u64;
+        if engine.is_tapped() {
+            let Envelope { to, from } = message.envelope;
+            let ours = SocketAddr::new(from.unwrap_or(self.local.ip()), self.local.port());
+            let (local, remote) = (canonical(ours), canonical(to));
+            for range in segments(message.bytes.len(), message.segment) {
+                engine.show_datagram(Direction::Out, local, remote, &message.bytes[range]);
+            }
+        }
     }
 
     fn transmit(&self, message: Message<'_>) -> io::Result<()> {

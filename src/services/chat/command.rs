@@ -27,7 +27,7 @@ pub(super) enum ChatCommand<'a> {
 }
 
 /// What `/help` says, line by line.
-pub(super) const HELP: [&str; 10] = [
+pub(crate) const HELP: [&str; 10] = [
     "What you type goes to everybody in your room. Commands:",
     "/nick NAME      change your name",
     "/who            who is in this room",

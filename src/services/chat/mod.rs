@@ -14,6 +14,7 @@ mod replies;
 mod rooms;
 
 use command::ChatCommand;
+pub(crate) use command::HELP;
 pub(crate) use names::is_name;
 use names::{Name, Names};
 use pace::{Pace, Verdict};
@@ -221,7 +222,7 @@ impl Chat {
             ChatCommand::Message { to, text } => self.send_message(peer, member, to, text, net),
             ChatCommand::Who => self.list_members(peer, member.place.room, net),
             ChatCommand::Rooms => self.list_rooms(peer, net),
-            ChatCommand::Help => command::HELP.iter().for_each(|line| tell(net, peer, line)),
+            ChatCommand::Help => HELP.iter().for_each(|line| tell(net, peer, line)),
             ChatCommand::Misused(usage) => tell(net, peer, format_args!("Usage: {usage}")),
             ChatCommand::Unknown(word) => {
                 let word = visible(word);

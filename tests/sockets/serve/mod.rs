@@ -3,6 +3,8 @@
 mod addresses;
 mod console;
 mod datagrams;
+mod hex;
+mod json;
 mod leaving;
 mod limits;
 mod log;

@@ -1,0 +1,247 @@
+//! Looking at the bytes themselves: a tap is shown each read and each write of every peer, in
+//! order, as the kernel gave and took them. Without one, that costs a look at a null pointer.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::connection::{Connection, Kind};
+use super::slots::Peer;
+use super::time::Time;
+use super::{Engine, Registered};
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the peer to us.
+    In,
+    /// From us to the peer.
+    Out,
+}
+
+/// One read, or one write as far as the kernel took it.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'a> {
+    /// The connection; `None`: a datagram of a socket that many share.
+    pub peer: Option<Peer>,
+    /// The service; `None` as for `peer`.
+    pub service: Option<&'static str>,
+    /// What the connection carries.
+    pub kind: Kind,
+    /// The peer's address.
+    pub remote: SocketAddr,
+    /// Our own, where it is known without asking.
+    pub local: Option<SocketAddr>,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The time of the turn, since the connection began; without one, since the loop did.
+    pub age: Duration,
+    /// That time, for whoever limits how much is shown.
+    pub now: Time,
+    /// Bytes of a stream that had gone this way before; 0 for datagrams.
+    pub offset: u64,
+    /// The FIN of this direction: there are no bytes, and none will follow. Ours is one only if the
+    /// peer may still go on; otherwise the connection is closed, which the log says.
+    pub is_end: bool,
+    /// How many bytes it was: the first of `pieces`.
+    pub count: usize,
+    /// Where they lie, perhaps with more behind them that was not taken.
+    pub pieces: &'a [IoSlice<'a>],
+}
+
+impl Passage<'_> {
+    /// The bytes.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> {
+        self.pieces.iter().flat_map(|piece| piece.iter().copied()).take(self.count)
+    }
+}
+
+/// Whoever looks. It cannot change anything, and is never asked to.
+pub trait Tap {
+    /// That went over a connection.
+    fn passed(&mut self, passage: &Passage<'_>);
+
+    /// It is `now`: what was withheld in the time before may be told.
+    fn settle(&mut self, _now: Time) {}
+
+    /// When `settle` is to be called; `None`: nothing is due.
+    fn next(&self) -> Option<Time> {
+        None
+    }
+}
+
+impl Engine {
+    /// Shows `tap` from now on all that is read and written.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
+    }
+
+    /// Has the tap tell what it has withheld until now, before the last words are said.
+    pub fn settle_tap(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.settle(Time::NEVER);
+        }
+    }
+
+    /// `range` of the turn's buffer has just been read from `peer`.
+    #[cold]
+    pub(super) fn show_read(&mut self, peer: Peer, range: Range<usize>) {
+        let Engine { tap: Some(tap), core, services, turn, .. } = self else { return };
+        let Some(connection) = core.connections.get(peer) else { return };
+        let (count, offset) = (range.len(), connection.bytes_in);
+        let pieces = [IoSlice::new(&turn[range])];
+        let one = passage(peer, connection, services, core.now, Direction::In);
+        let offset = offset_of(connection, offset);
+        tap.passed(&Passage { offset, count, pieces: &pieces, ..one });
+    }
+
+    /// The kernel has taken the first `count` bytes of what is outgoing to `peer`.
+    #[cold]
+    pub(super) fn show_written(&mut self, peer: Peer, count: usize) {
+        let Some(mut tap) = self.tap.take() else { return };
+        if let (Some(connection), Some((head, _))) =
+            (self.core.connections.get(peer), self.outgoing(peer))
+        {
+            let one = passage(peer, connection, &self.services, self.core.now, Direction::Out);
+            let offset = offset_of(connection, connection.bytes_out);
+            tap.passed(&Passage { offset, count, pieces: &head.slices(), ..one });
+        }
+        self.tap = Some(tap);
+    }
+
+    /// The FIN of that direction has come, or has been sent.
+    #[cold]
+    pub(super) fn show_end(&mut self, peer: Peer, direction: Direction) {
+        let Engine { tap: Some(tap), core, services, .. } = self else { return };
+        let Some(connection) = core.connections.get(peer) else { return };
+        let one = passage(peer, connection, services, core.now, direction);
+        let offset = match direction {
+            Direction::In => connection.bytes_in,
+            Direction::Out => connection.bytes_out,
+        };
+        tap.passed(&Passage { offset, is_end: true, ..one });
+    }
+
+    /// A datagram has gone over the socket at `local`, which many share.
+    pub(crate) fn show_datagram(
+        &mut self,
+        direction: Direction,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let Some(tap) = &mut self.tap else { return };
+        tap.passed(&Passage {
+            peer: None,
+            service: None,
+            kind: Kind::Datagram,
+            remote,
+            local: Some(local),
+            direction,
+            age: self.core.now.since(Time::ZERO),
+            now: self.core.now,
+            offset: 0,
+            is_end: false,
+            count: bytes.len(),
+            pieces: &[IoSlice::new(bytes)],
+        });
+    }
+
+    /// Whether anybody looks.
+    pub(crate) fn is_tapped(&self) -> bool {
+        self.tap.is_some()
+    }
+}
+
+/// A passage of nothing.
+fn passage(
+    peer: Peer,
+    connection: &Connection,
+    services: &[Registered],
+    now: Time,
+    direction: Direction,
+) -> Passage<'static> {
+    Passage {
+        peer: Some(peer),
+        service: Some(services[usize::from(connection.service)].name),
+        kind: connection.kind(),
+        remote: connection.remote.into(),
+        local: None,
+        direction,
+        age: now.since(connection.opened_at),
+        now,
+        offset: 0,
+        is_end: false,
+        count: 0,
+        pieces: &[],
+    }
+}
+
+/// Each datagram is counted from its own beginning.
+fn offset_of(connection: &Connection, before: u64) -> u64 {
+    match connection.kind() {
+        Kind::Stream => before,
+        Kind::Datagram => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Net, Service};
+
+    /// Answers twice what it is told, in a second piece.
+    struct Twice;
+
+    impl Service for Twice {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input.len());
+            net.send(peer, input);
+            input.len()
+        }
+
+        fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+            net.close(peer);
+        }
+    }
+
+    /// Writes down what it is shown.
+    struct Scribe(Rc<RefCell<Vec<String>>>);
+
+    impl Tap for Scribe {
+        fn passed(&mut self, one: &Passage<'_>) {
+            let text = String::from_utf8(one.bytes().collect()).unwrap();
+            let Passage { direction, offset, is_end, age, .. } = one;
+            let end = if *is_end { " FIN" } else { "" };
+            let line = format!("{:?} {direction:?} {offset} {text:?}{end} {age:?}", one.peer);
+            self.0.borrow_mut().push(line);
+        }
+    }
+
+    #[test]
+    fn a_tap_sees_what_went_each_way_in_order_and_where_in_the_stream_it_was() {
+        let mut stage = Stage::new(Twice);
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        stage.engine().set_tap(Box::new(Scribe(Rc::clone(&seen))));
+        let peer = stage.join();
+        stage.say(peer, "abc");
+        stage.pass(Duration::from_secs(2));
+        stage.say(peer, "d");
+        assert_eq!(stage.hear(peer), "abcabcdd");
+        stage.finish(peer);
+        let wanted = [
+            r#"Some(#1@0) In 0 "abc" 0ns"#,
+            r#"Some(#1@0) Out 0 "abcabc" 0ns"#,
+            r#"Some(#1@0) In 3 "d" 2s"#,
+            r#"Some(#1@0) Out 6 "dd" 2s"#,
+            // What is closed at once has no FIN of its own.
+            r#"Some(#1@0) In 4 "" FIN 2s"#,
+        ];
+        assert_eq!(*seen.borrow(), wanted);
+    }
+}
