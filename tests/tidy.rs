@@ -22,10 +22,14 @@ const SERVER: &[&str] = &[
     "reactor",
     "resolve",
     "services",
+    "terminal",
+    "tty",
     "units",
 ];
-const CLIENT: &[&str] =
-    &["endpoint", "engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
+const CLIENT: &[&str] = &[
+    "endpoint", "engine", "failure", "rate", "reactor", "resolve", "services", "terminal", "tty",
+    "units",
+];
 const BENCH: &[&str] = &[
     "descriptors",
     "endpoint",
@@ -50,6 +54,7 @@ const USES: &[(&str, &[&str])] = &[
     ("endpoint", &["services"]),
     ("units", &[]),
     ("terminal", &[]),
+    ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
     ("descriptors", &[]),
@@ -65,8 +70,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "tty", "connect", "piped", "months", "echo", "greet", "talk", "chat", "request",
-            "args", "mod",
+            "display", "terminal", "connect", "piped", "months", "echo", "greet", "talk", "chat",
+            "request", "args", "mod",
         ],
     ),
 ];

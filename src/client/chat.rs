@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::connect::connection::{Route, ServerConnection};
+use super::display::Display;
 use super::piped::{Piece, Piped};
-use super::tty::display::Display;
-use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
+use crate::tty::stdio::Stdio;
 
 /// A server that does not welcome us within this time is spoken to all the same.
 const WELCOME: Duration = Duration::from_secs(1);

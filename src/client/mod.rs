@@ -7,13 +7,14 @@
 mod args;
 mod chat;
 mod connect;
+mod display;
 mod echo;
 mod greet;
 mod months;
 mod piped;
 mod request;
 mod talk;
-mod tty;
+mod terminal;
 
 use std::io::ErrorKind;
 
@@ -23,17 +24,17 @@ use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service};
 use crate::failure::setting_up;
 use crate::reactor::{Manner, Note, Reactor};
-use crate::terminal::{self, is_dumb};
+use crate::terminal::{heed, is_dumb, is_hangup, screen, write_all};
+use crate::tty::editor::EditorEvent;
+use crate::tty::stdio::Stdio;
 use connect::connection::Route;
-use tty::editor::EditorEvent;
-use tty::stdio::Stdio;
-use tty::terminal::Terminal;
+use terminal::Terminal;
 
 pub use args::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 pub use connect::question::RetryPolicy;
 pub use connect::target::ConnectTarget;
 pub use request::{Ending, Request, Task};
-pub use tty::terminal::TerminalLog;
+pub use terminal::TerminalLog;
 
 /// Stands before the line being typed.
 const PROMPT: &str = "> ";
@@ -60,7 +61,7 @@ pub fn run(request: &Request) -> Result<Ending, String> {
         let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
         reactor.watch_signals(&others).map_err(setting_up)?;
         let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
-        terminal::heed(&ending).map_err(setting_up)?;
+        heed(&ending).map_err(setting_up)?;
     }
     let front_end = front_end(&request.task, route, stdio);
     let number = reactor.engine().add_service(service, QUOTA, front_end);
@@ -138,10 +139,8 @@ impl Client {
             (Note::Line(line), InputState::Plain) => engine.tell(self.number, Some(&line)),
             (Note::LineTooLong, _) => log::warn!("a line of more than 64 KiB is not sent"),
             (Note::Bytes(bytes), InputState::Edited(terminal)) => {
-                return match terminal.type_in(&bytes, engine.now()) {
-                    Ok(events) => Ok(events.into_iter().find_map(|event| self.handle_event(event))),
-                    Err(error) => lost(&error),
-                };
+                terminal.type_in(&bytes, engine.now());
+                return self.heed_keys();
             }
             (Note::Bytes(bytes), InputState::Plain) => engine.feed(self.number, Some(&bytes)),
             // In raw mode Ctrl-D is a key, so the input ends only when the terminal is gone.
@@ -168,8 +167,22 @@ impl Client {
         heeded.map_or_else(|error| lost(&error), |()| Ok(None))
     }
 
+    fn heed_keys(&mut self) -> Result<Option<Ending>, String> {
+        while let InputState::Edited(terminal) = &mut self.input {
+            let event = match terminal.next_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => return lost(&error),
+            };
+            if let Some(ending) = self.handle_event(event) {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
     fn handle_event(&mut self, event: EditorEvent) -> Option<Ending> {
-        match (event, &self.input) {
+        match (event, &mut self.input) {
             (EditorEvent::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
             (EditorEvent::End, _) => self.end_input(),
             (EditorEvent::Interrupt, InputState::Edited(terminal)) => {
@@ -177,8 +190,17 @@ impl Client {
                 let _ = terminal.interrupt();
                 return Some(Ending::Signal(SIGINT));
             }
-            // `Terminal::type_in` has done what these ask for.
-            (EditorEvent::Interrupt | EditorEvent::Suspend | EditorEvent::Clear, _) => {}
+            (EditorEvent::Complete(head), InputState::Edited(terminal)) => {
+                terminal.complete(self.reactor.engine().completions(self.number, &head));
+            }
+            // `Terminal::next_event` has done what these ask for.
+            (
+                EditorEvent::Interrupt
+                | EditorEvent::Suspend
+                | EditorEvent::Clear
+                | EditorEvent::Complete(_),
+                _,
+            ) => {}
         }
         None
     }
@@ -201,7 +223,7 @@ impl Client {
         let written = match &self.input {
             InputState::Edited(terminal) if text.is_empty() => terminal.tidy(),
             InputState::Edited(terminal) => terminal.print(&text),
-            _ => terminal::write_all(terminal::screen(0), &text),
+            _ => write_all(screen(0), &text),
         };
         match written {
             Ok(()) => Ok(None),
@@ -250,7 +272,7 @@ impl Client {
 /// A terminal that has hung up ends us as SIGHUP does, whichever comes first.
 fn lost(error: &std::io::Error) -> Result<Option<Ending>, String> {
     match error.kind() {
-        _ if terminal::is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
+        _ if is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
         // By a signal that ends us; the reactor's next note tells which.
         ErrorKind::Interrupted => Ok(None),
         _ => Err(terminal_gone(error)),

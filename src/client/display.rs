@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::stdio::Stdio;
 use crate::engine::{Net, Time};
 use crate::services::text::push_visible;
+use crate::tty::stdio::Stdio;
 
 /// How long text without a newline waits for more before it counts as a message.
 const QUIET: Duration = Duration::from_millis(100);
