@@ -213,7 +213,7 @@ impl Client {
         let engine = self.reactor.engine();
         match self.manner {
             Manner::Lines | Manner::Commands => engine.tell(self.number, None),
-            Manner::Bytes => engine.feed(self.number, None),
+            Manner::Bytes | Manner::Keys => engine.feed(self.number, None),
         }
     }
 

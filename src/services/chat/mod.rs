@@ -17,7 +17,7 @@ use command::ChatCommand;
 pub(crate) use names::is_name;
 use names::{Name, Names};
 use pace::{Pace, Verdict};
-use replies::{send_line, tell};
+use replies::{LISTED, send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
 use super::Offer;
@@ -126,6 +126,11 @@ impl Service for Chat {
         self.rooms.settle(net);
     }
 
+    fn description(&self, peer: Peer) -> Option<String> {
+        let member = self.members.get(peer)?;
+        Some(format!("{} in {}", member.name, self.rooms.name(member.place.room)?))
+    }
+
     fn operated(&mut self) -> Option<&mut dyn Operated> {
         Some(self)
     }
@@ -139,6 +144,19 @@ impl Operated for Chat {
             self.say_as_operator(room, text, net);
         }
     }
+
+    /// Rooms, behind `/say`.
+    fn completions(&self, head: &str) -> Option<Vec<String>> {
+        let wanted = head.strip_prefix("/say ")?;
+        let rooms = self.rooms.iter().map(|(name, _)| name.to_string());
+        let rooms = rooms.filter(|name| has_head(name, wanted)).take(LISTED);
+        Some(rooms.map(|name| name + " ").collect())
+    }
+}
+
+/// Whether `name` begins with `head`, in upper or lower case.
+fn has_head(name: &str, head: &str) -> bool {
+    name.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
 
 /// From bytes to commands.

@@ -3,9 +3,11 @@
 mod addresses;
 mod console;
 mod datagrams;
+mod jobs;
 mod leaving;
 mod limits;
 mod log;
 mod refusals;
 mod speed;
 mod streams;
+mod terminal;
