@@ -70,8 +70,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "display", "terminal", "connect", "piped", "months", "echo", "greet", "talk", "chat",
-            "request", "args", "mod",
+            "display", "terminal", "connect", "piped", "pacer", "drops", "nicks", "months", "echo",
+            "greet", "talk", "chat", "request", "args", "mod",
         ],
     ),
 ];

@@ -8,9 +8,12 @@ mod args;
 mod chat;
 mod connect;
 mod display;
+mod drops;
 mod echo;
 mod greet;
 mod months;
+mod nicks;
+mod pacer;
 mod piped;
 mod request;
 mod talk;
@@ -82,8 +85,9 @@ fn front_end(task: &Task, route: Route, stdio: Stdio) -> Box<dyn Service> {
             Box::new(greet::GreetClient::new(route, stdio, *read_size, *timeout))
         }
         Task::Talk => Box::new(talk::TalkClient::new(route, stdio)),
-        Task::Chat { nick, room } => {
-            Box::new(chat::ChatClient::new(route, stdio, nick.as_deref(), room.as_deref()))
+        Task::Chat { nick, room, rate } => {
+            let (nick, room) = (nick.as_deref(), room.as_deref());
+            Box::new(chat::ChatClient::new(route, stdio, nick, room, *rate))
         }
         Task::Months(retry, numbers) => {
             Box::new(months::MonthsClient::new(route, stdio, *retry, numbers))

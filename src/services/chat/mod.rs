@@ -98,6 +98,9 @@ impl Service for Chat {
         if !rest.is_empty() {
             self.obey(peer, rest.strip_suffix(b"\r").unwrap_or(rest), net);
         }
+        if let Some(word) = self.members.get(peer).and_then(|member| member.pace.last_word()) {
+            tell(net, peer, word);
+        }
         self.depart(peer, net);
         net.close(peer);
     }
@@ -317,8 +320,9 @@ impl Chat {
 
     fn say_goodbye(&mut self, peer: Peer, net: &mut Net) {
         let Some(member) = self.members.get(peer) else { return };
-        let goodbye = format!("Goodbye, {}!", member.name);
+        let (last_word, goodbye) = (member.pace.last_word(), format!("Goodbye, {}!", member.name));
         self.depart(peer, net);
+        last_word.into_iter().for_each(|word| tell(net, peer, word));
         tell(net, peer, goodbye);
         net.close(peer);
     }
