@@ -302,4 +302,5 @@ pub mod resolve;
 pub mod server;
 pub mod services;
 mod terminal;
+mod tty;
 pub mod units;

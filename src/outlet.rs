@@ -25,6 +25,8 @@ const WRITE_BYTES: usize = 4096;
 const TERMINAL_BYTES: usize = 64;
 /// Writes in one flush; what is left then waits for the next.
 const WRITES_MAX: usize = 1024;
+/// What a terminal's row is emptied with.
+const EMPTIED: &[u8] = b"\x1b[K";
 /// How soon to try again with a reader that is stopped.
 pub const RETRY: Duration = Duration::from_millis(50);
 /// Last words are tried this often, `RETRY` apart: for two seconds.
@@ -67,6 +69,8 @@ pub struct Outlet {
     failed: Option<Errno>,
     /// Whether what was written last is not the end of a line.
     torn: bool,
+    /// Nothing is written here: somebody else takes it, see `take`.
+    is_held: bool,
 }
 
 impl Outlet {
@@ -87,27 +91,61 @@ impl Outlet {
 
     fn new(shared: Descriptor) -> Outlet {
         let (descriptor, mode) = without_waiting(shared);
-        let (queue, lost, failed, torn) = Default::default();
-        Outlet { descriptor, mode, queue, lost, failed, torn }
+        let (queue, lost, failed, torn, is_held) = Default::default();
+        Outlet { descriptor, mode, queue, lost, failed, torn, is_held }
     }
 
     /// Writes lines, or queues them if they cannot be written now.
     pub fn push(&mut self, text: impl AsRef<[u8]>) {
         let text = text.as_ref();
+        if self.has_room(text) {
+            if self.torn && self.queue.is_empty() {
+                self.queue.push_back(b'\n');
+            }
+            self.queue.extend(text);
+            self.flush();
+        }
+    }
+
+    /// The same for whoever draws on a terminal and knows where the cursor stands. False: there is
+    /// no room; nothing of it will be drawn, and its lines are lost.
+    pub fn draw(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        let bytes = bytes.as_ref();
+        let fits = self.has_room(bytes);
+        if fits {
+            self.queue.extend(bytes);
+            self.flush();
+        }
+        fits
+    }
+
+    /// Whether `text` may wait here; if not, its lines are counted as lost.
+    fn has_room(&mut self, text: &[u8]) -> bool {
         let is_stopped = self.lost > 0 && self.queue.len() > QUEUE_BYTES_AGAIN;
-        if is_stopped || self.queue.len() + text.len() > QUEUE_BYTES_MAX {
+        let fits = !is_stopped && self.queue.len() + text.len() <= QUEUE_BYTES_MAX;
+        if !fits {
             self.lost += lines(text);
-            return;
         }
-        if self.torn && self.queue.is_empty() {
-            self.queue.push_back(b'\n');
-        }
-        self.queue.extend(text);
+        fits
+    }
+
+    /// From now on what is pushed waits until somebody takes it, or until this is over.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+        self.torn &= !is_held;
         self.flush();
+    }
+
+    /// What waits here, for somebody else to write.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.queue.drain(..).collect()
     }
 
     /// Writes what can be written without waiting.
     pub fn flush(&mut self) {
+        if self.is_held {
+            return;
+        }
         for _ in 0..WRITES_MAX {
             let end = self.piece_end();
             if end == 0 {
@@ -116,7 +154,8 @@ impl Outlet {
             let piece = &self.queue.as_slices().0[..end];
             match write(self.descriptor.as_fd(), self.mode, piece) {
                 Ok(count) if count > 0 => {
-                    self.torn = piece.get(count - 1) != Some(&b'\n');
+                    let written = &piece[..count];
+                    self.torn = !written.ends_with(b"\n") && !written.ends_with(EMPTIED);
                     self.failed = None;
                     self.queue.drain(..count);
                 }
@@ -256,6 +295,14 @@ impl Log {
         LOG.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has what is logged wait until somebody takes it from the `outlet`, or ends that. Not while
+    /// somebody else has it.
+    pub fn hold(is_held: bool) {
+        if let Ok(mut outlet) = LOG.try_lock() {
+            outlet.hold(is_held);
+        }
+    }
+
     /// Writes a last line after all others, and waits up to two seconds for somebody to read it.
     pub fn last_words(text: impl AsRef<[u8]>) {
         let mut outlet = Log::outlet();
@@ -353,8 +400,9 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         let descriptor = Descriptor::Own(writer.into());
         let (mode, queue) = (WriteMode::Polled(WRITE_BYTES), VecDeque::new());
-        let (lost, failed, torn) = (0, None, false);
-        assert_stops_nobody(Outlet { descriptor, mode, queue, lost, failed, torn }, reader);
+        let (lost, failed, torn, is_held) = (0, None, false, false);
+        let outlet = Outlet { descriptor, mode, queue, lost, failed, torn, is_held };
+        assert_stops_nobody(outlet, reader);
     }
 
     #[test]
@@ -379,6 +427,33 @@ mod tests {
         assert_eq!(outlet.lost, 6);
         assert_eq!(outlet.failure().unwrap().kind(), io::ErrorKind::BrokenPipe);
         outlet.finish();
+    }
+
+    #[test]
+    fn what_is_held_is_written_by_whoever_takes_it_or_later() {
+        let (mut outlet, mut reader) = outlet();
+        outlet.hold(true);
+        outlet.push("taken\n");
+        assert!(outlet.is_behind());
+        assert_eq!(outlet.take(), b"taken\n");
+        outlet.push("later\n");
+        outlet.hold(false);
+        assert_eq!((outlet.is_behind(), drain(&mut outlet, &mut reader)), (false, String::new()));
+        drop(outlet);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "later\n");
+    }
+
+    #[test]
+    fn what_is_drawn_is_drawn_whole_or_not_at_all() {
+        let (mut outlet, mut reader) = outlet();
+        assert!(outlet.draw("no line") && outlet.draw("\rgone"));
+        while outlet.draw("x".repeat(1000)) {}
+        assert_eq!(outlet.lost, 0);
+        assert!(!outlet.draw("x\n".repeat(1000)));
+        assert_eq!(outlet.lost, 1000);
+        assert!(drain(&mut outlet, &mut reader).starts_with("no line\rgonexxx"));
     }
 
     #[test]

@@ -83,6 +83,15 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A limit that can be switched off.
+#[derive(Clone, Copy, Debug)]
+pub struct OrOff<T>(pub Option<T>);
+
+/// Reads a rate above zero, or `off`.
+pub fn rate_or_off(text: &str) -> Result<OrOff<f64>, String> {
+    or_off(text, parse_rate).map(OrOff)
+}
+
 fn wrong(text: &str, what: &str, why: &str, examples: &str) -> String {
     format!("{text:?} is not a {what}: {why}; write it like {examples}")
 }

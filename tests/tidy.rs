@@ -24,11 +24,13 @@ const SERVER: &[&str] = &[
     "reactor",
     "resolve",
     "services",
+    "terminal",
+    "tty",
     "units",
 ];
 const CLIENT: &[&str] = &[
-    "endpoint", "engine", "failure", "hex", "logging", "reactor", "resolve", "services",
-    "terminal", "units",
+    "endpoint", "engine", "failure", "hex", "logging", "rate", "reactor", "resolve", "services",
+    "terminal", "tty", "units",
 ];
 const BENCH: &[&str] = &[
     "descriptors",
@@ -57,6 +59,7 @@ const USES: &[(&str, &[&str])] = &[
     ("endpoint", &["services"]),
     ("units", &[]),
     ("terminal", &[]),
+    ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
     ("descriptors", &[]),
@@ -72,8 +75,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "client",
         &[
-            "tty", "connect", "piped", "months", "echo", "greet", "talk", "chat", "request",
-            "args", "mod",
+            "display", "terminal", "connect", "piped", "pacer", "drops", "nicks", "months", "echo",
+            "greet", "talk", "chat", "request", "args", "mod",
         ],
     ),
 ];

@@ -10,7 +10,9 @@ use super::months::answer::is_integer;
 use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
-use crate::units::{Parse, parse_from, parse_positive_duration, parse_positive_size};
+use crate::units::{
+    OrOff, Parse, parse_from, parse_positive_duration, parse_positive_size, rate_or_off,
+};
 
 /// Whom to call, for every client.
 #[derive(Args, Debug)]
@@ -197,8 +199,10 @@ const CHAT_EXAMPLES: &str = "
 Examples:
   cooee chat example.org --nick ann --room den
   printf 'hi all\\n' | cooee chat    says one thing and leaves
+  seq 200 | cooee chat               says them all, as fast as the server takes them
 
-In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.";
+In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.
+Tab completes names and commands; once more, and it shows the next.";
 
 /// The flags of `cooee chat`.
 #[derive(Args, Debug)]
@@ -214,6 +218,11 @@ pub struct ChatArgs {
     /// Join ROOM instead of the lobby
     #[arg(long, value_name = "ROOM", value_parser = word as Parse<_>)]
     room: Option<String>,
+
+    /// Lines the server takes, in bursts of three times that: more than two seconds' worth waits
+    /// here instead of being dropped there; or off [default: 10/s, as our server has it]
+    #[arg(long, value_name = "RATE", value_parser = rate_or_off as Parse<_>)]
+    rate: Option<OrOff<f64>>,
 }
 
 /// What our server takes as a name. Anything else would be refused there, or, with a line end in
@@ -232,7 +241,8 @@ impl ChatArgs {
     /// As for `EchoArgs::request`.
     pub fn request(&self) -> Result<Request, String> {
         let (nick, room) = (self.nick.clone(), self.room.clone());
-        self.call.request(&chat::OFFER, None, Task::Chat { nick, room })
+        let rate = self.rate.map_or(Some(chat::RATE.per_second), |OrOff(rate)| rate);
+        self.call.request(&chat::OFFER, None, Task::Chat { nick, room, rate })
     }
 }
 

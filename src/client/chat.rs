@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::connect::connection::{Route, ServerConnection};
+use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use super::display::Display;
+use super::drops::Drops;
+use super::nicks::Nicks;
+use super::pacer::{Next, Pacer};
 use super::piped::{Piece, Piped};
-use super::tty::display::Display;
-use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
+use crate::tty::stdio::Stdio;
 
 /// A server that does not welcome us within this time is spoken to all the same.
 const WELCOME: Duration = Duration::from_secs(1);
@@ -32,25 +35,43 @@ pub(super) struct ChatClient {
     first_words: Vec<String>,
     welcome: Welcome,
     piped: Piped,
+    pacer: Pacer,
+    /// Whether the input waits for the pacer.
+    is_holding: bool,
+    /// How many lines were said, for the user and by the user.
+    said: u64,
+    /// Cuts what the server says into lines.
+    heard: Piped,
+    drops: Drops,
+    nicks: Nicks,
+    is_interactive: bool,
 }
 
 impl ChatClient {
+    /// `rate`: how many lines a second the server takes; `None`: any number.
     pub(super) fn new(
         route: Route,
         stdio: Stdio,
         nick: Option<&str>,
         room: Option<&str>,
+        rate: Option<f64>,
     ) -> ChatClient {
         let nick = nick.map(|name| format!("/nick {name}\n"));
         let room = room.map(|name| format!("/join {name}\n"));
-        let first_words = nick.into_iter().chain(room).collect();
-        let (connection, display) = (ServerConnection::new(route, stdio), Display::new(stdio));
+        let (piped, heard, drops, nicks) = Default::default();
         ChatClient {
-            connection,
-            display,
-            first_words,
+            connection: ServerConnection::new(route, stdio),
+            display: Display::new(stdio),
+            first_words: nick.into_iter().chain(room).collect(),
             welcome: Welcome::Over,
-            piped: Piped::default(),
+            piped,
+            pacer: Pacer::new(rate),
+            is_holding: false,
+            said: 0,
+            heard,
+            drops,
+            nicks,
+            is_interactive: stdio.is_interactive,
         }
     }
 
@@ -59,8 +80,24 @@ impl ChatClient {
         self.welcome = Welcome::Over;
         for line in std::mem::take(&mut self.first_words) {
             self.connection.send(line.as_bytes(), net);
+            self.pacer.charge(net.now());
         }
         net.hold_input(false);
+    }
+
+    /// Learns from what the server says.
+    fn hear(&mut self, input: &[u8]) {
+        for piece in self.heard.take(Some(input)) {
+            let Piece::Line(line) = piece else { continue };
+            let line = String::from_utf8_lossy(&line);
+            let line = line.trim_end_matches('\r');
+            if self.drops.hear(line) {
+                self.pacer.slow_down();
+            }
+            if self.is_interactive {
+                self.nicks.hear(line);
+            }
+        }
     }
 }
 
@@ -77,6 +114,7 @@ impl Service for ChatClient {
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.connection.note(input);
+        self.hear(input);
         self.display.take(input, net);
         if matches!(self.welcome, Welcome::Awaited(_)) {
             self.introduce(net);
@@ -92,7 +130,17 @@ impl Service for ChatClient {
     fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
         let end = self.connection.closed(reason, net);
         self.display.finish(net);
+        if end == ConnectionEnd::Closed
+            && !self.is_interactive
+            && let Some(what) = self.drops.complaint(self.said)
+        {
+            net.stop(Err(self.connection.complaint(&what)));
+        }
         self.connection.conversation_over(end, &self.display, net);
+        if end != ConnectionEnd::None {
+            self.pacer.release();
+            self.pass_on(net);
+        }
     }
 
     fn alarm(&mut self, net: &mut Net) {
@@ -103,6 +151,7 @@ impl Service for ChatClient {
             Welcome::Awaited(until) => net.wake_at(until),
             Welcome::Over => {}
         }
+        self.pass_on(net);
     }
 
     fn operated(&mut self) -> Option<&mut dyn Operated> {
@@ -116,33 +165,67 @@ impl Operated for ChatClient {
     }
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
-        let Some(line) = line else { return self.connection.finish(net) };
-        self.say(line.as_bytes(), net);
+        match line {
+            Some(line) => self.pacer.push(Piece::Line(line.into())),
+            None => self.pacer.end(),
+        }
+        self.pass_on(net);
     }
 
     /// How long a line may be is for the server to say: a long one goes there whole, so that it is
     /// refused whole.
     fn fed(&mut self, bytes: Option<&[u8]>, net: &mut Net) {
-        for piece in self.piped.take(bytes) {
-            match piece {
-                Piece::Line(line) => self.say(&line, net),
-                Piece::Part(part) => self.connection.send(&part, net),
-                Piece::Rest(rest) => self.connection.send(&[&rest[..], b"\n"].concat(), net),
-            }
-        }
+        self.piped.take(bytes).into_iter().for_each(|piece| self.pacer.push(piece));
         if bytes.is_none() {
-            self.connection.finish(net);
+            self.pacer.end();
         }
+        self.pass_on(net);
+    }
+
+    fn completions(&self, head: &str) -> Option<Vec<String>> {
+        Some(self.nicks.completions(head))
     }
 }
 
 impl ChatClient {
-    fn say(&mut self, line: &[u8], net: &mut Net) {
+    /// Says what may be said by now; the input waits while there is more.
+    fn pass_on(&mut self, net: &mut Net) {
+        loop {
+            match self.pacer.next(net.now()) {
+                Next::Send(piece) => self.say(&piece, net),
+                Next::Wait(wait) => {
+                    net.wake_in(wait);
+                    self.is_holding = true;
+                    return net.hold_input(true);
+                }
+                Next::Nothing => break,
+                Next::End => self.connection.finish(net),
+            }
+        }
+        if std::mem::take(&mut self.is_holding) {
+            net.hold_input(false);
+        }
+    }
+
+    fn say(&mut self, piece: &Piece, net: &mut Net) {
+        match piece {
+            Piece::Line(line) => self.say_line(line, net),
+            Piece::Part(part) => self.connection.send(part, net),
+            Piece::Rest(rest) => {
+                self.said += 1;
+                self.connection.send(&[&rest[..], b"\n"].concat(), net);
+            }
+        }
+    }
+
+    fn say_line(&mut self, line: &[u8], net: &mut Net) {
         self.connection.send(&[line, b"\n"].concat(), net);
         let is_short = line.len() <= GOODBYE_BYTES_MAX;
         if is_short && matches!(core(line), b"BYE" | b"/quit") {
-            self.connection.leave(net);
+            self.pacer.clear();
+            return self.connection.leave(net);
         }
+        self.said += u64::from(!core(line).is_empty());
     }
 }
 
@@ -155,7 +238,7 @@ mod tests {
 
     fn chat(nick: Option<&str>, room: Option<&str>) -> (Stage, Peer) {
         let stdio = Stdio::default();
-        connected(ChatClient::new(route("chat", Kind::Stream), stdio, nick, room))
+        connected(ChatClient::new(route("chat", Kind::Stream), stdio, nick, room, Some(10.0)))
     }
 
     #[test]
@@ -176,6 +259,75 @@ mod tests {
         assert_eq!(stage.hear(peer), "");
         stage.pass(Duration::from_millis(1));
         assert_eq!(stage.hear(peer), "/nick ann\n");
+    }
+
+    #[test]
+    fn more_lines_than_a_server_takes_at_once_go_out_at_its_pace_in_order() {
+        let (mut stage, peer) = chat(Some("ann"), None);
+        stage.say(peer, "** Welcome!\n");
+        let lines: Vec<String> = (1..=60).map(|number| format!("{number}\n")).collect();
+        stage.engine().feed(0, Some(lines.concat().as_bytes()));
+        stage.engine().feed(0, None);
+        stage.flush();
+        let at_once = format!("/nick ann\n{}", lines[..19].concat());
+        assert_eq!(stage.hear(peer), at_once);
+        assert!(stage.engine().is_backed_up());
+        stage.pass(Duration::from_secs(1));
+        assert_eq!(stage.hear(peer), lines[19..29].concat());
+        stage.pass(Duration::from_secs(3));
+        assert!(!stage.is_over(peer));
+        stage.pass(Duration::from_millis(100));
+        assert_eq!(stage.hear(peer), lines[29..].concat());
+        assert!(stage.is_over(peer));
+        stage.finish(peer);
+        assert_eq!(stage.engine().outcome(), Some(&Ok(())));
+    }
+
+    #[test]
+    fn a_filter_some_of_whose_lines_were_dropped_slows_down_and_fails_with_their_number() {
+        let (mut stage, peer) = chat(None, None);
+        stage.engine().feed(0, Some("x\n".repeat(25).as_bytes()));
+        stage.engine().feed(0, None);
+        stage.flush();
+        stage.say(peer, "** Too fast: what you send is dropped until you slow down.\n");
+        stage.pass(Duration::from_secs(2));
+        stage.hear(peer);
+        stage.pass(Duration::from_millis(400));
+        assert_eq!(stage.hear(peer), "x\n".repeat(2));
+        stage.pass(Duration::from_secs(10));
+        stage.say(peer, "** 3 of your lines were dropped: they came too fast.\n");
+        stage.finish(peer);
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
+        assert!(line.contains("3 of 25 lines were dropped"), "{line}");
+    }
+
+    #[test]
+    fn a_server_that_leaves_while_lines_wait_makes_a_filter_fail() {
+        let (mut stage, peer) = chat(None, None);
+        stage.engine().feed(0, Some("x\n".repeat(25).as_bytes()));
+        stage.engine().feed(0, None);
+        stage.flush();
+        stage.finish(peer);
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
+        assert!(line.contains("before all of the input was sent: 40 bytes were"), "{line}");
+    }
+
+    #[test]
+    fn after_a_goodbye_nothing_more_is_said() {
+        let (mut stage, peer) = chat(None, None);
+        stage.engine().feed(0, Some(b"BYE\nmore\n"));
+        stage.flush();
+        assert_eq!(stage.hear(peer), "BYE\n");
+    }
+
+    #[test]
+    fn tab_goes_on_with_names_that_were_heard() {
+        let stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
+        let client = ChatClient::new(route("chat", Kind::Stream), stdio, None, None, None);
+        let (mut stage, peer) = connected(client);
+        stage.say(peer, "<an");
+        stage.say(peer, "n> hi\r\n");
+        assert_eq!(stage.engine().completions(0, "a"), Some(vec!["ann: ".into()]));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::connect::connection::{ConnectionEnd, Route, ServerConnection, counted};
-use super::tty::display::{Display, visible_line};
-use super::tty::stdio::Stdio;
+use super::display::{Display, visible_line};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
+use crate::tty::stdio::Stdio;
 
 /// More than this is not shown as a whole after its pieces.
 const WHOLE_BYTES_MAX: usize = 1024 * 1024;

@@ -7,13 +7,17 @@
 mod args;
 mod chat;
 mod connect;
+mod display;
+mod drops;
 mod echo;
 mod greet;
 mod months;
+mod nicks;
+mod pacer;
 mod piped;
 mod request;
 mod talk;
-mod tty;
+mod terminal;
 
 use std::io::{ErrorKind, Write};
 
@@ -25,17 +29,17 @@ use crate::failure::setting_up;
 use crate::hex::{HexDump, HexLimits};
 use crate::logging::LogFormat;
 use crate::reactor::{Manner, Note, Reactor};
-use crate::terminal::{self, is_dumb};
+use crate::terminal::{heed, is_dumb, is_hangup, screen, write_all};
+use crate::tty::editor::EditorEvent;
+use crate::tty::stdio::Stdio;
 use connect::connection::Route;
-use tty::editor::EditorEvent;
-use tty::stdio::Stdio;
-use tty::terminal::Terminal;
+use terminal::Terminal;
 
 pub use args::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 pub use connect::question::RetryPolicy;
 pub use connect::target::ConnectTarget;
 pub use request::{Ending, Request, Task};
-pub use tty::terminal::TerminalLog;
+pub use terminal::TerminalLog;
 
 /// Stands before the line being typed.
 const PROMPT: &str = "> ";
@@ -62,7 +66,7 @@ pub fn run(request: &Request) -> Result<Ending, String> {
         let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
         reactor.watch_signals(&others).map_err(setting_up)?;
         let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
-        terminal::heed(&ending).map_err(setting_up)?;
+        heed(&ending).map_err(setting_up)?;
     }
     if request.hex {
         reactor.engine().set_tap(dump());
@@ -93,8 +97,9 @@ fn front_end(task: &Task, route: Route, stdio: Stdio) -> Box<dyn Service> {
             Box::new(greet::GreetClient::new(route, stdio, *read_size, *timeout))
         }
         Task::Talk => Box::new(talk::TalkClient::new(route, stdio)),
-        Task::Chat { nick, room } => {
-            Box::new(chat::ChatClient::new(route, stdio, nick.as_deref(), room.as_deref()))
+        Task::Chat { nick, room, rate } => {
+            let (nick, room) = (nick.as_deref(), room.as_deref());
+            Box::new(chat::ChatClient::new(route, stdio, nick, room, *rate))
         }
         Task::Months(retry, numbers) => {
             Box::new(months::MonthsClient::new(route, stdio, *retry, numbers))
@@ -150,10 +155,8 @@ impl Client {
             (Note::Line(line), InputState::Plain) => engine.tell(self.number, Some(&line)),
             (Note::LineTooLong, _) => log::warn!("a line of more than 64 KiB is not sent"),
             (Note::Bytes(bytes), InputState::Edited(terminal)) => {
-                return match terminal.type_in(&bytes, engine.now()) {
-                    Ok(events) => Ok(events.into_iter().find_map(|event| self.handle_event(event))),
-                    Err(error) => lost(&error),
-                };
+                terminal.type_in(&bytes, engine.now());
+                return self.heed_keys();
             }
             (Note::Bytes(bytes), InputState::Plain) => engine.feed(self.number, Some(&bytes)),
             // In raw mode Ctrl-D is a key, so the input ends only when the terminal is gone.
@@ -180,8 +183,22 @@ impl Client {
         heeded.map_or_else(|error| lost(&error), |()| Ok(None))
     }
 
+    fn heed_keys(&mut self) -> Result<Option<Ending>, String> {
+        while let InputState::Edited(terminal) = &mut self.input {
+            let event = match terminal.next_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => return lost(&error),
+            };
+            if let Some(ending) = self.handle_event(event) {
+                return Ok(Some(ending));
+            }
+        }
+        Ok(None)
+    }
+
     fn handle_event(&mut self, event: EditorEvent) -> Option<Ending> {
-        match (event, &self.input) {
+        match (event, &mut self.input) {
             (EditorEvent::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
             (EditorEvent::End, _) => self.end_input(),
             (EditorEvent::Interrupt, InputState::Edited(terminal)) => {
@@ -189,8 +206,17 @@ impl Client {
                 let _ = terminal.interrupt();
                 return Some(Ending::Signal(SIGINT));
             }
-            // `Terminal::type_in` has done what these ask for.
-            (EditorEvent::Interrupt | EditorEvent::Suspend | EditorEvent::Clear, _) => {}
+            (EditorEvent::Complete(head), InputState::Edited(terminal)) => {
+                terminal.complete(self.reactor.engine().completions(self.number, &head));
+            }
+            // `Terminal::next_event` has done what these ask for.
+            (
+                EditorEvent::Interrupt
+                | EditorEvent::Suspend
+                | EditorEvent::Clear
+                | EditorEvent::Complete(_),
+                _,
+            ) => {}
         }
         None
     }
@@ -203,7 +229,7 @@ impl Client {
         let engine = self.reactor.engine();
         match self.manner {
             Manner::Lines | Manner::Commands => engine.tell(self.number, None),
-            Manner::Bytes => engine.feed(self.number, None),
+            Manner::Bytes | Manner::Keys => engine.feed(self.number, None),
         }
     }
 
@@ -213,7 +239,7 @@ impl Client {
         let written = match &self.input {
             InputState::Edited(terminal) if text.is_empty() => terminal.tidy(),
             InputState::Edited(terminal) => terminal.print(&text),
-            _ => terminal::write_all(terminal::screen(0), &text),
+            _ => write_all(screen(0), &text),
         };
         match written {
             Ok(()) => Ok(None),
@@ -262,7 +288,7 @@ impl Client {
 /// A terminal that has hung up ends us as SIGHUP does, whichever comes first.
 fn lost(error: &std::io::Error) -> Result<Option<Ending>, String> {
     match error.kind() {
-        _ if terminal::is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
+        _ if is_hangup(error) => Ok(Some(Ending::Signal(SIGHUP))),
         // By a signal that ends us; the reactor's next note tells which.
         ErrorKind::Interrupted => Ok(None),
         _ => Err(terminal_gone(error)),

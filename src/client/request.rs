@@ -38,6 +38,8 @@ pub enum Task {
         nick: Option<String>,
         /// The room to join.
         room: Option<String>,
+        /// How many lines a second the server takes; `None`: any number.
+        rate: Option<f64>,
     },
     /// Ask for months: these, or those typed or piped.
     Months(RetryPolicy, Vec<String>),

@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
+use super::display::{Display, Messages, coloured, visible_line};
 use super::piped::{Piece, Piped};
-use super::tty::display::{Display, Messages, coloured, visible_line};
-use super::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::{core, without_padding};
+use crate::tty::stdio::Stdio;
 
 /// Either side says this, alone, to end the conversation.
 const BYE: &str = "BYE";

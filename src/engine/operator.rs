@@ -56,6 +56,33 @@ impl Engine {
         })
     }
 
+    /// What its service knows of `peer`, in words ([`Service::description`](super::Service)).
+    pub fn description(&self, peer: Peer) -> Option<String> {
+        let service = self.core.connections.get(peer)?.service;
+        self.services[usize::from(service)].service.description(peer)
+    }
+
+    /// Whether `peer` can still be told something.
+    pub fn is_open(&self, peer: Peer) -> bool {
+        self.core.is_open(peer)
+    }
+
+    /// What can take the place of the last word of `head`
+    /// ([`Operated::completions`](super::Operated::completions)).
+    pub fn completions(&mut self, service: usize, head: &str) -> Option<Vec<String>> {
+        self.operated(service)?.completions(head)
+    }
+
+    /// Whom the operator's plain text goes to
+    /// ([`Operated::addressee`](super::Operated::addressee)).
+    pub fn addressee(&mut self, service: usize) -> Option<Peer> {
+        self.operated(service)?.addressee()
+    }
+
+    fn operated(&mut self, service: usize) -> Option<&mut dyn Operated> {
+        self.services.get_mut(service)?.service.operated()
+    }
+
     /// The address of `peer`, unless it is gone.
     pub(crate) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
         self.core.remote(peer)

@@ -86,6 +86,12 @@ pub trait Service {
     /// gathered, once. Called again if the sending itself closes connections.
     fn settled(&mut self, _net: &mut Net) {}
 
+    /// What an operator may want to know of `peer` beside its address, such as a name. Made visible
+    /// already: no control characters.
+    fn description(&self, _peer: Peer) -> Option<String> {
+        None
+    }
+
     /// The service as somebody operates it; `None`: nobody does.
     fn operated(&mut self) -> Option<&mut dyn Operated> {
         None
@@ -104,6 +110,18 @@ pub trait Operated {
 
     /// Bytes of standard input as they came, for a filter; `None`: that was all.
     fn fed(&mut self, _bytes: Option<&[u8]>, _net: &mut Net) {}
+
+    /// What can take the place of the last word of `head`, which the operator has typed up to the
+    /// cursor: all of it, with the blank that follows. `None`: there is nothing to complete here.
+    fn completions(&self, _head: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Whom the operator's plain text goes to now, whether that peer is still there or not;
+    /// `None`: nobody.
+    fn addressee(&self) -> Option<Peer> {
+        None
+    }
 }
 
 /// A datagram protocol: at most one datagram out for each one in, so that it can never amplify

@@ -21,6 +21,8 @@ use crate::engine::Time;
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 32 * 1024;
+/// The same for keys: each may end a line, and what a line asks for costs more than the line.
+const KEYS_BYTES: usize = 128;
 /// How much an operator may have done before a break: more than anybody types or pastes, and
 /// little enough for an input that never ends. Each byte counts as one.
 const SHARE: usize = 64 * 1024;
@@ -47,6 +49,8 @@ pub enum Manner {
     Commands,
     /// As `Note::Bytes`, as they come.
     Bytes,
+    /// The same at a bounded pace, for an operator at a terminal.
+    Keys,
 }
 
 /// Standard input.
@@ -122,7 +126,8 @@ impl Input {
             self.take(notes);
             self.look_again(registry, notes);
         }
-        let is_paced = self.manner == Manner::Commands && !matches!(self.state, State::Ended);
+        let is_paced = matches!(self.manner, Manner::Commands | Manner::Keys)
+            && !matches!(self.state, State::Ended);
         (is_paced && self.spent >= SHARE).then_some(BREAK)
     }
 
@@ -132,14 +137,19 @@ impl Input {
             return;
         }
         let mut chunk = [0; CHUNK_BYTES];
+        let most = if self.manner == Manner::Keys { KEYS_BYTES } else { CHUNK_BYTES };
         self.spent += CALL_COST;
-        match rustix::io::read(stdin(), &mut chunk) {
+        match rustix::io::read(stdin(), &mut chunk[..most]) {
             Ok(count) if count > 0 => match self.manner {
                 Manner::Lines | Manner::Commands => {
                     self.unread.extend(&chunk[..count]);
                     self.take(notes);
                 }
-                Manner::Bytes => notes.push_back(Note::Bytes(chunk[..count].to_vec())),
+                Manner::Bytes | Manner::Keys => {
+                    let ends = chunk[..count].iter().filter(|byte| matches!(byte, b'\r' | b'\n'));
+                    self.spent += count + CALL_COST * ends.count();
+                    notes.push_back(Note::Bytes(chunk[..count].to_vec()));
+                }
             },
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             Ok(_) => return self.end(registry, notes),

@@ -17,8 +17,8 @@ use crate::services::echo::Mode;
 use crate::services::greet::Template;
 use crate::services::{OFFERS, Settings, chat, talk};
 use crate::units::{
-    Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
-    parse_positive_size, parse_rate, parse_size,
+    OrOff, Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
+    parse_positive_size, parse_size, rate_or_off as rate,
 };
 use guards::GuardArgs;
 use watching::LogArgs;
@@ -153,14 +153,6 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     log: LogArgs,
-}
-
-/// A limit that can be switched off.
-#[derive(Clone, Copy, Debug)]
-struct OrOff<T>(Option<T>);
-
-fn rate(text: &str) -> Result<OrOff<f64>, String> {
-    or_off(text, parse_rate).map(OrOff)
 }
 
 fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {

@@ -1,9 +1,11 @@
 //! The operator's console: what each line typed at the server means.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::Screen;
-use crate::engine::{Bytes, Engine};
+use log::LevelFilter;
+
+use super::desk::Desk;
+use crate::engine::{Bytes, Engine, Entry, Metrics, Peer};
 
 /// `/who` lists this many peers, and counts the rest.
 const WHO_MAX: usize = 100;
@@ -14,12 +16,19 @@ TEXT            answers the talk client who spoke last, or the one chosen
 /to N           until the next /to, TEXT goes to talk client N and to nobody else
 /to             TEXT answers whoever spoke last again
 /to N TEXT      says one thing to talk client N
-/who            lists the peers: service, address, age, bytes
+/who            lists the peers: service, address, name and room, age, bytes
 /say ROOM TEXT  says something in a chat room, as operator
 /kick N         closes the connection of peer N
 /stats          what happened so far
+/quiet          of the log, only warnings and errors come to this screen; what clients of
+                talk say to you and the answers to your commands come as ever
+/loud           the whole log again, and how many came and went meanwhile
 /quit           leaves, after what is queued has gone out
 ";
+
+/// For Tab, with the blank that follows.
+const COMMANDS: [&str; 9] =
+    ["/help", "/kick ", "/loud", "/quiet", "/quit", "/say ", "/stats", "/to ", "/who"];
 
 /// One line of the operator.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,6 +43,10 @@ pub enum ConsoleCommand {
     Kick(u64),
     /// What happened so far.
     Stats,
+    /// Hold back most of the log.
+    Quiet,
+    /// Hold back nothing any more.
+    Loud,
     /// Leave.
     Quit,
     /// What commands there are.
@@ -58,49 +71,128 @@ pub fn understand(line: &str) -> ConsoleCommand {
         },
         ("who", "") => ConsoleCommand::Who,
         ("stats", "") => ConsoleCommand::Stats,
+        ("quiet", "") => ConsoleCommand::Quiet,
+        ("loud", "") => ConsoleCommand::Loud,
         ("quit", "") => ConsoleCommand::Quit,
         ("help", "") => ConsoleCommand::Help,
-        ("who" | "stats" | "quit" | "help", _) => {
+        ("who" | "stats" | "quiet" | "loud" | "quit" | "help", _) => {
             ConsoleCommand::Wrong(format!("/{word} stands alone; nothing done"))
         }
         _ => ConsoleCommand::Wrong(format!("no command /{word:.20}; /help lists them")),
     }
 }
 
+/// Whom plain text goes to, as the prompt says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Talk is not served.
+    Nowhere,
+    Nobody,
+    Here(Peer),
+    /// It has left, and gets nothing any more.
+    Gone(Peer),
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Aim::Nowhere => f.write_str("> "),
+            Aim::Nobody => f.write_str("to nobody> "),
+            Aim::Here(peer) => write!(f, "to {peer}> "),
+            Aim::Gone(peer) => write!(f, "to {peer} (left)> "),
+        }
+    }
+}
+
+/// What there was when the log was held back.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    level: LevelFilter,
+    opened: u64,
+    closed: u64,
+}
+
 /// Which services the console speaks to, by their number in the engine.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Console {
     pub(super) talk: Option<usize>,
     pub(super) chat: Option<usize>,
+    held: Option<Held>,
 }
 
 impl Console {
-    /// Does what a line says. True: the operator wants to leave.
-    pub(super) fn handle(&self, line: &str, engine: &mut Engine, screen: &mut Screen) -> bool {
+    /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
+    /// by a prompt. True: the operator wants to leave.
+    pub(super) fn handle(
+        &mut self,
+        line: &str,
+        aim: Option<Aim>,
+        engine: &mut Engine,
+        desk: &mut Desk,
+    ) -> bool {
         if line.trim().is_empty() {
             return false;
         }
         match understand(line) {
-            ConsoleCommand::Talk => self.pass(self.talk, "talk", line, engine, screen),
-            ConsoleCommand::Chat => self.pass(self.chat, "chat", line, engine, screen),
-            ConsoleCommand::Who => screen.push(who(engine)),
+            ConsoleCommand::Talk if line.starts_with('/') => {
+                self.pass(self.talk, "talk", line, engine, desk);
+            }
+            ConsoleCommand::Talk => self.answer(line, aim, engine, desk),
+            ConsoleCommand::Chat => self.pass(self.chat, "chat", line, engine, desk),
+            ConsoleCommand::Who => desk.push(who(engine)),
             ConsoleCommand::Kick(number) => {
                 if engine.kick(number).is_none() {
-                    screen.push(format!("no peer #{number}; /who lists them\n"));
+                    desk.push(format!("no peer #{number}; /who lists them\n"));
                 }
             }
-            ConsoleCommand::Stats => screen.push(format!("{}\n", engine.metrics())),
-            ConsoleCommand::Help => screen.push(HELP),
-            ConsoleCommand::Wrong(what) => screen.push(format!("{what}\n")),
+            ConsoleCommand::Stats => desk.push(format!("{}\n", engine.metrics())),
+            ConsoleCommand::Quiet => desk.push(self.hold_back(engine, desk.shows_log())),
+            ConsoleCommand::Loud => desk.push(self.let_through(engine)),
+            ConsoleCommand::Help => desk.push(HELP),
+            ConsoleCommand::Wrong(what) => desk.push(format!("{what}\n")),
             ConsoleCommand::Quit => return true,
         }
         false
     }
 
     /// There is no operator any more.
-    pub(super) fn ended(&self, engine: &mut Engine) {
+    pub(super) fn ended(&mut self, engine: &mut Engine) {
         for service in [self.talk, self.chat].into_iter().flatten() {
             engine.tell(service, None);
+        }
+    }
+
+    /// Whom plain text goes to now.
+    pub(super) fn aim(&self, engine: &mut Engine) -> Aim {
+        let Some(talk) = self.talk else { return Aim::Nowhere };
+        match engine.addressee(talk) {
+            None => Aim::Nobody,
+            Some(peer) if engine.is_open(peer) => Aim::Here(peer),
+            Some(peer) => Aim::Gone(peer),
+        }
+    }
+
+    /// Says `line` to whom it was meant for when its first letter was typed, though somebody else
+    /// may have spoken since.
+    fn answer(&self, line: &str, aim: Option<Aim>, engine: &mut Engine, desk: &mut Desk) {
+        let now = self.aim(engine);
+        let to = match aim {
+            Some(Aim::Here(peer) | Aim::Gone(peer)) => {
+                let is_same = matches!(now, Aim::Here(other) | Aim::Gone(other) if other == peer);
+                if is_same { None } else { Some(peer) }
+            }
+            Some(Aim::Nobody) if now != Aim::Nobody => {
+                return desk.push("that was for nobody: not sent; see whom the prompt names now\n");
+            }
+            Some(Aim::Nowhere | Aim::Nobody) | None => None,
+        };
+        match to {
+            None => self.pass(self.talk, "talk", line, engine, desk),
+            Some(peer) if engine.is_open(peer) => {
+                let line = format!("/to {} {line}", peer.number());
+                self.pass(self.talk, "talk", &line, engine, desk);
+            }
+            Some(peer) => desk.push(format!("{peer} has left: not sent\n")),
         }
     }
 
@@ -110,31 +202,90 @@ impl Console {
         name: &str,
         line: &str,
         engine: &mut Engine,
-        screen: &mut Screen,
+        desk: &mut Desk,
     ) {
         match service {
             Some(service) => engine.tell(service, Some(line)),
-            None => screen.push(format!("{name} is not served here: nobody to say that to\n")),
+            None => desk.push(format!("{name} is not served here: nobody to say that to\n")),
         }
     }
 }
 
-fn who(engine: &Engine) -> String {
-    let mut text = String::new();
-    for entry in engine.roster().take(WHO_MAX) {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(
-            text,
-            "{} {} {} {} s, in {}, out {}",
-            entry.peer,
-            entry.service,
-            entry.remote,
-            entry.age.as_secs(),
-            Bytes(entry.bytes_in),
-            Bytes(entry.bytes_out),
-        );
+/// The log on the operator's screen.
+impl Console {
+    fn hold_back(&mut self, engine: &Engine, shows_log: bool) -> &'static str {
+        let level = log::max_level();
+        if self.held.is_some() {
+            return "it is quiet already; /loud ends that\n";
+        }
+        if !shows_log {
+            return "the log does not come to this screen: there is nothing to hold back\n";
+        }
+        if level <= LevelFilter::Warn {
+            return "the log has nothing but warnings and errors: there is nothing to hold back\n";
+        }
+        let Metrics { opened, closed, .. } = engine.metrics();
+        self.held = Some(Held { level, opened, closed });
+        log::set_max_level(LevelFilter::Warn);
+        "quiet: of the log only warnings and errors, and what is said to you; /loud ends it\n"
     }
-    match engine.connections() {
+
+    /// Ends what `hold_back` has begun.
+    pub(super) fn let_through(&mut self, engine: &Engine) -> String {
+        let Some(held) = self.held.take() else { return "it is loud already\n".into() };
+        log::set_max_level(held.level);
+        let Metrics { opened, closed, .. } = engine.metrics();
+        let (came, went) = (opened - held.opened, closed - held.closed);
+        format!("loud again; connections since /quiet: {came} came, {went} went\n")
+    }
+}
+
+/// Completion.
+impl Console {
+    /// What can take the place of the last word of `head`.
+    pub(super) fn completions(&self, head: &str, engine: &mut Engine) -> Vec<String> {
+        let Some((word, rest)) = head.split_once(' ') else { return commands(head) };
+        match (word, self.chat) {
+            ("/to", _) => numbers(engine, rest, Some("talk")),
+            ("/kick", _) => numbers(engine, rest, None),
+            ("/say", Some(chat)) => engine.completions(chat, head).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn commands(head: &str) -> Vec<String> {
+    let matching = COMMANDS.iter().filter(|command| command.starts_with(head));
+    matching.filter(|_| !head.is_empty()).map(ToString::to_string).collect()
+}
+
+/// The numbers that begin with `head`, the lowest first; of the peers of one service or of all.
+fn numbers(engine: &Engine, head: &str, service: Option<&str>) -> Vec<String> {
+    let mark = if head.starts_with('#') { "#" } else { "" };
+    let is_wanted = |entry: &Entry| service.is_none_or(|name| name == entry.service);
+    let mut numbers: Vec<u64> =
+        engine.roster().filter(is_wanted).map(|entry| entry.peer.number()).collect();
+    numbers.sort_unstable();
+    let words = numbers.into_iter().map(|number| format!("{mark}{number} "));
+    words.filter(|word| word.starts_with(head)).take(WHO_MAX).collect()
+}
+
+fn who(engine: &Engine) -> String {
+    let mut entries: Vec<Entry> = engine.roster().collect();
+    let count = entries.len();
+    if count > WHO_MAX {
+        entries.select_nth_unstable_by_key(WHO_MAX, |entry| entry.peer.number());
+        entries.truncate(WHO_MAX);
+    }
+    entries.sort_unstable_by_key(|entry| entry.peer.number());
+    let mut text = String::new();
+    for Entry { peer, service, remote, age, bytes_in, bytes_out } in entries {
+        let about = engine.description(peer).map(|words| format!(" ({words})")).unwrap_or_default();
+        let (age, came, went) = (age.as_secs(), Bytes(bytes_in), Bytes(bytes_out));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{peer} {service} {remote}{about} {age} s, in {came}, out {went}");
+    }
+    match count {
         0 => text.push_str("nobody is connected\n"),
         count if count > WHO_MAX => {
             let _ = writeln!(text, "and {} more", count - WHO_MAX);

@@ -4,8 +4,10 @@ mod announce;
 mod args;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
+mod desk;
 mod listen;
 mod memory;
+mod operator;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,15 +19,16 @@ use crate::failure::setting_up;
 use crate::guards::{Guards, Policy};
 use crate::hex::{HexDump, HexLimits};
 use crate::logging::{self, LogFormat};
-use crate::outlet::{self, Log, Outlet as Screen};
+use crate::outlet::{self, Log};
 pub use crate::reactor::Listening;
-use crate::reactor::{Manner, Note, Reactor};
+use crate::reactor::{Note, Reactor};
 use crate::services::{self, Offer, Settings};
 use announce::Announcement;
 pub use args::ServeArgs;
-use console::Console;
 #[cfg(feature = "manual")]
 pub(crate) use console::HELP as CONSOLE_HELP;
+use console::{Aim, Console};
+use desk::Desk;
 use memory::BUFFERED_MIN;
 
 /// What to serve, and how.
@@ -154,7 +157,9 @@ enum Lifecycle {
 pub struct Server {
     reactor: Reactor,
     console: Console,
-    screen: Screen,
+    desk: Desk,
+    /// Whom the line being typed is for, as its prompt says.
+    aim: Aim,
     announcement: Option<Announcement>,
     lifecycle: Lifecycle,
     drain: Duration,
@@ -183,7 +188,8 @@ impl Server {
         }
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before it is announced that we listen: a signal may come at once.
-        reactor.watch_signals(&[]).map_err(setting_up)?;
+        let desk = Desk::new();
+        reactor.watch_signals(&desk.signals()).map_err(setting_up)?;
         if logging::format() == LogFormat::Json {
             reactor.engine().log_fields();
         }
@@ -194,10 +200,20 @@ impl Server {
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
-        reactor.watch_input(Manner::Commands).map_err(setting_up)?;
-        let (screen, lifecycle) = (Screen::stdout(), Lifecycle::Serving);
+        reactor.watch_input(desk.manner()).map_err(setting_up)?;
+        let (aim, lifecycle) = (Aim::Nobody, Lifecycle::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        Ok(Server { reactor, console, screen, announcement, lifecycle, drain, leave_with_input })
+        let server = Server {
+            reactor,
+            console,
+            desk,
+            aim,
+            announcement,
+            lifecycle,
+            drain,
+            leave_with_input,
+        };
+        Ok(server)
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -220,22 +236,18 @@ impl Server {
 
     fn handle(&mut self, note: &Note) {
         match note {
-            Note::Line(line) => {
-                if self.console.handle(line, self.reactor.engine(), &mut self.screen) {
-                    self.stop();
-                }
-            }
+            Note::Line(line) => self.obey(line, None),
             Note::LineTooLong => {
-                self.screen.push("that line was longer than 64 KiB: nothing done\n");
+                self.desk.push("that line was longer than 64 KiB: nothing done\n");
             }
-            Note::Bytes(_) => {}
-            Note::InputEnded if self.leave_with_input => self.lifecycle = Lifecycle::Left,
+            Note::Bytes(keys) => self.heed_keys(keys),
             Note::InputEnded => {
                 if let Some(error) = self.reactor.input_failure() {
                     log::warn!("standard input: {error}; taken for its end");
                 }
-                self.console.ended(self.reactor.engine());
+                self.input_ended();
             }
+            Note::Signal(signal) if self.desk.heed(*signal) => {}
             Note::Signal(_) => self.stop(),
         }
     }
@@ -247,6 +259,8 @@ impl Server {
                 self.reactor.stop_listening();
                 self.announcement = None;
                 let engine = self.reactor.engine();
+                // The last lines of the log are for whoever sees us go.
+                drop(self.console.let_through(engine));
                 log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
                 engine.close_all();
                 Lifecycle::Draining(self.reactor.now().after(self.drain))
@@ -277,17 +291,18 @@ impl Server {
 
     /// Writes what there is to the operator's screen and to the log, as far as they take it.
     fn show(&mut self) {
+        self.tend_desk();
         let engine = self.reactor.engine();
         let shown = engine.take_screen();
         if !shown.is_empty() {
-            self.screen.push(shown);
+            self.desk.push(shown);
         }
-        self.screen.flush();
-        if let Some(lost) = self.screen.take_lost() {
+        self.desk.flush();
+        if let Some(lost) = self.desk.take_lost() {
             engine.metrics_mut().screen_lost += lost;
-            self.screen.push(format!("{lost} lines were lost while this screen was stopped\n"));
+            self.desk.push(format!("{lost} lines were lost while this screen was stopped\n"));
         }
-        let is_behind = self.screen.is_behind() | flush_log(engine.metrics_mut());
+        let is_behind = self.desk.is_behind() | flush_log(engine.metrics_mut());
         let is_announcing = self.announcement.as_mut().is_some_and(Announcement::tend);
         let now = engine.now();
         let until = match self.lifecycle {
@@ -299,7 +314,8 @@ impl Server {
             Lifecycle::Serving | Lifecycle::Left => None,
         };
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
-        self.reactor.wake_at(again.into_iter().chain(until).min());
+        let look_at = self.desk.look_at();
+        self.reactor.wake_at(again.into_iter().chain(until).chain(look_at).min());
     }
 }
 

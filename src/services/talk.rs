@@ -239,6 +239,10 @@ impl Operated for Talk {
             Some(line) => self.operator_says(line, net),
         }
     }
+
+    fn addressee(&self) -> Option<Peer> {
+        self.partner()
+    }
 }
 
 /// What clients say.

@@ -13,6 +13,7 @@ mod client;
 mod dialogues;
 mod faults;
 mod guards;
+mod lessons;
 mod narrow_path;
 mod parity;
 mod serve;

@@ -139,6 +139,13 @@ impl Terminal {
         }
     }
 
+    /// Waits until `text` is written, if it has not been yet.
+    pub(crate) fn writes(&mut self, text: &str) {
+        while !String::from_utf8_lossy(&self.raw).contains(text) {
+            self.look_for(text);
+        }
+    }
+
     /// Gives the terminal another size; zero stands for one that does not know its own.
     pub(crate) fn resize(&mut self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };

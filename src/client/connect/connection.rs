@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::diagnosis::{self, Tried};
-use crate::client::tty::display::Display;
-use crate::client::tty::stdio::Stdio;
+use crate::client::display::Display;
 use crate::engine::{Kind, Net, Peer, Reason, Time};
+use crate::tty::stdio::Stdio;
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
 const FAREWELL: Duration = Duration::from_secs(2);

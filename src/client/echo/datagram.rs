@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use crate::client::connect::question::{Question, RetryPolicy, Wait};
-use crate::client::tty::display::{Display, visible_line};
-use crate::client::tty::stdio::Stdio;
+use crate::client::display::{Display, visible_line};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::core;
+use crate::tty::stdio::Stdio;
 
 /// A datagram of a filter: fits any Ethernet in one piece.
 const DATAGRAM_BYTES: usize = 1400;

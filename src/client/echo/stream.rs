@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
-use crate::client::tty::display::Display;
-use crate::client::tty::stdio::Stdio;
+use crate::client::display::Display;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
+use crate::tty::stdio::Stdio;
 
 /// After our end, a server that has sent all back may take so long to close; then we leave.
 const CLOSING: Duration = Duration::from_secs(1);

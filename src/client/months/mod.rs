@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use crate::client::connect::question::{Question, RetryPolicy, Wait};
+use crate::client::display::visible_line;
 use crate::client::piped::{Piece, Piped};
-use crate::client::tty::display::visible_line;
-use crate::client::tty::stdio::Stdio;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
+use crate::tty::stdio::Stdio;
 use answer::{is_integer, is_right_month, is_wrong_month, may_be_answer};
 use late::LateAnswers;
 

@@ -18,7 +18,7 @@ pub(crate) use command::HELP;
 pub(crate) use names::is_name;
 use names::{Name, Names};
 use pace::{Pace, Verdict};
-use replies::{send_line, tell};
+use replies::{LISTED, send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
 use super::Offer;
@@ -99,6 +99,9 @@ impl Service for Chat {
         if !rest.is_empty() {
             self.obey(peer, rest.strip_suffix(b"\r").unwrap_or(rest), net);
         }
+        if let Some(word) = self.members.get(peer).and_then(|member| member.pace.last_word()) {
+            tell(net, peer, word);
+        }
         self.depart(peer, net);
         net.close(peer);
     }
@@ -127,6 +130,11 @@ impl Service for Chat {
         self.rooms.settle(net);
     }
 
+    fn description(&self, peer: Peer) -> Option<String> {
+        let member = self.members.get(peer)?;
+        Some(format!("{} in {}", member.name, self.rooms.name(member.place.room)?))
+    }
+
     fn operated(&mut self) -> Option<&mut dyn Operated> {
         Some(self)
     }
@@ -140,6 +148,19 @@ impl Operated for Chat {
             self.say_as_operator(room, text, net);
         }
     }
+
+    /// Rooms, behind `/say`.
+    fn completions(&self, head: &str) -> Option<Vec<String>> {
+        let wanted = head.strip_prefix("/say ")?;
+        let rooms = self.rooms.iter().map(|(name, _)| name.to_string());
+        let rooms = rooms.filter(|name| has_head(name, wanted)).take(LISTED);
+        Some(rooms.map(|name| name + " ").collect())
+    }
+}
+
+/// Whether `name` begins with `head`, in upper or lower case.
+fn has_head(name: &str, head: &str) -> bool {
+    name.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
 
 /// From bytes to commands.
@@ -300,8 +321,9 @@ impl Chat {
 
     fn say_goodbye(&mut self, peer: Peer, net: &mut Net) {
         let Some(member) = self.members.get(peer) else { return };
-        let goodbye = format!("Goodbye, {}!", member.name);
+        let (last_word, goodbye) = (member.pace.last_word(), format!("Goodbye, {}!", member.name));
         self.depart(peer, net);
+        last_word.into_iter().for_each(|word| tell(net, peer, word));
         tell(net, peer, goodbye);
         net.close(peer);
     }

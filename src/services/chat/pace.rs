@@ -17,6 +17,8 @@ pub(super) enum Verdict {
 pub(super) struct Pace {
     bucket: Bucket,
     warned: bool,
+    /// Its lines that were too many so far.
+    dropped: u32,
 }
 
 impl Pace {
@@ -26,9 +28,20 @@ impl Pace {
             self.warned = false;
             return Verdict::Pass;
         }
+        self.dropped = self.dropped.saturating_add(1);
         match std::mem::replace(&mut self.warned, true) {
             true => Verdict::Drop,
             false => Verdict::Warn,
+        }
+    }
+
+    /// What the member is told as it leaves, if lines of it were dropped: a program that has said
+    /// much must know that not all of it was heard.
+    pub(super) fn last_word(&self) -> Option<String> {
+        match self.dropped {
+            0 => None,
+            1 => Some("1 of your lines was dropped: it came too fast.".into()),
+            count => Some(format!("{count} of your lines were dropped: they came too fast.")),
         }
     }
 }
@@ -50,5 +63,8 @@ mod tests {
         assert_eq!(judge(0), Verdict::Drop);
         assert_eq!(judge(1), Verdict::Pass);
         assert_eq!(judge(1), Verdict::Warn);
+        let told = "3 of your lines were dropped: they came too fast.";
+        assert_eq!(pace.last_word().as_deref(), Some(told));
+        assert_eq!(Pace::default().last_word(), None);
     }
 }

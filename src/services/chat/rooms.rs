@@ -23,6 +23,9 @@ const CROWD: usize = 50;
 /// How long they are counted.
 const TALLY_EVERY: Duration = Duration::from_secs(1);
 
+/// In seconds.
+const DAY: u64 = 86_400;
+
 /// This many bytes to members cost one unit of `Net::spend`: nobody looks at them here, and all of
 /// a turn leave in one call.
 const DELIVERED_PER_UNIT: usize = 4;
@@ -68,9 +71,16 @@ impl RoomTally {
     }
 }
 
+/// Something that was said, and when: seconds since 1970-01-01 00:00 UTC.
+#[derive(Default)]
+struct Remembered {
+    at: u64,
+    line: String,
+}
+
 struct Room {
     name: Name,
-    history: VecDeque<String>,
+    history: VecDeque<Remembered>,
     gathering: Gathering,
     tally: RoomTally,
     /// Whether it is in `Rooms::gathered`.
@@ -88,13 +98,14 @@ impl Room {
         }
     }
 
-    fn remember(&mut self, line: &str) {
+    fn remember(&mut self, line: &str, at: u64) {
         let mut place = match self.history.len() {
             HISTORY_LINES.. => self.history.pop_front().unwrap_or_default(),
-            _ => String::new(),
+            _ => Remembered::default(),
         };
-        place.clear();
-        place.push_str(line);
+        place.at = at;
+        place.line.clear();
+        place.line.push_str(line);
         self.history.push_back(place);
     }
 
@@ -169,8 +180,10 @@ impl Rooms {
         let mut place = Place { room: number, seat: 0 };
         if let Some(room) = self.rooms.get_mut(number) {
             place.seat = room.gathering.enter(peer);
-            for line in &room.history {
-                net.spend(line.len());
+            for Remembered { at, line } in &room.history {
+                let head = earlier(*at, net.wall_seconds());
+                net.spend(head.len() + line.len());
+                net.send(peer, head.as_bytes());
                 net.send(peer, line.as_bytes());
             }
         }
@@ -217,7 +230,7 @@ impl Rooms {
     /// seat there is not told.
     pub(super) fn say(&mut self, number: usize, speaker: Option<usize>, line: &str, net: &mut Net) {
         if let Some(room) = self.rooms.get_mut(number) {
-            room.remember(line);
+            room.remember(line, net.wall_seconds());
         }
         self.gather(number, speaker, line, net);
     }
@@ -270,8 +283,40 @@ impl Rooms {
     }
 }
 
+/// What stands before a line that was said at `at`, where a newcomer is shown it. Nobody can say
+/// such a thing now: what a member says begins with `<` or `*`. The clock is UTC, since members
+/// need not be where the server is.
+fn earlier(at: u64, now: u64) -> String {
+    let (hours, minutes) = (at / 3600 % 24, at / 60 % 60);
+    let days = match (now / DAY).saturating_sub(at / DAY) {
+        0 => String::new(),
+        1 => "yesterday ".into(),
+        days => format!("{days} days ago "),
+    };
+    format!("[earlier, {days}{hours:02}:{minutes:02} UTC] ")
+}
+
 /// Sends one member a copy of what the others are sent at the end of the turn. Copying costs.
 fn send_early(peer: Peer, bytes: &[u8], net: &mut Net) {
     net.spend(bytes.len());
     net.send(peer, bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_on_another_day_says_so() {
+        let noon = 20_000 * DAY + 12 * 3600;
+        for (before, head) in [
+            (0, "[earlier, 12:00 UTC] "),
+            (12 * 3600, "[earlier, 00:00 UTC] "),
+            (12 * 3600 + 1, "[earlier, yesterday 23:59 UTC] "),
+            (3 * DAY, "[earlier, 3 days ago 12:00 UTC] "),
+        ] {
+            assert_eq!(earlier(noon - before, noon), head);
+        }
+        assert_eq!(earlier(noon + DAY, noon), "[earlier, 12:00 UTC] ", "a clock was set back");
+    }
 }

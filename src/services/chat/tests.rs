@@ -50,6 +50,7 @@ fn a_newcomer_is_welcomed_by_name_and_the_others_are_told() {
 #[test]
 fn a_newcomer_gets_the_last_twenty_things_said_but_not_who_came_and_went() {
     let (mut stage, members) = chat_of(2);
+    stage.set_wall(14 * 3600 + 3 * 60);
     for number in 1..=25 {
         let line = if number % 2 == 0 { "/me does" } else { "says" };
         stage.say(members[0], format!("{line} {number}\n"));
@@ -59,8 +60,8 @@ fn a_newcomer_gets_the_last_twenty_things_said_but_not_who_came_and_went() {
     let heard = stage.hear(newcomer);
     let history: Vec<&str> = heard.lines().skip(1).collect();
     assert_eq!(history.len(), 20);
-    assert_eq!(history[0], "* guest1 does 6");
-    assert_eq!(history[19], "<guest1> says 25");
+    assert_eq!(history[0], "[earlier, 14:03 UTC] * guest1 does 6");
+    assert_eq!(history[19], "[earlier, 14:03 UTC] <guest1> says 25");
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn rooms_are_entered_left_and_forgotten() {
     assert_eq!(stage.hear(bob), "* ann left\n");
     stage.say(ann, "/me waits\n");
     let heard = ask(&mut stage, bob, "/join RUST");
-    assert_eq!(heard, "** You are now in rust (2 here).\n* ann waits\n");
+    assert_eq!(heard, "** You are now in rust (2 here).\n[earlier, 00:00 UTC] * ann waits\n");
     assert_eq!(stage.hear(ann), "* bob joined\n");
     forget(&mut stage, &[carl]);
     stage.say(ann, "only here\n");
@@ -352,7 +353,11 @@ fn the_operator_speaks_to_a_room_and_is_told_what_is_wrong() {
         assert_eq!(stage.screen(), "Usage: /say ROOM TEXT\n");
     }
     let newcomer = stage.join();
-    assert!(stage.hear(newcomer).ends_with("\n<operator> closing \\x1b soon\n"));
+    assert!(stage.hear(newcomer).ends_with(" UTC] <operator> closing \\x1b soon\n"));
+    let rooms = ["/say L", "/say r", "/say x", "/to 1"]
+        .map(|head| stage.engine().completions(0, head).map(|rooms| rooms.concat()));
+    assert_eq!(rooms, [Some("lobby "), Some("rust "), Some(""), None].map(|r| r.map(String::from)));
+    assert_eq!(stage.engine().description(carl).as_deref(), Some("carl in rust"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use crate::support::{Server, cooee, end, pattern, start};
 
 /// A server for one connection that does what `script` says.
-fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
+pub(super) fn server(script: impl FnOnce(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || script(listener.accept().unwrap().0));
@@ -33,7 +33,7 @@ fn receive(socket: &UdpSocket) -> (String, SocketAddr) {
 }
 
 /// Reads until `count` bytes are there, or the end.
-fn read(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+pub(super) fn read(stream: &mut TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     let mut have = 0;
     while have < count {
@@ -250,42 +250,6 @@ fn talk_learns_from_the_end_of_a_line_that_came_in_two_segments() {
     writeln!(input, "answer").unwrap();
     drop(input);
     assert_eq!(end(client).fine().text(), "");
-}
-
-#[test]
-fn a_line_that_is_too_long_for_chat_goes_out_whole_and_is_refused_whole() {
-    let long = format!("{}/quit{}", "x".repeat(65_536), "BYE".repeat(400));
-    let input = format!("{long}\nhi\n");
-    let (said, heard) = channel();
-    let address = server(move |mut stream| said.send(read(&mut stream, 99_999)).unwrap());
-    cooee(&["chat", &address], &input).fine();
-    assert!(heard.recv().unwrap() == input.as_bytes());
-    let mut server = Server::start(&["chat://:0"]);
-    let address = server.address("chat+tcp").to_string();
-    let left = cooee(&["chat", &address], format!("{long}\n/who\nBYE\n")).fine();
-    let lines: Vec<&str> = left.text().lines().collect();
-    assert!(lines[1].contains("longer and is dropped"), "{lines:?}");
-    assert_eq!(lines[2..], ["** 1 in lobby: guest1", "** Goodbye, guest1!"]);
-}
-
-#[test]
-fn chat_takes_name_and_room_says_its_lines_and_leaves() {
-    let mut server = Server::start(&["chat://:0"]);
-    let address = server.address("chat+tcp").to_string();
-    let words = ["chat", &address, "--nick", "ann", "--room", "den"];
-    let left = cooee(&words, "/who\nBYE\n").fine();
-    let lines: Vec<&str> = left.text().lines().collect();
-    assert_eq!(
-        lines[1..],
-        [
-            "** You are now ann.",
-            "** You are now in den (1 here).",
-            "** 1 in den: ann",
-            "** Goodbye, ann!"
-        ]
-    );
-    // The end of input will do as well.
-    assert!(cooee(&["chat", &address], "").fine().text().starts_with("** Welcome!"));
 }
 
 #[test]

@@ -29,7 +29,10 @@ impl Model {
 
     fn enter(&mut self, room: usize, peer: Peer) {
         let recent = self.history[room].len().saturating_sub(20);
-        *self.heard.get_mut(&peer).unwrap() += &self.history[room][recent..].concat();
+        let heard = self.heard.get_mut(&peer).unwrap();
+        for line in &self.history[room][recent..] {
+            *heard += &format!("[earlier, 00:00 UTC] {line}");
+        }
         self.rooms[room].push(peer);
         self.tell_others(peer, &format!("* {} joined\n", self.names[&peer]));
     }

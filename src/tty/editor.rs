@@ -25,11 +25,24 @@ pub(crate) enum EditorEvent {
     Suspend,
     /// An empty screen (Ctrl-L).
     Clear,
+    /// Ways to go on with the last word of this, the line up to the cursor (Tab): see
+    /// `Editor::complete`.
+    Complete(String),
+}
+
+/// The ways to go on with a word, of which Tab shows one after the other.
+struct Completion {
+    /// Where the word begins.
+    start: usize,
+    /// What takes its place; the last is what was typed.
+    choices: Vec<Vec<char>>,
+    /// The one that is shown.
+    shown: usize,
 }
 
 /// The line being typed, and those before it.
 pub(crate) struct Editor {
-    prompt: &'static str,
+    prompt: String,
     keys: Keys,
     text: Vec<char>,
     /// Where in `text` the cursor stands.
@@ -39,19 +52,37 @@ pub(crate) struct Editor {
     history: VecDeque<Vec<char>>,
     /// Which line of the history is shown, and what was typed before that.
     recalled: Option<(usize, Vec<char>)>,
+    /// Since the last Tab nothing else was typed.
+    completion: Option<Completion>,
 }
 
 impl Editor {
-    pub(crate) fn new(prompt: &'static str) -> Editor {
+    pub(crate) fn new(prompt: &str) -> Editor {
         Editor {
-            prompt,
+            prompt: prompt.into(),
             keys: Keys::default(),
             text: Vec::new(),
             cursor: 0,
             killed: Vec::new(),
             history: VecDeque::new(),
             recalled: None,
+            completion: None,
         }
+    }
+
+    /// What stands before the line, in ASCII.
+    pub(crate) fn prompt(&self) -> &str {
+        &self.prompt
+    }
+
+    /// Puts `prompt` before the line, from the next time on that it is drawn.
+    pub(crate) fn set_prompt(&mut self, prompt: &str) {
+        prompt.clone_into(&mut self.prompt);
+    }
+
+    /// Whether nothing has been typed into the line.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// Takes what was typed. `is_late`: some time after what came before it.
@@ -70,6 +101,10 @@ impl Editor {
     }
 
     fn press(&mut self, key: Key) -> Option<EditorEvent> {
+        if key == Key::Tab {
+            return self.go_on();
+        }
+        self.completion = None;
         match key {
             Key::Char(character) => self.insert(&[character]),
             Key::Enter => return Some(EditorEvent::Line(self.take_line())),
@@ -95,9 +130,53 @@ impl Editor {
             Key::Control('e') | Key::End => self.cursor = self.text.len(),
             Key::Alt('b') | Key::WordLeft => self.cursor = self.word_before(self.cursor),
             Key::Alt('f') | Key::WordRight => self.cursor = self.word_behind(self.cursor),
-            Key::Control(_) | Key::Alt(_) | Key::Paste(_) | Key::Unknown => {}
+            Key::Control(_) | Key::Alt(_) | Key::Paste(_) | Key::Tab | Key::Unknown => {}
         }
         None
+    }
+}
+
+/// Completion.
+impl Editor {
+    /// Tab: the next way to go on, or the question which there are.
+    fn go_on(&mut self) -> Option<EditorEvent> {
+        let Some(mut completion) = self.completion.take() else {
+            return Some(EditorEvent::Complete(self.text[..self.cursor].iter().collect()));
+        };
+        completion.shown = (completion.shown + 1) % completion.choices.len();
+        self.put(completion);
+        None
+    }
+
+    /// Answers `EditorEvent::Complete`: each of `choices` can take the place of the last word
+    /// before the cursor. Without any nothing happens; `None`: Tab is a character like others.
+    pub(crate) fn complete(&mut self, choices: Option<Vec<String>>) {
+        let Some(choices) = choices else { return self.insert(&['\t']) };
+        if choices.is_empty() {
+            return;
+        }
+        let head = &self.text[..self.cursor];
+        let start = head.iter().rposition(|c| c.is_whitespace()).map_or(0, |blank| blank + 1);
+        let typed = head[start..].to_vec();
+        let mut choices: Vec<Vec<char>> =
+            choices.iter().map(|choice| choice.chars().collect()).collect();
+        let is_only = choices.len() == 1;
+        choices.push(typed);
+        self.put(Completion { start, choices, shown: 0 });
+        if is_only {
+            // The next Tab is about what follows.
+            self.completion = None;
+        }
+    }
+
+    fn put(&mut self, completion: Completion) {
+        let choice = &completion.choices[completion.shown];
+        let length = self.text.len() - (self.cursor - completion.start) + choice.len();
+        if length <= LINE_CHARS_MAX {
+            self.text.splice(completion.start..self.cursor, choice.iter().copied());
+            self.cursor = completion.start + choice.len();
+            self.completion = Some(completion);
+        }
     }
 }
 
@@ -204,7 +283,7 @@ impl Editor {
     /// The last column stays free, lest the row wrap. Terminals do not agree how wide some
     /// characters are, so the cursor goes back to where the terminal itself had it.
     pub(crate) fn drawn(&self, columns: usize) -> String {
-        let prompt = if columns > self.prompt.len() + 2 { self.prompt } else { "" };
+        let prompt = if columns > self.prompt.len() + 2 { self.prompt.as_str() } else { "" };
         let room = columns.saturating_sub(prompt.len() + 1);
         let (start, mut used) = self.seen_from(room);
         let mut out = format!("\r{prompt}");
@@ -302,6 +381,50 @@ mod tests {
         ] {
             assert_eq!(line(typed), wanted, "{typed:?}");
         }
+    }
+
+    /// Types `typed`, in which each Tab is answered with those of `words` that begin as the last
+    /// word does.
+    fn completed(editor: &mut Editor, typed: &str, words: &[&str]) -> String {
+        editor.type_in(typed.as_bytes(), false);
+        while let Some(event) = editor.next_event() {
+            let EditorEvent::Complete(head) = event else { panic!("{event:?}") };
+            let last = head.rsplit(' ').next().unwrap();
+            let choices = words.iter().filter(|word| word.starts_with(last));
+            editor.complete(Some(choices.map(|word| word.to_string()).collect()));
+        }
+        editor.text.iter().collect()
+    }
+
+    #[test]
+    fn tab_shows_one_way_to_go_on_after_the_other_and_then_what_was_typed() {
+        let words = ["ann ", "andy ", "bob "];
+        for (typed, wanted) in [
+            ("b\t", "bob "),
+            ("hi b\t!", "hi bob !"),
+            ("an\t", "ann "),
+            ("an\t\t", "andy "),
+            ("an\t\t\t", "an"),
+            ("an\t\t\t\t", "ann "),
+            ("an\tb\t", "ann bob "),
+            ("b\t\t", "bob ann "),
+            ("x\t", "x"),
+            ("x b\x1b[D\t", "x ann b"),
+            ("\t\t\x17b\t", "bob "),
+        ] {
+            let mut editor = Editor::new("> ");
+            assert_eq!(completed(&mut editor, typed, &words), wanted, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn where_nothing_is_completed_and_in_what_is_pasted_a_tab_is_a_character() {
+        let mut editor = Editor::new("> ");
+        assert_eq!(events(&mut editor, "a\t"), [EditorEvent::Complete("a".into())]);
+        editor.complete(None);
+        assert_eq!(events(&mut editor, "b\r"), [EditorEvent::Line("a\tb".into())]);
+        let pasted = "\x1b[200~a\tb\x1b[201~\r";
+        assert_eq!(events(&mut editor, pasted), [EditorEvent::Line("a\tb".into())]);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a server says, on its way to standard output: as it came for a filter, made visible and
 //! line by line for a terminal. Also where a message ends.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use super::stdio::Stdio;
 use crate::engine::{Net, Time};
 use crate::services::text::push_visible;
+use crate::tty::stdio::Stdio;
 
 /// How long text without a newline waits for more before it counts as a message.
 const QUIET: Duration = Duration::from_millis(100);
@@ -97,9 +98,9 @@ impl Display {
     /// One message as a line, with whoever it names as its speaker in colour.
     fn show(&self, message: &[u8], net: &mut Net) {
         let mut line = visible_line(message);
-        if let Some(end) = speaker(&line).filter(|_| self.stdio.is_coloured) {
+        if let Some(Range { start, end }) = speaker(&line).filter(|_| self.stdio.is_coloured) {
             line.insert_str(end, PLAIN);
-            line.insert_str(0, colour_of(&line[..end]));
+            line.insert_str(start, colour_of(&line[start..end]));
         }
         line.push('\n');
         net.print(line.as_bytes());
@@ -130,14 +131,18 @@ fn colour_of(name: &str) -> &'static str {
     COLOURS[sum % COLOURS.len()]
 }
 
-/// Where `<name>` at the head of a chat line ends, or the `[from name]` of a private message.
-fn speaker(line: &str) -> Option<usize> {
-    let end = match line.as_bytes().first()? {
-        b'<' => line.find("> ")?,
-        b'[' => line.find("] ")?,
+/// Where `<name>` stands in a chat line, or the `[from name]` of a private message: at its head, or
+/// behind what says that it is an old one.
+fn speaker(line: &str) -> Option<Range<usize>> {
+    let is_old = line.starts_with("[earlier, ");
+    let start = if is_old { line.find("] ")? + 2 } else { 0 };
+    let rest = &line[start..];
+    let end = match rest.as_bytes().first()? {
+        b'<' => rest.find("> ")?,
+        b'[' => rest.find("] ")?,
         _ => return None,
     };
-    (end <= 40).then_some(end + 1)
+    (end <= 40).then_some(start..start + end + 1)
 }
 
 #[cfg(test)]
@@ -229,5 +234,10 @@ mod tests {
         let (line, rest) = shown.split_once('\n').unwrap();
         assert!(line.starts_with("\x1b[3") && line.ends_with("m<ann>\x1b[0m hi <b>"), "{line:?}");
         assert_eq!(rest, "* bob joined\n<unclosed\n");
+        stage.say(peer, "[earlier, 14:03 UTC] <ann> hi\n[earlier, 14:03 UTC] * bob waves\n");
+        let old = stage.screen();
+        let (head, rest) = old.split_once("\x1b[3").unwrap();
+        assert_eq!(head, "[earlier, 14:03 UTC] ");
+        assert!(rest.ends_with("m<ann>\x1b[0m hi\n[earlier, 14:03 UTC] * bob waves\n"), "{rest:?}");
     }
 }

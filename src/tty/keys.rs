@@ -18,6 +18,7 @@ pub(crate) enum Key {
     /// With the Alt key, or right after Escape.
     Alt(char),
     Enter,
+    Tab,
     Backspace,
     Delete,
     Left,
@@ -76,6 +77,7 @@ impl Keys {
         match key {
             Key::Paste(begins) => self.pasting = begins,
             Key::Control('c') => self.pasting = false,
+            Key::Tab if self.pasting => return Some(Key::Char('\t')),
             Key::Char(_) | Key::Enter => {}
             _ if self.pasting => return Some(Key::Unknown),
             _ => {}
@@ -127,7 +129,7 @@ fn character(bytes: &[u8], at: usize) -> Found {
 fn plain(byte: u8) -> Key {
     match byte {
         b'\r' | b'\n' => Key::Enter,
-        b'\t' => Key::Char('\t'),
+        b'\t' => Key::Tab,
         0x08 | 0x7f => Key::Backspace,
         0x01..=0x1a => Key::Control(char::from(byte + 0x60)),
         0x00 | 0x1b..=0x1f => Key::Unknown,

@@ -1,0 +1,323 @@
+//! The operator's desk: a screen, and at a terminal the line being typed, which has a row of its
+//! own below all else. What a line means is the console's business.
+//!
+//! Nothing here waits, for a terminal that is stopped must not stop the server; and nothing here
+//! gets the server stopped: in the background the terminal is left alone (SIGTTOU, SIGTTIN).
+//! What goes to a terminal with a line on it goes through one queue, log lines too: then nothing
+//! can come between the pieces of another.
+
+use std::fs;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::fs::fstat;
+use rustix::process::Signal;
+use rustix::stdio::{stderr, stdin, stdout};
+use rustix::termios::isatty;
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
+
+use crate::engine::Time;
+use crate::outlet::{Log, Outlet};
+use crate::reactor::Manner;
+use crate::terminal::{is_dumb, size};
+use crate::tty::editor::{Editor, EditorEvent};
+use crate::tty::raw;
+
+/// What is typed so long after Escape is no sequence with it.
+const ESCAPE: Duration = Duration::from_millis(100);
+/// How often to see whether the terminal has become ours: `fg` tells a job that runs nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How the operator's lines come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keyboard {
+    /// Whole, from a pipe, a file, or a terminal that can only print.
+    None,
+    /// From a terminal that somebody else is in front of; when to look again.
+    Away(Time),
+    /// As keys.
+    Ours,
+    /// Not any more.
+    Ended,
+}
+
+/// What the row of the line being typed looks like, once all that waits is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Empty,
+    /// The line as it was, or something else.
+    Stale,
+    /// The line as it is.
+    Drawn,
+}
+
+/// The operator's screen and keyboard. Dropping it brings the terminal back to what it was.
+pub(super) struct Desk {
+    screen: Outlet,
+    keyboard: Keyboard,
+    editor: Editor,
+    typed_at: Time,
+    row: Row,
+    /// Whether the log goes to the same terminal as the screen.
+    shows_log: bool,
+    /// Whether log lines come through us now.
+    holds_log: bool,
+}
+
+impl Desk {
+    /// Standard input and output, whatever they are.
+    pub(super) fn new() -> Desk {
+        let is_terminal = isatty(stdin()) && isatty(stdout()) && !is_dumb();
+        if is_terminal {
+            raw::leave_on_panic(|| Log::hold(false));
+        }
+        Desk {
+            screen: Outlet::stdout(),
+            keyboard: if is_terminal { Keyboard::Away(Time::ZERO) } else { Keyboard::None },
+            editor: Editor::new("> "),
+            typed_at: Time::ZERO,
+            row: Row::Empty,
+            shows_log: is_same_terminal(stdout(), stderr()),
+            holds_log: false,
+        }
+    }
+
+    /// How standard input is to be read.
+    pub(super) fn manner(&self) -> Manner {
+        match self.keyboard {
+            Keyboard::None => Manner::Commands,
+            Keyboard::Away(_) | Keyboard::Ours | Keyboard::Ended => Manner::Keys,
+        }
+    }
+
+    /// The signals that concern the terminal: each would otherwise end or stop us and leave it raw.
+    pub(super) fn signals(&self) -> Vec<i32> {
+        match self.keyboard {
+            Keyboard::None => Vec::new(),
+            Keyboard::Away(_) | Keyboard::Ours | Keyboard::Ended => {
+                let ignored = ignored_signals();
+                let all = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+                all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+            }
+        }
+    }
+
+    /// Whether the operator sees the log on this screen.
+    pub(super) fn shows_log(&self) -> bool {
+        self.shows_log
+    }
+
+    /// Whether the operator types at an editor of ours, in a line that is still empty.
+    pub(super) fn awaits_line(&self) -> bool {
+        self.keyboard == Keyboard::Ours && self.editor.is_empty()
+    }
+}
+
+/// The screen.
+impl Desk {
+    /// Shows lines, above the one being typed.
+    pub(super) fn push(&mut self, text: impl AsRef<[u8]>) {
+        if self.keyboard != Keyboard::Ours {
+            return self.screen.push(text);
+        }
+        let mut bytes = if self.row == Row::Empty { Vec::new() } else { raw::CLEAR_ROW.to_vec() };
+        bytes.extend_from_slice(text.as_ref());
+        if self.screen.draw(bytes) {
+            self.row = Row::Empty;
+        }
+    }
+
+    /// Writes as much as the screen takes.
+    pub(super) fn flush(&mut self) {
+        if self.holds_log {
+            let logged = Log::outlet().take();
+            if !logged.is_empty() {
+                self.push(logged);
+            }
+        }
+        self.screen.flush();
+        if self.screen.is_behind() {
+            return;
+        }
+        if self.keyboard == Keyboard::Ours && self.row != Row::Drawn {
+            self.row = Row::Drawn;
+            self.screen.draw(self.editor.drawn(size(stdout()).columns));
+        } else if self.keyboard != Keyboard::Ours && self.holds_log {
+            self.hold_log(false);
+        }
+    }
+
+    /// Whether something waits to be written.
+    pub(super) fn is_behind(&self) -> bool {
+        self.screen.is_behind()
+    }
+
+    /// How many lines the screen has lost, see `Outlet::take_lost`.
+    pub(super) fn take_lost(&mut self) -> Option<u64> {
+        self.screen.take_lost()
+    }
+
+    /// Puts `prompt` before the line being typed.
+    pub(super) fn set_prompt(&mut self, prompt: &str) {
+        if self.editor.prompt() != prompt {
+            self.editor.set_prompt(prompt);
+            self.touch();
+        }
+    }
+
+    fn touch(&mut self) {
+        if self.row == Row::Drawn {
+            self.row = Row::Stale;
+        }
+    }
+
+    fn hold_log(&mut self, is_held: bool) {
+        self.holds_log = is_held;
+        Log::hold(is_held);
+    }
+}
+
+/// The keyboard.
+impl Desk {
+    /// Takes what was typed; `next_event` says what the operator wants.
+    pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) {
+        let is_late = now.since(self.typed_at) >= ESCAPE;
+        self.typed_at = now;
+        self.editor.type_in(bytes, is_late);
+        self.touch();
+    }
+
+    /// What the operator wants next: a line, an end, or to know how a word can go on.
+    pub(super) fn next_event(&mut self) -> Option<EditorEvent> {
+        while let Some(event) = self.editor.next_event() {
+            match event {
+                EditorEvent::Suspend => self.suspend(raw::as_the_driver),
+                EditorEvent::Clear => self.redraw("\x1b[H\x1b[2J"),
+                EditorEvent::Line(line) => {
+                    // What is typed before the terminal is ours its driver has shown.
+                    if self.keyboard == Keyboard::Ours {
+                        self.redraw(self.editor.finished(&line));
+                    }
+                    return Some(EditorEvent::Line(line));
+                }
+                EditorEvent::End | EditorEvent::Interrupt | EditorEvent::Complete(_) => {
+                    return Some(event);
+                }
+            }
+        }
+        None
+    }
+
+    /// Goes on with the word before the cursor in one of these ways.
+    pub(super) fn complete(&mut self, choices: Vec<String>) {
+        self.editor.complete(Some(choices));
+    }
+
+    /// Takes the terminal if it has become ours. True: from now on keys are read.
+    pub(super) fn tend(&mut self, now: Time) -> bool {
+        let Keyboard::Away(look_at) = self.keyboard else { return false };
+        if look_at > now {
+            return false;
+        }
+        // What is half written must be whole first.
+        let is_written = !self.screen.is_behind() && !Log::outlet().is_behind();
+        if is_written && raw::is_in_front() && raw::enter().is_ok() {
+            self.keyboard = Keyboard::Ours;
+            self.row = Row::Stale;
+            self.hold_log(self.shows_log);
+            return true;
+        }
+        self.keyboard = Keyboard::Away(now.after(LOOK_EVERY));
+        false
+    }
+
+    /// When `tend` is to be called next.
+    pub(super) fn look_at(&self) -> Option<Time> {
+        match self.keyboard {
+            Keyboard::Away(look_at) => Some(look_at),
+            Keyboard::None | Keyboard::Ours | Keyboard::Ended => None,
+        }
+    }
+
+    /// Does what a signal asks for, if it is about the terminal. False: it is about the server.
+    pub(super) fn heed(&mut self, signal: i32) -> bool {
+        match (signal, self.keyboard) {
+            (SIGTSTP, Keyboard::Ours) => self.suspend(raw::to_ourselves),
+            (SIGWINCH, Keyboard::Ours) => self.redraw("\r\x1b[J"),
+            // Stopped by SIGSTOP, as by somebody who has had the terminal since.
+            (SIGCONT, Keyboard::Ours) if raw::is_in_front() && raw::enter_again().is_ok() => {
+                self.touch();
+            }
+            (SIGCONT, Keyboard::Ours | Keyboard::Away(_)) => {
+                self.leave();
+                self.keyboard = Keyboard::Away(Time::ZERO);
+            }
+            (SIGTSTP | SIGWINCH | SIGCONT, _) => {}
+            (SIGHUP | SIGQUIT, _) => self.die(signal),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The operator's input has ended. The terminal's driver has the keys again, Ctrl-C for one.
+    pub(super) fn end(&mut self) {
+        self.leave();
+        if self.keyboard != Keyboard::None {
+            self.keyboard = Keyboard::Ended;
+        }
+    }
+
+    /// Brings the terminal back to what it was, with the line being typed cleared.
+    fn leave(&mut self) {
+        if self.keyboard == Keyboard::Ours {
+            self.redraw(raw::CLEAR_ROW);
+            self.keyboard = Keyboard::Away(Time::ZERO);
+            raw::leave();
+        }
+        self.flush();
+    }
+
+    /// Draws something in the place of the line being typed, which is drawn again afterwards.
+    fn redraw(&mut self, bytes: impl AsRef<[u8]>) {
+        if self.screen.draw(bytes) {
+            self.row = Row::Empty;
+        }
+    }
+
+    /// Sleeps until the shell brings us back. Nothing stops where no shell could: in an orphaned
+    /// process group.
+    fn suspend(&mut self, send: impl Fn(Signal) -> std::io::Result<()>) {
+        self.leave();
+        if let Err(error) = send(Signal::TSTP) {
+            log::debug!("not suspended: {error}");
+        }
+    }
+
+    /// Ends by `signal`, as if nobody had caught it.
+    fn die(&mut self, signal: i32) {
+        self.leave();
+        // To ourselves, by its default: nothing can forbid it.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.leave();
+        if self.holds_log {
+            self.hold_log(false);
+        }
+    }
+}
+
+fn is_same_terminal(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let device = |fd| fstat(fd).map(|stat| stat.st_rdev).ok();
+    isatty(one) && isatty(other) && device(one) == device(other)
+}
+
+/// The signals that whoever started us wants ignored (nohup), a bit each; none where nobody says.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
