@@ -94,7 +94,7 @@ impl ChatRoom {
             let number = self.first + self.said.len() as u64;
             write_line(&mut self.line, self.run.plan.id, number, self.run.plan.size);
             net.send(speaker, &self.line);
-            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+            self.run.recorder.note_sent(due);
             self.said.push_back(Said { intended: due, sent: now, heard: 0 });
         }
         if self.said.len() < self.run.plan.depth {

@@ -15,7 +15,7 @@ use super::schedule::Schedule;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::measurement::ThreadResult;
-use crate::bench::measure::recorder::{self, Recorder, Sample};
+use crate::bench::measure::recorder::{Recorder, Sample};
 use crate::bench::measure::ticker::Ticker;
 use crate::bench::measure::usage::UsageMeter;
 use crate::engine::{Net, Peer, Reason, Time};
@@ -251,7 +251,7 @@ impl RunState {
     /// generator's.
     pub(super) fn note_slip(&mut self, due: Time, now: Time) {
         if self.recorder.counts(due) {
-            self.recorder.slip.saturating_record(recorder::nanos(now.since(due)));
+            self.recorder.slip.saturating_record(now.nanos_since(due));
         }
     }
 

@@ -74,7 +74,7 @@ impl Visits {
                 is_over: false,
             };
             self.visits.insert(peer, visit);
-            self.run.recorder.sent += u64::from(self.run.recorder.counts(due));
+            self.run.recorder.note_sent(due);
             self.next_id += 1;
             self.under_way += 1;
         }
