@@ -69,13 +69,13 @@ const NAMED: &[(u64, &str)] = &[
     // Nobody is read more often than its share, nor anybody once the round is spent.
     (7, "round spent"),
     // Who has filled a slot is read alone.
-    (141, "a slot filled"),
+    (25, "a slot filled"),
     // Whoever is prompt is found to have finished in the next turn, others at the second look.
     (19, "FIN found at once"),
     (6, "FIN found at the second look"),
     (6, "watched for want of a FIN"),
     // What was read together is delivered one by one, whoever has been closed meanwhile.
-    (58, "read together"),
+    (25, "read together"),
     // What was written together may have been written in part.
     (3, "a short one among many"),
     // At high water nothing more is read; at low water that is told, once.

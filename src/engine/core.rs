@@ -41,6 +41,8 @@ pub(super) struct Core {
     pub(super) dials: VecDeque<(Peer, Dial)>,
     /// Bytes that the peer which was dropped last had taken.
     pub(super) went_out: u64,
+    /// Whether nothing is expected behind the datagram that is being delivered.
+    pub(super) expects_no_more: bool,
     /// How the program is to end, once a service has said so.
     pub(super) outcome: Option<Result<(), String>>,
     pub(super) now: Time,
@@ -66,6 +68,7 @@ impl Core {
             input_held: false,
             dials: VecDeque::new(),
             went_out: 0,
+            expects_no_more: false,
             outcome: None,
             now: Time::ZERO,
             wall: 0,

@@ -36,6 +36,12 @@ pub struct Limits {
     /// turns have left; a visit to a peer counts as much as 16 KiB. Who has not been written to by
     /// then is in a later turn. At least 1.
     pub flush_units: u64,
+    /// Peers that are served before what they are owed is written; the others are served after
+    /// that. At least 1. A server answers all who ask together at the end of its turn, which is
+    /// cheapest, and its clients do not notice. A client that asks anew when it is answered must
+    /// not: what it writes together is answered together, so its peers wait for each other, and all
+    /// that asks and is asked in turns moves in convoys.
+    pub flush_every: usize,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,
     /// How long a peer that we have closed may take to close its own side; then it is dropped. What
@@ -64,6 +70,7 @@ impl Default for Limits {
             share_units: 256 * 1024,
             round_units: 4 * 1024 * 1024,
             flush_units: 8 * 1024 * 1024,
+            flush_every: usize::MAX,
             dial: Duration::from_secs(10),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(30),

@@ -233,6 +233,18 @@ impl Engine {
         !self.core.touched.is_empty() || !self.core.dials.is_empty()
     }
 
+    /// How many peers something is to be done for.
+    fn touched(&self) -> usize {
+        self.core.touched.len()
+    }
+
+    /// Takes the one for whom something is to be done, unless it is gone.
+    fn take_only_touched(&mut self) -> Option<Peer> {
+        let peer = self.core.touched.pop()?;
+        self.core.connections.get_mut(peer)?.flush = Flush::Idle;
+        Some(peer)
+    }
+
     /// Moves those for whom something is to be done to `peers`. More may come up while these are
     /// flushed; it ends, because every peer closes only once.
     fn take_touched(&mut self, peers: &mut Vec<Peer>) {

@@ -185,6 +185,13 @@ impl Net<'_> {
         self.core.cost.share_ended = true;
     }
 
+    /// Says that no further datagram is expected of the peer whose datagram is being delivered: its
+    /// socket is not asked for one until it is ready anew, which saves a call. What is there against
+    /// all expectation is read then.
+    pub fn expect_no_more(&mut self) {
+        self.core.expects_no_more = true;
+    }
+
     /// Whether the peer whose input is being delivered has had its share of this turn. `received`
     /// may then return early: what it leaves unused is delivered again in the next turn, whether
     /// more has come or not.

@@ -115,9 +115,13 @@ impl Engine {
                 true
             }
             Ok(count) => {
+                self.core.expects_no_more = false;
                 self.deliver(peer, slot.start..slot.start + count);
-                let is_short = count < slot.len() && !read_on && kind == Kind::Stream;
-                is_short && !self.is_interrupted(peer)
+                let is_all = match kind {
+                    Kind::Stream => count < slot.len() && !read_on,
+                    Kind::Datagram => self.core.expects_no_more,
+                };
+                is_all && !self.is_interrupted(peer)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => false,
@@ -150,7 +154,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Net, Service};
+    use crate::engine::{Net, Operated, Service};
 
     /// Sends back what comes, and says so if it cares where that was cut.
     struct Mirror {
@@ -190,6 +194,57 @@ mod tests {
         }
         assert!(engine.can_read());
         assert!(engine.read_slots().len() >= 31);
+    }
+
+    /// Asks, and expects nothing behind the answer.
+    struct Asker;
+
+    impl Service for Asker {
+        fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.show(&String::from_utf8_lossy(input));
+            if input == b"answer" {
+                net.expect_no_more();
+            }
+            input.len()
+        }
+
+        fn operated(&mut self) -> Option<&mut dyn Operated> {
+            Some(self)
+        }
+    }
+
+    impl Operated for Asker {
+        fn told(&mut self, _: Option<&str>, net: &mut Net) {
+            net.dial(([192, 0, 2, 7], 7).into(), Kind::Datagram);
+        }
+    }
+
+    /// Datagrams, one for each read.
+    struct Datagrams(Vec<&'static str>);
+
+    impl Read for Datagrams {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let next = self.0.pop().ok_or(io::ErrorKind::WouldBlock)?;
+            into[..next.len()].copy_from_slice(next.as_bytes());
+            Ok(next.len())
+        }
+    }
+
+    #[test]
+    fn a_datagram_socket_is_asked_until_it_has_none_or_none_is_expected() {
+        for (came, left) in [(vec!["stray", "stray"], 0), (vec!["late", "answer", "stray"], 1)] {
+            let mut stage = Stage::new(Asker);
+            stage.tell(None);
+            let peer = stage.dialed()[0];
+            stage.answer(peer, ([192, 0, 2, 99], 5000).into());
+            let mut datagrams = Datagrams(came);
+            assert_eq!(stage.engine().input(peer, &mut datagrams, false), Flow::Drained);
+            assert_eq!(datagrams.0.len(), left);
+            // What one datagram was is no word about the next.
+            let mut datagrams = Datagrams(vec!["stray", "stray"]);
+            stage.engine().input(peer, &mut datagrams, false);
+            assert_eq!(datagrams.0.len(), 0);
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ impl Time {
         Time::ZERO.after(elapsed)
     }
 
+    /// The same in nanoseconds.
+    pub fn at_nanos(elapsed: u64) -> Time {
+        Time(elapsed)
+    }
+
     /// This moment and `wait` more; `NEVER` if that is past the 584 years that fit.
     pub fn after(self, wait: Duration) -> Time {
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
@@ -35,6 +40,11 @@ impl Time {
     /// How long it is since `earlier`; zero if that is still to come.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same in nanoseconds.
+    pub fn nanos_since(self, earlier: Time) -> u64 {
+        self.0.saturating_sub(earlier.0)
     }
 
     /// Whole seconds since the loop began.

@@ -1,7 +1,7 @@
 //! The kernel's sockets, as the turn needs them: one system call for each of its wishes, or one
 //! for many where there is an io_uring.
 
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -54,12 +54,14 @@ impl Sockets for Kernel {
     type Socket = Socket;
 
     fn read(&mut self, socket: &Socket, into: &mut [u8]) -> io::Result<usize> {
-        let mut socket = socket;
-        socket.read(into)
+        sockets::receive(socket, into)
     }
 
     fn write(&mut self, socket: &Socket, outgoing: &Outgoing<'_>) -> io::Result<usize> {
-        sockets::send(socket, &outgoing.slices(), outgoing.is_last)
+        match outgoing.piece() {
+            Some(bytes) => sockets::send(socket, bytes, outgoing.is_last),
+            None => sockets::send_many(socket, &outgoing.slices(), outgoing.is_last),
+        }
     }
 
     /// Only TCP is hung up on.

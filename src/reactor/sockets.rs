@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
 use crate::engine::Dial;
@@ -175,18 +175,31 @@ pub(super) fn dial_datagrams(dial: &Dial) -> io::Result<mio::net::UdpSocket> {
     Ok(socket)
 }
 
+/// Reads what there is. (libc's own `recv` is a cancellation point, which costs each call something
+/// as soon as there are several threads.)
+pub(super) fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+    let (count, _) = rustix::net::recv(socket, into, RecvFlags::empty())?;
+    Ok(count)
+}
+
 /// Writes to a stream in one call. `last`: a FIN follows at once, and may share a segment with
 /// the end of these bytes (MSG_MORE, see tcp(7)).
-pub(super) fn send(stream: impl AsFd, slices: &[IoSlice<'_>], last: bool) -> io::Result<usize> {
-    let flags = SendFlags::NOSIGNAL | if last { more() } else { SendFlags::empty() };
-    let count = match slices {
-        [only] => rustix::net::send(stream, only, flags)?,
-        many => {
-            let mut nothing = SendAncillaryBuffer::default();
-            rustix::net::sendmsg(stream, many, &mut nothing, flags)?
-        }
-    };
-    Ok(count)
+pub(super) fn send(stream: impl AsFd, bytes: &[u8], last: bool) -> io::Result<usize> {
+    Ok(rustix::net::send(stream, bytes, send_flags(last))?)
+}
+
+/// The same with bytes in several places.
+pub(super) fn send_many(
+    stream: impl AsFd,
+    slices: &[IoSlice<'_>],
+    last: bool,
+) -> io::Result<usize> {
+    let mut nothing = SendAncillaryBuffer::default();
+    Ok(rustix::net::sendmsg(stream, slices, &mut nothing, send_flags(last))?)
+}
+
+fn send_flags(last: bool) -> SendFlags {
+    SendFlags::NOSIGNAL | if last { more() } else { SendFlags::empty() }
 }
 
 #[cfg(target_os = "linux")]

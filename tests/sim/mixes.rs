@@ -281,7 +281,8 @@ pub(crate) const RUSH: Mix = Mix {
 };
 
 impl Mix {
-    pub(crate) fn limits(&self, rng: &mut Rng) -> Limits {
+    /// `flush_every` is drawn on its own, so that what else happens by chance stays as it was.
+    pub(crate) fn limits(&self, seed: u64, rng: &mut Rng) -> Limits {
         let high = *rng.pick(&[2000, 20_000, 256 * 1024]);
         Limits {
             connections: if self.crowded { rng.within(3..=8) } else { 10_000 },
@@ -293,6 +294,7 @@ impl Mix {
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
             round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
             flush_units: *rng.pick(&[8 * 1024 * 1024, 8 * 1024 * 1024, 60_000]),
+            flush_every: *Rng::new(!seed).pick(&[usize::MAX, usize::MAX, 1, 3, 8]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),
             slow: Duration::from_secs(2),

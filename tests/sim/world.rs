@@ -53,7 +53,7 @@ const DUMPED: u64 = 4;
 impl World {
     pub(crate) fn new(mix: &Mix, seed: u64, told: bool) -> World {
         let mut rng = Rng::new(seed);
-        let limits = mix.limits(&mut rng);
+        let limits = mix.limits(seed, &mut rng);
         let rows: Vec<Row> = mix.rows(&mut rng);
         let mut clients = Vec::new();
         let (mut pipes, mut stories) = (Vec::new(), Vec::new());

@@ -1,4 +1,11 @@
 //! Requests and responses on kept connections: tcp_rr, tcp_stream, udp_rr, months.
+//!
+//! What a latency is: in a closed loop a request begins when the answer before it has been read,
+//! by the clock at that moment; it is written at once, or when some others have been read from whose
+//! answers are here as well ([`Limits::flush_every`](crate::engine::Limits::flush_every) less one, at
+//! most 31), some microseconds later at the most. It ends when the last byte of its answer has been
+//! read. So what the generator takes to write and to come round to an answer is part of it, as it is
+//! for every program that has more than one connection. In an open loop it begins when it was due.
 
 use std::collections::VecDeque;
 
@@ -9,6 +16,8 @@ use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
+/// Requests up to this long are gathered before they are sent.
+const GATHERED_MAX: usize = 4096;
 /// The most dials under way at once.
 const DIALS_MAX: usize = 256;
 
@@ -36,7 +45,7 @@ struct Doubt {
 /// The service that asks on kept connections.
 pub(super) struct Exchange {
     run: RunState,
-    script: Script,
+    asking: Asking,
     channels: Table<Channel>,
     /// Open loop only: those below their depth, in turns.
     free: VecDeque<Peer>,
@@ -47,16 +56,45 @@ pub(super) struct Exchange {
     /// After a failed dial, the next one waits until then.
     retry_at: Time,
     next_id: u64,
+}
+
+/// What is asked, and how much of it at once.
+struct Asking {
+    script: Script,
+    /// The most requests that wait for their answers on a connection.
+    depth: usize,
+    /// Whether a request has to be sent in one piece.
+    in_one: bool,
     scratch: Vec<u8>,
+}
+
+impl Asking {
+    fn has_free_place(&self, channel: &Channel) -> bool {
+        let window = &channel.window;
+        channel.open && window.in_flight() < self.depth && window.spread() < self.script.apart()
+    }
+
+    /// Calls `send` with request `number` of connection `id`.
+    fn send(&mut self, id: u64, number: u64, mut send: impl FnMut(&[u8])) {
+        if self.in_one {
+            self.scratch.clear();
+            self.script.request(id, number, |piece| self.scratch.extend_from_slice(piece));
+            send(&self.scratch);
+        } else {
+            self.script.request(id, number, send);
+        }
+    }
 }
 
 impl Exchange {
     pub(super) fn new(run: RunState) -> Exchange {
         let script = Script::new(run.plan.workload, run.plan.size, run.plan.id);
         let missing = run.connections;
+        // A short request of several pieces is cheaper to send in one as well.
+        let in_one = run.plan.workload.is_datagram() || run.plan.size <= GATHERED_MAX;
         let next_id = (run.thread as u64) << 24;
         Exchange {
-            script,
+            asking: Asking { script, depth: run.plan.depth, in_one, scratch: Vec::new() },
             channels: Table::default(),
             free: VecDeque::with_capacity(run.connections),
             open: 0,
@@ -64,7 +102,6 @@ impl Exchange {
             missing,
             retry_at: Time::ZERO,
             next_id,
-            scratch: Vec::new(),
             run,
         }
     }
@@ -93,24 +130,23 @@ impl Exchange {
 
     /// Sends the requests that are due on `peer`, up to its depth.
     fn ask(&mut self, peer: Peer, net: &mut Net, now: Time) {
-        while self
-            .channels
-            .get(peer)
-            .is_some_and(|channel| channel.has_free_place(self.run.plan.depth, self.script.apart()))
-        {
-            match self.run.next_due(now) {
-                Some(due) => self.send(peer, due, net, now),
-                None => break,
-            }
+        let Exchange { run, asking, channels, .. } = self;
+        let Some(channel) = channels.get_mut(peer) else { return };
+        while asking.has_free_place(channel) {
+            let Some(due) = run.next_due(now) else { break };
+            run.note_sent(due);
+            let number = channel.window.ask(due, now);
+            asking.send(channel.id, number, |bytes| net.send(peer, bytes));
         }
-        self.note_free(peer, net);
+        if run.schedule.is_some() {
+            self.note_free(peer, net);
+        }
     }
 
     /// Open loop only: puts `peer` in `free` if it is below its depth.
     fn note_free(&mut self, peer: Peer, net: &mut Net) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
-        let has_free_place = channel.has_free_place(self.run.plan.depth, self.script.apart());
-        if self.run.schedule.is_some() && has_free_place && !channel.is_free {
+        if self.asking.has_free_place(channel) && !channel.is_free {
             channel.is_free = true;
             self.free.push_back(peer);
             self.run.wake_when_due(net);
@@ -125,13 +161,15 @@ impl Exchange {
         while let Some(peer) = self.free.pop_front() {
             let Some(channel) = self.channels.get_mut(peer) else { continue };
             channel.is_free = false;
-            if !channel.has_free_place(self.run.plan.depth, self.script.apart()) {
+            if !self.asking.has_free_place(channel) {
                 continue;
             }
             match self.run.next_due(now) {
                 Some(due) => {
                     self.run.note_slip(due, now);
-                    self.send(peer, due, net, now);
+                    self.run.note_sent(due);
+                    let number = channel.window.ask(due, now);
+                    self.asking.send(channel.id, number, |bytes| net.send(peer, bytes));
                     self.note_free(peer, net);
                 }
                 None => {
@@ -146,19 +184,6 @@ impl Exchange {
         }
     }
 
-    fn send(&mut self, peer: Peer, due: Time, net: &mut Net, now: Time) {
-        let Some(channel) = self.channels.get_mut(peer) else { return };
-        let number = channel.window.ask(due, now);
-        self.run.note_sent(due);
-        if self.run.plan.workload.is_datagram() {
-            self.scratch.clear();
-            self.script.request(channel.id, number, |piece| self.scratch.extend_from_slice(piece));
-            net.send(peer, &self.scratch);
-        } else {
-            self.script.request(channel.id, number, |piece| net.send(peer, piece));
-        }
-    }
-
     /// Checks what came over a stream and counts the answers that are complete.
     fn take_stream(&mut self, peer: Peer, input: &[u8], now: Time) {
         let mut rest = input;
@@ -170,27 +195,27 @@ impl Exchange {
                 let what = format!("{what}: is this an echo server?");
                 return self.run.wrong(what, now);
             }
-            let (piece, behind) = rest.split_at(rest.len().min(self.script.size() - channel.at));
-            if let Err(what) = self.script.check_stream(channel.id, number, channel.at, piece) {
+            let (script, bytes) = (&self.asking.script, self.asking.script.size());
+            let (piece, behind) = rest.split_at(rest.len().min(bytes - channel.at));
+            if let Err(what) = script.check_stream(channel.id, number, channel.at, piece) {
                 return self.run.wrong(what, now);
             }
             channel.at += piece.len();
             rest = behind;
-            if channel.at < self.script.size() {
+            if channel.at < bytes {
                 return;
             }
             channel.at = 0;
             if let Answer::InTime { intended, sent, .. } = channel.window.answer(number) {
-                let bytes = self.script.size();
                 self.run.record(&Sample { intended, sent, done: now, bytes });
             }
         }
     }
 
     /// Checks one datagram and counts what it answers.
-    fn take_datagram(&mut self, peer: Peer, input: &[u8], now: Time) {
+    fn take_datagram(&mut self, peer: Peer, input: &[u8], net: &mut Net, now: Time) {
         let Some(channel) = self.channels.get_mut(peer) else { return };
-        let number = match self.script.check_datagram(channel.id, &channel.window, input) {
+        let number = match self.asking.script.check_datagram(channel.id, &channel.window, input) {
             Ok(number) => number,
             Err(Misfit::Wrong(what)) => return self.run.wrong(what, now),
             Err(Misfit::Stray) => return self.run.fault(Fault::Stray, 1, now),
@@ -201,6 +226,11 @@ impl Exchange {
             Answer::InTime { intended, sent, overtaken } => {
                 self.run.record(&Sample { intended, sent, done: now, bytes: input.len() });
                 self.run.fault(Fault::Reordered, u64::from(overtaken), now);
+                // A stray one behind it is found before the next answer, for which there will be
+                // another question; at the end there is none.
+                if channel.window.in_flight() == 0 && self.run.phase < RunPhase::Draining {
+                    net.expect_no_more();
+                }
             }
             Answer::Duplicate => self.run.fault(Fault::Duplicate, 1, now),
             Answer::Late => self.run.fault(Fault::Late, 1, now),
@@ -287,12 +317,6 @@ impl Exchange {
     }
 }
 
-impl Channel {
-    fn has_free_place(&self, depth: usize, apart: u64) -> bool {
-        self.open && self.window.in_flight() < depth && self.window.spread() < apart
-    }
-}
-
 impl Service for Exchange {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let now = self.run.watch.now();
@@ -311,7 +335,7 @@ impl Service for Exchange {
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
         let now = self.run.watch.now();
         match self.run.plan.workload.is_datagram() {
-            true => self.take_datagram(peer, input, now),
+            true => self.take_datagram(peer, input, net, now),
             false => self.take_stream(peer, input, now),
         }
         if self.run.phase < RunPhase::Draining {

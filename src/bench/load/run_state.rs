@@ -14,7 +14,7 @@ use super::stages::Stages;
 use super::supervision::Supervision;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
-use crate::bench::measure::recorder::{self, Sample};
+use crate::bench::measure::recorder::Sample;
 use crate::engine::{Net, Peer, Reason, Time};
 use crate::reactor::{Watch, wall};
 
@@ -237,8 +237,7 @@ impl RunState {
 
     /// Counts what was due at `due`, and is sent.
     pub(super) fn note_sent(&mut self, due: Time) {
-        let recorder = self.stages.at(due);
-        recorder.sent += u64::from(recorder.counts(due));
+        self.stages.at(due).note_sent(due);
     }
 
     /// Asks to be woken when the next request is due.
@@ -256,7 +255,7 @@ impl RunState {
     pub(super) fn note_slip(&mut self, due: Time, now: Time) {
         let recorder = self.stages.at(due);
         if recorder.counts(due) {
-            recorder.slip.saturating_record(recorder::nanos(now.since(due)));
+            recorder.slip.saturating_record(now.nanos_since(due));
         }
     }
 

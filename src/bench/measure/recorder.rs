@@ -86,6 +86,8 @@ pub(crate) struct Recorder {
     /// The slices that are over.
     pub(crate) slices: Vec<Slice>,
     current: Slice,
+    /// When that is over.
+    current_ends: Time,
     /// Operations that were meant to begin within the window and are over.
     pub(crate) operations: u64,
     /// Bytes of payload that they brought back.
@@ -95,7 +97,8 @@ pub(crate) struct Recorder {
     /// Datagrams or requests that were sent within the window.
     pub(crate) sent: u64,
     last_done: Time,
-    silence: Duration,
+    /// In nanoseconds.
+    silence: u64,
 }
 
 impl Recorder {
@@ -112,12 +115,13 @@ impl Recorder {
             phases: phases.iter().map(|name| (*name, histogram(3))).collect(),
             slices: Vec::with_capacity(2 * SLICES as usize),
             current: Slice::new(),
+            current_ends: Time::NEVER,
             operations: 0,
             bytes: 0,
             faults: Faults::default(),
             sent: 0,
             last_done: Time::NEVER,
-            silence: Duration::ZERO,
+            silence: 0,
         }
     }
 
@@ -134,11 +138,17 @@ impl Recorder {
     /// The window is known: what is meant to begin from `from` on and before `to` counts.
     pub(crate) fn begin(&mut self, from: Time, to: Time) {
         (self.from, self.to, self.last_done) = (from, to, from);
+        self.current_ends = from.after(self.slice);
     }
 
     /// Whether what is meant to begin at `time` counts.
     pub(crate) fn counts(&self, time: Time) -> bool {
         self.from <= time && time < self.to
+    }
+
+    /// Something is sent that was due at `time`.
+    pub(crate) fn note_sent(&mut self, time: Time) {
+        self.sent += u64::from(self.counts(time));
     }
 
     /// An operation is over.
@@ -149,10 +159,10 @@ impl Recorder {
         }
         self.operations += 1;
         self.bytes += sample.bytes as u64;
-        let latency = nanos(sample.done.since(sample.intended));
+        let latency = sample.done.nanos_since(sample.intended);
         self.latency.saturating_record(latency);
         if let Some(uncorrected) = &mut self.uncorrected {
-            uncorrected.saturating_record(nanos(sample.done.since(sample.sent)));
+            uncorrected.saturating_record(sample.done.nanos_since(sample.sent));
         }
         if sample.done < self.to {
             self.roll(sample.done);
@@ -164,7 +174,7 @@ impl Recorder {
     /// A part of an operation took so long.
     pub(crate) fn record_phase(&mut self, phase: usize, began: Time, ended: Time) {
         if self.counts(began) {
-            self.phases[phase].1.saturating_record(nanos(ended.since(began)));
+            self.phases[phase].1.saturating_record(ended.nanos_since(began));
         }
     }
 
@@ -195,7 +205,7 @@ impl Recorder {
 
     /// The longest time within the window in which no operation ended.
     pub(crate) fn silence(&self) -> Duration {
-        self.silence
+        Duration::from_nanos(self.silence)
     }
 
     /// Adds what another thread has recorded of the same window, or what another run has of its
@@ -229,18 +239,20 @@ impl Recorder {
     pub(crate) fn note_done(&mut self, done: Time) {
         if self.from < done && self.last_done < self.to {
             let done = done.min(self.to);
-            self.silence = self.silence.max(done.since(self.last_done));
+            self.silence = self.silence.max(done.nanos_since(self.last_done));
             self.last_done = done;
         }
     }
 
     /// Closes the slices that are over at `now`.
     fn roll(&mut self, now: Time) {
-        while self.slices.len() < self.whole_slices(now) {
+        while self.current_ends <= now {
             self.slices.push(std::mem::replace(&mut self.current, Slice::new()));
             if self.slices.len() == 2 * SLICES as usize {
                 self.coarsen();
             }
+            let begun = u32::try_from(self.slices.len() + 1).unwrap_or(u32::MAX);
+            self.current_ends = self.from.after(self.slice.saturating_mul(begun));
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::phase::RunPhase;
-use super::recorder::{Sample, histogram, nanos};
+use super::recorder::{Sample, histogram};
 use crate::engine::Time;
 
 /// What happened since the tick before, within one phase.
@@ -81,7 +81,7 @@ impl Ticker {
     /// An operation is over.
     pub(crate) fn note(&mut self, sample: &Sample) {
         self.current.operations += 1;
-        self.current.latency.saturating_record(nanos(sample.done.since(sample.intended)));
+        self.current.latency.saturating_record(sample.done.nanos_since(sample.intended));
     }
 
     /// Something has failed, `count` times.

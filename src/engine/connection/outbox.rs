@@ -190,20 +190,17 @@ impl Outbox {
 
     /// Puts a copy of `bytes` last.
     fn copy(&mut self, mut bytes: &[u8], pool: &mut Pool) {
-        while !bytes.is_empty() {
-            let room = match self.chunks.back() {
-                Some(Chunk::Own(last)) => OWN_CHUNK_BYTES.saturating_sub(last.len()),
-                _ => 0,
-            };
-            if room == 0 {
-                let buffer = pool.take_buffer(bytes.len());
-                self.append(Chunk::Own(buffer), pool);
-                continue;
-            }
+        if let Some(Chunk::Own(last)) = self.chunks.back_mut() {
+            let room = OWN_CHUNK_BYTES.saturating_sub(last.len());
             let (head, tail) = bytes.split_at(room.min(bytes.len()));
-            if let Some(Chunk::Own(last)) = self.chunks.back_mut() {
-                pool.fill(last, head);
-            }
+            pool.fill(last, head);
+            bytes = tail;
+        }
+        while !bytes.is_empty() {
+            let (head, tail) = bytes.split_at(OWN_CHUNK_BYTES.min(bytes.len()));
+            let mut buffer = pool.take_buffer(bytes.len());
+            pool.fill(&mut buffer, head);
+            self.append(Chunk::Own(buffer), pool);
             bytes = tail;
         }
     }

@@ -9,7 +9,7 @@ use crate::engine::Step;
 use crate::engine::reading::Flow;
 
 /// Fewer than this are not worth a batch.
-const BATCH_MIN: usize = 4;
+pub(super) const BATCH_MIN: usize = 4;
 /// A longer output is sent on its own: what it costs are its bytes, not its call.
 const PIECE_MAX_BYTES: usize = 2048;
 
@@ -40,12 +40,12 @@ impl BatchBuffers {
 }
 
 impl<S: Sockets> Driver<S> {
-    /// Reads from peers at the head of a queue in one call, and takes them out of it. False: those
-    /// there have to be served one by one.
-    pub(super) fn read_together(&mut self, queue: &mut VecDeque<Peer>) -> bool {
-        let most = queue.len().min(self.sockets.batch_max());
+    /// Reads from peers at the head of a queue in one call, `most` at the most, and takes them out
+    /// of it. Returns how many those are; none: those there have to be served one by one.
+    pub(super) fn read_together(&mut self, queue: &mut VecDeque<Peer>, most: usize) -> usize {
+        let most = most.min(queue.len()).min(self.sockets.batch_max());
         if most < BATCH_MIN {
-            return false;
+            return 0;
         }
         let Driver { engine, sockets, rows, batch, .. } = self;
         let most = most.min(engine.read_slots().len());
@@ -55,18 +55,19 @@ impl<S: Sockets> Driver<S> {
         };
         batch.peers.extend(queue.iter().take(most).take_while(is_quick).map(|peer| (*peer, 0)));
         if batch.peers.len() < BATCH_MIN {
-            return false;
+            return 0;
         }
         let peers = batch.peers.iter().filter_map(|(peer, _)| rows.get(*peer));
         let reads = peers.zip(engine.read_slots());
         let reads = reads.map(|(row, into)| BatchRead { socket: &row.socket, into });
         sockets.read_many(reads, &mut batch.outcomes);
         if batch.outcomes.is_empty() {
-            return false;
+            return 0;
         }
-        queue.drain(..batch.peers.len());
+        let together = batch.peers.len();
+        queue.drain(..together);
         self.deliver_batch();
-        true
+        together
     }
 
     fn deliver_batch(&mut self) {

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::batch::BATCH_MIN;
 use super::row::Row;
 use super::{Driver, Outgoing, Peer, Sockets};
 use crate::engine::{Engine, Field, Step};
@@ -43,21 +44,32 @@ impl<S: Sockets> Driver<S> {
         loop {
             self.engine.settle();
             self.dial();
-            let mut peers = std::mem::take(&mut self.flushing);
-            self.engine.take_touched(&mut peers);
-            let is_done = peers.is_empty();
-            self.flush_all(&peers);
-            peers.clear();
-            self.flushing = peers;
-            if is_done {
-                break;
+            match self.engine.touched() {
+                0 => break,
+                1 => {
+                    if let Some(peer) = self.engine.take_only_touched() {
+                        self.flush_or_defer(peer, false);
+                    }
+                }
+                _ => self.flush_touched(),
             }
         }
         self.engine.end_flush();
     }
 
+    fn flush_touched(&mut self) {
+        let mut peers = std::mem::take(&mut self.flushing);
+        self.engine.take_touched(&mut peers);
+        self.flush_all(&peers);
+        peers.clear();
+        self.flushing = peers;
+    }
+
     fn flush_all(&mut self, peers: &[Peer]) {
-        let batch_max = self.sockets.batch_max().max(1);
+        let batch_max = self.sockets.batch_max();
+        if peers.len().min(batch_max) < BATCH_MIN {
+            return peers.iter().for_each(|peer| self.flush_or_defer(*peer, false));
+        }
         for peers in peers.chunks(batch_max) {
             self.batch.clear();
             if !self.engine.is_flush_spent() {
@@ -67,17 +79,23 @@ impl<S: Sockets> Driver<S> {
             let batch = std::mem::take(&mut self.batch);
             let mut written = batch.peers().peekable();
             for &peer in peers {
-                // Whoever has been promised a FIN with its last bytes (MSG_MORE) has it now.
                 let is_written = written.next_if_eq(&peer).is_some();
-                if is_written || !self.engine.is_flush_spent() {
-                    self.flush_peer(peer);
-                } else {
-                    self.engine.defer(peer);
-                    self.deferred.push_back(peer);
-                }
+                self.flush_or_defer(peer, is_written);
             }
             drop(written);
             self.batch = batch;
+        }
+    }
+
+    /// Flushes `peer`, or leaves it for a later turn if the round has cost what it may. Not if it
+    /// has been written to just now: whoever has been promised a FIN with its last bytes (MSG_MORE)
+    /// has it at once.
+    fn flush_or_defer(&mut self, peer: Peer, is_written: bool) {
+        if is_written || !self.engine.is_flush_spent() {
+            self.flush_peer(peer);
+        } else {
+            self.engine.defer(peer);
+            self.deferred.push_back(peer);
         }
     }
 
@@ -122,7 +140,9 @@ impl<S: Sockets> Driver<S> {
                 if row.readable && self.engine.wants_input(peer) {
                     row.enqueue(peer, &mut self.unfinished);
                 }
-                self.watch(peer);
+                if !row.is_watched() {
+                    self.watch(peer);
+                }
             }
         }
     }
@@ -163,6 +183,7 @@ impl<T> Row<T> {
         let mut writes = 0;
         loop {
             match engine.step(peer) {
+                Step::Wait => return visited,
                 Step::Write if !self.writable => {
                     engine.write_blocked(peer);
                     return visited;
@@ -185,7 +206,6 @@ impl<T> Row<T> {
                     visited = Visited::HungUp;
                 }
                 Step::Drop => return Visited::Gone,
-                Step::Wait => return visited,
             }
         }
     }

@@ -208,8 +208,7 @@ impl<S: Sockets> Driver<S> {
             row.readable = true;
             row.enqueue(peer, ready);
         }
-        if readiness.writable {
-            row.writable = true;
+        if readiness.writable && !std::mem::replace(&mut row.writable, true) {
             engine.writable(peer);
         }
         if engine.is_dialing(peer) {

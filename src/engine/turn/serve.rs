@@ -35,15 +35,28 @@ impl<S: Sockets> Driver<S> {
     /// Serves those in a queue, as long as the round lasts.
     fn serve_round(&mut self, queue: &mut VecDeque<Peer>) {
         self.engine.core.cost.begin_round();
+        let most = self.engine.core.limits.flush_every.max(1);
+        let mut unanswered = 0;
         while !queue.is_empty() && !self.engine.is_round_spent() {
-            if !self.engine.can_read() {
+            if unanswered >= most || !self.engine.can_read() {
                 self.flush();
+                unanswered = 0;
             }
-            if !self.read_together(queue)
-                && let Some(peer) = queue.pop_front()
-            {
-                self.serve_peer(peer);
+            unanswered += self.serve_next(queue, most - unanswered);
+        }
+    }
+
+    /// Serves those at the head of a queue, `most` at the most, and takes them out of it. Returns
+    /// how many those are, which is one at least.
+    fn serve_next(&mut self, queue: &mut VecDeque<Peer>, most: usize) -> usize {
+        match self.read_together(queue, most) {
+            0 => {
+                if let Some(peer) = queue.pop_front() {
+                    self.serve_peer(peer);
+                }
+                1
             }
+            together => together,
         }
     }
 

@@ -136,6 +136,11 @@ impl<'a> Outgoing<'a> {
         self.head.slices()
     }
 
+    /// All of it, if it is in one piece.
+    pub fn piece(&self) -> Option<&'a [u8]> {
+        self.head.piece()
+    }
+
     /// How many bytes that is.
     pub fn bytes(&self) -> usize {
         self.head.bytes()
