@@ -23,6 +23,7 @@ mod deadlines;
 mod delivery;
 mod dial;
 mod dialing;
+mod flushing;
 mod governor;
 mod lagging;
 mod limits;
@@ -39,11 +40,7 @@ mod tap;
 mod time;
 mod turn;
 
-use std::io;
-use std::net::SocketAddr;
-
 use self::core::Core;
-use connection::outbox::{Head, SLICES_MAX};
 use connection::{Connection, Flush, Step};
 use reading::TURN_BYTES;
 
@@ -283,122 +280,5 @@ impl Engine {
         if self.core.queued(peer) > 0 {
             self.core.touch(peer);
         }
-    }
-
-    /// What `peer` wants of its socket next.
-    fn step(&self, peer: Peer) -> Step {
-        self.core.connections.get(peer).map_or(Step::Wait, Connection::step)
-    }
-
-    /// The head of what `peer` is to be sent, and whether our FIN follows right behind it; `None`
-    /// if there is nothing.
-    pub(crate) fn outgoing(&self, peer: Peer) -> Option<(Head<'_>, bool)> {
-        let connection = self.core.connections.get(peer)?;
-        let outbox = &connection.buffers.as_ref()?.outbox;
-        let chunks_max = match connection.kind() {
-            Kind::Stream => SLICES_MAX,
-            Kind::Datagram => 1,
-        };
-        if outbox.is_empty() {
-            return None;
-        }
-        let head = outbox.head(&self.turn, chunks_max);
-        let is_last = head.is_all() && connection.phase.hangs_up();
-        Some((head, is_last))
-    }
-
-    /// The kernel has taken the first `count` bytes of what is outgoing.
-    fn sent(&mut self, peer: Peer, count: usize) {
-        if self.tap.is_some() {
-            self.show_written(peer, count);
-        }
-        let core = &mut self.core;
-        core.cost.spend_flush(count);
-        let Some(connection) = core.connections.get_mut(peer) else { return };
-        let Some(buffers) = &mut connection.buffers else { return };
-        buffers.outbox.sent(count, &mut core.pool);
-        connection.bytes_out += count as u64;
-        core.metrics.bytes_out += count as u64;
-        connection.active_at = core.now;
-        let length = buffers.outbox.len();
-        let index = usize::from(connection.service);
-        if length <= core.quotas[index].queue_soft {
-            buffers.slow_since = Time::NEVER;
-        }
-        let drained = buffers.backed_up && length <= core.limits.marks(core.pool.held).1;
-        if drained {
-            buffers.backed_up = false;
-        }
-        let listening = connection.phase.may_be_told();
-        connection.release(&mut core.pool);
-        if drained && listening {
-            self.dispatch(index, |service, net| service.drained(peer, net));
-        }
-    }
-
-    /// What `peer` is to be sent waits for the next turn, through no fault of its own.
-    fn put_off(&mut self, peer: Peer) {
-        self.keep_output(peer);
-        self.relieve();
-    }
-
-    /// Copies what may not wait where it lies.
-    fn keep_output(&mut self, peer: Peer) {
-        let connection = self.core.connections.get_mut(peer);
-        if let Some(buffers) = connection.and_then(|connection| connection.buffers.as_mut()) {
-            buffers.outbox.keep(&self.turn, &mut self.core.pool);
-        }
-    }
-
-    /// The kernel takes no more of `peer`'s output for now.
-    fn write_blocked(&mut self, peer: Peer) {
-        self.keep_output(peer);
-        if self.core.is_far_behind(peer) {
-            self.give_up(peer, Reason::Slow);
-        }
-        self.relieve();
-    }
-
-    /// Reading or writing has failed: the connection is broken.
-    fn failed(&mut self, peer: Peer, error: &io::Error) {
-        self.core.kill(peer, Reason::Failed(error.kind()));
-    }
-
-    /// Our FIN is out.
-    fn hung_up(&mut self, peer: Peer) {
-        if self.tap.is_some() {
-            self.show_end(peer, Direction::Out);
-        }
-        let Some(connection) = self.core.connections.get_mut(peer) else { return };
-        connection.enter(connection.phase.hung_up());
-        connection.active_at = self.core.now;
-        self.core.arm(peer);
-    }
-
-    /// The socket of `peer` is dropped: its end. Its `local` address is only for the log.
-    fn reap(&mut self, peer: Peer, local: Option<SocketAddr>) {
-        let core = &mut self.core;
-        let Some(mut connection) = core.connections.remove(peer) else { return };
-        // Without a reason only if the driver drops a socket of its own accord.
-        let reason = connection.phase.reason().unwrap_or(Reason::Shutdown);
-        core.pool.forfeit(connection.buffers.take());
-        if connection.armed < Time::NEVER {
-            core.armed -= 1;
-            let Core { deadlines, connections, armed, .. } = core;
-            deadlines.sweep(*armed, |when, peer| {
-                connections.get(peer).is_some_and(|connection| connection.armed == when)
-            });
-        }
-        self.core.metrics.closed += 1;
-        self.core.went_out = connection.bytes_out;
-        let index = usize::from(connection.service);
-        self.remark_end(peer, &connection, reason, local);
-        self.dispatch(index, |service, net| service.closed(peer, reason, net));
-    }
-
-    /// Everything is flushed: the turn's read buffer may be used again.
-    fn end_flush(&mut self) {
-        debug_assert!(!self.has_touched());
-        self.turn_used = 0;
     }
 }

@@ -1,0 +1,87 @@
+//! Many at once, and who need not wait for them.
+
+use super::*;
+
+#[test]
+fn a_batch_is_worth_it_from_four_on_and_has_so_many_at_most() {
+    for (peers, batch_max, reads) in
+        [(3, 40, vec![1; 3]), (4, 40, vec![4]), (10, 40, vec![10]), (10, 8, vec![8, 1, 1])]
+    {
+        let sockets = Counting { said: 16, batch_max, ..Counting::default() };
+        let (mut driver, all) = driver(sockets, peers);
+        turn(&mut driver, &all);
+        assert_eq!(driver.sockets().reads, reads, "{peers} peers, {batch_max} at once");
+        assert_eq!(driver.sockets().writes, reads, "{peers} peers, {batch_max} at once");
+    }
+}
+
+#[test]
+fn long_output_is_written_alone_and_bulk_read_alone_from_then_on() {
+    let (mut driver, all) =
+        driver(Counting { said: 4000, batch_max: 40, ..Counting::default() }, 5);
+    turn(&mut driver, &all);
+    let sockets = driver.sockets();
+    assert_eq!((&sockets.reads[..], &sockets.writes[..]), (&[5][..], &[1; 5][..]));
+    driver.sockets_mut().said = usize::MAX;
+    turn(&mut driver, &all);
+    assert!(all.iter().all(|peer| driver.standing(*peer).unwrap().is_read_alone));
+    driver.sockets_mut().said = 100;
+    driver.sockets_mut().reads.clear();
+    turn(&mut driver, &[]);
+    assert_eq!(driver.sockets().reads, [1; 5]);
+    assert!(!all.iter().any(|peer| driver.standing(*peer).unwrap().is_read_alone));
+}
+
+#[test]
+fn who_has_just_asked_is_answered_before_those_with_more_to_do_are_served() {
+    let (mut driver, all) = driver(Counting { said: usize::MAX, ..Counting::default() }, 2);
+    turn(&mut driver, &all[..1]);
+    driver.sockets_mut().said = 5;
+    driver.sockets_mut().calls.clear();
+    turn(&mut driver, &all[1..]);
+    let calls = &driver.sockets().calls;
+    assert_eq!(calls[..], [("read", 2), ("write", 2), ("read", 1), ("write", 1)]);
+}
+
+#[test]
+fn who_is_served_first_need_not_wait_for_many_others_to_be_answered() {
+    let calls = |flush_every| {
+        let limits = Limits { flush_every, ..Limits::default() };
+        let (mut driver, all) = limited(limits, Counting { said: 16, ..Counting::default() }, 3);
+        turn(&mut driver, &all);
+        driver.sockets().calls.clone()
+    };
+    let (read, write) = (|n| ("read", n), |n| ("write", n));
+    for one_by_one in [0, 1] {
+        let expected = [read(1), write(1), read(2), write(2), read(3), write(3)];
+        assert_eq!(calls(one_by_one), expected);
+    }
+    assert_eq!(calls(2), [read(1), read(2), write(1), write(2), read(3), write(3)]);
+    for all in [3, usize::MAX] {
+        assert_eq!(calls(all), [read(1), read(2), read(3), write(1), write(2), write(3)]);
+    }
+}
+
+#[test]
+fn a_batch_has_no_more_than_are_to_be_answered_together() {
+    let limits = Limits { flush_every: 6, ..Limits::default() };
+    let sockets = Counting { said: 16, batch_max: 40, ..Counting::default() };
+    let (mut driver, all) = limited(limits, sockets, 15);
+    turn(&mut driver, &all);
+    assert_eq!(driver.sockets().reads, [6, 6, 1, 1, 1]);
+    assert_eq!(driver.sockets().writes, [6, 6, 1, 1, 1]);
+}
+
+#[test]
+fn batches_allocate_nothing() {
+    let (mut driver, all) = driver(Counting { said: 16, batch_max: 40, ..Counting::default() }, 40);
+    let mut turns = |count: usize| {
+        for _ in 0..count {
+            turn(&mut driver, &all);
+            driver.sockets_mut().reads.clear();
+            driver.sockets_mut().writes.clear();
+        }
+    };
+    turns(10);
+    assert_eq!(allocation_counter::measure(|| turns(100)).count_total, 0);
+}
