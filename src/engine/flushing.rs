@@ -1,5 +1,5 @@
-//! What the driver asks and says when it flushes a peer: what is next for it, what it is to be sent,
-//! what became of that, and its end.
+//! What the driver asks and says when it flushes a peer: what is next for it, what it is to be
+//! sent, what became of that, and its end.
 
 use std::io;
 use std::net::SocketAddr;
