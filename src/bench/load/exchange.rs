@@ -267,7 +267,8 @@ impl Exchange {
                 if let Some(doubt) = doubt.filter(|d| !d.is_weak || !self.run.has_worked()) {
                     return self.run.wrong(doubt.what, now);
                 }
-                let lost = channel.window.expire(then) as u64;
+                let run = &mut self.run;
+                let lost = channel.window.expire(then, |due| run.note_lost(due)) as u64;
                 self.run.fault(Fault::Lost, lost, now);
                 self.ask(peer, net, now);
             } else {

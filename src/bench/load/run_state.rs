@@ -250,6 +250,12 @@ impl RunState {
         }
     }
 
+    /// Counts a datagram that was due at `due`, and is lost.
+    pub(super) fn note_lost(&mut self, due: Time) {
+        let recorder = self.stages.at(due);
+        recorder.lost += u64::from(recorder.counts(due));
+    }
+
     /// Records how late a request was sent although a connection was free: the delay is the
     /// generator's.
     pub(super) fn note_slip(&mut self, due: Time, now: Time) {

@@ -137,12 +137,14 @@ impl Window {
         (self.in_flight > 0).then(|| self.slots[self.index(self.oldest)].sent)
     }
 
-    /// Gives up what was sent before `then`; how many those are.
-    pub(super) fn expire(&mut self, then: Time) -> usize {
+    /// Gives up what was sent before `then`; `lost` is told when each was meant to be. How many
+    /// those are.
+    pub(super) fn expire(&mut self, then: Time, mut lost: impl FnMut(Time)) -> usize {
         let before = self.in_flight;
         while self.waiting_since().is_some_and(|sent| sent < then) {
             let index = self.index(self.oldest);
             self.slots[index].state = RequestState::Lost;
+            lost(self.slots[index].intended);
             self.in_flight -= 1;
             self.advance();
         }
@@ -214,12 +216,12 @@ mod tests {
     #[test]
     fn what_is_given_up_is_late_when_it_comes_and_is_counted_once() {
         let mut window = asked(3);
-        assert_eq!(window.expire(at(3)), 2);
+        assert_eq!(window.expire(at(3), |_| ()), 2);
         assert_eq!(window.waiting_since(), Some(at(3)));
         assert_eq!(window.answer(0), Answer::Late);
         assert_eq!(window.answer(0), Answer::Duplicate);
         assert_eq!(window.answer(2), in_time(2, false));
-        assert_eq!(window.expire(at(99)), 0);
+        assert_eq!(window.expire(at(99), |_| ()), 0);
     }
 
     #[test]
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(window.resolve(2, 12), Some(2));
         assert_eq!(window.resolve(3, 12), None);
         for n in 3..15 {
-            window.expire(at(n));
+            window.expire(at(n), |_| ());
             window.ask(at(n), at(n));
         }
         assert_eq!(window.resolve(2, 12), Some(14));

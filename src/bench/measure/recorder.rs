@@ -96,6 +96,8 @@ pub(crate) struct Recorder {
     pub(crate) faults: Faults,
     /// Datagrams or requests that were sent within the window.
     pub(crate) sent: u64,
+    /// Of those datagrams, how many were lost.
+    pub(crate) lost: u64,
     last_done: Time,
     /// In nanoseconds.
     silence: u64,
@@ -120,6 +122,7 @@ impl Recorder {
             bytes: 0,
             faults: Faults::default(),
             sent: 0,
+            lost: 0,
             last_done: Time::NEVER,
             silence: 0,
         }
@@ -232,6 +235,7 @@ impl Recorder {
         self.operations += other.operations;
         self.bytes += other.bytes;
         self.sent += other.sent;
+        self.lost += other.lost;
         self.faults.merge(&other.faults);
     }
 

@@ -130,7 +130,7 @@ pub(crate) struct Probe {
 
 #[allow(clippy::cast_precision_loss)] // a share
 pub(super) fn datagrams(recorder: &Recorder) -> DatagramCounts {
-    let lost = recorder.faults.count(Fault::Lost);
+    let lost = recorder.lost;
     DatagramCounts {
         sent: recorder.sent,
         lost,

@@ -107,6 +107,34 @@ fn what_is_due_is_counted_too_and_what_is_lost_does_not_keep_it_waiting_for_ever
 }
 
 #[test]
+fn the_loss_of_datagrams_is_that_of_the_window() {
+    let mut number = 0;
+    let server = udp(move |socket, peer, question| {
+        number += 1;
+        if number % 5 != 0 {
+            socket.send_to(question, peer).unwrap();
+        }
+    });
+    let (status, result, said) = measured(&[
+        "udp_rr",
+        &server,
+        "-c",
+        "4",
+        "-w",
+        "300ms",
+        "-t",
+        "300ms",
+        "--timeout",
+        "50ms",
+    ]);
+    assert_eq!(status, Some(0), "{said}");
+    let datagrams = &result["datagrams"];
+    let lost = datagrams["lost"].as_u64().unwrap();
+    assert_eq!(datagrams["sent"], result["operations"].as_u64().unwrap() + lost, "{result}");
+    assert!(lost > 0 && count(&result, "lost") > lost, "{result}");
+}
+
+#[test]
 fn a_count_that_the_duration_cuts_short_is_told() {
     let output = bench(&["tcp_rr", "--count", "99999999", "-t", "100ms", "-w", "0", "-c", "1"]);
     let shown = String::from_utf8(output.stdout).unwrap();
