@@ -149,10 +149,10 @@ fn flush_every(connections: usize) -> usize {
 
 /// Gives this thread a table of descriptors of its own. While a table is shared, each system call
 /// has to count that it uses a socket, which is 2 % of a small exchange, and threads wait for each
-/// other to open and close. Nothing else changes: no descriptor is handed from one thread to another
-/// here, and what this thread has copies of is closed with it at the end of the run. It handles no
-/// signal any more, for a handler may write to a descriptor that the others have opened since. Where
-/// that is forbidden the table stays shared.
+/// other to open and close. Nothing else changes: no descriptor is handed from one thread to
+/// another here, and what this thread has copies of is closed with it at the end of the run. It
+/// handles no signal any more, for a handler may write to a descriptor that the others have opened
+/// since. Where that is forbidden the table stays shared.
 #[cfg(target_os = "linux")]
 fn own_descriptors() {
     use nix::sched::{CloneFlags, unshare};
