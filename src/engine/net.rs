@@ -186,8 +186,8 @@ impl Net<'_> {
     }
 
     /// Says that no further datagram is expected of the peer whose datagram is being delivered: its
-    /// socket is not asked for one until it is ready anew, which saves a call. What is there
-    /// against all expectation is read then.
+    /// socket is not asked for one until it is ready anew, which saves a call. What is there all
+    /// the same is read then.
     pub fn expect_no_more(&mut self) {
         self.core.expects_no_more = true;
     }

@@ -301,7 +301,12 @@ impl RunState {
             self.supervision.note_failures(count);
             let since = self.trouble.map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, fault });
-            let hopeless = matches!(fault, Fault::Refused | Fault::ConnectTimeout);
+            let hopeless = match fault {
+                Fault::Refused => true,
+                // A short backlog drops calls as long as many come; others have been answered.
+                Fault::ConnectTimeout => self.reached == 0,
+                _ => false,
+            };
             if hopeless && !self.has_worked {
                 self.give_up(fault, now);
             }
@@ -381,5 +386,37 @@ impl RunState {
     /// excludes.
     pub(super) fn dial(&self, net: &mut Net, id: u64) -> Option<Peer> {
         net.dial_with(self.plan.dial(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::workload::Workload;
+    use super::*;
+
+    #[test]
+    fn a_call_in_vain_is_the_end_unless_others_have_been_answered() {
+        for (open, fault, is_over) in [
+            (0, Fault::ConnectTimeout, true),
+            (1, Fault::ConnectTimeout, false),
+            (1, Fault::Refused, true),
+        ] {
+            let supervision = Supervision {
+                stop: Arc::default(),
+                ticker: None,
+                meter: UsageMeter::new(None),
+                result: Rc::default(),
+            };
+            let plan = Arc::new(RunPlan::example(Workload::TcpRr));
+            let mut run = RunState::new(&plan, Watch::start(), 0, supervision);
+            let now = run.watch.now();
+            run.note_open(open, now);
+            run.fault(fault, 1, now);
+            assert_eq!(run.phase == RunPhase::Done, is_over, "{open} open, then {fault:?}");
+            // But if it goes on like that, it is.
+            run.fault(fault, 1, now.after(plan.timeout));
+            run.advance(now.after(plan.timeout));
+            assert_eq!(run.phase, RunPhase::Done);
+        }
     }
 }
