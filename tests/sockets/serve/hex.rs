@@ -88,7 +88,9 @@ fn of_a_long_read_the_beginning_is_shown_and_of_many_in_a_second_the_first() {
     let mut client = Tcp::connect(server.address("echo+tcp"));
     client.say([b'x'; 3000]);
     client.hear_bytes(3000);
-    server.log.wait_for_line("more bytes");
+    for _ in ["read", "written"] {
+        server.log.wait_for_line("... 2,936 more bytes");
+    }
     assert_eq!(server.log.count("78 78 78 78"), 8, "two times 64 bytes");
     for _ in 0..100 {
         client.echoes("once more");
