@@ -43,6 +43,7 @@ fn nothing_of_it_is_in_the_log_unless_it_is_asked_for() {
     let mut server = Server::start(&["echo+tcp://:0", "-vv"]);
     let mut client = Tcp::connect(server.address("echo+tcp"));
     client.echoes("a secret");
+    drop(client);
     let log = log_of(server);
     assert!(!log.contains("secret") && !log.contains("73 65 63"), "{log}");
 }
@@ -70,8 +71,10 @@ fn however_many_are_read_together_each_has_its_own_bytes_in_order() {
                 assert_eq!(client.hear_bytes(said.len()), said);
             }
         }
+        let count = clients.len();
+        drop(clients);
         let streams = streams(&log_of(server));
-        for number in 0..clients.len() {
+        for number in 0..count {
             let rounds = (0..3).flat_map(|round| pattern(100 * round + number, 50 + number));
             let said: Vec<u8> = b"here".iter().copied().chain(rounds).collect();
             for arrow in ['<', '>'] {
@@ -109,6 +112,7 @@ fn what_the_last_second_has_not_shown_is_told_before_the_last_words() {
     let mut client = Tcp::connect(server.address("echo+tcp"));
     client.echoes("one");
     client.echoes("two");
+    drop(client);
     let log = log_of(server);
     let shown = log.lines().filter(|line| line.starts_with(['<', '-'])).count();
     let withheld: usize = log
