@@ -37,7 +37,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// From now on [`last_words`] and whoever asks [`format`] keep to `format`.
+/// From now on [`last_words`] and whoever asks [`format()`] keep to `format`.
 pub fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }

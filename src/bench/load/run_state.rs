@@ -391,8 +391,12 @@ impl RunState {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
     use super::super::workload::Workload;
     use super::*;
+    use crate::bench::measure::usage::UsageMeter;
 
     #[test]
     fn a_call_in_vain_is_the_end_unless_others_have_been_answered() {
@@ -405,7 +409,7 @@ mod tests {
                 stop: Arc::default(),
                 ticker: None,
                 meter: UsageMeter::new(None),
-                result: Rc::default(),
+                results: Rc::default(),
             };
             let plan = Arc::new(RunPlan::example(Workload::TcpRr));
             let mut run = RunState::new(&plan, Watch::start(), 0, supervision);

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+/// Lines of text are broken before they are longer than this.
+const COLUMNS: usize = 80;
 /// How far examples are indented.
 const INDENT: u32 = 4;
 
@@ -38,10 +40,27 @@ impl Roff {
         }
     }
 
-    /// Text that is filled.
+    /// Text that is filled. A sentence begins a line, so that roff knows where one ends.
     pub(super) fn text(&mut self, text: &str) {
-        let words: Vec<String> = text.split_whitespace().map(marked).collect();
-        self.push(&words.join(" "));
+        let mut line = String::new();
+        for word in text.split_whitespace() {
+            let marked = marked(word);
+            if !line.is_empty() && line.len() + marked.len() >= COLUMNS {
+                self.push(&line);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(&marked);
+            if word.ends_with('.') {
+                self.push(&line);
+                line.clear();
+            }
+        }
+        if !line.is_empty() {
+            self.push(&line);
+        }
     }
 
     /// What is marked already, as it is.
@@ -141,11 +160,12 @@ mod tests {
     fn text_is_shown_as_it_is() {
         assert_eq!(escaped(r"a\n 'b' --c `^~"), r"a\en \(aqb\(aq \-\-c \(ga\(ha\(ti");
         let mut roff = Roff::new("a-b", "2026-01-01", "a 1");
-        roff.text(".SH no heading");
+        roff.text(".SH no heading. Then");
         roff.verbatim(["'x  y", "  .z  "]);
         let wanted = [
             r#".TH A\-B 1 "2026-01-01" "a 1" "User Commands""#,
-            r"\&.SH no heading",
+            r"\&.SH no heading.",
+            "Then",
             ".RS 4",
             ".nf",
             r"\(aqx  y",

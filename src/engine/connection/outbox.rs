@@ -128,6 +128,7 @@ impl<'a> Head<'a> {
         }
     }
 
+    #[inline] // in every write
     pub(crate) fn slices(&self) -> Slices<'a> {
         let mut slices = Slices { slices: [IoSlice::new(&[]); SLICES_MAX], count: 0 };
         let mut skip = self.outbox.sent;

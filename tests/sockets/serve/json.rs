@@ -134,6 +134,7 @@ fn lines_that_are_lost_are_whole_ones_and_their_number_is_an_object() {
         client.say(&bytes);
         assert!(client.hear_bytes(8000) == bytes);
     }
+    drop(client);
     server.signal(Signal::TERM);
     let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
     let log = objects(&lines);
