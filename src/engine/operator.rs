@@ -68,13 +68,13 @@ impl Engine {
     }
 
     /// What can take the place of the last word of `head`
-    /// ([`Operated::completions`](super::Operated::completions)).
+    /// ([`Operated::completions`]).
     pub fn completions(&mut self, service: usize, head: &str) -> Option<Vec<String>> {
         self.operated(service)?.completions(head)
     }
 
     /// Whom the operator's plain text goes to
-    /// ([`Operated::addressee`](super::Operated::addressee)).
+    /// ([`Operated::addressee`]).
     pub fn addressee(&mut self, service: usize) -> Option<Peer> {
         self.operated(service)?.addressee()
     }

@@ -13,15 +13,15 @@ const WHO_MAX: usize = 100;
 /// What `/help` says.
 pub(crate) const HELP: &str = "\
 TEXT            answers the talk client who spoke last, or the one chosen
-/to N           until the next /to, TEXT goes to talk client N and to nobody else
+/to N           until the next /to, TEXT goes to talk client N, to nobody else
 /to             TEXT answers whoever spoke last again
 /to N TEXT      says one thing to talk client N
 /who            lists the peers: service, address, name and room, age, bytes
 /say ROOM TEXT  says something in a chat room, as operator
 /kick N         closes the connection of peer N
 /stats          what happened so far
-/quiet          of the log, only warnings and errors come to this screen; what clients of
-                talk say to you and the answers to your commands come as ever
+/quiet          of the log, only warnings and errors come here; what talk clients say
+                to you, and the answers to your commands, come as ever
 /loud           the whole log again, and how many came and went meanwhile
 /quit           leaves, after what is queued has gone out
 ";
@@ -300,6 +300,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn help_fits_a_terminal_and_knows_what_tab_knows() {
+        assert!(HELP.lines().all(|line| line.len() < 80));
+        for command in COMMANDS.iter().filter(|command| **command != "/help") {
+            assert!(HELP.lines().any(|line| line.starts_with(command.trim_end())), "{command}");
+        }
+        assert_eq!(commands("/qu"), ["/quiet", "/quit"]);
+        assert_eq!((commands(""), commands("x")), (vec![], vec![]));
+    }
+
+    #[test]
     fn every_command_is_understood_and_everything_else_is_explained() {
         assert_eq!(understand("hello /quit"), ConsoleCommand::Talk);
         for line in ["/to 3 hello", "/to 3", "/to", "/to ", "/to\t3"] {
@@ -309,6 +319,8 @@ mod tests {
         assert_eq!(understand("/who"), ConsoleCommand::Who);
         assert_eq!(understand("/kick #12"), ConsoleCommand::Kick(12));
         assert_eq!(understand("/stats "), ConsoleCommand::Stats);
+        assert_eq!(understand("/quiet"), ConsoleCommand::Quiet);
+        assert_eq!(understand("/loud "), ConsoleCommand::Loud);
         assert_eq!(understand("/quit"), ConsoleCommand::Quit);
         assert_eq!(understand("/help"), ConsoleCommand::Help);
         for wrong in ["/", "/say lobby", "/kick", "/kick me", "/quit now", "/nonsense", "//"] {
