@@ -195,17 +195,20 @@ impl Engine {
         if let Some(withheld) = self.core.governor.settle(self.core.now) {
             log::info!(lines = withheld; "{withheld} more lines about connections withheld");
         }
-        if let Some(tap) = &mut self.tap {
-            tap.settle(self.core.now);
+        if self.tap.is_some() {
+            self.settle_tap(self.core.now);
         }
     }
 
     /// When `fire_timers` has to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let alarm = self.core.alarms.iter().copied().min().filter(|when| *when < Time::NEVER);
-        let tap = self.tap.as_ref().and_then(|tap| tap.next());
-        let others = [self.core.deadlines.next(), self.core.governor.next(), tap];
-        alarm.into_iter().chain(others.into_iter().flatten()).min()
+        let others = [self.core.deadlines.next(), self.core.governor.next()];
+        let next = alarm.into_iter().chain(others.into_iter().flatten()).min();
+        match &self.tap {
+            None => next,
+            Some(tap) => next.into_iter().chain(tap.next()).min(),
+        }
     }
 
     /// Whether it is time to look who has become ready meanwhile.

@@ -96,6 +96,7 @@ impl Engine {
 
     /// The same with what the line says as fields, for a log that is read by programs
     /// ([`log_fields`](Engine::log_fields)). For others nothing of them is formatted.
+    #[inline(never)] // many call it, and few of them often
     pub(crate) fn remark_with(
         &mut self,
         level: Level,
@@ -129,6 +130,9 @@ impl Engine {
 
     /// A connection has been made.
     pub(super) fn remark_beginning(&mut self, peer: Peer, service: usize, arrival: &Arrival) {
+        if !log::log_enabled!(Level::Info) {
+            return;
+        }
         let name = self.services[service].name;
         let Arrival { remote, local } = arrival;
         let line = format_args!("{peer} {name} connection established with {remote}");
@@ -151,6 +155,9 @@ impl Engine {
         reason: Reason,
         local: Option<SocketAddr>,
     ) {
+        if !log::log_enabled!(Level::Info) {
+            return;
+        }
         let name = self.services[usize::from(connection.service)].name;
         let (bytes_in, bytes_out) = (connection.bytes_in, connection.bytes_out);
         let (came, went) = (Bytes(bytes_in), Bytes(bytes_out));

@@ -77,10 +77,12 @@ impl Engine {
         self.tap = Some(tap);
     }
 
-    /// Has the tap tell what it has withheld until now, before the last words are said.
-    pub fn settle_tap(&mut self) {
+    /// Has the tap tell what it has withheld in the seconds before `now`: with `Time::NEVER` all of
+    /// it, before the last words are said.
+    #[cold]
+    pub fn settle_tap(&mut self, now: Time) {
         if let Some(tap) = &mut self.tap {
-            tap.settle(Time::NEVER);
+            tap.settle(now);
         }
     }
 

@@ -284,7 +284,7 @@ impl Server {
 
     /// Logs the sum of it all, which may be read until that time.
     fn part(&mut self, until: Time) -> Lifecycle {
-        self.reactor.engine().settle_tap();
+        self.reactor.engine().settle_tap(Time::NEVER);
         log::info!("left: {}", self.reactor.engine().metrics());
         Lifecycle::Parting(until)
     }

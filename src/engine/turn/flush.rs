@@ -152,13 +152,17 @@ impl<S: Sockets> Driver<S> {
         let Some(row) = self.rows.get_mut(peer).filter(|row| !row.is_watched()) else { return };
         match self.sockets.watch(peer, &row.socket) {
             Ok(()) => row.watched(),
-            Err(error) => {
-                let line = format_args!("{peer} cannot be watched: {error}; dropped");
-                let number = [("number", Field::Number(peer.number()))];
-                self.engine.remark_with(log::Level::Warn, line, &number);
-                self.engine.failed(peer, &error);
-            }
+            Err(error) => self.unwatched(peer, &error),
         }
+    }
+
+    /// The readiness of `peer` cannot be told.
+    #[cold]
+    fn unwatched(&mut self, peer: Peer, error: &io::Error) {
+        let line = format_args!("{peer} cannot be watched: {error}; dropped");
+        let number = [("number", Field::Number(peer.number()))];
+        self.engine.remark_with(log::Level::Warn, line, &number);
+        self.engine.failed(peer, error);
     }
 
     fn close(&mut self, peer: Peer) {
