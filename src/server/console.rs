@@ -19,8 +19,8 @@ TEXT            answers the talk client who spoke last, or the one chosen
 /say ROOM TEXT  says something in a chat room, as operator
 /kick N         closes the connection of peer N
 /stats          what happened so far
-/quiet          of the log, only warnings and errors come here; what talk clients say
-                to you, and the answers to your commands, come as ever
+/quiet          of the log, only warnings and errors come here; what talk
+                clients say and the answers to your commands come as ever
 /loud           the whole log again, and how many came and went meanwhile
 /quit           leaves, after what is queued has gone out
 ";
