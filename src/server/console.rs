@@ -21,7 +21,7 @@ TEXT            answers the talk client who spoke last, or the one chosen
 /kick N         closes the connection of peer N
 /stats          what happened so far
 /quiet          of the log, only warnings and errors come here; what talk
-                clients say, and answers to your commands, come as ever
+                clients say and the answers to your commands come as ever
 /loud           the whole log again, and how many came and went meanwhile
 /quit           leaves, after what is queued has gone out
 ";

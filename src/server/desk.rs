@@ -270,7 +270,11 @@ impl Desk {
     /// Brings the terminal back to what it was, with the line being typed cleared.
     fn leave(&mut self) {
         if self.keyboard == Keyboard::Ours {
-            self.redraw(raw::CLEAR_ROW);
+            // In the background the row is somebody else's.
+            if raw::is_in_front() {
+                self.redraw(raw::CLEAR_ROW);
+            }
+            self.row = Row::Empty;
             self.keyboard = Keyboard::Away(Time::ZERO);
             raw::leave();
         }
