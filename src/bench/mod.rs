@@ -5,6 +5,7 @@
 //! `run` the threads that do it all. Each uses only those named before it.
 
 mod args;
+pub(crate) mod fields;
 pub mod figures;
 mod flags;
 mod load;

@@ -190,6 +190,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::bench::fields;
     use crate::bench::measure::statistics::verdict::Verdict;
 
     /// A result with nothing in it but what every file has.
@@ -229,7 +230,7 @@ mod tests {
     }
 
     fn compared(a: &Value, b: &Value, design: Design) -> Comparison {
-        let report = |value: &Value| serde_json::from_value::<Report>(value.clone()).unwrap();
+        let report = |value: &Value| fields::read::<Report>(value).unwrap();
         let found = compare(&[report(a)], &[report(b)], design, &[]).unwrap();
         let is_narrow = |line: &str| line.chars().count() <= 80;
         assert!(found.table.lines().all(is_narrow), "{}", found.table);
