@@ -61,7 +61,7 @@ const USES: &[(&str, &[&str])] = &[
 
 /// The parts of two folders: each may use those before it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("bench", &["figures", "measure", "load", "report", "args", "flags", "run", "mod"]),
+    ("bench", &["fields", "figures", "measure", "load", "report", "args", "flags", "run", "mod"]),
     (
         "client",
         &[
