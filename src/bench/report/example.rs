@@ -120,6 +120,7 @@ fn lengthen_parts(report: &mut Report) {
         errors: vec![u64::MAX; 40],
         rate_half_width: Some(LONG),
         converged: false,
+        outliers: vec![40],
         ..Repeats::default()
     });
     let (asked_rate_per_s, rate_per_s, bounded_us) = (LONG, LONG, Some(LONG));

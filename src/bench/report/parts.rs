@@ -154,6 +154,9 @@ pub(crate) struct Repeats {
     pub(crate) errors: Vec<u64>,
     pub(crate) rate_half_width: Option<f64>,
     pub(crate) converged: bool,
+    /// Which runs had a rate far from all others, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) outliers: Vec<usize>,
 }
 
 impl FromJson for Repeats {
@@ -170,6 +173,7 @@ impl FromJson for Repeats {
             errors: of.optional("errors"),
             rate_half_width: of.optional("rate_half_width"),
             converged: of.needed("converged"),
+            outliers: of.optional("outliers"),
         }
     }
 }
