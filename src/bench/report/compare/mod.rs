@@ -6,7 +6,7 @@ mod text;
 mod tolerance;
 
 use super::Report;
-use crate::bench::figures::figure;
+use super::words::name;
 use crate::bench::measure::statistics::verdict::Design;
 
 pub(crate) use row::ComparedRow;
@@ -78,15 +78,6 @@ pub(super) fn are_of_a_kind(a: &Report, b: &Report) -> bool {
         None => (false, report.asked_rate_per_s),
     };
     a.workload == b.workload && question(a) == question(b)
-}
-
-/// What a result is called where it stands alone.
-pub(super) fn name(report: &Report) -> String {
-    match (&report.search, report.asked_rate_per_s) {
-        (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
-        (None, Some(rate)) => format!("{} at {}/s", report.workload, figure(rate)),
-        (None, None) => report.workload.clone(),
-    }
 }
 
 /// Compares results that answer the same question, in the order of `before`.
