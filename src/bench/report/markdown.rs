@@ -46,6 +46,9 @@ fn remarks(out: &mut String, (name, report): &Run<'_>) {
         remark(if is_nothing { "why:" } else { "a partial result:" }, why);
     }
     report.warnings.iter().for_each(|warning| remark("warning:", warning));
+    if let Some(versus) = &report.versus {
+        remark("beside the first server:", &versus.sentence);
+    }
     if let Some(search) = &report.search {
         let found = search.highest_rate_per_s.map_or("none".into(), figure);
         remark("the highest rate /s with", &format!("{}: {found}", search.bound));

@@ -19,6 +19,7 @@ mod parts;
 pub mod plot;
 mod repeats;
 pub(crate) mod table;
+pub(crate) mod versus;
 mod warnings;
 mod words;
 
@@ -49,6 +50,7 @@ pub(crate) use parts::{
     ClientUsage, DatagramCounts, Noise, Probe, Repeats, SearchReport, ServerUsage, TimelinePoint,
 };
 use parts::{client, client_cpu, datagrams, server, timeline};
+use versus::Versus;
 
 /// One result. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize)]
@@ -108,6 +110,9 @@ pub(crate) struct Report {
     pub(crate) singles: Vec<Report>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search: Option<SearchReport>,
+    /// Of the second server of `--vs`: how it compares with the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) versus: Option<Versus>,
     /// Why the run ended before its time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<String>,
@@ -159,6 +164,8 @@ impl FromJson for Report {
             merged: of.optional("merged"),
             singles: Vec::new(),
             search: of.optional("search"),
+            // Whoever reads a result compares it anew.
+            versus: None,
             partial: of.optional("partial"),
             warnings: of.needed("warnings"),
             hdr_v2: of.needed("hdr_v2"),
@@ -218,6 +225,7 @@ impl Report {
             merged: 0,
             singles: Vec::new(),
             search: None,
+            versus: None,
             partial: measurement.abort.as_ref().map(Abort::to_string),
             warnings: Vec::new(),
             hdr_v2: encode(&recorder.latency),
