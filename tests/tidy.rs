@@ -61,7 +61,13 @@ const USES: &[(&str, &[&str])] = &[
 
 /// The parts of two folders: each may use those before it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("bench", &["fields", "figures", "measure", "load", "report", "args", "flags", "run", "mod"]),
+    (
+        "bench",
+        &[
+            "fields", "figures", "moment", "measure", "load", "report", "args", "flags", "run",
+            "mod",
+        ],
+    ),
     (
         "client",
         &[

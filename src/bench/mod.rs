@@ -10,6 +10,7 @@ pub mod figures;
 mod flags;
 mod load;
 mod measure;
+mod moment;
 mod report;
 mod run;
 

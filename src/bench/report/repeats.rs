@@ -65,7 +65,7 @@ impl Report {
         let told: Vec<String> = outliers.iter().map(told).collect();
         if !told.is_empty() {
             self.warnings.push(format!(
-                "far from all others: {}; the median is {}. Something else went on then",
+                "far from all others: {}; the median is {}",
                 told.join(", "),
                 figure(usual)
             ));
@@ -90,8 +90,7 @@ mod tests {
         singles.insert(0, nothing());
         let mut whole = run(800.0);
         whole.add_repeats(&singles);
-        let told = "far from all others: repeat 6 (400 a second); the median is 1,000. Something \
-                    else went on then";
+        let told = "far from all others: repeat 6 (400 a second); the median is 1,000";
         assert_eq!(whole.warnings[0], told);
         assert_eq!(whole.repeats.unwrap().outliers, [6]);
         let mut whole = run(1000.0);
