@@ -71,7 +71,13 @@ const USES: &[(&str, &[&str])] = &[
 
 /// The parts of two folders: each may use those before it.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("bench", &["figures", "measure", "load", "report", "commands", "args", "flags", "run", "mod"]),
+    (
+        "bench",
+        &[
+            "fields", "figures", "moment", "measure", "load", "report", "commands", "args",
+            "flags", "run", "mod",
+        ],
+    ),
     (
         "client",
         &[

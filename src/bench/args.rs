@@ -15,6 +15,7 @@ use super::load::run_id::RunId;
 use super::load::sources::{SOURCES_MAX, loopback_sources, parse_source};
 use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
+use super::moment::parse_moment;
 use super::report::outputs::Form;
 use crate::units::{
     parse_duration, parse_from, parse_nonempty, parse_positive_duration, parse_positive_size,
@@ -285,14 +286,6 @@ fn parse_stat(text: &str) -> Result<Duration, String> {
         time if time < STAT_MIN => Err("a line comes at most every 100ms".into()),
         time => Ok(time),
     }
-}
-
-/// Reads a moment, as what has passed since 1970-01-01 00:00 UTC.
-fn parse_moment(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<f64>().ok();
-    let of_date = || text.parse::<jiff::Timestamp>().ok().map(|at| at.as_duration().as_secs_f64());
-    let moment = seconds.or_else(of_date).and_then(|at| Duration::try_from_secs_f64(at).ok());
-    moment.ok_or_else(|| "write it like 2026-11-27T12:00:00Z or 1795780800".into())
 }
 
 /// More than anybody can use, and few enough for sums of them not to overflow.

@@ -14,6 +14,11 @@ pub fn figure(value: f64) -> String {
     if value < 100.0 { format!("{value:.1}") } else { whole(value) }
 }
 
+/// A figure without a decimal that says nothing, as in a name.
+pub fn short(value: f64) -> String {
+    figure(value).trim_end_matches(".0").into()
+}
+
 /// A figure, or a dash where there is none.
 pub fn or_dash(value: Option<f64>) -> String {
     value.map_or("-".into(), figure)
@@ -48,6 +53,7 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!((figure(12.34), figure(1234.5)), ("12.3".into(), "1,235".into()));
+        assert_eq!((short(5.0), short(12.34)), ("5".into(), "12.3".into()));
         assert_eq!((or_dash(None), fitted(None, 3)), ("-".into(), "-".into()));
         assert_eq!(fitted(Some(1234.0), 5), "1,234");
         assert_eq!(fitted(Some(1_234_567.0), 8), "1.23e6");

@@ -6,24 +6,28 @@
 
 mod args;
 mod commands;
+pub(crate) mod fields;
 pub mod figures;
 mod flags;
 mod load;
 mod measure;
+mod moment;
 mod report;
 mod run;
 
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use crate::failure::Failure;
 use crate::services::text::visible;
 use load::sources::check_sources;
 use load::target::Target;
 use measure::statistics::verdict::Design;
-use report::compare::compare;
+use report::compare::{Comparison, compare};
 use report::finding::findings;
 use report::merge::merge;
 use report::outputs::{Form, Outputs};
+use report::versus::Versus;
 use report::{Report, html, json, table};
 use run::invocation::Invocation;
 
@@ -47,19 +51,31 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     let outputs = Outputs::open(&args.outputs())?;
     let mut invocation = Invocation::new(args, named, rival).map_err(Failure::Failed)?;
     let measured = invocation.measure();
-    let (reports, comparison, signal) = invocation.end();
+    let (mut reports, comparison, signal) = invocation.end();
+    if let ([_, b], Some(found)) = (reports.as_mut_slice(), &comparison) {
+        b.versus = found.pairs.first().map(Versus::of);
+    }
     // What has been measured before something failed is not thrown away.
     let told = match measured.is_ok() || !reports.is_empty() {
         true => {
             let mut table = table::of(&reports, args.workload.is_none());
-            if let Some(comparison) = comparison {
+            if let Some(comparison) = &comparison {
                 table = format!("{table}\n{}", comparison.table);
             }
-            outputs.publish(&table, &reports)
+            outputs.publish_as(&table, |form| match (form, reports.as_slice(), &comparison) {
+                (Form::Html, [a, b], Some(found)) => page_of_both(a, b, found),
+                _ => form.write(&reports),
+            })
         }
         false => Ok(()),
     };
     with(signal.map_or(measured, |signal| Err(Failure::Signal(signal))), told)
+}
+
+/// The page of two servers that were measured in turns.
+fn page_of_both(a: &Report, b: &Report, found: &Comparison) -> String {
+    let findings = findings(slice::from_ref(a), slice::from_ref(b), &found.pairs);
+    html::page_of_findings([&a.target, &b.target], &findings)
 }
 
 /// The server that the user has named, if any, to be called from where the user says.

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::processes::{processes, ticks};
+use crate::bench::fields::{Fields, FromJson, Reading};
 use crate::engine::Time;
 use crate::reactor::{Watch, wall};
 
@@ -39,8 +41,7 @@ pub(crate) struct Surroundings {
 }
 
 /// What disturbed a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Interference {
     pub(crate) stolen: f64,
     pub(crate) busy_processes: Vec<BusyProcess>,
@@ -52,11 +53,33 @@ pub(crate) struct Interference {
 }
 
 /// A process that had nothing to do with the run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct BusyProcess {
     pub(crate) pid: u32,
     pub(crate) name: String,
     pub(crate) cpu: f64,
+}
+
+impl FromJson for Interference {
+    fn from_json(value: &Value, reading: &mut Reading) -> Interference {
+        let mut of = Fields::of(value, reading);
+        Interference {
+            stolen: of.optional("stolen"),
+            busy_processes: of.optional("busy_processes"),
+            clock_set_s: of.optional("clock_set_s"),
+            clock_sources: of.optional("clock_sources"),
+            stood_still_s: of.optional("stood_still_s"),
+            time_wait: of.optional("time_wait"),
+            time_wait_overflowed: of.optional("time_wait_overflowed"),
+        }
+    }
+}
+
+impl FromJson for BusyProcess {
+    fn from_json(value: &Value, reading: &mut Reading) -> BusyProcess {
+        let mut of = Fields::of(value, reading);
+        BusyProcess { pid: of.needed("pid"), name: of.needed("name"), cpu: of.needed("cpu") }
+    }
 }
 
 impl Surroundings {

@@ -2,10 +2,13 @@
 #![allow(missing_docs)] // the schema has a line on each field
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::bench::fields::{Fields, FromJson, Reading};
 
 /// Percentiles, in microseconds. There is none of nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Latency {
     pub(crate) min: f64,
     pub(crate) mean: f64,
@@ -16,8 +19,25 @@ pub(crate) struct Latency {
     pub(crate) p99_99: f64,
     pub(crate) max: f64,
     /// How many were timed; `None` in results of older versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) samples: Option<u64>,
+}
+
+impl FromJson for Latency {
+    fn from_json(value: &Value, reading: &mut Reading) -> Latency {
+        let mut of = Fields::of(value, reading);
+        Latency {
+            min: of.needed("min"),
+            mean: of.needed("mean"),
+            p50: of.needed("p50"),
+            p90: of.needed("p90"),
+            p99: of.needed("p99"),
+            p99_9: of.needed("p99_9"),
+            p99_99: of.needed("p99_99"),
+            max: of.needed("max"),
+            samples: of.optional("samples"),
+        }
+    }
 }
 
 /// A percentile is shown to people only if it is likely to lie within what was measured: if all

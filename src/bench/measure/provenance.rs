@@ -5,11 +5,13 @@ use std::fs;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::bench::fields::{Fields, FromJson, Reading};
 
 /// Where and how a result was made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Provenance {
     pub(crate) date: String,
     pub(crate) host: String,
@@ -23,6 +25,24 @@ pub(crate) struct Provenance {
     pub(crate) command: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) label: Option<String>,
+}
+
+impl FromJson for Provenance {
+    fn from_json(value: &Value, reading: &mut Reading) -> Provenance {
+        let mut of = Fields::of(value, reading);
+        Provenance {
+            date: of.optional("date"),
+            host: of.optional("host"),
+            kernel: of.optional("kernel"),
+            cpu: of.optional("cpu"),
+            cpus: of.optional("cpus"),
+            pinning: of.optional("pinning"),
+            congestion: of.optional("congestion"),
+            features: of.optional("features"),
+            command: of.optional("command"),
+            label: of.optional("label"),
+        }
+    }
 }
 
 impl Provenance {

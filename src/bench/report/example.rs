@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
-use super::{DatagramCounts, Probe, Repeats, Report, SearchReport, TimelinePoint};
+use super::{
+    DatagramCounts, Noise, Probe, Repeats, Report, SearchReport, ServerUsage, TimelinePoint,
+};
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::abort::Abort;
 use crate::bench::measure::fault::Fault;
+use crate::bench::measure::interference::BusyProcess;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::recorder::Recorder;
@@ -114,8 +117,10 @@ fn lengthen_parts(report: &mut Report) {
     report.repeats = Some(Repeats {
         rate_per_s: vec![LONG; 40],
         p99_us: vec![LONG; 40],
+        errors: vec![u64::MAX; 40],
         rate_half_width: Some(LONG),
         converged: false,
+        outliers: vec![40],
         ..Repeats::default()
     });
     let (asked_rate_per_s, rate_per_s, bounded_us) = (LONG, LONG, Some(LONG));
@@ -127,6 +132,21 @@ fn lengthen_parts(report: &mut Report) {
         reason: Some("so long ".repeat(20)),
         probes: vec![probe; 20],
     });
+    report.server = Some(ServerUsage {
+        cpu: LONG,
+        cpu_us_per_operation: LONG,
+        starved: LONG,
+        resident_before_bytes: Some(u64::MAX),
+        resident_bytes: Some(u64::MAX),
+    });
+    report.provenance.congestion = Some("cubic".into());
+    report.provenance.label = Some("a label | of `mine`".into());
+    report.noise =
+        Noise { from: "repeats".into(), rate: Some(1.0), p50: Some(1.0), p99: Some(1.0) };
+    (report.measured_from_s, report.merged) = (Some(LONG), 1);
+    report.interference.clock_sources = vec!["tsc".into(), "hpet".into()];
+    report.interference.busy_processes =
+        vec![BusyProcess { pid: u32::MAX, name: "cc1".into(), cpu: 1.0 }];
     let (p50_us, p99_us) = (Some(LONG), Some(LONG));
     report.timeline = vec![
         TimelinePoint { at_s: 0.0, rate_per_s: LONG, p50_us, p99_us, errors: u64::MAX },

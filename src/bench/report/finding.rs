@@ -2,7 +2,8 @@
 
 use super::Report;
 use super::compare::row::ComparedRow;
-use super::compare::{ComparedPair, Difference, are_of_a_kind, name};
+use super::compare::{ComparedPair, Difference, are_of_a_kind};
+use super::words::name;
 use crate::bench::figures::{figure, whole};
 use crate::bench::measure::statistics::verdict::Verdict;
 

@@ -6,61 +6,66 @@ use std::fmt::Write;
 use super::Report;
 use super::classes;
 use super::table::COLUMNS;
-use super::words::{self, errors, in_vain, too_few};
+use super::words::{errors, in_vain, names, too_few};
 use crate::bench::figures::{bytes, figure, grouped, or_dash};
 use crate::services::text::visible;
 
+/// A result, and what it is called.
+type Run<'a> = (String, &'a Report);
+
 /// The text for so many results.
 pub(super) fn write(reports: &[Report]) -> String {
-    let reports = words::numbered(reports);
+    let names = names(&reports.iter().collect::<Vec<_>>());
+    let runs: Vec<Run<'_>> = names.into_iter().zip(reports).collect();
     let mut out = String::new();
-    let title = match reports.as_slice() {
-        [only] => format!("{}, {}", words::name(only), only.target),
+    let title = match runs.as_slice() {
+        [(name, only)] => format!("{name}, {}", only.target),
         several => format!("{} results", several.len()),
     };
     let _ = writeln!(out, "## cooee bench: {}\n", escape(&title));
-    for report in &reports {
-        remarks(&mut out, report);
-    }
-    let worked: Vec<&Report> = reports.iter().filter(|report| report.operations > 0).collect();
+    runs.iter().for_each(|run| remarks(&mut out, run));
+    let worked: Vec<&Run<'_>> = runs.iter().filter(|(_, report)| report.operations > 0).collect();
     if !worked.is_empty() {
         figures(&mut out, &worked);
         latencies(&mut out, &worked);
     }
-    configuration(&mut out, &reports);
+    configuration(&mut out, &runs);
     out
 }
 
-fn remarks(out: &mut String, report: &Report) {
-    let name = escape(&words::name(report));
+fn remarks(out: &mut String, (name, report): &Run<'_>) {
+    let name = escape(name);
     let mut remark = |kind: &str, text: &str| {
         let _ = writeln!(out, "> **{name}: {kind}** {}\n", escape(text));
     };
     let is_nothing = report.operations == 0;
-    if is_nothing {
+    if is_nothing && !report.is_rest() {
         remark("failed:", &format!("{}; {}", in_vain(report), errors(report)));
     }
     if let Some(why) = &report.partial {
         remark(if is_nothing { "why:" } else { "a partial result:" }, why);
     }
     report.warnings.iter().for_each(|warning| remark("warning:", warning));
+    if let Some(versus) = &report.versus {
+        remark("beside the first server:", &versus.sentence);
+    }
     if let Some(search) = &report.search {
         let found = search.highest_rate_per_s.map_or("none".into(), figure);
         remark("the highest rate /s with", &format!("{}: {found}", search.bound));
     }
 }
 
-fn figures(out: &mut String, reports: &[&Report]) {
+fn figures(out: &mut String, runs: &[&Run<'_>]) {
     let columns =
         ["rate /s", "asked /s", "bytes /s", "operations", "errors", "generator", "server"];
     header(out, "result", &columns);
-    for report in reports {
+    for (name, report) in runs {
         let is_idle = report.workload == "idle";
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         let what = report.operation();
         row(
             out,
-            &words::name(report),
+            name,
             &[
                 or_dash(Some(report.rate_per_s).filter(|_| !is_idle)) + &spread(report),
                 or_dash(report.asked_rate_per_s),
@@ -81,12 +86,12 @@ fn spread(report: &Report) -> String {
     half.map_or(String::new(), |half| format!(" +-{} (95 %)", figure(half)))
 }
 
-fn latencies(out: &mut String, reports: &[&Report]) {
+fn latencies(out: &mut String, runs: &[&Run<'_>]) {
     header(out, "latency in us", &COLUMNS);
     let mut timed = Vec::new();
-    for report in reports {
+    for (name, report) in runs {
         for class in classes::told(report) {
-            let name = format!("{}, {}", words::name(report), class.name);
+            let name = format!("{name}, {}", class.name);
             let value = |column| class.latency.and_then(|latency| latency.shown(column));
             row(out, &name, &COLUMNS.map(|column| or_dash(value(column))));
             timed.extend(class.latency);
@@ -98,9 +103,9 @@ fn latencies(out: &mut String, reports: &[&Report]) {
     }
 }
 
-fn configuration(out: &mut String, reports: &[Report]) {
-    let names: Vec<String> = reports.iter().map(words::name).collect();
-    header(out, "configuration", &names.iter().map(String::as_str).collect::<Vec<_>>());
+fn configuration(out: &mut String, runs: &[Run<'_>]) {
+    let names: Vec<&str> = runs.iter().map(|(name, _)| name.as_str()).collect();
+    header(out, "configuration", &names);
     type Cell = fn(&Report) -> String;
     let rows: [(&str, Cell); 18] = [
         ("target", |report| {
@@ -125,7 +130,7 @@ fn configuration(out: &mut String, reports: &[Report]) {
         ("cooee", |report| format!("{} ({})", report.cooee, report.provenance.features.join(", "))),
     ];
     for (name, cell) in rows {
-        row(out, name, &reports.iter().map(cell).collect::<Vec<_>>());
+        row(out, name, &runs.iter().map(|(_, report)| cell(report)).collect::<Vec<_>>());
     }
 }
 

@@ -20,6 +20,7 @@ pub mod plot;
 mod repeats;
 mod setting;
 pub(crate) mod table;
+pub(crate) mod versus;
 mod warnings;
 mod words;
 
@@ -30,8 +31,10 @@ use base64::prelude::BASE64_STANDARD;
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
+use crate::bench::fields::{Fields, FromJson, Reading};
 use crate::bench::load::placement::allowed;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
@@ -49,9 +52,10 @@ pub(crate) use parts::{
     TimelinePoint,
 };
 use parts::{client, client_cpu, datagrams, server, timeline};
+use versus::Versus;
 
 /// One result. Latencies are in microseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) workload: String,
     pub(crate) model: String,
@@ -64,19 +68,18 @@ pub(crate) struct Report {
     pub(crate) rate_per_s: f64,
     pub(crate) bytes_per_s: f64,
     pub(crate) errors: BTreeMap<String, u64>,
-    #[serde(with = "json::figures_or_nulls")]
+    #[serde(serialize_with = "json::figures_or_nulls")]
     pub(crate) latency_us: Option<Latency>,
     pub(crate) client_cpu: f64,
     pub(crate) cooee: String,
     #[serde(flatten)]
     pub(crate) provenance: Provenance,
-    #[serde(default)]
     pub(crate) interference: Interference,
     pub(crate) own_server: bool,
     pub(crate) threads: usize,
     pub(crate) warmup_s: f64,
     pub(crate) timeout_s: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) elapsed_s: Option<f64>,
     pub(crate) closing: String,
     pub(crate) sources: usize,
@@ -104,22 +107,79 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) repeats: Option<Repeats>,
     /// When measuring began: seconds since 1970-01-01 00:00 UTC.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) measured_from_s: Option<f64>,
     /// Of how many generators it is the sum; 0: of none but its own.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub(crate) merged: usize,
     /// Each run by itself, if there were several; not in the JSON.
     #[serde(skip)]
     pub(crate) singles: Vec<Report>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) search: Option<SearchReport>,
+    /// Of the second server of `--vs`: how it compares with the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) versus: Option<Versus>,
     /// Why the run ended before its time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<String>,
     pub(crate) warnings: Vec<String>,
     /// HdrHistogram V2, deflated, base64: nanoseconds.
     pub(crate) hdr_v2: String,
+}
+
+impl FromJson for Report {
+    fn from_json(value: &Value, reading: &mut Reading) -> Report {
+        let mut of = Fields::of(value, reading);
+        Report {
+            workload: of.needed("workload"),
+            model: of.needed("model"),
+            target: of.needed("target"),
+            connections: of.needed("connections"),
+            size: of.needed("size"),
+            depth: of.needed("depth"),
+            duration_s: of.needed("duration_s"),
+            operations: of.needed("operations"),
+            rate_per_s: of.needed("rate_per_s"),
+            bytes_per_s: of.needed("bytes_per_s"),
+            errors: of.needed("errors"),
+            latency_us: of.needed("latency_us"),
+            client_cpu: of.needed("client_cpu"),
+            cooee: of.needed("cooee"),
+            provenance: of.same(),
+            interference: of.optional("interference"),
+            own_server: of.needed("own_server"),
+            threads: of.needed("threads"),
+            warmup_s: of.needed("warmup_s"),
+            timeout_s: of.needed("timeout_s"),
+            elapsed_s: of.optional("elapsed_s"),
+            closing: of.needed("closing"),
+            sources: of.needed("sources"),
+            asked_rate_per_s: of.optional("asked_rate_per_s"),
+            asked_operations: of.optional("asked_operations"),
+            stage: of.optional("stage"),
+            uncorrected_us: of.optional("uncorrected_us"),
+            slip_us: of.optional("slip_us"),
+            phases_us: of.needed("phases_us"),
+            datagrams: of.optional("datagrams"),
+            client: of.needed("client"),
+            server: of.optional("server"),
+            longest_silence_us: of.needed("longest_silence_us"),
+            slice_s: of.needed("slice_s"),
+            timeline: of.needed("timeline"),
+            noise: of.needed("noise"),
+            repeats: of.optional("repeats"),
+            measured_from_s: of.optional("measured_from_s"),
+            merged: of.optional("merged"),
+            singles: Vec::new(),
+            search: of.optional("search"),
+            // Whoever reads a result compares it anew.
+            versus: None,
+            partial: of.optional("partial"),
+            warnings: of.needed("warnings"),
+            hdr_v2: of.needed("hdr_v2"),
+        }
+    }
 }
 
 impl Report {
@@ -176,6 +236,7 @@ impl Report {
             merged: 0,
             singles: Vec::new(),
             search: None,
+            versus: None,
             partial: measurement.abort.as_ref().map(Abort::to_string),
             warnings: Vec::new(),
             hdr_v2: encode(&recorder.latency),

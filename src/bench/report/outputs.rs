@@ -34,7 +34,8 @@ impl Form {
         }
     }
 
-    fn write(self, reports: &[Report]) -> String {
+    /// The text for so many results.
+    pub(crate) fn write(self, reports: &[Report]) -> String {
         match self {
             Form::Json => json::write(reports),
             Form::Html => html::page(reports),

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::known;
+use crate::bench::fields::{Fields, FromJson, Reading};
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
@@ -18,7 +20,7 @@ const SATURATED: f64 = 0.95;
 const DRAWS_SEED: u64 = 1;
 
 /// What became of datagrams.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct DatagramCounts {
     pub(crate) sent: u64,
     pub(crate) lost: u64,
@@ -28,8 +30,22 @@ pub(crate) struct DatagramCounts {
     pub(crate) late: u64,
 }
 
+impl FromJson for DatagramCounts {
+    fn from_json(value: &Value, reading: &mut Reading) -> DatagramCounts {
+        let mut of = Fields::of(value, reading);
+        DatagramCounts {
+            sent: of.needed("sent"),
+            lost: of.needed("lost"),
+            loss: of.needed("loss"),
+            duplicate: of.needed("duplicate"),
+            reordered: of.needed("reordered"),
+            late: of.needed("late"),
+        }
+    }
+}
+
 /// What the generator itself used, in the window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct ClientUsage {
     pub(crate) cpu_s: f64,
     pub(crate) cpu_us_per_operation: f64,
@@ -40,13 +56,25 @@ pub(crate) struct ClientUsage {
     pub(crate) was_bottleneck: bool,
 }
 
+impl FromJson for ClientUsage {
+    fn from_json(value: &Value, reading: &mut Reading) -> ClientUsage {
+        let mut of = Fields::of(value, reading);
+        ClientUsage {
+            cpu_s: of.needed("cpu_s"),
+            cpu_us_per_operation: of.needed("cpu_us_per_operation"),
+            busiest: of.needed("busiest"),
+            starved: of.needed("starved"),
+            was_bottleneck: of.needed("was_bottleneck"),
+        }
+    }
+}
+
 /// What the server used, if its process is known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct ServerUsage {
     pub(crate) cpu: f64,
     pub(crate) cpu_us_per_operation: f64,
     /// The share of the window that it waited for a CPU.
-    #[serde(default)]
     pub(crate) starved: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resident_before_bytes: Option<u64>,
@@ -54,8 +82,21 @@ pub(crate) struct ServerUsage {
     pub(crate) resident_bytes: Option<u64>,
 }
 
+impl FromJson for ServerUsage {
+    fn from_json(value: &Value, reading: &mut Reading) -> ServerUsage {
+        let mut of = Fields::of(value, reading);
+        ServerUsage {
+            cpu: of.needed("cpu"),
+            cpu_us_per_operation: of.needed("cpu_us_per_operation"),
+            starved: of.optional("starved"),
+            resident_before_bytes: of.optional("resident_before_bytes"),
+            resident_bytes: of.optional("resident_bytes"),
+        }
+    }
+}
+
 /// A slice of the timeline.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct TimelinePoint {
     pub(crate) at_s: f64,
     pub(crate) rate_per_s: f64,
@@ -64,8 +105,21 @@ pub(crate) struct TimelinePoint {
     pub(crate) errors: u64,
 }
 
+impl FromJson for TimelinePoint {
+    fn from_json(value: &Value, reading: &mut Reading) -> TimelinePoint {
+        let mut of = Fields::of(value, reading);
+        TimelinePoint {
+            at_s: of.needed("at_s"),
+            rate_per_s: of.needed("rate_per_s"),
+            p50_us: of.optional("p50_us"),
+            p99_us: of.optional("p99_us"),
+            errors: of.needed("errors"),
+        }
+    }
+}
+
 /// How well figures are known, as shares of them (95 %); `None`: not known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Noise {
     /// `repeats` or `slices`.
     pub(crate) from: String,
@@ -74,30 +128,58 @@ pub(crate) struct Noise {
     pub(crate) p99: Option<f64>,
 }
 
+impl FromJson for Noise {
+    fn from_json(value: &Value, reading: &mut Reading) -> Noise {
+        let mut of = Fields::of(value, reading);
+        Noise {
+            from: of.needed("from"),
+            rate: of.optional("rate"),
+            p50: of.optional("p50"),
+            p99: of.optional("p99"),
+        }
+    }
+}
+
 /// Several runs of the same plan: each figure that is compared, one value a run. Results of older
 /// versions have only rates and p99.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Repeats {
     pub(crate) rate_per_s: Vec<f64>,
-    #[serde(default)]
     pub(crate) mean_us: Vec<f64>,
-    #[serde(default)]
     pub(crate) p50_us: Vec<f64>,
-    #[serde(default)]
     pub(crate) p90_us: Vec<f64>,
     pub(crate) p99_us: Vec<f64>,
-    #[serde(default)]
     pub(crate) p99_9_us: Vec<f64>,
-    #[serde(default)]
     pub(crate) max_us: Vec<f64>,
-    #[serde(default)]
     pub(crate) errors: Vec<u64>,
     pub(crate) rate_half_width: Option<f64>,
     pub(crate) converged: bool,
+    /// Which runs had a rate far from all others, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) outliers: Vec<usize>,
+}
+
+impl FromJson for Repeats {
+    fn from_json(value: &Value, reading: &mut Reading) -> Repeats {
+        let mut of = Fields::of(value, reading);
+        Repeats {
+            rate_per_s: of.needed("rate_per_s"),
+            mean_us: of.optional("mean_us"),
+            p50_us: of.optional("p50_us"),
+            p90_us: of.optional("p90_us"),
+            p99_us: of.needed("p99_us"),
+            p99_9_us: of.optional("p99_9_us"),
+            max_us: of.optional("max_us"),
+            errors: of.optional("errors"),
+            rate_half_width: of.optional("rate_half_width"),
+            converged: of.needed("converged"),
+            outliers: of.optional("outliers"),
+        }
+    }
 }
 
 /// Which stage of a profile it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct StageReport {
     /// From 1 on.
     pub(crate) number: usize,
@@ -106,26 +188,62 @@ pub(crate) struct StageReport {
     pub(crate) begins_s: f64,
 }
 
+impl FromJson for StageReport {
+    fn from_json(value: &Value, reading: &mut Reading) -> StageReport {
+        let mut of = Fields::of(value, reading);
+        StageReport {
+            number: of.needed("number"),
+            of: of.needed("of"),
+            begins_s: of.needed("begins_s"),
+        }
+    }
+}
+
 /// The way to the highest rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct SearchReport {
     pub(crate) bound: String,
     pub(crate) highest_rate_per_s: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lowest_broken_per_s: Option<f64>,
     /// Why there is no highest rate, or why it is not sure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
     pub(crate) probes: Vec<Probe>,
 }
 
+impl FromJson for SearchReport {
+    fn from_json(value: &Value, reading: &mut Reading) -> SearchReport {
+        let mut of = Fields::of(value, reading);
+        SearchReport {
+            bound: of.needed("bound"),
+            highest_rate_per_s: of.optional("highest_rate_per_s"),
+            lowest_broken_per_s: of.optional("lowest_broken_per_s"),
+            reason: of.optional("reason"),
+            probes: of.needed("probes"),
+        }
+    }
+}
+
 /// One step on that way.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Probe {
     pub(crate) asked_rate_per_s: f64,
     pub(crate) rate_per_s: f64,
     pub(crate) bounded_us: Option<f64>,
     pub(crate) held: bool,
+}
+
+impl FromJson for Probe {
+    fn from_json(value: &Value, reading: &mut Reading) -> Probe {
+        let mut of = Fields::of(value, reading);
+        Probe {
+            asked_rate_per_s: of.needed("asked_rate_per_s"),
+            rate_per_s: of.needed("rate_per_s"),
+            bounded_us: of.optional("bounded_us"),
+            held: of.needed("held"),
+        }
+    }
 }
 
 #[allow(clippy::cast_precision_loss)] // a share

@@ -1,7 +1,9 @@
 //! Several runs of the same plan as one result, and how sure its mean is.
 
 use super::{Noise, Repeats, Report, known};
+use crate::bench::figures::figure;
 use crate::bench::measure::latency::Latency;
+use crate::bench::measure::statistics::outliers::{median, outliers};
 use crate::bench::measure::statistics::student::Interval;
 
 /// The rate is sure enough if its interval is no wider than this share to either side.
@@ -10,8 +12,12 @@ const CONVERGED: f64 = 0.05;
 impl Report {
     /// Says how sure the mean of `singles` is. One that has completed nothing has no figures.
     pub(crate) fn add_repeats(&mut self, singles: &[Report]) {
-        let rate = |report: &Report| report.latency_us.map(|_| report.rate_per_s);
-        let rates: Vec<f64> = singles.iter().filter_map(rate).collect();
+        let rate = |(number, report): (usize, &Report)| {
+            report.latency_us.map(|_| (number, report.rate_per_s))
+        };
+        let (numbers, rates): (Vec<usize>, Vec<f64>) = (1..).zip(singles).filter_map(rate).unzip();
+        let outliers: Vec<usize> = outliers(&rates).into_iter().map(|at| numbers[at]).collect();
+        self.warn_of_outliers(&outliers, singles, median(&rates));
         let interval = Interval::of(&rates);
         let latencies = |figure: fn(Latency) -> f64| -> Vec<f64> {
             singles.iter().filter_map(|report| report.latency_us.map(figure)).collect()
@@ -43,11 +49,52 @@ impl Report {
             errors: singles.iter().map(Report::failures).collect(),
             rate_half_width: known(interval.half),
             converged,
+            outliers,
         });
         let mut at = 0.0;
         for point in &mut self.timeline {
             point.at_s = at;
             at += self.slice_s;
         }
+    }
+
+    fn warn_of_outliers(&mut self, outliers: &[usize], singles: &[Report], usual: f64) {
+        let told = |number: &usize| {
+            format!("repeat {number} ({} a second)", figure(singles[number - 1].rate_per_s))
+        };
+        let told: Vec<String> = outliers.iter().map(told).collect();
+        if !told.is_empty() {
+            self.warnings.push(format!(
+                "far from all others: {}; the median is {}",
+                told.join(", "),
+                figure(usual)
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::{nothing, timed};
+    use super::*;
+    use crate::bench::load::workload::Workload;
+
+    #[test]
+    fn a_repeat_far_from_all_others_is_named_by_its_number() {
+        let run = |rate: f64| {
+            let mut report = timed(Workload::TcpRr, &[1]);
+            report.rate_per_s = rate;
+            report
+        };
+        let mut singles: Vec<Report> = [1000.0, 1010.0, 990.0, 1005.0, 400.0].map(run).into();
+        singles.insert(0, nothing());
+        let mut whole = run(800.0);
+        whole.add_repeats(&singles);
+        let told = "far from all others: repeat 6 (400 a second); the median is 1,000";
+        assert_eq!(whole.warnings[0], told);
+        assert_eq!(whole.repeats.unwrap().outliers, [6]);
+        let mut whole = run(1000.0);
+        whole.add_repeats(&singles[1..5]);
+        assert!(whole.repeats.unwrap().outliers.is_empty(), "too few to tell");
     }
 }

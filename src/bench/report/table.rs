@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::classes::{self, Class};
 use super::lines::{WIDTH, cut, hung, labelled};
 use super::setting::setting;
-use super::words::{errors, in_vain, lasted, name, too_few};
+use super::words::{errors, in_vain, lasted, names, too_few};
 use super::{DatagramCounts, Probe, Report, SearchReport};
 use crate::bench::figures::{bytes, figure, fitted, grouped};
 use crate::bench::measure::latency::Latency;
@@ -267,8 +267,9 @@ fn probes(out: &mut String, search: &SearchReport) {
 /// Several results, two lines each: what is compared in columns, and below it how it came about.
 pub(crate) fn several(reports: &[Report]) -> String {
     let mut out = String::new();
-    for report in reports {
-        let name = format!("{}: ", name(report));
+    let names = names(&reports.iter().collect::<Vec<_>>());
+    for (report, name) in reports.iter().zip(names) {
+        let name = format!("{name}: ");
         remarks(&mut out, report.partial.as_deref(), &report.warnings, &name);
     }
     if !out.is_empty() {

@@ -1,7 +1,7 @@
 //! What makes the figures of a result doubtful, so that it is told before them.
 
 use super::Report;
-use crate::bench::figures::grouped;
+use crate::bench::figures::{figure, grouped};
 use crate::bench::load::budget::Budget;
 use crate::bench::load::placement::Pinning;
 use crate::bench::load::plan::{Closing, RunPlan};
@@ -43,7 +43,7 @@ impl Report {
             self.warnings.push(format!(
                 "{} connections were not kept in TIME_WAIT, as net.ipv4.tcp_max_tw_buckets were \
                  taken: their ends cost less than usual; --close rst leaves nothing there",
-                self.interference.time_wait_overflowed
+                grouped(self.interference.time_wait_overflowed)
             ));
         }
     }
@@ -63,15 +63,17 @@ impl Report {
         let p99 = self.latency_us.map_or(0.0, |latency| latency.p99);
         if slip > SLIP_SHARE * p99 && slip > 100.0 {
             self.warnings.push(format!(
-                "the schedule slipped: 1 % of the requests left {slip:.0} us late or later for \
-                 the generator's own sake; their latency counts it"
+                "the schedule slipped: 1 % of the requests left {} us late or later for \
+                 the generator's own sake; their latency counts it",
+                figure(slip)
             ));
         }
         let is_missed = |asked: &f64| self.rate_per_s < 0.98 * asked;
         if let Some(asked) = self.asked_rate_per_s.filter(is_missed) {
             self.warnings.push(format!(
-                "the asked rate was not reached: {:.0} of {asked:.0} a second",
-                self.rate_per_s
+                "the asked rate was not reached: {} of {} a second",
+                figure(self.rate_per_s),
+                figure(asked)
             ));
         }
     }

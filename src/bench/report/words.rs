@@ -1,27 +1,32 @@
-//! What tables and Markdown say in the same words.
+//! What all forms of a result say in the same words, first of all what it is called.
 
 use super::Report;
-use crate::bench::figures::grouped;
+use crate::bench::figures::{grouped, short};
 use crate::bench::measure::latency::{Latency, samples_for};
 
-/// What a result is called among others.
+/// What a result is called where it stands alone.
 pub(super) fn name(report: &Report) -> String {
-    match report.asked_rate_per_s {
-        Some(rate) => format!("{} at {rate:.0}/s", report.workload),
-        None => report.workload.clone(),
+    let name = match (&report.search, report.asked_rate_per_s) {
+        (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
+        (None, Some(_)) if report.is_rest() => format!("{} at rest", report.workload),
+        (None, Some(rate)) => format!("{} at {}/s", report.workload, short(rate)),
+        (None, None) => report.workload.clone(),
+    };
+    match report.stage {
+        Some(stage) => format!("{name}, stage {} of {}", stage.number, stage.of),
+        None => name,
     }
 }
 
-/// Numbered, if several results have the same name.
-pub(super) fn numbered(reports: &[Report]) -> Vec<Report> {
-    let mut numbered = reports.to_vec();
-    for (index, report) in numbered.iter_mut().enumerate() {
-        let same = reports.iter().filter(|other| name(other) == name(report)).count();
-        if same > 1 {
-            report.workload = format!("{} ({})", report.workload, index + 1);
-        }
-    }
-    numbered
+/// What each is called among others: those of the same name are numbered.
+pub(super) fn names(reports: &[&Report]) -> Vec<String> {
+    let names: Vec<String> = reports.iter().map(|report| name(report)).collect();
+    let same = |names: &[String], name| names.iter().filter(|other| *other == name).count();
+    let numbered = names.iter().enumerate().map(|(index, name)| match same(&names, name) {
+        1 => name.clone(),
+        _ => format!("{name} ({})", same(&names[..=index], name)),
+    });
+    numbered.collect()
 }
 
 /// What went wrong, by kind.

@@ -109,6 +109,15 @@ fn two_servers_are_measured_in_turns_and_compared_pair_by_pair() {
         assert_eq!(result["own_server"], is_own);
         assert_eq!(result["repeats"]["rate_per_s"].as_array().unwrap().len(), 8);
     }
+    let rate = &b["versus"]["figures"][0];
+    assert_eq!((&rate["figure"], &rate["verdict"]), (&json!("rate"), &json!("worse")));
+    assert!(b["versus"]["sentence"].as_str().unwrap().starts_with("B is slower"), "{b}");
+    assert!(a["versus"].is_null());
+
+    let page = bench(&[&words[..], &["--html", "-"]].concat()).stdout;
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("A against B, tcp_rr") && page.contains("B is slower"), "{page}");
+    assert!(page.contains(&slow), "{page}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub(crate) mod bootstrap;
 pub(crate) mod effect;
+pub(crate) mod outliers;
 pub(crate) mod ranks;
 pub(crate) mod significance;
 pub(crate) mod student;

@@ -6,7 +6,7 @@ mod text;
 mod tolerance;
 
 use super::Report;
-use crate::bench::figures::figure;
+use super::words::name;
 use crate::bench::measure::statistics::verdict::Design;
 
 pub(crate) use row::ComparedRow;
@@ -79,15 +79,6 @@ pub(super) fn are_of_a_kind(a: &Report, b: &Report) -> bool {
     };
     let stage = |report: &Report| report.stage.map(|stage| (stage.number, stage.of));
     a.workload == b.workload && question(a) == question(b) && stage(a) == stage(b)
-}
-
-/// What a result is called where it stands alone.
-pub(super) fn name(report: &Report) -> String {
-    match (&report.search, report.asked_rate_per_s) {
-        (Some(search), _) => format!("{}, the highest rate with {}", report.workload, search.bound),
-        (None, Some(rate)) => format!("{} at {}/s", report.workload, figure(rate)),
-        (None, None) => report.workload.clone(),
-    }
 }
 
 /// Compares results that answer the same question, in the order of `before`.
@@ -191,6 +182,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::bench::fields;
     use crate::bench::measure::statistics::verdict::Verdict;
 
     /// A result with nothing in it but what every file has.
@@ -230,7 +222,7 @@ mod tests {
     }
 
     fn compared(a: &Value, b: &Value, design: Design) -> Comparison {
-        let report = |value: &Value| serde_json::from_value::<Report>(value.clone()).unwrap();
+        let report = |value: &Value| fields::read::<Report>(value).unwrap();
         let found = compare(&[report(a)], &[report(b)], design, &[]).unwrap();
         let is_narrow = |line: &str| line.chars().count() <= 80;
         assert!(found.table.lines().all(is_narrow), "{}", found.table);

@@ -1,6 +1,7 @@
 //! One figure of two results, and what can be said about their difference.
 
 use super::super::{Repeats, Report, SearchReport};
+use crate::bench::measure::statistics::outliers::median;
 use crate::bench::measure::statistics::verdict::{Design, Judgement, Sense, Verdict, judge};
 
 /// What is compared.
@@ -126,12 +127,7 @@ fn centre(sense: Sense, values: &[f64]) -> f64 {
     if sense == Sense::Errors {
         return values.iter().sum::<f64>() / count.max(1) as f64;
     }
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match count {
-        0 => 0.0,
-        _ => f64::midpoint(sorted[(count - 1) / 2], sorted[count / 2]),
-    }
+    median(values)
 }
 
 #[cfg(test)]

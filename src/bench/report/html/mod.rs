@@ -143,6 +143,7 @@ fn hint(out: &mut String, name: &str, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::fields;
     use crate::bench::measure::statistics::verdict::Design;
     use crate::bench::report::StageReport;
     use crate::bench::report::compare::compare;
@@ -175,7 +176,7 @@ mod tests {
             },
             "noise": { "from": "slices", "rate": 0.01, "p50": 0.01, "p99": 0.01 },
         });
-        let mut report = serde_json::from_value(sample).unwrap();
+        let mut report = fields::read(&sample).unwrap();
         change(&mut report);
         report
     }
@@ -194,7 +195,7 @@ mod tests {
             "bound": "p99=1ms", "highest_rate_per_s": highest,
             "probes": [probe(500.0, highest.is_some()), probe(2000.0, false)]
         });
-        report(|report| report.search = serde_json::from_value(search).unwrap())
+        report(|report| report.search = fields::read(&search).unwrap())
     }
 
     fn figures(page: &str) -> usize {

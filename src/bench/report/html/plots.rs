@@ -1,6 +1,7 @@
 //! The plots of a page. Each is `None` if there is nothing that it could show.
 
-use super::shown_run::{ShownRun, short};
+use super::shown_run::ShownRun;
+use crate::bench::figures::short;
 use crate::bench::measure::bound::LatencyBound;
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::plot::{

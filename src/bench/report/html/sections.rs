@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::figure::{halves, wide};
-use super::shown_run::{ShownRun, short};
+use super::shown_run::ShownRun;
 use super::{plots, tables};
-use crate::bench::figures::{bytes, figure, grouped, or_dash};
+use crate::bench::figures::{bytes, figure, grouped, or_dash, short};
 use crate::bench::report::Report;
 use crate::bench::report::plot::{Colour, Plot, escape};
 

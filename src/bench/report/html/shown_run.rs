@@ -1,8 +1,8 @@
 //! A result as a page shows it: with a name, a colour, and a place on the common timeline.
 
-use crate::bench::figures::figure;
 use crate::bench::report::Report;
 use crate::bench::report::plot::Colour;
+use crate::bench::report::words::names;
 
 /// A result on a page. Its name and its colour are the same wherever it is shown.
 #[derive(Clone)]
@@ -33,12 +33,7 @@ impl<'a> ShownRun<'a> {
 /// The runs of a page.
 pub(super) fn runs<'a>(reports: &[&'a Report]) -> Vec<ShownRun<'a>> {
     let mut runs: Vec<ShownRun<'_>> = Vec::new();
-    for (number, report) in reports.iter().enumerate() {
-        let same = |others: &[&Report]| others.iter().filter(|r| name(r) == name(report)).count();
-        let name = match same(reports) {
-            1 => name(report),
-            _ => format!("{} ({})", name(report), same(&reports[..=number])),
-        };
+    for (number, (report, name)) in reports.iter().zip(names(reports)).enumerate() {
         runs.push(ShownRun::new(report, &name, number));
     }
     match reports.iter().map(|report| report.stage).collect::<Option<Vec<_>>>() {
@@ -50,20 +45,6 @@ pub(super) fn runs<'a>(reports: &[&'a Report]) -> Vec<ShownRun<'a>> {
         None => {}
     }
     runs
-}
-
-/// What a report is called.
-pub(super) fn name(report: &Report) -> String {
-    match (&report.search, report.asked_rate_per_s) {
-        (Some(search), _) => format!("{}, {}", report.workload, search.bound),
-        (None, Some(rate)) => format!("{} at {}/s", report.workload, short(rate)),
-        (None, None) => report.workload.clone(),
-    }
-}
-
-/// A figure without a decimal that says nothing.
-pub(super) fn short(value: f64) -> String {
-    figure(value).trim_end_matches(".0").into()
 }
 
 /// Whether these are one measurement at rates that rise.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::grid::{Grid, NONE};
-use super::shown_run::{ShownRun, short};
-use crate::bench::figures::{bytes, figure, grouped, or_dash};
+use super::shown_run::ShownRun;
+use crate::bench::figures::{bytes, figure, grouped, or_dash, short};
 use crate::bench::measure::latency::Latency;
 use crate::bench::report::finding::{Finding, Tone};
 use crate::bench::report::plot::{Colour, escape};
