@@ -199,7 +199,7 @@ const CHAT_EXAMPLES: &str = "
 Examples:
   cooee chat example.org --nick ann --room den
   printf 'hi all\\n' | cooee chat    says one thing and leaves
-  seq 200 | cooee chat               says them all, as fast as the server takes them
+  seq 200 | cooee chat              says them all, as fast as the server takes them
 
 In the chat: /nick NAME, /who, /rooms, /join ROOM, /msg NAME TEXT, /me TEXT, /help; BYE leaves.
 Tab completes names and commands; once more, and it shows the next.";
