@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    DatagramCounts, Noise, Probe, Repeats, Report, SearchReport, ServerUsage, TimelinePoint,
+    DatagramCounts, Noise, Probe, Repeats, Report, SearchReport, ServerUsage, StageReport,
+    TimelinePoint,
 };
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
@@ -75,6 +76,9 @@ pub(super) fn extreme() -> Report {
     report.errors = Fault::ALL.iter().map(|fault| (fault.name().into(), u64::MAX)).collect();
     report.errors.insert("total".into(), u64::MAX);
     (report.asked_rate_per_s, report.client_cpu) = (Some(LONG), LONG);
+    report.asked_operations = Some(usize::MAX);
+    let (number, of) = (usize::MAX, usize::MAX);
+    report.stage = Some(StageReport { number, of, begins_s: LONG });
     report.longest_silence_us = LONG;
     lengthen_latencies(&mut report, &long);
     lengthen_parts(&mut report);
