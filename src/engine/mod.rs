@@ -19,6 +19,7 @@
 mod connection;
 mod core;
 mod cost;
+mod counts;
 mod deadlines;
 mod delivery;
 mod dial;
@@ -35,6 +36,7 @@ mod relief;
 mod service;
 mod slots;
 pub mod stage;
+mod survey;
 mod time;
 mod turn;
 
@@ -47,6 +49,7 @@ use reading::TURN_BYTES;
 
 pub use connection::Kind;
 pub use connection::outbox::Slices;
+pub use counts::{Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
@@ -55,12 +58,12 @@ pub use operator::Entry;
 pub use reason::Reason;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
+pub use survey::Survey;
 pub use time::Time;
 pub use turn::{BatchRead, BatchWrite, Driver, Outcome, Outgoing, Readiness, Sockets, Standing};
 
 /// A service and what it has answered once for all.
 struct Registered {
-    name: &'static str,
     /// The most bytes that one read brings it.
     read_bytes: usize,
     /// Whether it matters to it where its input is cut.
@@ -101,7 +104,9 @@ impl Engine {
     ) -> usize {
         assert!(self.services.len() <= usize::from(u8::MAX), "at most 256 services");
         let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
-        self.services.push(Registered { name, read_bytes, counts_reads, service });
+        self.services.push(Registered { read_bytes, counts_reads, service });
+        self.core.names.push(name);
+        self.core.counts.push(StreamCounts::default());
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
@@ -109,12 +114,7 @@ impl Engine {
         index
     }
 
-    /// What happened since the start.
-    pub fn metrics(&self) -> Metrics {
-        self.core.metrics
-    }
-
-    /// The counters, for what the driver's owner has to count.
+    /// The counters of what belongs to no service.
     pub fn metrics_mut(&mut self) -> &mut Metrics {
         &mut self.core.metrics
     }
@@ -124,14 +124,24 @@ impl Engine {
         self.core.connections.len()
     }
 
+    /// How many of them share the places: all but those of services apart ([`Quota::apart`]).
+    pub fn shared_connections(&self) -> usize {
+        self.core.shared()
+    }
+
     /// The time of this turn.
     pub fn now(&self) -> Time {
         self.core.now
     }
 
-    /// Whether one more connection would be taken.
+    /// Whether one more connection would be taken, of services that share the places.
     pub fn has_free_place(&self) -> bool {
         self.core.has_free_place()
+    }
+
+    /// Whether one more connection of the service with that number would be taken.
+    pub fn has_free_place_for(&self, service: usize) -> bool {
+        self.core.has_free_place_for(service)
     }
 
     /// All places are taken and a newcomer waits: has a service close a peer with little claim to
@@ -139,7 +149,9 @@ impl Engine {
     /// gives way.
     pub fn free_place(&mut self) -> bool {
         let mut services = 0..self.services.len();
-        services.any(|index| self.dispatch(index, |service, net| service.free_place(net)))
+        services.any(|index| {
+            !self.is_apart(index) && self.dispatch(index, |service, net| service.free_place(net))
+        })
     }
 
     fn dispatch<T>(
@@ -163,17 +175,17 @@ impl Engine {
 
     /// A connection has been made for the service with that number. `None`: there is no room.
     fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
-        if !self.has_free_place() {
+        if !self.has_free_place_for(service) {
             return None;
         }
         let number = u8::try_from(service).ok()?;
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
-        core.metrics.opened += 1;
+        core.began(service);
         core.cost.begin_share();
-        let (name, remote) = (self.services[service].name, arrival.remote);
+        let (name, remote) = (core.names[service], arrival.remote);
         let line = format_args!("{peer} {name} connection established with {remote}");
-        self.remark(log::Level::Info, line);
+        self.remark(self.level_of(service), line);
         self.core.arm(peer);
         self.core.touch(peer);
         self.dispatch(service, |service, net| service.opened(peer, &arrival, net));
@@ -295,10 +307,10 @@ impl Engine {
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
         connection.bytes_out += count as u64;
-        core.metrics.bytes_out += count as u64;
         connection.active_at = core.now;
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
+        core.counts[index].bytes_out += count as u64;
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
@@ -363,16 +375,21 @@ impl Engine {
                 connections.get(peer).is_some_and(|connection| connection.armed == when)
             });
         }
-        self.core.metrics.closed += 1;
-        self.core.went_out = connection.bytes_out;
         let index = usize::from(connection.service);
-        let name = self.services[index].name;
-        let (came, went) = (Bytes(connection.bytes_in), Bytes(connection.bytes_out));
         let age = self.core.now.since(connection.opened_at);
+        self.core.ended(index, reason, age);
+        self.core.went_out = connection.bytes_out;
+        let name = self.core.names[index];
+        let (came, went) = (Bytes(connection.bytes_in), Bytes(connection.bytes_out));
         let line =
             format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
-        self.remark(log::Level::Info, line);
+        self.remark(self.level_of(index), line);
         self.dispatch(index, |service, net| service.closed(peer, reason, net));
+    }
+
+    /// How loudly the connections of that service are told of.
+    fn level_of(&self, service: usize) -> log::Level {
+        if self.is_apart(service) { log::Level::Debug } else { log::Level::Info }
     }
 
     /// Everything is flushed: the turn's read buffer may be used again.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::connection::Phase;
+use super::connection::{Connection, Phase};
+use super::core::Core;
 use super::net::Net;
 use super::{Engine, Operated, Peer, Reason};
 
@@ -23,19 +24,29 @@ pub struct Entry {
     pub bytes_in: u64,
     /// Bytes sent to it.
     pub bytes_out: u64,
+    /// Bytes that wait to be sent to it.
+    pub queued: usize,
+}
+
+impl Entry {
+    pub(super) fn of(core: &Core, peer: Peer, connection: &Connection) -> Entry {
+        Entry {
+            peer,
+            service: core.names[usize::from(connection.service)],
+            remote: connection.remote.into(),
+            age: core.now.since(connection.opened_at),
+            bytes_in: connection.bytes_in,
+            bytes_out: connection.bytes_out,
+            queued: connection.queued(),
+        }
+    }
 }
 
 impl Engine {
     /// Every connection, in slot order, with those that are being called or closed.
     pub fn roster(&self) -> impl Iterator<Item = Entry> {
-        self.core.connections.iter().map(|(peer, connection)| Entry {
-            peer,
-            service: self.services[usize::from(connection.service)].name,
-            remote: connection.remote.into(),
-            age: self.core.now.since(connection.opened_at),
-            bytes_in: connection.bytes_in,
-            bytes_out: connection.bytes_out,
-        })
+        let core = &self.core;
+        core.connections.iter().map(|(peer, connection)| Entry::of(core, peer, connection))
     }
 
     /// The address of `peer`, unless it is gone.
@@ -124,10 +135,13 @@ impl Engine {
     }
 
     /// Closes every connection once all that is queued for it is out, as [`Reason::Shutdown`].
-    /// [`connections`](Engine::connections) says when the last of them is gone.
+    /// [`shared_connections`](Engine::shared_connections) says when the last of them is gone.
+    /// Services apart go on ([`Quota::apart`](super::Quota::apart)).
     pub fn close_all(&mut self) {
-        let everybody: Vec<Peer> = self.core.connections.iter().map(|(peer, _)| peer).collect();
-        for peer in everybody {
+        let everybody = self.core.connections.iter();
+        let shared = everybody.filter(|(_, one)| !self.is_apart(usize::from(one.service)));
+        let shared: Vec<Peer> = shared.map(|(peer, _)| peer).collect();
+        for peer in shared {
             self.core.close(peer, Reason::Shutdown);
         }
     }

@@ -123,7 +123,7 @@ impl Instances {
             Socket::Udp(socket) => {
                 let make = offer.datagram.ok_or_else(not_offered)?;
                 let number = find_or(&mut self.responders, offer.name, || {
-                    reactor.add_responder(make(settings))
+                    reactor.add_responder(offer.name, make(settings))
                 });
                 reactor.add_datagrams(socket, number)
             }

@@ -112,6 +112,7 @@ impl Config {
                 idle,
                 queue_soft: self.chat_queue,
                 queue_hard: self.chat_queue_hard.unwrap_or(self.chat_queue.saturating_mul(4)),
+                apart: None,
             },
             false => Quota { idle, ..Quota::default() },
         }
