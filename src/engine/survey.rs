@@ -63,16 +63,20 @@ impl<'a> Survey<'a> {
         self.core.connections.slots()
     }
 
-    /// How many connections there are in all.
+    /// How many connections there are, without those of services apart
+    /// ([`Quota::apart`](super::Quota::apart)).
     pub fn connections(self) -> usize {
-        self.core.connections.len()
+        self.core.shared()
     }
 
     /// The connections in these slots ([`Peer::slot`](super::Peer::slot)), with those that are
-    /// being called or closed: so they can be looked at some at a time.
+    /// being called or closed and without those of services apart: so they can be looked at some
+    /// at a time.
     pub fn peers(self, slots: Range<usize>) -> impl Iterator<Item = Entry> + use<'a> {
         let core = self.core;
-        core.connections.range(slots).map(|(peer, one)| Entry::of(core, peer, one))
+        let is_shared = |service: u8| core.quotas[usize::from(service)].apart.is_none();
+        let peers = core.connections.range(slots).filter(move |(_, one)| is_shared(one.service));
+        peers.map(|(peer, one)| Entry::of(core, peer, one))
     }
 }
 

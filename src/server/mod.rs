@@ -1,13 +1,19 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
+#[cfg_attr(not(feature = "admin"), path = "no_admin.rs")]
+mod admin;
 mod announce;
 mod args;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
+#[doc(hidden)] // only for the tests that throw requests at it
+pub mod http;
 mod listen;
 mod memory;
+mod totals;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::descriptors;
@@ -19,10 +25,12 @@ use crate::outlet::{self, Log, Outlet as Screen};
 pub use crate::reactor::Listening;
 use crate::reactor::{Manner, Note, Reactor};
 use crate::services::{self, Offer, Settings};
+use admin::Facts;
 use announce::Announcement;
 pub use args::ServeArgs;
 use console::Console;
 use memory::BUFFERED_MIN;
+use totals::Stat;
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -53,6 +61,12 @@ pub struct Config {
     pub chat_queue: usize,
     /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
     pub chat_queue_hard: Option<usize>,
+    /// Where metrics and a page about all this are served: host and port. `None`: nowhere.
+    pub admin: Option<(String, u16)>,
+    /// The names that it answers to, beside addresses, localhost and that of this machine.
+    pub admin_hosts: Vec<String>,
+    /// How often a line is logged about what happens, if at all.
+    pub stat: Option<Duration>,
     /// How long leaving may take.
     pub drain: Duration,
     /// Whether to leave at once when standard input ends: then our parent is gone.
@@ -75,6 +89,9 @@ impl Default for Config {
             guards: Policy::default(),
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
+            admin: None,
+            admin_hosts: Vec::new(),
+            stat: None,
             drain: Duration::from_secs(5),
             leave_with_input: false,
         }
@@ -120,7 +137,9 @@ impl Config {
 
     fn limits(&self) -> Result<Limits, String> {
         let descriptors = descriptors::raise_limit();
-        let possible = descriptors.saturating_sub(descriptors::SPARE).clamp(1, SLOTS_MAX);
+        let admin = self.admin.as_ref().map_or(0, |_| admin::DESCRIPTORS);
+        let spare = descriptors::SPARE + admin;
+        let possible = descriptors.saturating_sub(spare).clamp(1, SLOTS_MAX);
         let connections = self.connections.unwrap_or(possible);
         if connections > possible {
             return Err(format!(
@@ -149,6 +168,9 @@ pub struct Server {
     reactor: Reactor,
     console: Console,
     screen: Screen,
+    /// What `--admin` tells.
+    facts: Rc<Facts>,
+    stat: Option<Stat>,
     announcement: Option<Announcement>,
     lifecycle: Lifecycle,
     drain: Duration,
@@ -178,14 +200,27 @@ impl Server {
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before it is announced that we listen: a signal may come at once.
         reactor.watch_signals(&[]).map_err(setting_up)?;
-        let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
+        let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
+        let announcement_now = announcement.as_mut();
+        let (console, listening) =
+            listen::open(config, &plan, &mut reactor, announcement_now, &admin)?;
+        facts.listening.replace(listening);
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
         reactor.watch_input(Manner::Commands).map_err(setting_up)?;
         let (screen, lifecycle) = (Screen::stdout(), Lifecycle::Serving);
-        let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        Ok(Server { reactor, console, screen, announcement, lifecycle, drain, leave_with_input })
+        Ok(Server {
+            reactor,
+            console,
+            screen,
+            facts,
+            stat: config.stat.map(Stat::new),
+            announcement,
+            lifecycle,
+            drain: config.drain,
+            leave_with_input: config.leave_with_input,
+        })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -234,8 +269,10 @@ impl Server {
             Lifecycle::Serving => {
                 self.reactor.stop_listening();
                 self.announcement = None;
+                self.facts.is_leaving.set(true);
                 let engine = self.reactor.engine();
-                log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
+                let left = engine.shared_connections();
+                log::info!("leaving: nobody new; connections to finish: {left}");
                 engine.close_all();
                 Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
@@ -247,7 +284,7 @@ impl Server {
     fn end_drain(&mut self) {
         let Lifecycle::Draining(until) = self.lifecycle else { return };
         let engine = self.reactor.engine();
-        let left = engine.connections();
+        let left = engine.shared_connections();
         if left == 0 {
             self.lifecycle = self.part(until);
         } else if until <= engine.now() {
@@ -286,7 +323,21 @@ impl Server {
             Lifecycle::Serving | Lifecycle::Left => None,
         };
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
-        self.reactor.wake_at(again.into_iter().chain(until).min());
+        let stat = self.tell_stat();
+        self.reactor.wake_at(again.into_iter().chain(until).chain(stat).min());
+    }
+}
+
+/// `--stat`.
+impl Server {
+    /// Logs the line that is due, if one is, and says when the next will be.
+    fn tell_stat(&mut self) -> Option<Time> {
+        let stat = self.stat.as_mut()?;
+        let engine = self.reactor.engine();
+        if let Some(line) = stat.line(engine.now(), engine.survey()) {
+            log::info!("{line}");
+        }
+        Some(stat.next())
     }
 }
 
