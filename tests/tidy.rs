@@ -49,7 +49,7 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
-    ("terminal", &[]),
+    ("terminal", &["reactor"]),
     ("failure", &[]),
     ("resolve", &["services"]),
     ("descriptors", &[]),

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::caption::Caption;
 use super::gather::TickSum;
-use super::graph::{Glyphs, graph, top_of};
 use super::history::{Column, History, SECONDS};
 use crate::bench::figures::{figure, grouped};
 use crate::bench::measure::phase::RunPhase;
 use crate::terminal::Size;
+use crate::terminal::graph::{Glyphs, graph, top_of};
 
 /// The name of a graph and its scale, up to the edge.
 const LABEL: usize = 14;
@@ -178,10 +178,10 @@ fn latency_scale(top: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::graph::{ASCII, BLOCKS};
     use super::super::history::tests::told;
     use super::*;
     use crate::bench::load::workload::Workload;
+    use crate::terminal::graph::{ASCII, BLOCKS};
 
     fn view<'a>(caption: &'a Caption, history: &'a History) -> View<'a> {
         let left = Duration::from_millis(6500);

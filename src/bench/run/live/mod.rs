@@ -5,9 +5,7 @@
 mod caption;
 mod frame;
 mod gather;
-mod graph;
 mod history;
-mod screen;
 
 use std::io::{self, IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,12 +17,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::phase::RunPhase;
 use crate::bench::measure::ticker::Tick;
+use crate::terminal::graph::Glyphs;
+use crate::terminal::screen::{self, Screen};
 use crate::terminal::{heed, is_dumb};
 use frame::{View, lines, stat_line};
 use gather::{Gather, TickSum};
-use graph::Glyphs;
 use history::History;
-use screen::Screen;
 
 pub(crate) use caption::Caption;
 
@@ -202,7 +200,7 @@ impl Watching<'_> {
             history: &self.live.history,
         };
         if let Some(screen) = &mut self.screen {
-            let size = Screen::size();
+            let size = screen.size();
             screen.draw(&lines(&view, size, self.live.glyphs), size);
         }
     }
