@@ -299,4 +299,6 @@ pub mod resolve;
 pub mod server;
 pub mod services;
 mod terminal;
+#[cfg(feature = "admin")]
+pub mod top;
 pub mod units;

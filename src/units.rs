@@ -182,6 +182,24 @@ pub fn parse_address(text: &str) -> Result<(String, u16), String> {
     }
 }
 
+/// A figure in four columns: two or three digits that matter, and a unit.
+pub fn shortened(value: f64) -> String {
+    let (mut value, mut units) = (value, ["", "k", "M", "G", "T"].into_iter());
+    let mut unit = units.next().unwrap_or("");
+    for larger in units {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    match value {
+        0.0 => "0".into(),
+        value if value < 9.95 => format!("{value:.1}{unit}"),
+        value => format!("{value:.0}{unit}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -353,6 +371,23 @@ mod tests {
         for text in ["", "x", "::1:7", "[::1]", "[::1:7", "a:", "a:65536", "a:+1", "a b:1", "[]:1"]
         {
             assert!(parse_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn figures_take_four_columns_unless_they_are_beyond_all_units() {
+        for (value, wanted) in [
+            (0.0, "0"),
+            (0.04, "0.0"),
+            (9.94, "9.9"),
+            (9.96, "10"),
+            (999.4, "999"),
+            (999.6, "1.0k"),
+            (123_456.0, "123k"),
+            (2.5e9, "2.5G"),
+            (1e18, "1000000T"),
+        ] {
+            assert_eq!(shortened(value), wanted);
         }
     }
 }

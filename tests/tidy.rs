@@ -26,6 +26,7 @@ const SERVER: &[&str] = &[
 ];
 const CLIENT: &[&str] =
     &["endpoint", "engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
+const TOP: &[&str] = &["engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
 const BENCH: &[&str] = &[
     "descriptors",
     "endpoint",
@@ -56,7 +57,8 @@ const USES: &[(&str, &[&str])] = &[
     ("bench", BENCH),
     ("server", SERVER),
     ("client", CLIENT),
-    ("cli", &["bench", "client", "server", "services"]),
+    ("top", TOP),
+    ("cli", &["bench", "client", "server", "services", "top"]),
 ];
 
 /// The parts of two folders: each may use those before it.

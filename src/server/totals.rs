@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::engine::{Survey, Time};
+use crate::units::shortened;
 
 /// All that happened until some moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Stat {
 /// What happened within that time, in columns.
 #[allow(clippy::cast_precision_loss)] // rounded anyway
 fn line(during: &Totals, time: Duration) -> String {
-    let rate = |count: u64| short(count as f64 / time.as_secs_f64());
+    let rate = |count: u64| shortened(count as f64 / time.as_secs_f64());
     format!(
         "stat  open {:>6}  opened {:>5}/s  closed {:>5}/s  in {:>5}B/s  out {:>5}B/s  \
          datagrams in {:>5}/s  out {:>5}/s  refused {:>5}/s",
@@ -108,24 +109,6 @@ fn line(during: &Totals, time: Duration) -> String {
         rate(during.datagrams_out),
         rate(during.refused),
     )
-}
-
-/// A figure in four columns: two or three digits that matter, and a unit.
-fn short(value: f64) -> String {
-    let (mut value, mut units) = (value, ["", "k", "M", "G", "T"].into_iter());
-    let mut unit = units.next().unwrap_or("");
-    for larger in units {
-        if value < 999.5 {
-            break;
-        }
-        value /= 1000.0;
-        unit = larger;
-    }
-    match value {
-        0.0 => "0".into(),
-        value if value < 9.95 => format!("{value:.1}{unit}"),
-        value => format!("{value:.0}{unit}"),
-    }
 }
 
 #[cfg(test)]
@@ -166,22 +149,5 @@ mod tests {
                      datagrams in     0/s  out     0/s  refused     0/s";
         assert_eq!((line(&mut stage).as_deref(), line(&mut stage)), (Some(quiet), None));
         assert_eq!(stat.next(), Time::at(Duration::from_secs(12)));
-    }
-
-    #[test]
-    fn figures_take_four_columns_unless_they_are_beyond_all_units() {
-        for (value, wanted) in [
-            (0.0, "0"),
-            (0.04, "0.0"),
-            (9.94, "9.9"),
-            (9.96, "10"),
-            (999.4, "999"),
-            (999.6, "1.0k"),
-            (123_456.0, "123k"),
-            (2.5e9, "2.5G"),
-            (1e18, "1000000T"),
-        ] {
-            assert_eq!(short(value), wanted);
-        }
     }
 }

@@ -22,4 +22,6 @@ mod sim;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "admin")]
+mod top;
 mod uring;
