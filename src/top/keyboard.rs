@@ -22,8 +22,9 @@ impl Keyboard {
             return Ok(None);
         }
         restore_on_panic();
-        Keyboard.take()?;
-        Ok(Some(Keyboard))
+        let keyboard = Keyboard;
+        keyboard.take()?;
+        Ok(Some(keyboard))
     }
 
     /// Takes the keys again, after somebody else had them.
