@@ -146,3 +146,89 @@ impl Engine {
         self.dispatch(service, |service, net| service.free_place(net))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::engine::{Net, Peer, Reason, Service};
+
+    /// Sends back what comes.
+    struct Mirror;
+
+    impl Service for Mirror {
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send_back(peer, input.len());
+            net.count_message();
+            input.len()
+        }
+    }
+
+    /// One service that shares two places, one with a place of its own.
+    fn stage() -> Stage {
+        let mut stage = Stage::empty(Limits { connections: 2, ..Limits::default() });
+        let apart = Quota { apart: Some(1), ..Quota::default() };
+        stage.engine().add_service("shared", Quota::default(), Box::new(Mirror));
+        stage.engine().add_service("apart", apart, Box::new(Mirror));
+        stage
+    }
+
+    #[test]
+    fn neither_takes_a_place_of_the_other() {
+        let mut stage = stage();
+        assert!(stage.join_in_turn(1).is_some() && stage.join_in_turn(1).is_none());
+        assert!(stage.join_in_turn(0).is_some() && stage.join_in_turn(0).is_some());
+        assert!(stage.join_in_turn(0).is_none() && !stage.engine().has_free_place());
+        assert_eq!((stage.engine().connections(), stage.engine().shared_connections()), (3, 2));
+        stage.engine().close_all();
+        stage.flush();
+        stage.pass(Duration::from_secs(3));
+        assert_eq!((stage.engine().connections(), stage.engine().shared_connections()), (1, 0));
+        assert!(stage.engine().has_free_place_for(0) && !stage.engine().has_free_place_for(1));
+    }
+
+    #[test]
+    fn each_service_has_its_own_counts_and_the_sum_is_of_those_that_share() {
+        let mut stage = stage();
+        let peers = [0, 1].map(|service| stage.join_in_turn(service).unwrap());
+        stage.say(peers[0], "four");
+        stage.say(peers[1], "seven..");
+        stage.pass(Duration::from_secs(2));
+        peers.iter().for_each(|peer| stage.finish(*peer));
+        let engine = stage.engine();
+        let told = engine.survey().streams().map(|(name, _, counts)| {
+            (name, counts.opened, counts.bytes_in, counts.bytes_out, counts.messages)
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [("shared", 1, 4, 4, 1), ("apart", 1, 7, 7, 1)]);
+        for (_, _, counts) in engine.survey().streams() {
+            assert_eq!((counts.closed[Reason::Eof.index()], counts.open()), (1, 0));
+            assert_eq!(counts.ages.sum(), Duration::from_secs(2));
+        }
+        let sum = engine.metrics();
+        assert_eq!((sum.opened, sum.closed, sum.bytes_in, sum.bytes_out), (1, 1, 4, 4));
+        assert_eq!(engine.bytes_out(), 11);
+    }
+
+    #[test]
+    fn peers_are_looked_at_some_at_a_time_and_only_those_that_share() {
+        let mut stage = stage();
+        stage.join_in_turn(1);
+        let shared = [(); 2].map(|()| stage.join_in_turn(0).unwrap());
+        let survey = stage.engine().survey();
+        let seen = |slots| survey.peers(slots).map(|entry| entry.peer).collect::<Vec<_>>();
+        assert_eq!((seen(0..2), seen(2..9)), (vec![shared[0]], vec![shared[1]]));
+        assert!(survey.slots() >= 3 && survey.connections() == 2);
+    }
+
+    #[test]
+    fn turns_are_measured_once_that_is_asked_for() {
+        let mut stage = stage();
+        stage.engine().turn_took(Duration::from_micros(7));
+        assert!(stage.engine().survey().turns().is_none());
+        stage.engine().measure_turns();
+        stage.engine().turn_took(Duration::from_micros(30));
+        let turns = stage.engine().survey().turns().unwrap();
+        let first = turns.cumulated().find(|(_, count)| *count > 0);
+        assert_eq!(first, Some((Some(Duration::from_micros(50)), 1)));
+    }
+}

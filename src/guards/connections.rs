@@ -186,4 +186,21 @@ mod tests {
         assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(ConnectionRefusal::Denied));
         assert!(guard.counts.is_empty());
     }
+
+    #[test]
+    fn a_service_apart_is_for_whom_the_networks_are_for_and_for_this_machine() {
+        let ten = super::super::parse_network("10.0.0.0/8").unwrap();
+        let networks = Networks::new(&[ten], &[]).unwrap();
+        let policy = Policy { networks, per_source: PerSource::AtMost(1), ..Policy::default() };
+        let mut guard = ConnectionGuard::new(&policy, 100);
+        let (ours, theirs, here) =
+            ([10, 1, 2, 3].into(), [192, 0, 2, 1].into(), [127, 0, 0, 1].into());
+        assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
+        for _ in 0..3 {
+            assert_eq!((guard.admit_apart(ours), guard.admit_apart(here)), (Ok(()), Ok(())));
+            assert_eq!(guard.admit_apart(theirs), Err(ConnectionRefusal::Denied));
+        }
+        guard.left(ours);
+        assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
+    }
 }

@@ -28,6 +28,7 @@ fn served() -> (Server, Tcp, SocketAddr) {
 
 /// Waits until the screen is so. There is always another frame, so there is an end to it.
 fn wait(terminal: &mut Terminal, what: &str, is_so: impl Fn(&[String]) -> bool) -> Vec<String> {
+    #[allow(clippy::disallowed_methods)] // a deadline of a test
     let begun = Instant::now();
     while !is_so(&terminal.rows()) {
         assert!(begun.elapsed() < PATIENCE, "{what}: {:#?}", terminal.rows());
