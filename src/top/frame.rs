@@ -129,19 +129,42 @@ fn graphs(status: &Value, width: usize, height: usize, glyphs: Glyphs) -> Vec<St
     lines
 }
 
+/// The columns of a table: whether text is at the left, and how wide each is with its gap.
+type Columns<const N: usize> = [(bool, usize); N];
+
+const SERVICES: Columns<7> =
+    [(true, 11), (false, 9), (false, 10), (false, 10), (false, 10), (false, 10), (false, 10)];
+const OF_PEERS: Columns<8> =
+    [(true, 8), (true, 7), (true, 22), (true, 8), (false, 5), (false, 10), (false, 10), (false, 9)];
+
+/// A row of a table, with as many of its columns as fit: half of a figure would be another one.
+fn row<const N: usize>(columns: &Columns<N>, cells: &[String; N], width: usize) -> String {
+    let mut line = String::new();
+    let mut end = 0;
+    for ((is_left, wide), cell) in columns.iter().zip(cells) {
+        end += wide;
+        if end > width + usize::from(*is_left) {
+            break;
+        }
+        match is_left {
+            // What is too long for its column is seen to be cut.
+            true if cell.chars().count() >= *wide => {
+                line.push_str(&format!("{}~ ", cut(cell, wide - 2)));
+            }
+            true => line.push_str(&format!("{cell:<wide$}")),
+            false => line.push_str(&format!("{cell:>wide$}")),
+        }
+    }
+    cut(&line, width)
+}
+
 fn services(status: &Value, width: usize) -> Vec<String> {
-    let cells = |cells: [String; 7]| {
-        let [name, rest @ ..] = cells;
-        let mut line = format!("{name:<11}");
-        rest.iter().for_each(|cell| line.push_str(&format!("{cell:>10}")));
-        cut(&line, width)
-    };
     let heads = ["service", "open", "opened", "closed", "in", "out", "datagrams"];
-    let mut lines = vec![cells(heads.map(str::to_owned))];
+    let mut lines = vec![row(&SERVICES, &heads.map(str::to_owned), width)];
     for one in status["services"].as_array().into_iter().flatten() {
         let name = format!("{}+{}", told(&one["service"]), told(&one["transport"]));
         let count = |key: &str| if one[key].is_null() { "-".into() } else { whole(&one[key]) };
-        lines.push(cells([
+        let cells = [
             name,
             count("open"),
             count("opened"),
@@ -149,35 +172,29 @@ fn services(status: &Value, width: usize) -> Vec<String> {
             bytes(&one["bytes_in"]),
             bytes(&one["bytes_out"]),
             count("datagrams_in"),
-        ]));
+        ];
+        lines.push(row(&SERVICES, &cells, width));
     }
     lines
 }
 
 fn peers(status: &Value, width: usize) -> Vec<String> {
-    let cells = |which: &str, cells: [String; 7]| {
-        let [number, service, address, age, came, went, waiting] = cells;
-        let peer = format!("{which:<8}{number:<7}{service:<8}{address:<21}{age:>5}");
-        cut(&format!("{peer}{came:>10}{went:>10}{waiting:>10}"), width)
-    };
-    let heads = ["number", "service", "address", "age", "in", "out", "waiting"];
-    let mut lines = vec![cells("peers", heads.map(str::to_owned))];
-    for (key, word) in [("busiest", "busiest"), ("oldest", "oldest"), ("behind", "behind")] {
-        let entries = status["peers"][key].as_array().into_iter().flatten();
+    let heads = ["peers", "number", "address", "service", "age", "in", "out", "waiting"];
+    let mut lines = vec![row(&OF_PEERS, &heads.map(str::to_owned), width)];
+    for kind in ["busiest", "oldest", "behind"] {
+        let entries = status["peers"][kind].as_array().into_iter().flatten();
         for (at, one) in entries.take(PEERS).enumerate() {
-            let which = if at == 0 { word } else { "" };
-            lines.push(cells(
-                which,
-                [
-                    format!("#{}", one["number"].as_u64().unwrap_or(0)),
-                    told(&one["service"]),
-                    told(&one["address"]),
-                    age(one["age_s"].as_f64().unwrap_or(0.0)),
-                    bytes(&one["bytes_in"]),
-                    bytes(&one["bytes_out"]),
-                    bytes(&one["queued"]),
-                ],
-            ));
+            let cells = [
+                if at == 0 { kind.to_owned() } else { String::new() },
+                format!("#{}", one["number"].as_u64().unwrap_or(0)),
+                told(&one["address"]),
+                told(&one["service"]),
+                age(one["age_s"].as_f64().unwrap_or(0.0)),
+                bytes(&one["bytes_in"]),
+                bytes(&one["bytes_out"]),
+                bytes(&one["queued"]),
+            ];
+            lines.push(row(&OF_PEERS, &cells, width));
         }
     }
     lines
@@ -284,12 +301,12 @@ mod tests {
         assert_eq!(lines[3], format!("            0 │{blank}▃▆█"));
         assert!(lines[6].starts_with("in    2.0kB/s │"), "{lines:#?}");
         let wanted = [
-            "service          open    opened    closed        in       out datagrams",
-            "echo+tcp            3        20         7 120.6 KiB 120.6 KiB         -",
-            "echo+udp            -         -         -       1 B       1 B         5",
-            "peers   number service address                age        in       out   waiting",
-            "busiest #12    echo    192.0.2.1:4000        1.2m   2.0 KiB   4.0 KiB       0 B",
-            "oldest  #12    echo    192.0.2.1:4000        1.2m   2.0 KiB   4.0 KiB       0 B",
+            "service         open    opened    closed        in       out datagrams",
+            "echo+tcp           3        20         7 120.6 KiB 120.6 KiB         -",
+            "echo+udp           -         -         -       1 B       1 B         5",
+            "peers   number address               service   age        in       out  waiting",
+            "busiest #12    192.0.2.1:4000        echo     1.2m   2.0 KiB   4.0 KiB      0 B",
+            "oldest  #12    192.0.2.1:4000        echo     1.2m   2.0 KiB   4.0 KiB      0 B",
         ];
         assert_eq!(lines[10..16], wanted);
         assert_eq!((lines.len(), lines[17].as_str()), (18, "q leaves"));

@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
-
 use super::super::http::Refusal;
 use super::page;
 
@@ -134,10 +132,29 @@ impl Response {
     }
 }
 
-/// A date as HTTP writes it (RFC 9110, section 5.6.7).
+const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// Days of 400 years, after which the calendar begins anew.
+const ERA_DAYS: u64 = 146_097;
+
+/// A date as HTTP writes it (RFC 9110, section 5.6.7). By hand, since a crate's formats for any
+/// date weigh more than the rest of this file.
+#[allow(clippy::cast_possible_truncation)] // below 12
 fn date(wall_seconds: u64) -> String {
-    let at = i64::try_from(wall_seconds).ok().and_then(|at| Timestamp::from_second(at).ok());
-    at.unwrap_or(Timestamp::UNIX_EPOCH).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    let (days, second) = (wall_seconds / 86_400, wall_seconds % 86_400);
+    let weekday = WEEKDAYS[(days % 7) as usize];
+    // From 1 March 0000 on: so a leap day is the last of its year.
+    let since = days + 719_468;
+    let (era, day) = (since / ERA_DAYS, since % ERA_DAYS);
+    let year = (day - day / 1460 + day / 36_524 - day / (ERA_DAYS - 1)) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + year + u64::from(month >= 10);
+    let name = MONTHS[((month + 2) % 12) as usize];
+    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{weekday}, {day:02} {name} {year:04} {hours:02}:{minutes:02}:{seconds:02} GMT")
 }
 
 #[cfg(test)]
@@ -146,8 +163,18 @@ mod tests {
 
     #[test]
     fn a_date_is_written_as_the_standard_has_it() {
-        assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(date(u64::MAX), "Thu, 01 Jan 1970 00:00:00 GMT");
+        for (seconds, wanted) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+            (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
+        ] {
+            assert_eq!(date(seconds), wanted);
+        }
     }
 
     #[test]
