@@ -139,14 +139,14 @@ mod tests {
         stage.pass(Duration::from_secs(1));
         assert_eq!(line(&mut stage), None);
         stage.pass(Duration::from_secs(1));
-        let wanted = "stat  open      1  opened   0.5/s  closed     0/s  in  2.5kB/s  out  2.5kB/s  \
-                      datagrams in     0/s  out     0/s  refused     0/s";
+        let wanted = "stat  open      1  opened   0.5/s  closed     0/s  in  2.5kB/s  \
+                      out  2.5kB/s  datagrams in     0/s  out     0/s  refused     0/s";
         assert_eq!(line(&mut stage).as_deref(), Some(wanted));
         assert_eq!(line(&mut stage), None);
         // Nobody makes up for what was missed.
         stage.pass(Duration::from_secs(9));
-        let quiet = "stat  open      1  opened     0/s  closed     0/s  in     0B/s  out     0B/s  \
-                     datagrams in     0/s  out     0/s  refused     0/s";
+        let quiet = "stat  open      1  opened     0/s  closed     0/s  in     0B/s  \
+                     out     0B/s  datagrams in     0/s  out     0/s  refused     0/s";
         assert_eq!((line(&mut stage).as_deref(), line(&mut stage)), (Some(quiet), None));
         assert_eq!(stat.next(), Time::at(Duration::from_secs(12)));
     }

@@ -1,5 +1,6 @@
-//! The terminal as clients, top and bench share it: what it is, how large, and writing to it without
-//! being kept by one that takes nothing; frames and graphs. What they show is not known here.
+//! The terminal as clients, top and bench share it: what it is, how large, and writing to it
+//! without being kept by one that takes nothing; frames and graphs. What they show is not known
+//! here.
 
 #[cfg(any(feature = "admin", feature = "bench"))]
 pub(crate) mod graph;

@@ -20,7 +20,8 @@ pub(super) fn read(input: &[u8]) -> Answer<'_> {
     if !input.iter().zip(start).all(|(came, wanted)| came == wanted) {
         return Answer::Wrong;
     }
-    let Some(end) = memchr::memmem::find(input, b"\r\n\r\n") else { return Answer::Partial };
+    let is_end = |four: &[u8]| four == b"\r\n\r\n";
+    let Some(end) = input.windows(4).position(is_end) else { return Answer::Partial };
     let head = String::from_utf8_lossy(&input[..end]);
     let (code, length) = (code(&head), length(&head));
     let (Some(code), Some(length)) = (code, length) else { return Answer::Wrong };

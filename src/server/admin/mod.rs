@@ -13,7 +13,6 @@ mod response;
 mod status;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -121,6 +120,7 @@ fn because(address: SocketAddr, error: &std::io::Error) -> String {
 
 /// Somebody who is connected.
 struct Visit {
+    peer: Peer,
     /// When the first byte of a request came that is not whole yet.
     begun: Option<Time>,
     /// When something was last heard of it.
@@ -132,7 +132,8 @@ pub(super) struct Admin {
     facts: Rc<Facts>,
     /// Names that are ours.
     names: Vec<String>,
-    visits: BTreeMap<Peer, Visit>,
+    /// Never many.
+    visits: Vec<Visit>,
     codes: Codes,
     history: History,
     census: Census,
@@ -146,7 +147,7 @@ impl Admin {
         Admin {
             facts,
             names,
-            visits: BTreeMap::new(),
+            visits: Vec::new(),
             codes: Codes::default(),
             history: History::default(),
             census: Census::default(),
@@ -240,11 +241,12 @@ impl Admin {
 
 impl Service for Admin {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
-        self.visits.insert(peer, Visit { begun: None, active: net.now() });
+        self.visits.push(Visit { peer, begun: None, active: net.now() });
     }
 
     fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-        let Some(visit) = self.visits.get_mut(&peer) else { return input.len() };
+        let mut visits = self.visits.iter_mut();
+        let Some(visit) = visits.find(|visit| visit.peer == peer) else { return input.len() };
         visit.active = net.now();
         match parse(input) {
             Parsed::Partial => {
@@ -273,18 +275,21 @@ impl Service for Admin {
     }
 
     fn closed(&mut self, peer: Peer, _: Reason, _: &mut Net) {
-        self.visits.remove(&peer);
+        self.visits.retain(|visit| visit.peer != peer);
     }
 
     /// Whoever has been silent for longest goes, one between two requests before one amid one.
     fn free_place(&mut self, net: &mut Net) -> bool {
-        let claim = |(peer, visit): &(&Peer, &Visit)| {
-            (visit.begun.is_some() || net.queued(**peer) > 0, visit.active, **peer)
+        let claim = |visit: &&Visit| {
+            let is_amid = visit.begun.is_some() || net.queued(visit.peer) > 0;
+            (is_amid, visit.active, visit.peer)
         };
-        let Some((peer, _)) = self.visits.iter().min_by_key(claim) else { return false };
-        match net.queued(*peer) {
-            0 => net.leave(*peer),
-            _ => net.give_up(*peer),
+        let Some(peer) = self.visits.iter().min_by_key(claim).map(|visit| visit.peer) else {
+            return false;
+        };
+        match net.queued(peer) {
+            0 => net.leave(peer),
+            _ => net.give_up(peer),
         }
         true
     }
@@ -292,16 +297,17 @@ impl Service for Admin {
     fn alarm(&mut self, net: &mut Net) {
         self.sample(net);
         self.census.go_on(net);
-        let late = |begun: Time| begun.after(REQUEST) <= net.now();
-        let begun = self.visits.iter().filter_map(|(peer, visit)| Some((*peer, visit.begun?)));
-        let (late, waiting): (Vec<_>, Vec<_>) = begun.partition(|(_, begun)| late(*begun));
-        for (_, begun) in waiting {
-            net.wake_at(begun.after(REQUEST));
-        }
-        for (peer, _) in late {
-            if let Some(visit) = self.visits.get_mut(&peer) {
+        let mut late = Vec::new();
+        for visit in &mut self.visits {
+            let Some(end) = visit.begun.map(|begun| begun.after(REQUEST)) else { continue };
+            if end <= net.now() {
                 visit.begun = None;
+                late.push(visit.peer);
+            } else {
+                net.wake_at(end);
             }
+        }
+        for peer in late {
             self.refuse(peer, TOO_SLOW, net);
         }
     }

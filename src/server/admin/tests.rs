@@ -1,5 +1,6 @@
 //! The admin's service on a stage, beside a service for everybody.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
