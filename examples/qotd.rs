@@ -54,7 +54,7 @@ fn serve(address: SocketAddr) -> io::Result<(Reactor, [SocketAddr; 2])> {
 
     let socket = bind_datagrams(address, Families::Both, &listening)?;
     let over_udp = socket.local_addr()?;
-    let responder = reactor.add_responder(Box::new(Quote));
+    let responder = reactor.add_responder("qotd", Box::new(Quote));
     reactor.add_datagrams(socket, responder)?;
 
     Ok((reactor, [over_tcp, over_udp]))

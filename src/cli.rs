@@ -67,6 +67,19 @@ pub enum Command {
     /// Ask for the names of months
     Months(MonthsArgs),
 
+    /// Watch a server with --admin, live
+    #[cfg(feature = "admin")]
+    Top(crate::top::TopArgs),
+
+    /// Nothing: this build is without the feature admin
+    #[cfg(not(feature = "admin"))]
+    #[command(hide = true)]
+    Top {
+        /// Where
+        #[arg(hide = true)]
+        address: Option<String>,
+    },
+
     /// Measure any echo, greet, months or chat server
     #[cfg(feature = "bench")]
     #[command(after_help = crate::bench::EXAMPLES)]
@@ -102,6 +115,10 @@ impl Command {
             | Command::Talk(_)
             | Command::Chat(_)
             | Command::Months(_) => true,
+            #[cfg(feature = "admin")]
+            Command::Top(_) => true,
+            #[cfg(not(feature = "admin"))]
+            Command::Top { .. } => true,
             #[cfg(feature = "bench")]
             Command::Bench(_) => true,
             Command::Serve(_) => false,

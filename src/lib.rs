@@ -38,6 +38,7 @@
 //! ```
 //!
 //! All that this page is about is there without features. They are on by default, for the program:
+//! `admin` adds `cooee serve --admin` and `cooee top`,
 //! `bench` adds `cooee bench` (histograms, JSON, plots), `manual` adds `cooee completions` and
 //! `cooee manual`, and `uring` lets a loop read and write many connections in one system call, on a
 //! Linux that has io_uring, once it is asked to
@@ -302,5 +303,7 @@ pub mod resolve;
 pub mod server;
 pub mod services;
 mod terminal;
+#[cfg(feature = "admin")]
+pub mod top;
 mod tty;
 pub mod units;

@@ -26,6 +26,12 @@ fn main() -> ExitCode {
         Command::Talk(args) => call(args.request()),
         Command::Chat(args) => call(args.request()),
         Command::Months(args) => call(args.request()),
+        #[cfg(feature = "admin")]
+        Command::Top(args) => cooee::top::run(&args),
+        #[cfg(not(feature = "admin"))]
+        Command::Top { .. } => Err(Failure::Usage(
+            "top needs the feature admin, which this cooee was built without".into(),
+        )),
         #[cfg(feature = "bench")]
         Command::Bench(args) => cooee::bench::run(&args),
         #[cfg(feature = "manual")]

@@ -32,6 +32,7 @@ const CLIENT: &[&str] = &[
     "endpoint", "engine", "failure", "hex", "logging", "rate", "reactor", "resolve", "services",
     "terminal", "tty", "units",
 ];
+const TOP: &[&str] = &["engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
 const BENCH: &[&str] = &[
     "descriptors",
     "endpoint",
@@ -58,7 +59,7 @@ const USES: &[(&str, &[&str])] = &[
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["services"]),
     ("units", &[]),
-    ("terminal", &[]),
+    ("terminal", &["reactor"]),
     ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
@@ -66,7 +67,8 @@ const USES: &[(&str, &[&str])] = &[
     ("bench", BENCH),
     ("server", SERVER),
     ("client", CLIENT),
-    ("cli", &["bench", "client", "endpoint", "server", "services"]),
+    ("top", TOP),
+    ("cli", &["bench", "client", "endpoint", "server", "services", "top"]),
 ];
 
 /// The parts of two folders: each may use those before it.

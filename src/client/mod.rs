@@ -44,7 +44,8 @@ pub use terminal::TerminalLog;
 /// Stands before the line being typed.
 const PROMPT: &str = "> ";
 /// The server takes what it takes: that it is slow is no reason to hang up.
-const QUOTA: Quota = Quota { idle: None, queue_soft: usize::MAX, queue_hard: usize::MAX };
+const QUOTA: Quota =
+    Quota { idle: None, queue_soft: usize::MAX, queue_hard: usize::MAX, apart: None };
 
 /// Does what `request` says.
 ///

@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::connection::pool::{Buffers, Pool};
 use super::connection::{Connection, Kind, Phase};
 use super::cost::Cost;
+use super::counts::{Histogram, ResponderCounts, StreamCounts};
 use super::deadlines::Deadlines;
 use super::dial::Dial;
 use super::governor::Governor;
@@ -18,7 +20,17 @@ use super::time::Time;
 
 /// See the top of this file.
 pub(super) struct Core {
+    /// What belongs to no service; of the others, the sums are made when they are asked for.
     pub(super) metrics: Metrics,
+    /// Of each service over streams, its name and what happened.
+    pub(super) names: Vec<&'static str>,
+    pub(super) counts: Vec<StreamCounts>,
+    /// Of each service over datagrams.
+    pub(super) datagrams: Vec<(&'static str, ResponderCounts)>,
+    /// How many connections have places of their service's own (`Quota::apart`).
+    pub(super) apart: usize,
+    /// How long turns take, if that is measured.
+    pub(super) turns: Option<Histogram>,
     pub(super) connections: Slots<Connection>,
     /// Those to be flushed.
     pub(super) touched: Vec<Peer>,
@@ -53,6 +65,11 @@ impl Core {
     pub(super) fn new(limits: Limits) -> Core {
         Core {
             metrics: Metrics::default(),
+            names: Vec::new(),
+            counts: Vec::new(),
+            datagrams: Vec::new(),
+            apart: 0,
+            turns: None,
             connections: Slots::default(),
             touched: Vec::new(),
             deadlines: Deadlines::default(),
@@ -75,9 +92,36 @@ impl Core {
         }
     }
 
-    /// Whether one more connection fits.
+    /// How many connections there are that share the places.
+    pub(super) fn shared(&self) -> usize {
+        self.connections.len() - self.apart
+    }
+
+    /// Whether one more connection fits that shares the places.
     pub(super) fn has_free_place(&self) -> bool {
-        self.connections.len() < self.limits.connections.min(SLOTS_MAX)
+        self.shared() < self.limits.connections && self.connections.len() < SLOTS_MAX
+    }
+
+    /// Whether one more connection of that service fits.
+    pub(super) fn has_free_place_for(&self, service: usize) -> bool {
+        match self.quotas[service].apart {
+            None => self.has_free_place(),
+            Some(places) => {
+                self.counts[service].open < places && self.connections.len() < SLOTS_MAX
+            }
+        }
+    }
+
+    /// Counts a connection that has begun.
+    pub(super) fn began(&mut self, service: usize) {
+        self.counts[service].began();
+        self.apart += usize::from(self.quotas[service].apart.is_some());
+    }
+
+    /// Counts one that is over.
+    pub(super) fn ended(&mut self, service: usize, reason: Reason, age: Duration) {
+        self.counts[service].ended(reason, age);
+        self.apart -= usize::from(self.quotas[service].apart.is_some());
     }
 
     pub(super) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
@@ -212,13 +256,13 @@ impl Core {
 
     /// Has somebody called on behalf of a service.
     pub(super) fn dial(&mut self, service: usize, dial: Dial) -> Option<Peer> {
-        if !self.has_free_place() {
+        if !self.has_free_place_for(service) {
             return None;
         }
-        let service = u8::try_from(service).ok()?;
-        let connection = Connection::called(dial.remote, dial.kind, service, self.now);
+        let number = u8::try_from(service).ok()?;
+        let connection = Connection::called(dial.remote, dial.kind, number, self.now);
         let peer = self.connections.insert(connection);
-        self.metrics.opened += 1;
+        self.began(service);
         self.dials.push_back((peer, dial));
         self.arm(peer);
         // So that the turn does not wait before it has been called.

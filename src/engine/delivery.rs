@@ -22,12 +22,12 @@ impl Engine {
         core.cost.spend(range.len(), &core.limits);
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
-        core.metrics.bytes_in += range.len() as u64;
+        let service = usize::from(connection.service);
+        core.counts[service].bytes_in += range.len() as u64;
         if !connection.phase.is_heard() {
             return;
         }
         connection.active_at = core.now;
-        let service = usize::from(connection.service);
         match &mut connection.buffers {
             Some(buffers) if !buffers.inbox.is_empty() => {
                 let inbox = buffers.take_inbox(&mut core.pool);

@@ -47,10 +47,10 @@ impl Engine {
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
         connection.bytes_out += count as u64;
-        core.metrics.bytes_out += count as u64;
         connection.active_at = core.now;
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
+        core.counts[index].bytes_out += count as u64;
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
@@ -118,9 +118,9 @@ impl Engine {
                 connections.get(peer).is_some_and(|connection| connection.armed == when)
             });
         }
-        self.core.metrics.closed += 1;
-        self.core.went_out = connection.bytes_out;
         let index = usize::from(connection.service);
+        self.core.ended(index, reason, self.core.now.since(connection.opened_at));
+        self.core.went_out = connection.bytes_out;
         self.remark_end(peer, &connection, reason, local);
         self.dispatch(index, |service, net| service.closed(peer, reason, net));
     }

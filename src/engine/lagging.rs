@@ -82,7 +82,7 @@ mod tests {
     }
 
     fn engine(last_word: &'static [u8]) -> (Engine, Peer) {
-        let quota = Quota { idle: None, queue_soft: 1000, queue_hard: 5000 };
+        let quota = Quota { idle: None, queue_soft: 1000, queue_hard: 5000, apart: None };
         let mut engine = Engine::new(Limits::default());
         engine.add_service("test", quota, Box::new(Town { last_word }));
         let here: SocketAddr = ([192, 0, 2, 1], 4000).into();

@@ -120,11 +120,17 @@ pub struct Quota {
     pub queue_soft: usize,
     /// Bytes that the kernel may leave of a turn's output; one more and the peer is closed `Slow`.
     pub queue_hard: usize,
+    /// How many connections it has places for that are its own, beside [`Limits::connections`]: so
+    /// neither it nor the others can take the last place from each other. It stands apart in other
+    /// respects, too: it outlasts `stop_listening` and `close_all`, who connects to it is judged
+    /// by address only, and what happens to its connections is not worth a line at level info.
+    /// When they are all taken, `Service::free_place` is told. `None`: it shares the others'.
+    pub apart: Option<usize>,
 }
 
 impl Default for Quota {
     fn default() -> Self {
-        Quota { idle: None, queue_soft: usize::MAX, queue_hard: 1024 * 1024 }
+        Quota { idle: None, queue_soft: usize::MAX, queue_hard: 1024 * 1024, apart: None }
     }
 }
 

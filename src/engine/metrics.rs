@@ -1,6 +1,8 @@
-//! What happened, in numbers: plain counters, printed as one line.
+//! What happened over all services, in numbers, printed as one line.
 
 use std::fmt;
+
+use super::counts::{ResponderCounts, StreamCounts};
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,30 @@ pub struct Metrics {
     pub screen_lost: u64,
     /// Log lines that standard error did not take.
     pub log_lost: u64,
+}
+
+impl Metrics {
+    pub(super) fn add_streams(&mut self, counts: &StreamCounts) {
+        self.opened += counts.opened;
+        self.closed += counts.closed.iter().sum::<u64>();
+        self.bytes_in += counts.bytes_in;
+        self.bytes_out += counts.bytes_out;
+        self.refused_denied += counts.refused_denied;
+        self.refused_too_many += counts.refused_too_many;
+        self.refused_rate += counts.refused_rate;
+    }
+
+    pub(super) fn add_datagrams(&mut self, counts: &ResponderCounts) {
+        self.datagrams_in += counts.received;
+        self.datagrams_out += counts.sent;
+        self.datagrams_unanswered += counts.unanswered;
+        self.datagrams_dropped += counts.dropped;
+        self.datagrams_refused_address += counts.refused_address;
+        self.datagrams_refused_own_port += counts.refused_own_port;
+        self.datagrams_refused_low_port += counts.refused_low_port;
+        self.datagrams_refused_denied += counts.refused_denied;
+        self.datagrams_refused_rate += counts.refused_rate;
+    }
 }
 
 impl fmt::Display for Metrics {

@@ -19,6 +19,7 @@
 mod connection;
 mod core;
 mod cost;
+mod counts;
 mod deadlines;
 mod delivery;
 mod dial;
@@ -36,6 +37,7 @@ mod relief;
 mod service;
 mod slots;
 pub mod stage;
+mod survey;
 mod tap;
 mod time;
 mod turn;
@@ -46,6 +48,7 @@ use reading::TURN_BYTES;
 
 pub use connection::Kind;
 pub use connection::outbox::Slices;
+pub use counts::{Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
@@ -55,13 +58,13 @@ pub(crate) use operator::Field;
 pub use reason::Reason;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
+pub use survey::Survey;
 pub use tap::{Direction, Passage, Tap};
 pub use time::Time;
 pub use turn::{BatchRead, BatchWrite, Driver, Outcome, Outgoing, Readiness, Sockets, Standing};
 
 /// A service and what it has answered once for all.
 struct Registered {
-    name: &'static str,
     /// The most bytes that one read brings it.
     read_bytes: usize,
     /// Whether it matters to it where its input is cut.
@@ -104,7 +107,9 @@ impl Engine {
     ) -> usize {
         assert!(self.services.len() <= usize::from(u8::MAX), "at most 256 services");
         let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
-        self.services.push(Registered { name, read_bytes, counts_reads, service });
+        self.services.push(Registered { read_bytes, counts_reads, service });
+        self.core.names.push(name);
+        self.core.counts.push(StreamCounts::default());
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
@@ -112,12 +117,7 @@ impl Engine {
         index
     }
 
-    /// What happened since the start.
-    pub fn metrics(&self) -> Metrics {
-        self.core.metrics
-    }
-
-    /// The counters, for what the driver's owner has to count.
+    /// The counters of what belongs to no service.
     pub fn metrics_mut(&mut self) -> &mut Metrics {
         &mut self.core.metrics
     }
@@ -127,14 +127,24 @@ impl Engine {
         self.core.connections.len()
     }
 
+    /// How many of them share the places: all but those of services apart ([`Quota::apart`]).
+    pub fn shared_connections(&self) -> usize {
+        self.core.shared()
+    }
+
     /// The time of this turn.
     pub fn now(&self) -> Time {
         self.core.now
     }
 
-    /// Whether one more connection would be taken.
+    /// Whether one more connection would be taken, of services that share the places.
     pub fn has_free_place(&self) -> bool {
         self.core.has_free_place()
+    }
+
+    /// Whether one more connection of the service with that number would be taken.
+    pub fn has_free_place_for(&self, service: usize) -> bool {
+        self.core.has_free_place_for(service)
     }
 
     /// All places are taken and a newcomer waits: has a service close a peer with little claim to
@@ -142,7 +152,9 @@ impl Engine {
     /// gives way.
     pub fn free_place(&mut self) -> bool {
         let mut services = 0..self.services.len();
-        services.any(|index| self.dispatch(index, |service, net| service.free_place(net)))
+        services.any(|index| {
+            !self.is_apart(index) && self.dispatch(index, |service, net| service.free_place(net))
+        })
     }
 
     fn dispatch<T>(
@@ -166,13 +178,13 @@ impl Engine {
 
     /// A connection has been made for the service with that number. `None`: there is no room.
     fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
-        if !self.has_free_place() {
+        if !self.has_free_place_for(service) {
             return None;
         }
         let number = u8::try_from(service).ok()?;
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
-        core.metrics.opened += 1;
+        core.began(service);
         core.cost.begin_share();
         self.remark_beginning(peer, service, &arrival);
         self.core.arm(peer);

@@ -11,6 +11,7 @@ use super::core::Core;
 use super::dial::Dial;
 use super::reason::Reason;
 use super::slots::Peer;
+use super::survey::Survey;
 use super::time::Time;
 
 /// The network as a service sees it while it is told a fact: all that a protocol may do.
@@ -98,6 +99,11 @@ impl Net<'_> {
         self.core.leave(peer);
     }
 
+    /// Drops `peer` at once, as too slow a reader: what is queued for it is lost.
+    pub fn give_up(&mut self, peer: Peer) {
+        self.core.kill(peer, Reason::Slow);
+    }
+
     /// Calls `remote`, for this service. The answer is `opened`, or `closed` with what went wrong
     /// and no `opened` before it, after [`Limits::dial`](super::Limits::dial) at the latest.
     /// `None`: all places are taken.
@@ -132,6 +138,11 @@ impl Net<'_> {
     /// peer that it tells of.
     pub fn went_out(&self) -> u64 {
         self.core.went_out
+    }
+
+    /// All there is to see of the other services, for one that tells an operator.
+    pub fn survey(&self) -> Survey<'_> {
+        Survey::of(self.core)
     }
 
     /// How many connections there may be at once, over all services.
@@ -177,6 +188,11 @@ impl Net<'_> {
     /// peers have more than their share ([`Limits::share_units`](super::Limits::share_units)).
     pub fn spend(&mut self, units: usize) {
         self.core.cost.spend(units, &self.core.limits);
+    }
+
+    /// Counts a line or a message that this service has taken.
+    pub fn count_message(&mut self) {
+        self.core.counts[self.service].messages += 1;
     }
 
     /// Ends the share of this turn of the peer whose input is being delivered: it is read again

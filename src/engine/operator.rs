@@ -8,6 +8,7 @@ use log::Level;
 use log::kv::Value;
 
 use super::connection::{Connection, Phase};
+use super::core::Core;
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
 
@@ -41,19 +42,29 @@ pub struct Entry {
     pub bytes_in: u64,
     /// Bytes sent to it.
     pub bytes_out: u64,
+    /// Bytes that wait to be sent to it.
+    pub queued: usize,
+}
+
+impl Entry {
+    pub(super) fn of(core: &Core, peer: Peer, connection: &Connection) -> Entry {
+        Entry {
+            peer,
+            service: core.names[usize::from(connection.service)],
+            remote: connection.remote.into(),
+            age: core.now.since(connection.opened_at),
+            bytes_in: connection.bytes_in,
+            bytes_out: connection.bytes_out,
+            queued: connection.queued(),
+        }
+    }
 }
 
 impl Engine {
     /// Every connection, in slot order, with those that are being called or closed.
     pub fn roster(&self) -> impl Iterator<Item = Entry> {
-        self.core.connections.iter().map(|(peer, connection)| Entry {
-            peer,
-            service: self.services[usize::from(connection.service)].name,
-            remote: connection.remote.into(),
-            age: self.core.now.since(connection.opened_at),
-            bytes_in: connection.bytes_in,
-            bytes_out: connection.bytes_out,
-        })
+        let core = &self.core;
+        core.connections.iter().map(|(peer, connection)| Entry::of(core, peer, connection))
     }
 
     /// What its service knows of `peer`, in words ([`Service::description`](super::Service)).
@@ -130,10 +141,11 @@ impl Engine {
 
     /// A connection has been made.
     pub(super) fn remark_beginning(&mut self, peer: Peer, service: usize, arrival: &Arrival) {
-        if !log::log_enabled!(Level::Info) {
+        let level = self.level_of(service);
+        if !log::log_enabled!(level) {
             return;
         }
-        let name = self.services[service].name;
+        let name = self.core.names[service];
         let Arrival { remote, local } = arrival;
         let line = format_args!("{peer} {name} connection established with {remote}");
         let fields = [
@@ -144,7 +156,12 @@ impl Engine {
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];
-        self.remark_with(Level::Info, line, &fields);
+        self.remark_with(level, line, &fields);
+    }
+
+    /// How loudly the connections of that service are told of.
+    fn level_of(&self, service: usize) -> Level {
+        if self.is_apart(service) { Level::Debug } else { Level::Info }
     }
 
     /// A connection is over: everything about it, once.
@@ -155,10 +172,12 @@ impl Engine {
         reason: Reason,
         local: Option<SocketAddr>,
     ) {
-        if !log::log_enabled!(Level::Info) {
+        let service = usize::from(connection.service);
+        let level = self.level_of(service);
+        if !log::log_enabled!(level) {
             return;
         }
-        let name = self.services[usize::from(connection.service)].name;
+        let name = self.core.names[service];
         let (bytes_in, bytes_out) = (connection.bytes_in, connection.bytes_out);
         let (came, went) = (Bytes(bytes_in), Bytes(bytes_out));
         let age = self.core.now.since(connection.opened_at);
@@ -177,7 +196,7 @@ impl Engine {
             ("duration_s", Field::Seconds(age)),
             ("reason", Field::Shown(&reason)),
         ];
-        self.remark_with(Level::Info, line, &fields);
+        self.remark_with(level, line, &fields);
     }
 
     /// Has each line about a connection say in fields, too, what it is about (log's `kv`), and the
@@ -265,10 +284,13 @@ impl Engine {
     }
 
     /// Closes every connection once all that is queued for it is out, as [`Reason::Shutdown`].
-    /// [`connections`](Engine::connections) says when the last of them is gone.
+    /// [`shared_connections`](Engine::shared_connections) says when the last of them is gone.
+    /// Services apart go on ([`Quota::apart`](super::Quota::apart)).
     pub fn close_all(&mut self) {
-        let everybody: Vec<Peer> = self.core.connections.iter().map(|(peer, _)| peer).collect();
-        for peer in everybody {
+        let everybody = self.core.connections.iter();
+        let shared = everybody.filter(|(_, one)| !self.is_apart(usize::from(one.service)));
+        let shared: Vec<Peer> = shared.map(|(peer, _)| peer).collect();
+        for peer in shared {
             self.core.close(peer, Reason::Shutdown);
         }
     }

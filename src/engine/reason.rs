@@ -28,6 +28,36 @@ pub enum Reason {
     Shutdown,
 }
 
+impl Reason {
+    /// One word for each, for programs; [`index`](Reason::index) says whose is where.
+    pub const LABELS: [&'static str; 11] = [
+        "done", "eof", "reset", "failed", "itself", "idle", "slow", "memory", "too_long", "kicked",
+        "shutdown",
+    ];
+
+    /// Where its label is.
+    pub fn index(self) -> usize {
+        match self {
+            Reason::Done => 0,
+            Reason::Eof => 1,
+            Reason::Failed(io::ErrorKind::ConnectionReset) => 2,
+            Reason::Failed(_) => 3,
+            Reason::Itself => 4,
+            Reason::Idle => 5,
+            Reason::Slow => 6,
+            Reason::Memory => 7,
+            Reason::TooLong => 8,
+            Reason::Kicked => 9,
+            Reason::Shutdown => 10,
+        }
+    }
+
+    /// One word for it, for programs.
+    pub fn label(self) -> &'static str {
+        Reason::LABELS[self.index()]
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

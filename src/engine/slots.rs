@@ -123,6 +123,16 @@ impl<T> Slots<T> {
         self.slab.is_empty()
     }
 
+    /// All are in slots below that.
+    pub(super) fn slots(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Those in these slots.
+    pub(super) fn range(&self, slots: Range<usize>) -> impl Iterator<Item = (Peer, &T)> {
+        slots.filter_map(|slot| self.slab.get(slot).map(|(peer, value)| (*peer, value)))
+    }
+
     /// Everybody, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (Peer, &T)> {
         self.slab.iter().map(|(_, (peer, value))| (*peer, value))

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::Engine;
 use super::connection::{Connection, Kind};
+use super::core::Core;
 use super::slots::Peer;
 use super::time::Time;
-use super::{Engine, Registered};
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +90,11 @@ impl Engine {
     /// `range` of the turn's buffer has just been read from `peer`.
     #[cold]
     pub(super) fn show_read(&mut self, peer: Peer, range: Range<usize>) {
-        let Engine { tap: Some(tap), core, services, turn, .. } = self else { return };
+        let Engine { tap: Some(tap), core, turn, .. } = self else { return };
         let Some(connection) = core.connections.get(peer) else { return };
         let (count, offset) = (range.len(), connection.bytes_in);
         let pieces = [IoSlice::new(&turn[range])];
-        let one = passage(peer, connection, services, core.now, Direction::In);
+        let one = passage(peer, connection, core, Direction::In);
         let offset = offset_of(connection, offset);
         tap.passed(&Passage { offset, count, pieces: &pieces, ..one });
     }
@@ -105,7 +106,7 @@ impl Engine {
         if let (Some(connection), Some((head, _))) =
             (self.core.connections.get(peer), self.outgoing(peer))
         {
-            let one = passage(peer, connection, &self.services, self.core.now, Direction::Out);
+            let one = passage(peer, connection, &self.core, Direction::Out);
             let offset = offset_of(connection, connection.bytes_out);
             tap.passed(&Passage { offset, count, pieces: &head.slices(), ..one });
         }
@@ -115,9 +116,9 @@ impl Engine {
     /// The FIN of that direction has come, or has been sent.
     #[cold]
     pub(super) fn show_end(&mut self, peer: Peer, direction: Direction) {
-        let Engine { tap: Some(tap), core, services, .. } = self else { return };
+        let Engine { tap: Some(tap), core, .. } = self else { return };
         let Some(connection) = core.connections.get(peer) else { return };
-        let one = passage(peer, connection, services, core.now, direction);
+        let one = passage(peer, connection, core, direction);
         let offset = match direction {
             Direction::In => connection.bytes_in,
             Direction::Out => connection.bytes_out,
@@ -160,19 +161,18 @@ impl Engine {
 fn passage(
     peer: Peer,
     connection: &Connection,
-    services: &[Registered],
-    now: Time,
+    core: &Core,
     direction: Direction,
 ) -> Passage<'static> {
     Passage {
         peer: Some(peer),
-        service: Some(services[usize::from(connection.service)].name),
+        service: Some(core.names[usize::from(connection.service)]),
         kind: connection.kind(),
         remote: connection.remote.into(),
         local: None,
         direction,
-        age: now.since(connection.opened_at),
-        now,
+        age: core.now.since(connection.opened_at),
+        now: core.now,
         offset: 0,
         is_end: false,
         count: 0,

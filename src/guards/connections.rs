@@ -10,7 +10,7 @@ use super::cidr::Networks;
 use super::prefix::Prefix;
 use super::rate::RateTable;
 use super::{PerSource, Policy};
-use crate::engine::{Metrics, Time};
+use crate::engine::{StreamCounts, Time};
 
 /// The guard of all listeners.
 pub struct ConnectionGuard {
@@ -37,11 +37,11 @@ pub enum ConnectionRefusal {
 
 impl ConnectionRefusal {
     /// The counter of that reason.
-    pub fn counter(self, metrics: &mut Metrics) -> &mut u64 {
+    pub fn counter(self, counts: &mut StreamCounts) -> &mut u64 {
         match self {
-            ConnectionRefusal::Denied => &mut metrics.refused_denied,
-            ConnectionRefusal::TooMany(_) => &mut metrics.refused_too_many,
-            ConnectionRefusal::Rate => &mut metrics.refused_rate,
+            ConnectionRefusal::Denied => &mut counts.refused_denied,
+            ConnectionRefusal::TooMany(_) => &mut counts.refused_too_many,
+            ConnectionRefusal::Rate => &mut counts.refused_rate,
         }
     }
 }
@@ -94,6 +94,19 @@ impl ConnectionGuard {
             self.counts.insert(source, count + 1);
         }
         Ok(())
+    }
+
+    /// Judges a new connection from `address` to a service apart (`Quota::apart`) by its address
+    /// only; whoever is at this machine may always see what goes on. It does not count.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn admit_apart(&self, address: IpAddr) -> Result<(), ConnectionRefusal> {
+        let is_here = address.to_canonical().is_loopback();
+        match is_here || self.networks.allow(address) {
+            true => Ok(()),
+            false => Err(ConnectionRefusal::Denied),
+        }
     }
 
     /// A connection from `address` that was admitted is over.
@@ -172,5 +185,22 @@ mod tests {
         let mut guard = guarding(&policy);
         assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(ConnectionRefusal::Denied));
         assert!(guard.counts.is_empty());
+    }
+
+    #[test]
+    fn a_service_apart_is_for_whom_the_networks_are_for_and_for_this_machine() {
+        let ten = super::super::parse_network("10.0.0.0/8").unwrap();
+        let networks = Networks::new(&[ten], &[]).unwrap();
+        let policy = Policy { networks, per_source: PerSource::AtMost(1), ..Policy::default() };
+        let mut guard = ConnectionGuard::new(&policy, 100);
+        let (ours, theirs, here) =
+            ([10, 1, 2, 3].into(), [192, 0, 2, 1].into(), [127, 0, 0, 1].into());
+        assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
+        for _ in 0..3 {
+            assert_eq!((guard.admit_apart(ours), guard.admit_apart(here)), (Ok(()), Ok(())));
+            assert_eq!(guard.admit_apart(theirs), Err(ConnectionRefusal::Denied));
+        }
+        guard.left(ours);
+        assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
     }
 }

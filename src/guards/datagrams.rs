@@ -8,7 +8,7 @@ use super::Policy;
 use super::cidr::Networks;
 use super::prefix::Prefix;
 use super::rate::RateTable;
-use crate::engine::{Metrics, Time};
+use crate::engine::{ResponderCounts, Time};
 
 /// An answer up to this size costs one unit of a network's rate, one twice as large two, and so on.
 /// It is about what an Ethernet frame carries.
@@ -47,13 +47,13 @@ pub enum DatagramRefusal {
 
 impl DatagramRefusal {
     /// The counter of that reason.
-    pub fn counter(self, metrics: &mut Metrics) -> &mut u64 {
+    pub fn counter(self, counts: &mut ResponderCounts) -> &mut u64 {
         match self {
-            DatagramRefusal::Address => &mut metrics.datagrams_refused_address,
-            DatagramRefusal::OwnPort => &mut metrics.datagrams_refused_own_port,
-            DatagramRefusal::LowPort => &mut metrics.datagrams_refused_low_port,
-            DatagramRefusal::Denied => &mut metrics.datagrams_refused_denied,
-            DatagramRefusal::Rate => &mut metrics.datagrams_refused_rate,
+            DatagramRefusal::Address => &mut counts.refused_address,
+            DatagramRefusal::OwnPort => &mut counts.refused_own_port,
+            DatagramRefusal::LowPort => &mut counts.refused_low_port,
+            DatagramRefusal::Denied => &mut counts.refused_denied,
+            DatagramRefusal::Rate => &mut counts.refused_rate,
         }
     }
 }

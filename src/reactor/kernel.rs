@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use mio::event::Source as _;
 use mio::unix::SourceFd;
@@ -27,19 +27,26 @@ pub(super) struct Kernel {
     ring: Option<Ring>,
     /// Who may come in.
     pub(super) guard: ConnectionGuard,
+    /// Sockets of services apart, which the guard has not counted: never many.
+    apart: Vec<RawFd>,
     /// Whether a descriptor has been closed since this was last looked at.
     pub(super) has_closed: bool,
 }
 
 impl Kernel {
     pub(super) fn new(registry: Registry, guard: ConnectionGuard) -> Kernel {
-        Kernel { registry, ring: None, guard, has_closed: false }
+        Kernel { registry, ring: None, guard, apart: Vec::new(), has_closed: false }
     }
 
     /// Reads and writes many at once from now on, if the kernel lets us.
     pub(super) fn start_ring(&mut self) -> io::Result<()> {
         self.ring = Some(Ring::new()?);
         Ok(())
+    }
+
+    /// The guard has not counted this one.
+    pub(super) fn set_apart(&mut self, socket: &impl AsRawFd) {
+        self.apart.push(socket.as_raw_fd());
     }
 
     /// Goes on without the ring if the kernel has refused it.
@@ -71,8 +78,11 @@ impl Sockets for Kernel {
 
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
     fn close(&mut self, socket: Socket, remote: SocketAddr) {
+        match self.apart.iter().position(|apart| *apart == socket.as_raw_fd()) {
+            Some(at) => drop(self.apart.swap_remove(at)),
+            None => self.guard.left(remote.ip()),
+        }
         drop(socket);
-        self.guard.left(remote.ip());
         self.has_closed = true;
     }
 

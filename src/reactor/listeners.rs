@@ -15,6 +15,8 @@ use crate::engine::{Arrival, Time};
 pub(super) const ACCEPTS_MAX: usize = 256;
 /// And from all listeners together.
 pub(super) const ACCEPTS_IN_ALL_MAX: usize = 2 * ACCEPTS_MAX;
+/// And for a service with places of its own, beside those.
+pub(super) const ACCEPTS_APART_MAX: usize = 16;
 /// Connections that were gone before they were accepted, in one turn. More in a row than any peers
 /// would bring about (a filter that refuses) are waited out.
 pub(super) const GONE_MAX: usize = 64;

@@ -254,11 +254,17 @@ impl Reactor {
         Ok(())
     }
 
-    /// Takes a responder in and returns the number to [`add_datagrams`](Reactor::add_datagrams)
-    /// with.
-    pub fn add_responder(&mut self, responder: Box<dyn Responder>) -> usize {
+    /// Takes a responder in, under the name that [`Engine::survey`] shows, and returns the number
+    /// to [`add_datagrams`](Reactor::add_datagrams) with.
+    pub fn add_responder(&mut self, name: &'static str, responder: Box<dyn Responder>) -> usize {
         self.responders.push(responder);
-        self.responders.len() - 1
+        self.driver.engine_mut().add_responder(name)
+    }
+
+    /// From now on it is known how long turns take ([`Survey::turns`](crate::engine::Survey)), for
+    /// one more look at the clock in each.
+    pub fn measure_turns(&mut self) {
+        self.driver.engine_mut().measure_turns();
     }
 
     /// Answers what comes to `socket` through the responder with that number. It may be one from
@@ -312,10 +318,12 @@ impl Reactor {
         }
     }
 
-    /// Closes the listeners and the datagram sockets: nobody new. Connections go on; see
+    /// Closes the listeners and the datagram sockets: nobody new, but for services apart
+    /// ([`Quota::apart`](crate::engine::Quota::apart)). Connections go on; see
     /// [`Engine::close_all`].
     pub fn stop_listening(&mut self) {
-        self.listeners.clear();
+        let engine = self.driver.engine();
+        self.listeners.retain(|_, listener| engine.is_apart(listener.service));
         self.datagrams.clear();
     }
 

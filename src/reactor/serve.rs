@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 
-use super::listeners::{ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX};
+use super::listeners::{
+    ACCEPTS_APART_MAX, ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX,
+};
 use super::rest::PAUSE;
 use super::sockets;
 use super::token::Source;
@@ -62,7 +64,7 @@ impl Reactor {
         datagrams.queued = false;
         let responder = self.responders[datagrams.responder].as_mut();
         let (guard, engine) = (&mut self.datagram_guard, self.driver.engine_mut());
-        let mut screening = Screening { guard, engine };
+        let mut screening = Screening { guard, engine, responder: datagrams.responder };
         let left = datagrams.serve(responder, tray, &mut screening);
         datagrams.await_writable(self.poll.registry(), screening.engine);
         let source = Source::Datagrams(slot);
@@ -88,6 +90,9 @@ impl Reactor {
     fn serve_listener(&mut self, slot: usize) {
         let Some(listener) = self.listeners.get_mut(slot) else { return };
         listener.queued = false;
+        if self.driver.engine().is_apart(listener.service) {
+            return self.serve_apart(slot);
+        }
         let mut gone = 0;
         for _ in 0..ACCEPTS_MAX.min(self.accepts_left) {
             self.accepts_left -= 1;
@@ -97,7 +102,7 @@ impl Reactor {
             if !self.driver.engine().has_free_place() {
                 self.accepted_last = slot;
                 self.newcomers_wait = true;
-                let count = self.driver.engine().connections();
+                let count = self.driver.engine().shared_connections();
                 let why = format_args!("{count} connections are as many as are allowed");
                 return self.pause_accepting(Accepting::Full, why);
             }
@@ -106,7 +111,7 @@ impl Reactor {
                     let now = self.driver.engine().now();
                     let guard = &mut self.driver.sockets_mut().guard;
                     if let Err(why) = guard.admit(arrival.remote.ip(), now) {
-                        self.refuse(&tcp, arrival, why);
+                        self.refuse(slot, &tcp, arrival, why);
                         continue;
                     }
                     let service = self.listeners[slot].service;
@@ -129,6 +134,56 @@ impl Reactor {
         enqueue(&mut self.unfinished, Source::Listener(slot), &mut listener.queued);
     }
 
+    /// Accepts for a service with places of its own, whatever the others are doing. If they are all
+    /// taken, one of those who have them gives way.
+    fn serve_apart(&mut self, slot: usize) {
+        let service = self.listeners[slot].service;
+        for _ in 0..ACCEPTS_APART_MAX {
+            if matches!(self.accepting, Accepting::Exhausted(_)) {
+                return;
+            }
+            if !self.driver.engine().has_free_place_for(service) {
+                if self.listeners[slot].has_waiting() {
+                    let has_one = self.driver.engine_mut().free_place_of(service);
+                    self.come_back(slot, has_one);
+                }
+                return;
+            }
+            match self.listeners[slot].accept() {
+                Accepted::One(tcp, arrival) => self.let_in(slot, tcp, arrival),
+                Accepted::None => return,
+                Accepted::Gone(_) => {}
+                Accepted::Exhausted(error) => {
+                    let again = Accepting::Exhausted(self.driver.engine().now().after(PAUSE));
+                    return self.pause_accepting(again, format_args!("{error}"));
+                }
+            }
+        }
+        self.come_back(slot, true);
+    }
+
+    fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
+        if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote.ip()) {
+            return self.refuse(slot, &tcp, arrival, why);
+        }
+        self.driver.sockets_mut().set_apart(&tcp);
+        let service = self.listeners[slot].service;
+        self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
+    }
+
+    /// Serves a listener again in the next turn, or after a rest.
+    fn come_back(&mut self, slot: usize, soon: bool) {
+        let source = Source::Listener(slot);
+        let listener = &mut self.listeners[slot];
+        match soon {
+            true => enqueue(&mut self.unfinished, source, &mut listener.queued),
+            false => {
+                listener.queued = true;
+                self.rest(source, PAUSE);
+            }
+        }
+    }
+
     /// All places are taken: if somebody waits at a listener, a peer with less claim to its place
     /// may have to go. Its place is free for the next turn.
     pub(super) fn free_place(&mut self) {
@@ -146,8 +201,9 @@ impl Reactor {
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
-    fn refuse(&mut self, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
-        *why.counter(self.driver.engine_mut().metrics_mut()) += 1;
+    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
+        let service = self.listeners[slot].service;
+        *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
         // Fails only if the peer is gone already.
         let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);

@@ -85,7 +85,7 @@ impl Vanished {
 impl Reactor {
     /// Ends some of those peers that have vanished, if it is time to look.
     pub(super) fn look_for_vanished(&mut self) {
-        let (sent, slots) = (self.driver.engine().metrics().bytes_out, self.driver.slots());
+        let (sent, slots) = (self.driver.engine().bytes_out(), self.driver.slots());
         if !self.vanished.is_due(sent, slots, self.driver.engine().now()) {
             return;
         }

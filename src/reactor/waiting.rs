@@ -13,6 +13,10 @@ use crate::engine::Readiness;
 impl Reactor {
     pub(super) fn wait(&mut self) -> io::Result<()> {
         let timeout = self.timeout();
+        if self.driver.engine().measures_turns() {
+            let engine = self.driver.engine_mut();
+            engine.turn_took(self.clock.watch().now().since(engine.now()));
+        }
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => self.rests.waited(),
             Err(error) => {

@@ -17,8 +17,8 @@ use crate::services::echo::Mode;
 use crate::services::greet::Template;
 use crate::services::{OFFERS, Settings, chat, talk};
 use crate::units::{
-    OrOff, Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
-    parse_positive_size, parse_size, rate_or_off as rate,
+    OrOff, Parse, or_off, parse_address, parse_duration, parse_from, parse_nonempty,
+    parse_positive_duration, parse_positive_size, parse_size, rate_or_off as rate,
 };
 use guards::GuardArgs;
 use watching::LogArgs;
@@ -30,6 +30,7 @@ Examples:
   cooee serve echo+udp://:7 chat://[::]:5001   these two, there
   cooee serve echo://:0 --announce ports.txt   on any free port, written to a file
   cooee serve greet --greeting 'You are {ip} port {port}\\n'
+  cooee serve --admin 5090                     all five, and http://127.0.0.1:5090/ about them
   cooee serve talk                             and answer clients by typing lines; /help
 
 An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
@@ -61,6 +62,22 @@ pub struct ServeArgs {
     /// Write the endpoints, with their real ports, to FILE once all listen
     #[arg(long, value_name = "FILE")]
     announce: Option<PathBuf>,
+
+    /// Serve metrics for Prometheus and a page for people over HTTP, to whoever can connect there:
+    /// PORT, HOST:PORT or [IPV6]:PORT; a port alone is at 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address as Parse<_>,
+          help_heading = "Seeing it work", hide = cfg!(not(feature = "admin")))]
+    admin: Option<(String, u16)>,
+
+    /// Answer there to this name, too, beside addresses, localhost and this host's own (repeatable)
+    #[arg(long, value_name = "NAME", value_parser = parse_nonempty as Parse<_>, requires = "admin",
+          help_heading = "Seeing it work", hide = cfg!(not(feature = "admin")))]
+    admin_host: Vec<String>,
+
+    /// Log a line about what happens every so often, such as 1s
+    #[arg(long, value_name = "TIME", value_parser = stat as Parse<_>,
+          help_heading = "Seeing it work")]
+    stat: Option<Duration>,
 
     /// Leave at once when standard input ends, which whoever has started this holds
     #[arg(long, hide = true)]
@@ -170,6 +187,16 @@ fn dead_after(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// More lines than that nobody reads.
+const STAT_MIN: Duration = Duration::from_millis(100);
+
+fn stat(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        time if time >= STAT_MIN => Ok(time),
+        _ => Err("write 100ms or more".into()),
+    }
+}
+
 fn buffered(text: &str) -> Result<usize, String> {
     match parse_size(text)? {
         size @ BUFFERED_MIN.. => Ok(size),
@@ -194,6 +221,11 @@ impl ServeArgs {
             .map(|word| word.parse().map_err(|error| format!("{error}")))
             .collect::<Result<Vec<Endpoint>, String>>()?;
         self.refuse_idle_options(&endpoints)?;
+        if cfg!(not(feature = "admin")) && self.admin.is_some() {
+            return Err(
+                "--admin needs the feature admin, which this cooee was built without".into()
+            );
+        }
         let chat_queue = self.chat_queue.unwrap_or(Config::default().chat_queue);
         if self.chat_queue_hard.is_some_and(|hard| hard < chat_queue) {
             return Err(format!(
@@ -220,6 +252,9 @@ impl ServeArgs {
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,
             endpoints,
+            admin: self.admin.clone(),
+            admin_hosts: self.admin_host.clone(),
+            stat: self.stat,
             drain: self.drain,
             leave_with_input: self.leave_with_input,
         })

@@ -279,7 +279,7 @@ fn who(engine: &Engine) -> String {
     }
     entries.sort_unstable_by_key(|entry| entry.peer.number());
     let mut text = String::new();
-    for Entry { peer, service, remote, age, bytes_in, bytes_out } in entries {
+    for Entry { peer, service, remote, age, bytes_in, bytes_out, .. } in entries {
         let about = engine.description(peer).map(|words| format!(" ({words})")).unwrap_or_default();
         let (age, came, went) = (age.as_secs(), Bytes(bytes_in), Bytes(bytes_out));
         // Writing to a `String` cannot fail.

@@ -44,6 +44,8 @@ pub(super) struct ListenPlan {
     /// Each once.
     bindings: Vec<Binding>,
     names: Vec<HostName>,
+    /// Where `--admin` listens.
+    pub(super) admin: Vec<SocketAddr>,
 }
 
 /// A socket, and what it is bound to.
@@ -61,13 +63,15 @@ impl HostName {
     }
 }
 
-/// Opens every socket of the plan, and gives it to the reactor with its service.
+/// Opens every socket of the plan, and gives it to the reactor with its service. `admin` is
+/// announced with them. Also returns what has been announced.
 pub(super) fn open(
     config: &Config,
     plan: &ListenPlan,
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
-) -> Result<Console, String> {
+    admin: &[String],
+) -> Result<(Console, Vec<String>), String> {
     let (bound, missing) = plan.bind(&config.listening)?;
     let mut console = Console::default();
     let mut urls = String::new();
@@ -80,6 +84,10 @@ pub(super) fn open(
             .listen(config, binding, socket, reactor)
             .map_err(|error| because(binding, &error))?;
     }
+    for url in admin {
+        urls.push_str(url);
+        urls.push('\n');
+    }
     console.talk = instances.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
     console.chat = instances.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
     if let Some(announcement) = announcement {
@@ -91,7 +99,7 @@ pub(super) fn open(
     for url in urls.lines() {
         log::info!("listening on {url}");
     }
-    Ok(console)
+    Ok((console, urls.lines().map(str::to_owned).collect()))
 }
 
 /// The services made so far, so that one serves all its listeners.
@@ -123,7 +131,7 @@ impl Instances {
             Socket::Udp(socket) => {
                 let make = offer.datagram.ok_or_else(not_offered)?;
                 let number = find_or(&mut self.responders, offer.name, || {
-                    reactor.add_responder(make(settings))
+                    reactor.add_responder(offer.name, make(settings))
                 });
                 reactor.add_datagrams(socket, number)
             }
@@ -183,6 +191,15 @@ pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
                     plan.names.push(HostName { host: host.clone(), wanted: wanted.collect() });
                 }
             }
+        }
+    }
+    if let Some((host, port)) = &config.admin {
+        plan.admin = resolve(host, *port).map_err(|why| format!("--admin: {why}"))?;
+        let has_port =
+            |one: &&Binding| one.transport == Transport::Tcp && one.address.port() == *port;
+        if let Some(other) = plan.bindings.iter().find(|one| *port != 0 && has_port(one)) {
+            let url = other.url();
+            return Err(format!("{url} and --admin {port} want the same port: give one another"));
         }
     }
     Ok(plan)
@@ -340,6 +357,7 @@ mod tests {
         let plan = ListenPlan {
             bindings: addresses.map(binding).collect(),
             names: vec![HostName { host: "here".into(), wanted }],
+            admin: Vec::new(),
         };
         plan.bind(&Listening::default()).map(|(bound, missing)| (bound.len(), missing))
     }

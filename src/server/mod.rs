@@ -1,15 +1,21 @@
 //! `cooee serve`: listeners from endpoints, the operator's console, and leaving in order.
 
+#[cfg_attr(not(feature = "admin"), path = "no_admin.rs")]
+mod admin;
 mod announce;
 mod args;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod desk;
+#[doc(hidden)] // only for the tests that throw requests at it
+pub mod http;
 mod listen;
 mod memory;
 mod operator;
+mod totals;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::descriptors;
@@ -23,6 +29,7 @@ use crate::outlet::{self, Log};
 pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
 use crate::services::{self, Offer, Settings};
+use admin::Facts;
 use announce::Announcement;
 pub use args::ServeArgs;
 #[cfg(feature = "manual")]
@@ -30,6 +37,7 @@ pub(crate) use console::HELP as CONSOLE_HELP;
 use console::{Aim, Console};
 use desk::Desk;
 use memory::BUFFERED_MIN;
+use totals::Stat;
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -62,6 +70,12 @@ pub struct Config {
     pub chat_queue_hard: Option<usize>,
     /// How much of what goes over the connections the log shows; `None`: nothing of it.
     pub hex: Option<HexLimits>,
+    /// Where metrics and a page about all this are served: host and port. `None`: nowhere.
+    pub admin: Option<(String, u16)>,
+    /// The names that it answers to, beside addresses, localhost and that of this machine.
+    pub admin_hosts: Vec<String>,
+    /// How often a line is logged about what happens, if at all.
+    pub stat: Option<Duration>,
     /// How long leaving may take.
     pub drain: Duration,
     /// Whether to leave at once when standard input ends: then our parent is gone.
@@ -85,6 +99,9 @@ impl Default for Config {
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
             hex: None,
+            admin: None,
+            admin_hosts: Vec::new(),
+            stat: None,
             drain: Duration::from_secs(5),
             leave_with_input: false,
         }
@@ -122,6 +139,7 @@ impl Config {
                 idle,
                 queue_soft: self.chat_queue,
                 queue_hard: self.chat_queue_hard.unwrap_or(self.chat_queue.saturating_mul(4)),
+                apart: None,
             },
             false => Quota { idle, ..Quota::default() },
         }
@@ -129,7 +147,9 @@ impl Config {
 
     fn limits(&self) -> Result<Limits, String> {
         let descriptors = descriptors::raise_limit();
-        let possible = descriptors.saturating_sub(descriptors::SPARE).clamp(1, SLOTS_MAX);
+        let admin = self.admin.as_ref().map_or(0, |_| admin::DESCRIPTORS);
+        let spare = descriptors::SPARE + admin;
+        let possible = descriptors.saturating_sub(spare).clamp(1, SLOTS_MAX);
         let connections = self.connections.unwrap_or(possible);
         if connections > possible {
             return Err(format!(
@@ -160,6 +180,9 @@ pub struct Server {
     desk: Desk,
     /// Whom the line being typed is for, as its prompt says.
     aim: Aim,
+    /// What `--admin` tells.
+    facts: Rc<Facts>,
+    stat: Option<Stat>,
     announcement: Option<Announcement>,
     lifecycle: Lifecycle,
     drain: Duration,
@@ -196,24 +219,27 @@ impl Server {
         if let Some(limits) = config.hex {
             reactor.engine().set_tap(dump(limits));
         }
-        let console = listen::open(config, &plan, &mut reactor, announcement.as_mut())?;
+        let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
+        let announcement_now = announcement.as_mut();
+        let (console, listening) =
+            listen::open(config, &plan, &mut reactor, announcement_now, &admin)?;
+        facts.listening.replace(listening);
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
-        let (aim, lifecycle) = (Aim::Nobody, Lifecycle::Serving);
-        let (drain, leave_with_input) = (config.drain, config.leave_with_input);
-        let server = Server {
+        Ok(Server {
             reactor,
             console,
             desk,
-            aim,
+            aim: Aim::Nobody,
+            facts,
+            stat: config.stat.map(Stat::new),
             announcement,
-            lifecycle,
-            drain,
-            leave_with_input,
-        };
-        Ok(server)
+            lifecycle: Lifecycle::Serving,
+            drain: config.drain,
+            leave_with_input: config.leave_with_input,
+        })
     }
 
     /// Serves until a signal or the operator ends it, and says what was done.
@@ -258,10 +284,12 @@ impl Server {
             Lifecycle::Serving => {
                 self.reactor.stop_listening();
                 self.announcement = None;
+                self.facts.is_leaving.set(true);
                 let engine = self.reactor.engine();
                 // The last lines of the log are for whoever sees us go.
                 drop(self.console.let_through(engine));
-                log::info!("leaving: nobody new; connections to finish: {}", engine.connections());
+                let left = engine.shared_connections();
+                log::info!("leaving: nobody new; connections to finish: {left}");
                 engine.close_all();
                 Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
@@ -273,7 +301,7 @@ impl Server {
     fn end_drain(&mut self) {
         let Lifecycle::Draining(until) = self.lifecycle else { return };
         let engine = self.reactor.engine();
-        let left = engine.connections();
+        let left = engine.shared_connections();
         if left == 0 {
             self.lifecycle = self.part(until);
         } else if until <= engine.now() {
@@ -315,7 +343,21 @@ impl Server {
         };
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
         let look_at = self.desk.look_at();
-        self.reactor.wake_at(again.into_iter().chain(until).chain(look_at).min());
+        let stat = self.tell_stat();
+        self.reactor.wake_at(again.into_iter().chain(until).chain(look_at).chain(stat).min());
+    }
+}
+
+/// `--stat`.
+impl Server {
+    /// Logs the line that is due, if one is, and says when the next will be.
+    fn tell_stat(&mut self) -> Option<Time> {
+        let stat = self.stat.as_mut()?;
+        let engine = self.reactor.engine();
+        if let Some(line) = stat.line(engine.now(), engine.survey()) {
+            log::info!("{line}");
+        }
+        Some(stat.next())
     }
 }
 

@@ -37,7 +37,7 @@ impl House {
         let services: Vec<&Offer> = names.iter().filter_map(|name| find(name)).collect();
         for offer in &services {
             let quota = match offer.fans_out {
-                true => Quota { idle: None, queue_soft: 1500, queue_hard: 6000 },
+                true => Quota { idle: None, queue_soft: 1500, queue_hard: 6000, apart: None },
                 false => Quota { idle: offer.idle, ..Quota::default() },
             };
             let make = offer.stream.expect("a stream service");

@@ -10,6 +10,7 @@ use cooee::endpoint::Endpoint;
 use cooee::engine::Responder;
 use cooee::guards::parse_network;
 use cooee::server::console::understand;
+use cooee::server::http::{BODY_MAX, HEAD_MAX, Parsed, is_ours, parse};
 use cooee::services::echo::EchoDatagram;
 use cooee::services::greet::Template;
 use cooee::services::months::Months;
@@ -26,6 +27,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("units", units),
     ("template", template),
     ("console", console),
+    ("http", http),
     ("months", months),
     ("chat", chat),
     ("talk", talk),
@@ -80,6 +82,38 @@ pub(crate) fn console(input: &[u8]) {
     if let cooee::server::console::ConsoleCommand::Wrong(what) = meaning {
         assert!(line.starts_with('/'));
         assert!(!what.is_empty() && what.len() < 200 && what.lines().count() == 1, "{what:?}");
+    }
+}
+
+/// A request is whole or wrong at some byte, and whatever comes behind that changes nothing.
+pub(crate) fn http(input: &[u8]) {
+    let last = parse(input);
+    let mut decided = None;
+    // Beyond the limits everything has long been decided.
+    let most = input.len().min(HEAD_MAX + BODY_MAX + 1);
+    // Every beginning of a short input, some of a long one.
+    for cut in (0..most).step_by((most / 500).max(1)) {
+        let now = parse(&input[..cut]);
+        match decided {
+            Some(before) => assert_eq!(now, before, "at byte {cut}"),
+            None if now != Parsed::Partial => decided = Some(now),
+            None => {}
+        }
+    }
+    assert!(decided.is_none_or(|before| before == last));
+    match last {
+        Parsed::Partial => assert!(input.len() <= HEAD_MAX + BODY_MAX),
+        Parsed::Whole(used, request) => {
+            assert!(used <= input.len() && !request.path.is_empty());
+            assert!(request.path.bytes().all(|byte| byte.is_ascii_graphic()));
+            if let Some(Err(refusal)) = request.host.map(|host| is_ours(host, &[])) {
+                assert_one_line(refusal.why);
+            }
+        }
+        Parsed::Wrong(refusal) => {
+            assert!((400..600).contains(&refusal.code));
+            assert_one_line(refusal.why);
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Kind {
 
     pub(crate) fn quota(self, idle: Option<Duration>) -> Quota {
         if self.is_crowd() {
-            Quota { idle, queue_soft: 32 * 1024, queue_hard: 256 * 1024 }
+            Quota { idle, queue_soft: 32 * 1024, queue_hard: 256 * 1024, apart: None }
         } else {
             Quota { idle, ..Quota::default() }
         }

@@ -23,4 +23,6 @@ mod sim;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "admin")]
+mod top;
 mod uring;

@@ -4,6 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use crate::engine::ResponderCounts;
+
 /// Answers up to this size may share a message (GSO): each must fit the path in one packet, and
 /// this fits any Ethernet.
 const SEGMENT_BYTES_MAX: usize = 1400;
@@ -34,6 +36,12 @@ impl<'a> Message<'a> {
     /// How many datagrams it is.
     pub(super) fn count(&self) -> usize {
         segments(self.bytes.len(), self.segment).count()
+    }
+
+    /// Counts it as sent.
+    pub(super) fn count_sent(&self, counts: &mut ResponderCounts) {
+        counts.sent += self.count() as u64;
+        counts.bytes_out += self.bytes.len() as u64;
     }
 
     /// How it is to be cut, if it is more than one datagram.

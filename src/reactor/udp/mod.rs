@@ -15,7 +15,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::listeners::{canonical, is_exhaustion};
 use super::sockets;
-use crate::engine::{Direction, Engine, Metrics, Reply, Responder};
+use crate::engine::{Direction, Engine, Reply, Responder, ResponderCounts};
 use crate::guards::{DatagramGuard, DatagramRefusal};
 use answers::{Answers, Envelope, Message, alike, segments};
 
@@ -32,6 +32,8 @@ const BACKLOG_MAX: usize = 1024;
 pub(super) struct Screening<'a> {
     pub(super) guard: &'a mut DatagramGuard,
     pub(super) engine: &'a mut Engine,
+    /// Whose counters count.
+    pub(super) responder: usize,
 }
 
 /// What is left to be done for a socket.
@@ -46,13 +48,13 @@ pub(super) enum Left {
 }
 
 impl Screening<'_> {
-    fn metrics(&mut self) -> &mut Metrics {
-        self.engine.metrics_mut()
+    fn counts(&mut self) -> &mut ResponderCounts {
+        self.engine.datagram_counts_mut(self.responder)
     }
 
     fn refuse(&mut self, why: DatagramRefusal, count: usize) {
-        self.metrics().datagrams_in += count as u64;
-        *why.counter(self.metrics()) += count as u64;
+        self.counts().received += count as u64;
+        *why.counter(self.counts()) += count as u64;
     }
 
     fn charge(&mut self, to: IpAddr, reply: Reply<'_>) -> Result<(), DatagramRefusal> {
@@ -210,19 +212,21 @@ impl Datagrams {
                 continue;
             }
             for range in trains {
-                screening.metrics().datagrams_in += 1;
+                let counts = screening.counts();
+                counts.received += 1;
+                counts.bytes_in += range.len() as u64;
                 if screening.engine.is_tapped() {
                     let local = canonical(SocketAddr::new(to, self.local.port()));
                     let bytes = &room[range.clone()];
                     screening.engine.show_datagram(Direction::In, local, asker, bytes);
                 }
                 let Some(reply) = responder.answer(asker, &room[range]) else {
-                    screening.metrics().datagrams_unanswered += 1;
+                    screening.counts().unanswered += 1;
                     continue;
                 };
                 match screening.charge(asker.ip(), reply) {
                     Ok(()) => self.post(answers, envelope, reply.bytes, screening.engine),
-                    Err(why) => *why.counter(screening.metrics()) += 1,
+                    Err(why) => *why.counter(screening.counts()) += 1,
                 }
             }
         }
@@ -273,7 +277,7 @@ impl Datagrams {
         if self.backlog.len() < BACKLOG_MAX {
             self.backlog.push_back((message.envelope, message.segment, message.bytes.to_vec()));
         } else {
-            engine.metrics_mut().datagrams_dropped += message.count() as u64;
+            engine.datagram_counts_mut(self.responder).dropped += message.count() as u64;
         }
     }
 
@@ -295,14 +299,14 @@ impl Datagrams {
             Err(_) if message.count() > 1 => {
                 for bytes in message.bytes.chunks(message.segment) {
                     let one = Message::single(message.envelope, bytes);
-                    engine.metrics_mut().datagrams_dropped +=
-                        u64::from(!self.try_send(one, engine));
+                    let is_lost = u64::from(!self.try_send(one, engine));
+                    engine.datagram_counts_mut(self.responder).dropped += is_lost;
                 }
             }
             Err(error) => {
                 let to = message.envelope.to;
                 engine.remark(Level::Debug, format_args!("answering {to}: {error}"));
-                engine.metrics_mut().datagrams_dropped += message.count() as u64;
+                engine.datagram_counts_mut(self.responder).dropped += message.count() as u64;
             }
         }
         true
@@ -310,7 +314,7 @@ impl Datagrams {
 
     /// The kernel has taken a message.
     fn sent(&self, message: Message<'_>, engine: &mut Engine) {
-        engine.metrics_mut().datagrams_out += message.count() as u64;
+        message.count_sent(engine.datagram_counts_mut(self.responder));
         if engine.is_tapped() {
             let Envelope { to, from } = message.envelope;
             let ours = SocketAddr::new(from.unwrap_or(self.local.ip()), self.local.port());
@@ -347,6 +351,12 @@ mod tests {
         (Datagrams::new(udp, 0, poll.registry(), Token(0)).unwrap(), poll)
     }
 
+    fn engine() -> Engine {
+        let mut engine = Engine::new(Limits::default());
+        engine.add_responder("test");
+        engine
+    }
+
     fn peers() -> [std::net::UdpSocket; 2] {
         std::array::from_fn(|_| {
             let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -368,7 +378,7 @@ mod tests {
         let [first, second] = peers.each_ref().map(|peer| peer.local_addr().unwrap());
         // The kernel refuses it to a socket that has not asked to broadcast.
         let nobody = ([255, 255, 255, 255], 9).into();
-        let (mut answers, mut engine) = (Answers::default(), Engine::new(Limits::default()));
+        let (mut answers, mut engine) = (Answers::default(), engine());
         for to in [nobody, first, first, nobody, second, nobody] {
             answers.add(Envelope { to, from: None }, b"answer", 64);
         }
@@ -382,7 +392,7 @@ mod tests {
     fn the_poll_tells_of_room_to_send_only_while_answers_wait_for_it() {
         let (mut datagrams, mut poll) = served("127.0.0.1:0");
         let [peer, _] = peers();
-        let mut engine = Engine::new(Limits::default());
+        let mut engine = engine();
         let mut events = Events::with_capacity(4);
         let envelope = Envelope { to: peer.local_addr().unwrap(), from: None };
         let mut is_told = |datagrams: &mut Datagrams, engine: &mut Engine| {

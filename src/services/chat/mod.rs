@@ -190,7 +190,10 @@ impl Chat {
             // Before anything is done for the line.
             _ if !self.admits(peer, net) => {}
             _ if self.grows_overlong(line, net) => tell(net, peer, OVERLONG),
-            command => self.act(peer, &command, net),
+            command => {
+                net.count_message();
+                self.act(peer, &command, net);
+            }
         }
     }
 

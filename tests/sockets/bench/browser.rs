@@ -30,6 +30,9 @@ pub(crate) struct Browser {
     answers: Receiver<Value>,
     session: Option<String>,
     last_id: u64,
+    /// What the browser has said of its own accord about the pages.
+    #[cfg_attr(not(feature = "admin"), allow(dead_code))]
+    pub(crate) complaints: Vec<Value>,
     _profile: Folder,
 }
 
@@ -62,8 +65,15 @@ impl Browser {
                 let _ = sender.send(serde_json::from_slice(&message).unwrap());
             }
         });
-        let mut browser =
-            Browser { child, requests, answers, session: None, last_id: 0, _profile: profile };
+        let mut browser = Browser {
+            child,
+            requests,
+            answers,
+            session: None,
+            last_id: 0,
+            complaints: Vec::new(),
+            _profile: profile,
+        };
         let target = browser.ask("Target.createTarget", &json!({ "url": "about:blank" }))?;
         let attached = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = browser.ask("Target.attachToTarget", &attached)?;
@@ -83,6 +93,9 @@ impl Browser {
             let answer = self.answers.recv_timeout(PATIENCE);
             let answer = answer.map_err(|error| format!("Chromium and {method}: {error}"))?;
             match (answer["id"] == json!(self.last_id), answer.get("error")) {
+                (false, _) if answer["method"] == "Log.entryAdded" => {
+                    self.complaints.push(answer["params"]["entry"].clone());
+                }
                 (false, _) => {}
                 (true, Some(error)) => return Err(format!("{method}: {error}")),
                 (true, None) => return Ok(answer["result"].clone()),
@@ -95,6 +108,13 @@ impl Browser {
         let frames = self.ask("Page.getFrameTree", &json!({})).unwrap();
         let frame = &frames["frameTree"]["frame"]["id"];
         self.ask("Page.setDocumentContent", &json!({ "frameId": frame, "html": html })).unwrap();
+    }
+
+    /// Goes to a page of a server, and takes note of what its script complains about.
+    #[cfg(feature = "admin")]
+    pub(crate) fn visit(&mut self, url: &str) {
+        self.ask("Log.enable", &json!({})).unwrap();
+        self.ask("Page.navigate", &json!({ "url": url })).unwrap();
     }
 
     /// Lays the page out as it is looked at now.

@@ -1,7 +1,7 @@
 //! `cooee bench` from outside: what it measures and says, what others have left behind, and
 //! servers that keep it waiting.
 
-mod browser;
+pub(crate) mod browser;
 mod compare;
 mod leftovers;
 mod live;

@@ -1,6 +1,8 @@
 //! `cooee serve` as a whole.
 
 mod addresses;
+#[cfg(feature = "admin")]
+pub(crate) mod admin;
 mod console;
 mod datagrams;
 mod hex;
@@ -9,6 +11,8 @@ mod json;
 mod leaving;
 mod limits;
 mod log;
+#[cfg(all(feature = "admin", feature = "bench"))]
+mod page;
 mod refusals;
 mod speed;
 mod streams;

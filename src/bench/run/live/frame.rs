@@ -4,12 +4,12 @@ use std::iter::repeat_n;
 use std::time::Duration;
 
 use super::gather::TickSum;
-use super::graph::{Glyphs, graph, top_of};
 use super::history::{Column, History, SECONDS};
 use crate::bench::figures::{figure, grouped};
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::phase::RunPhase;
 use crate::terminal::Size;
+use crate::terminal::graph::{Glyphs, graph, top_of};
 
 /// The name of a graph and its scale, up to the edge.
 const LABEL: usize = 14;
@@ -192,9 +192,9 @@ fn latency_scale(top: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::graph::{ASCII, BLOCKS};
     use super::super::history::tests::told;
     use super::*;
+    use crate::terminal::graph::{ASCII, BLOCKS};
 
     fn view<'a>(caption: &'a str, history: &'a History) -> View<'a> {
         let left = Left::Time(Duration::from_millis(6500));

@@ -5,9 +5,7 @@
 mod caption;
 mod frame;
 mod gather;
-mod graph;
 mod history;
-mod screen;
 
 use std::io::{self, IsTerminal, stderr};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,12 +18,12 @@ use crate::bench::load::plan::RunPlan;
 use crate::bench::load::workload::Workload;
 use crate::bench::measure::phase::RunPhase;
 use crate::bench::measure::ticker::Tick;
+use crate::terminal::graph::Glyphs;
+use crate::terminal::screen::{self, Screen};
 use crate::terminal::{heed, is_dumb};
 use frame::{Left, View, lines, stat_line};
 use gather::{Gather, TickSum};
-use graph::Glyphs;
 use history::History;
-use screen::Screen;
 
 pub(crate) use caption::Caption;
 
@@ -216,7 +214,7 @@ impl Watching<'_> {
             history: &self.live.history,
         };
         if let Some(screen) = &mut self.screen {
-            let size = Screen::size();
+            let size = screen.size();
             screen.draw(&lines(&view, size, self.live.glyphs), size);
         }
     }

@@ -1,5 +1,11 @@
-//! The terminal as clients and bench share it: what it is, how large, and writing to it without
-//! being kept by one that takes nothing. What is drawn on it is the business of those two.
+//! The terminal as clients, top and bench share it: what it is, how large, and writing to it
+//! without being kept by one that takes nothing; frames and graphs. What they show is not known
+//! here.
+
+#[cfg(any(feature = "admin", feature = "bench"))]
+pub(crate) mod graph;
+#[cfg(any(feature = "admin", feature = "bench"))]
+pub(crate) mod screen;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +30,8 @@ static ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) columns: usize,
-    #[cfg_attr(not(feature = "bench"), allow(dead_code))] // clients have one row
+    // Clients have one row.
+    #[cfg_attr(not(any(feature = "admin", feature = "bench")), allow(dead_code))]
     pub(crate) rows: usize,
 }
 

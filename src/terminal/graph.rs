@@ -2,25 +2,25 @@
 
 /// The characters that a graph is made of, from nothing to a full one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Glyphs {
+pub(crate) struct Glyphs {
     levels: [char; LEVELS + 1],
     /// Between the scale and the graph.
-    pub(super) edge: char,
+    pub(crate) edge: char,
 }
 
 /// How many heights a character can show, beside none.
 const LEVELS: usize = 8;
 
 /// Blocks, where they can be shown.
-pub(super) const BLOCKS: Glyphs =
+pub(crate) const BLOCKS: Glyphs =
     Glyphs { levels: [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'], edge: '│' };
 /// What every terminal has.
-pub(super) const ASCII: Glyphs =
+pub(crate) const ASCII: Glyphs =
     Glyphs { levels: [' ', '_', '.', ',', '-', '=', '+', '*', '#'], edge: '|' };
 
 impl Glyphs {
     /// Those that a locale can show. `named`: how to look up a variable of the environment.
-    pub(super) fn of_locale(named: impl Fn(&str) -> Option<String>) -> Glyphs {
+    pub(crate) fn of_locale(named: impl Fn(&str) -> Option<String>) -> Glyphs {
         // The first that is set decides, see locale(7).
         let set = |name: &&str| named(name).filter(|value| !value.is_empty());
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(set).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Glyphs {
 }
 
 /// A round figure that none of `values` exceeds: 1, 2 or 5 and zeros; at least 1.
-pub(super) fn top_of(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn top_of(values: impl Iterator<Item = f64>) -> f64 {
     let most = values.fold(1.0_f64, f64::max).min(f64::MAX / 10.0);
     let zeros = 10.0_f64.powf(most.log10().floor());
     // Rounding may have made a 1 of 0.999...
@@ -42,7 +42,7 @@ pub(super) fn top_of(values: impl Iterator<Item = f64>) -> f64 {
 /// is above zero shows.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within the levels
 #[allow(clippy::cast_precision_loss)] // a few rows
-pub(super) fn graph(values: &[Option<f64>], top: f64, rows: usize, glyphs: Glyphs) -> Vec<String> {
+pub(crate) fn graph(values: &[Option<f64>], top: f64, rows: usize, glyphs: Glyphs) -> Vec<String> {
     let height = |value: &Option<f64>| match *value {
         Some(value) if value > 0.0 => {
             let share = (value / top).min(1.0);

@@ -8,7 +8,6 @@
 use std::fmt::Write;
 
 use rustix::process::getpgrp;
-use rustix::stdio::stderr;
 use rustix::termios::tcgetpgrp;
 
 use crate::reactor::HeldStop;
@@ -18,8 +17,10 @@ use crate::terminal::{Size, screen, size, write_all};
 /// is cleared from the first place of a screen on, so the first line goes by itself.
 const ERASED: &str = "\r\x1b[K\x1b[C\x1b[J\r";
 
-/// What is shown on standard error, which is a terminal.
-pub(super) struct Screen {
+/// What is shown on standard output (0) or standard error (1), which is a terminal.
+pub(crate) struct Screen {
+    which: usize,
+    #[cfg_attr(not(feature = "bench"), allow(dead_code))] // only the bench has no loop
     held: Option<HeldStop>,
     /// For which size the lines were drawn that are shown.
     shown: Option<Size>,
@@ -28,36 +29,44 @@ pub(super) struct Screen {
 impl Screen {
     /// Nothing is shown yet. From now on Ctrl-Z waits for `stops`, in all threads that are started
     /// as long as this lives.
-    pub(super) fn open() -> Screen {
-        Screen { held: HeldStop::new(), shown: None }
+    #[cfg(feature = "bench")]
+    pub(crate) fn open() -> Screen {
+        Screen { which: 1, held: HeldStop::new(), shown: None }
+    }
+
+    /// The same on standard output, by somebody whose loop sees to Ctrl-Z.
+    #[cfg(feature = "admin")]
+    pub(crate) fn of_output() -> Screen {
+        Screen { which: 0, held: None, shown: None }
     }
 
     /// How large it is now.
-    pub(super) fn size() -> Size {
-        size(stderr())
+    pub(crate) fn size(&self) -> Size {
+        size(screen(self.which))
     }
 
     /// Shows these lines, which suit `size`, in the place of those that were shown.
-    pub(super) fn draw(&mut self, lines: &[String], size: Size) {
+    pub(crate) fn draw(&mut self, lines: &[String], size: Size) {
         // A terminal may have wrapped what was drawn for another size.
         if lines.is_empty() || self.shown.is_some_and(|shown| shown != size) {
             self.erase();
         }
-        if !lines.is_empty() && is_in_front() {
+        if !lines.is_empty() && self.is_in_front() {
             self.shown = Some(size);
-            write(&drawn(lines));
+            self.write(&drawn(lines));
         }
     }
 
     /// Shows nothing.
-    pub(super) fn erase(&mut self) {
-        if self.shown.take().is_some() && is_in_front() {
-            write(ERASED);
+    pub(crate) fn erase(&mut self) {
+        if self.shown.take().is_some() && self.is_in_front() {
+            self.write(ERASED);
         }
     }
 
     /// Stops if somebody wants us to, with nothing shown; true if we have been brought back since.
-    pub(super) fn stops(&mut self) -> bool {
+    #[cfg(feature = "bench")]
+    pub(crate) fn stops(&mut self) -> bool {
         let has_come = self.held.as_ref().is_some_and(HeldStop::has_come);
         if has_come {
             self.erase();
@@ -67,20 +76,28 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Whether the terminal is ours to draw on, and not that of a shell that has put us in the
+    /// background.
+    fn is_in_front(&self) -> bool {
+        tcgetpgrp(screen(self.which)).map_or(true, |front| front == getpgrp())
+    }
+
+    /// A terminal that is gone sees nothing.
+    fn write(&self, text: &str) {
+        let _ = write_all(screen(self.which), text.as_bytes());
+    }
+}
+
 impl Drop for Screen {
     fn drop(&mut self) {
         self.erase();
     }
 }
 
-/// Whether the terminal is ours to draw on, and not that of a shell that has put us in the
-/// background.
-fn is_in_front() -> bool {
-    tcgetpgrp(stderr()).map_or(true, |front| front == getpgrp())
-}
-
-/// Writes what a person is to see; a terminal that is gone sees nothing.
-pub(super) fn write(text: &str) {
+/// Writes to standard error what a person is to see; a terminal that is gone sees nothing.
+#[cfg(feature = "bench")]
+pub(crate) fn write(text: &str) {
     let _ = write_all(screen(1), text.as_bytes());
 }
 

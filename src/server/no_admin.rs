@@ -1,0 +1,28 @@
+//! `--admin` in a build without it: nothing. Its flags are refused (`args.rs`).
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::Config;
+use crate::reactor::Reactor;
+
+/// Descriptors that are for this.
+pub(super) const DESCRIPTORS: usize = 0;
+
+/// What nobody asks for.
+#[derive(Default)]
+pub(super) struct Facts {
+    pub(super) is_leaving: Cell<bool>,
+    pub(super) listening: RefCell<Vec<String>>,
+}
+
+/// Listens on nothing.
+#[allow(clippy::unnecessary_wraps)] // as the other one has to
+pub(super) fn open(
+    _: &Config,
+    _: &[SocketAddr],
+    _: &mut Reactor,
+) -> Result<(Rc<Facts>, Vec<String>), String> {
+    Ok(Default::default())
+}
