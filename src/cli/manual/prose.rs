@@ -124,6 +124,17 @@ Adds up the results of several generators that have measured one server at the s
         examples: &[],
         files: &[],
     },
+    #[cfg(feature = "admin")]
+    Prose {
+        command: "cooee top",
+        description: "\
+Shows what a server that was started with --admin is doing: rates over the last minute, services, \
+the peers that matter, and what was refused. On a terminal four frames a second are drawn in \
+place, until q or Ctrl-C; elsewhere it prints a line a second. A server that goes away is waited \
+for.",
+        examples: &[],
+        files: &[],
+    },
     Prose {
         command: "cooee completions",
         description: "\
