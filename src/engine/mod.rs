@@ -127,11 +127,6 @@ impl Engine {
         self.core.connections.len()
     }
 
-    /// How many of them share the places: all but those of services apart ([`Quota::apart`]).
-    pub fn shared_connections(&self) -> usize {
-        self.core.shared()
-    }
-
     /// The time of this turn.
     pub fn now(&self) -> Time {
         self.core.now

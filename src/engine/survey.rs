@@ -104,6 +104,11 @@ impl Engine {
         Survey::of(&self.core)
     }
 
+    /// How many connections share the places: all but those of services apart ([`Quota::apart`]).
+    pub fn shared_connections(&self) -> usize {
+        self.core.shared()
+    }
+
     /// Stream bytes that the kernel took from us.
     pub(crate) fn bytes_out(&self) -> u64 {
         self.core.counts.iter().map(|counts| counts.bytes_out).sum()

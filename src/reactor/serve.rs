@@ -138,6 +138,7 @@ impl Reactor {
     /// taken, one of those who have them gives way.
     fn serve_apart(&mut self, slot: usize) {
         let service = self.listeners[slot].service;
+        let mut gone = 0;
         for _ in 0..ACCEPTS_APART_MAX {
             if matches!(self.accepting, Accepting::Exhausted(_)) {
                 return;
@@ -152,14 +153,15 @@ impl Reactor {
             match self.listeners[slot].accept() {
                 Accepted::One(tcp, arrival) => self.let_in(slot, tcp, arrival),
                 Accepted::None => return,
-                Accepted::Gone(_) => {}
+                Accepted::Gone(_) => gone += 1,
                 Accepted::Exhausted(error) => {
                     let again = Accepting::Exhausted(self.driver.engine().now().after(PAUSE));
                     return self.pause_accepting(again, format_args!("{error}"));
                 }
             }
         }
-        self.come_back(slot, true);
+        // Nobody but those who are gone: a filter that refuses, which is waited out.
+        self.come_back(slot, gone < ACCEPTS_APART_MAX);
     }
 
     fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {

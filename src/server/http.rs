@@ -91,6 +91,15 @@ pub const NOT_HERE: Refusal = refusal(
     "that host is not served here: use an address or localhost, or start with --admin-host NAME",
 );
 
+/// A method that is not done here.
+pub fn not_done(method: &str) -> Refusal {
+    let known = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
+    match known.contains(&method) {
+        true => refusal(405, "nothing can be changed here: use GET or HEAD"),
+        false => refusal(501, "that method is not known here: use GET or HEAD"),
+    }
+}
+
 /// What `input` begins with. It never changes its mind: once a beginning of the input is whole or
 /// wrong, what comes behind it changes nothing.
 pub fn parse(input: &[u8]) -> Parsed<'_> {
@@ -118,7 +127,7 @@ fn request(input: &[u8]) -> Result<Option<(usize, Request<'_>)>, Refusal> {
         return if is_full { Err(LONG_HEAD) } else { Ok(None) };
     };
     let fields = Fields::read(head)?;
-    let length = fields.body()?;
+    let length = fields.body(method)?;
     let is_old = version == 0;
     if fields.hosts > 1 || fields.hosts == 0 && !is_old {
         return Err(NO_HOST);
@@ -251,13 +260,18 @@ impl<'a> Fields<'a> {
     }
 
     /// How long the body is that follows.
-    fn body(&self) -> Result<usize, Refusal> {
+    fn body(&self, method: Method<'_>) -> Result<usize, Refusal> {
+        // A method that is not done in any case needs no other reason.
+        let or = |refusal: Refusal| match method {
+            Method::Other(other) => not_done(other),
+            Method::Get | Method::Head => refusal,
+        };
         match (self.lengths, self.length) {
             (1.., _) if self.is_coded => Err(TWO_LENGTHS),
-            _ if self.is_coded => Err(CODED),
+            _ if self.is_coded => Err(or(CODED)),
             (2.., _) | (1, None) => Err(BAD_LENGTH),
-            (_, Some(BODY_MAX..)) => Err(TOO_LARGE),
-            _ if self.expects => Err(EXPECTS),
+            (_, Some(length)) if length > BODY_MAX => Err(or(TOO_LARGE)),
+            _ if self.expects => Err(or(EXPECTS)),
             (_, length) => Ok(length.unwrap_or(0)),
         }
     }
@@ -387,6 +401,9 @@ mod tests {
             (with("Transfer-Encoding: chunked"), 501),
             (with("Content-Length: 99999999999999999999999"), 413),
             (with("Expect: 100-continue"), 417),
+            ("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n".to_owned(), 405),
+            ("POST / HTTP/1.0\r\nContent-Length: 9999\r\n\r\n".to_owned(), 405),
+            ("FROB / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), 501),
         ] {
             assert_eq!(code(&text), wanted, "{text:?}");
         }

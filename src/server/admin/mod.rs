@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use super::Config;
 use super::http::{
-    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, is_ours, parse,
+    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, is_ours, not_done, parse,
 };
 use super::totals::Totals;
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
@@ -176,7 +176,7 @@ impl Admin {
 
     fn judge(&self, request: &Request<'_>) -> Result<(), Refusal> {
         if let Method::Other(method) = request.method {
-            return Err(response::not_done(method));
+            return Err(not_done(method));
         }
         match request.host.map_or(Ok(true), |host| is_ours(host, &self.names))? {
             true => Ok(()),

@@ -28,15 +28,6 @@ pub(super) const NOT_FOUND: Refusal = Refusal {
     why: "there is nothing; there are / /metrics /status.json /healthz /readyz",
 };
 
-/// A method that is not done here.
-pub(super) fn not_done(method: &str) -> Refusal {
-    let known = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"];
-    match known.contains(&method) {
-        true => Refusal { code: 405, why: "nothing can be changed here: use GET or HEAD" },
-        false => Refusal { code: 501, why: "that method is not known here: use GET or HEAD" },
-    }
-}
-
 /// How often there was which status code.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Codes([u64; CODES.len()]);
@@ -159,6 +150,7 @@ fn date(wall_seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::http::not_done;
     use super::*;
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Browser {
     /// What the browser has said of its own accord about the pages.
     #[cfg_attr(not(feature = "admin"), allow(dead_code))]
     pub(crate) complaints: Vec<Value>,
+    /// Whether the page that was visited last is there.
+    has_loaded: bool,
     _profile: Folder,
 }
 
@@ -72,6 +74,7 @@ impl Browser {
             session: None,
             last_id: 0,
             complaints: Vec::new(),
+            has_loaded: false,
             _profile: profile,
         };
         let target = browser.ask("Target.createTarget", &json!({ "url": "about:blank" }))?;
@@ -93,10 +96,7 @@ impl Browser {
             let answer = self.answers.recv_timeout(PATIENCE);
             let answer = answer.map_err(|error| format!("Chromium and {method}: {error}"))?;
             match (answer["id"] == json!(self.last_id), answer.get("error")) {
-                (false, _) if answer["method"] == "Log.entryAdded" => {
-                    self.complaints.push(answer["params"]["entry"].clone());
-                }
-                (false, _) => {}
+                (false, _) => self.note(&answer),
                 (true, Some(error)) => return Err(format!("{method}: {error}")),
                 (true, None) => return Ok(answer["result"].clone()),
             }
@@ -110,11 +110,27 @@ impl Browser {
         self.ask("Page.setDocumentContent", &json!({ "frameId": frame, "html": html })).unwrap();
     }
 
+    /// What it tells of its own accord.
+    fn note(&mut self, told: &Value) {
+        match told["method"].as_str() {
+            Some("Log.entryAdded") => self.complaints.push(told["params"]["entry"].clone()),
+            Some("Page.loadEventFired") => self.has_loaded = true,
+            _ => {}
+        }
+    }
+
     /// Goes to a page of a server, and takes note of what its script complains about.
     #[cfg(feature = "admin")]
     pub(crate) fn visit(&mut self, url: &str) {
-        self.ask("Log.enable", &json!({})).unwrap();
+        for domain in ["Log.enable", "Page.enable"] {
+            self.ask(domain, &json!({})).unwrap();
+        }
+        self.has_loaded = false;
         self.ask("Page.navigate", &json!({ "url": url })).unwrap();
+        while !self.has_loaded {
+            let told = self.answers.recv_timeout(PATIENCE).expect("the page loads");
+            self.note(&told);
+        }
     }
 
     /// Lays the page out as it is looked at now.

@@ -70,7 +70,7 @@ fn values(metrics: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn metrics_are_what_promtool_takes_and_what_the_document_says() {
-    let (_server, echo, admin) = serving(&["echo://:0", "months://:0", "chat://:0"], "echo+tcp");
+    let (_server, echo, admin) = serving(&["echo://:0", "months://:0"], "echo+tcp");
     Tcp::connect(echo).echoes("hello");
     let metrics = fetch(admin, "/metrics");
     let (mut documented, served) = (documented(), served(&metrics));
@@ -129,6 +129,16 @@ fn served(metrics: &str) -> Families {
         }
     }
     families
+}
+
+#[test]
+fn lines_of_chat_are_counted_and_what_is_sent_on_to_others_is_not() {
+    let (_server, chat, admin) = serving(&["chat://:0"], "chat+tcp");
+    let [mut one, mut other] = [Tcp::connect(chat), Tcp::connect(chat)];
+    other.say("hello there\n");
+    hear_until(&mut one, " hello there\n");
+    let values = values(&fetch(admin, "/metrics"));
+    assert_eq!(values["cooee_messages_total{service=\"chat\",transport=\"tcp\"}"], 1.0);
 }
 
 #[test]

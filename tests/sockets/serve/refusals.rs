@@ -13,6 +13,14 @@ fn assert_names(line: &str, words: &[&str]) {
 }
 
 #[test]
+#[cfg(not(feature = "admin"))]
+fn what_this_build_is_without_is_refused_by_its_name() {
+    for words in [&["serve", "echo+tcp://:0", "--admin", "0"][..], &["top"], &["top", "5090"]] {
+        assert_names(&refused(2, words), &["the feature admin", "built without"]);
+    }
+}
+
+#[test]
 fn words_that_make_no_sense_are_refused_by_name_with_what_to_write_instead() {
     let cases: [(&[&str], &[&str]); 8] = [
         (&["ehco"], &["\"ehco\"", "did you mean echo"]),
