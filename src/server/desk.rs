@@ -23,8 +23,6 @@ use crate::terminal::{is_dumb, size};
 use crate::tty::editor::{Editor, EditorEvent};
 use crate::tty::raw;
 
-/// What is typed so long after Escape is no sequence with it.
-const ESCAPE: Duration = Duration::from_millis(100);
 /// How often to see whether the terminal has become ours: `fg` tells a job that runs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,7 +54,6 @@ pub(super) struct Desk {
     screen: Outlet,
     keyboard: Keyboard,
     editor: Editor,
-    typed_at: Time,
     row: Row,
     /// Whether the log goes to the same terminal as the screen.
     shows_log: bool,
@@ -75,7 +72,6 @@ impl Desk {
             screen: Outlet::stdout(),
             keyboard: if is_terminal { Keyboard::Away(Time::ZERO) } else { Keyboard::None },
             editor: Editor::new("> "),
-            typed_at: Time::ZERO,
             row: Row::Empty,
             shows_log: is_same_terminal(stdout(), stderr()),
             holds_log: false,
@@ -181,9 +177,7 @@ impl Desk {
 impl Desk {
     /// Takes what was typed; `next_event` says what the operator wants.
     pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) {
-        let is_late = now.since(self.typed_at) >= ESCAPE;
-        self.typed_at = now;
-        self.editor.type_in(bytes, is_late);
+        self.editor.type_in(bytes, now);
         self.touch();
     }
 
