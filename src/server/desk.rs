@@ -16,6 +16,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::isatty;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 
+use super::console::Aim;
 use crate::engine::Time;
 use crate::outlet::{Log, Outlet};
 use crate::reactor::Manner;
@@ -71,7 +72,7 @@ impl Desk {
         Desk {
             screen: Outlet::stdout(),
             keyboard: if is_terminal { Keyboard::Away(Time::ZERO) } else { Keyboard::None },
-            editor: Editor::new("> "),
+            editor: Editor::new(&Aim::Nowhere.to_string()),
             row: Row::Empty,
             shows_log: is_same_terminal(stdout(), stderr()),
             holds_log: false,
@@ -155,10 +156,8 @@ impl Desk {
 
     /// Puts `prompt` before the line being typed.
     pub(super) fn set_prompt(&mut self, prompt: &str) {
-        if self.editor.prompt() != prompt {
-            self.editor.set_prompt(prompt);
-            self.touch();
-        }
+        self.editor.set_prompt(prompt);
+        self.touch();
     }
 
     fn touch(&mut self) {

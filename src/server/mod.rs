@@ -201,7 +201,7 @@ impl Server {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
-        let (aim, lifecycle) = (Aim::Nobody, Lifecycle::Serving);
+        let (aim, lifecycle) = (Aim::Nowhere, Lifecycle::Serving);
         let (drain, leave_with_input) = (config.drain, config.leave_with_input);
         let server = Server {
             reactor,

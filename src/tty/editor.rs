@@ -76,12 +76,7 @@ impl Editor {
         }
     }
 
-    /// What stands before the line, in ASCII.
-    pub(crate) fn prompt(&self) -> &str {
-        &self.prompt
-    }
-
-    /// Puts `prompt` before the line, from the next time on that it is drawn.
+    /// Puts `prompt`, which is ASCII, before the line, from the next time on that it is drawn.
     pub(crate) fn set_prompt(&mut self, prompt: &str) {
         prompt.clone_into(&mut self.prompt);
     }

@@ -79,8 +79,9 @@ fn a_choice_holds_and_a_line_for_somebody_who_has_left_goes_to_nobody_else() {
     let mut peers: Vec<Tcp> = (0..3).map(|_| Tcp::connect(talk)).collect();
     peers[2].say("hi\n");
     terminal.sees(&["Client says: hi", "to #3>"]);
-    terminal.press("/to 1\r");
-    terminal.sees(&["to #3> /to 1", "to #1>"]);
+    // What is typed at once is shown behind whom each line is for.
+    terminal.press("/to 2\r/to 1\r");
+    terminal.sees(&["to #3> /to 2", "to #2> /to 1", "to #1>"]);
     peers[1].say("me too\n");
     terminal.sees(&["Client says: me too", "to #1>"]);
     terminal.press("hello\r");
