@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::Level;
 use log::kv::Value;
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Kind, Phase};
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
 
@@ -140,7 +140,7 @@ impl Engine {
             ("event", Field::Text("opened")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text("tcp")),
+            ("transport", Field::Text(Kind::Stream.transport())),
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];
