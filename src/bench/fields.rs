@@ -229,7 +229,8 @@ mod tests {
         }
         let thing = || json!({ "count": 1, "parts": {} });
         let good = json!({ "all": [thing(), thing()], "named": { "a": thing() } });
-        let read = |value: &Value| read::<Things>(value).map(|all| (all.all.len(), all.named.len()));
+        let read =
+            |value: &Value| read::<Things>(value).map(|all| (all.all.len(), all.named.len()));
         assert_eq!(read(&good), Ok((2, 1)));
         let wrong = json!({ "all": [thing(), 7], "named": {} });
         assert_eq!(read(&wrong).unwrap_err(), "all is not an object");

@@ -177,7 +177,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_in_one_stage_and_ends_in_the_next_is_of_the_first_and_ends_a_silence_of_both() {
+    fn what_is_asked_in_one_stage_and_ends_in_the_next_is_of_the_first_and_ends_a_silence_of_both()
+    {
         let mut stages = two();
         let (intended, done) = (at(1900), at(2500));
         stages.record(&Sample { intended, sent: intended, done, bytes: 1 });
