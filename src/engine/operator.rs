@@ -14,7 +14,7 @@ use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
 /// What a log line says, by name.
 pub(crate) type Fields<'a> = &'a [(&'a str, Field<'a>)];
 
-/// One of these.
+/// One thing that it says.
 #[derive(Clone, Copy)]
 pub(crate) enum Field<'a> {
     Number(u64),
