@@ -206,6 +206,22 @@ fn quiet_holds_back_the_log_and_loud_tells_what_was_missed() {
 }
 
 #[test]
+fn quiet_holds_back_what_hex_shows_too() {
+    let mut terminal = serve(&["echo+tcp://:0", "talk://:0", "--hex"]);
+    let echo = address(&mut terminal, "echo+tcp");
+    quiet(&mut terminal);
+    Tcp::connect(echo).echoes("held back");
+    terminal.press("/loud\r");
+    terminal.hears("loud again");
+    Tcp::connect(echo).echoes("shown");
+    terminal.hears("|shown|");
+    let rows = terminal.rows();
+    assert!(!rows.iter().any(|row| row.contains("|held back|")), "{rows:#?}");
+    terminal.press("/quit\r");
+    terminal.ends(0, &[""; 0]);
+}
+
+#[test]
 fn without_a_screen_for_the_log_there_is_nothing_to_hold_back() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     server.operator("/quiet");
