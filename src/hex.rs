@@ -21,7 +21,7 @@ const TEXT_COLUMN: usize = 60;
 pub struct HexLimits {
     /// Bytes of one read or write.
     pub bytes: usize,
-    /// Lines in one second, at least two: one read or write takes that many.
+    /// Lines in one second; at least two, for no read or write takes fewer as text.
     pub lines: usize,
 }
 

@@ -141,15 +141,22 @@ impl<T: FromJson> FromJson for Option<T> {
 
 impl<T: FromJson> FromJson for Vec<T> {
     fn from_json(value: &Value, reading: &mut Reading) -> Vec<T> {
+        let key = reading.key;
         let values = reading.expect(value.as_array().map(Vec::as_slice), "an array");
-        values.iter().map(|value| T::from_json(value, reading)).collect()
+        let each = values.iter().map(|value| {
+            // What was read before may have had fields of its own.
+            reading.key = key;
+            T::from_json(value, reading)
+        });
+        each.collect()
     }
 }
 
 impl<T: FromJson> FromJson for BTreeMap<String, T> {
     fn from_json(value: &Value, reading: &mut Reading) -> BTreeMap<String, T> {
-        let mut read = BTreeMap::new();
+        let (mut read, whole) = (BTreeMap::new(), reading.key);
         for (key, value) in reading.object(value).into_iter().flatten() {
+            reading.key = whole;
             read.insert(key.clone(), T::from_json(value, reading));
         }
         read
@@ -206,5 +213,28 @@ mod tests {
         ] {
             assert_eq!(read::<Thing>(&value).unwrap_err(), why, "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_behind_an_object_is_not_laid_to_its_last_field() {
+        struct Things {
+            all: Vec<Thing>,
+            named: BTreeMap<String, Thing>,
+        }
+        impl FromJson for Things {
+            fn from_json(value: &Value, reading: &mut Reading) -> Things {
+                let mut of = Fields::of(value, reading);
+                Things { all: of.needed("all"), named: of.needed("named") }
+            }
+        }
+        let thing = || json!({ "count": 1, "parts": {} });
+        let good = json!({ "all": [thing(), thing()], "named": { "a": thing() } });
+        let read =
+            |value: &Value| read::<Things>(value).map(|all| (all.all.len(), all.named.len()));
+        assert_eq!(read(&good), Ok((2, 1)));
+        let wrong = json!({ "all": [thing(), 7], "named": {} });
+        assert_eq!(read(&wrong).unwrap_err(), "all is not an object");
+        let wrong = json!({ "all": [], "named": { "a": thing(), "b": 7 } });
+        assert_eq!(read(&wrong).unwrap_err(), "named is not an object");
     }
 }

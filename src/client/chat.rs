@@ -38,7 +38,7 @@ pub(super) struct ChatClient {
     pacer: Pacer,
     /// Whether the input waits for the pacer.
     is_holding: bool,
-    /// How many lines were said, for the user and by the user.
+    /// How many lines the user has said.
     said: u64,
     /// Cuts what the server says into lines.
     heard: Piped,

@@ -1,7 +1,7 @@
 //! Who is in a chat, as far as its lines tell, and so how a word can go on that begins a name, a
 //! room or a command.
 
-use crate::services::chat::is_name;
+use crate::services::chat::{has_head, is_name};
 
 /// So many names and rooms are remembered; those not heard of for longest are forgotten.
 const REMEMBERED_MAX: usize = 500;
@@ -131,14 +131,10 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether `word` begins with `head`, in upper or lower case.
-fn has_head(word: &str, head: &str) -> bool {
-    word.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::chat::HELP;
 
     fn nicks(lines: &[&str]) -> Nicks {
         let mut nicks = Nicks::default();
@@ -189,6 +185,16 @@ mod tests {
         ] {
             assert_eq!(nicks.completions(head), wanted, "{head:?}");
         }
+    }
+
+    #[test]
+    fn tab_knows_the_commands_of_our_server() {
+        let words = HELP.iter().filter_map(|line| line.split(' ').next());
+        // With two slashes it is text.
+        let is_command = |word: &&str| word.starts_with('/') && !word.starts_with("//");
+        let mut helped: Vec<&str> = words.filter(is_command).collect();
+        helped.sort_unstable();
+        assert_eq!(COMMANDS.map(str::trim_end), helped[..]);
     }
 
     #[test]

@@ -5,7 +5,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use rustix::io::retry_on_intr;
 use rustix::process::Signal;
@@ -17,22 +16,18 @@ use crate::terminal::{screen, size, write_all};
 use crate::tty::editor::{Editor, EditorEvent};
 use crate::tty::raw;
 
-/// What is typed so long after Escape is no sequence with it.
-const ESCAPE: Duration = Duration::from_millis(100);
-
 /// Whether a log line has been written over the line being typed.
 static DISTURBED: AtomicBool = AtomicBool::new(false);
 
 /// The terminal in raw mode. Dropping it brings back the mode it was in.
 pub(super) struct Terminal {
     editor: Editor,
-    typed_at: Time,
 }
 
 impl Terminal {
     /// Takes the terminal over and shows the prompt.
     pub(super) fn open(prompt: &str) -> io::Result<Terminal> {
-        let terminal = Terminal { editor: Editor::new(prompt), typed_at: Time::ZERO };
+        let terminal = Terminal { editor: Editor::new(prompt) };
         raw::leave_on_panic(|| ());
         terminal.enter()?;
         Ok(terminal)
@@ -57,9 +52,7 @@ impl Terminal {
 
     /// Takes what was typed; `next_event` says what the user wants.
     pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) {
-        let is_late = now.since(self.typed_at) >= ESCAPE;
-        self.typed_at = now;
-        self.editor.type_in(bytes, is_late);
+        self.editor.type_in(bytes, now);
     }
 
     /// What the user wants next; after an `End` or `Interrupt` nothing more. `None`: the line is

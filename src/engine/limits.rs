@@ -36,11 +36,11 @@ pub struct Limits {
     /// turns have left; a visit to a peer counts as much as 16 KiB. Who has not been written to by
     /// then is in a later turn. At least 1.
     pub flush_units: u64,
-    /// Peers that are served before what they are owed is written; the others are served after
-    /// that. At least 1. A server answers all who ask together at the end of its turn, which is
-    /// cheapest, and its clients do not notice. A client that asks anew when it is answered must
-    /// not: what it writes together is answered together, so its peers wait for each other, and all
-    /// that asks and is asked in turns moves in convoys.
+    /// Once so many peers have been served, what they are owed is written before others are served.
+    /// At least 1. A server does best to write to all of them at the end of its turn: that is
+    /// cheapest, and none of them notices. A client that asks again as soon as it is answered does
+    /// not: what it writes together is answered together, so its connections move in convoys and
+    /// wait for each other.
     pub flush_every: usize,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,

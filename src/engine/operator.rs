@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::Level;
 use log::kv::Value;
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Kind, Phase};
 use super::core::Core;
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
@@ -15,7 +15,7 @@ use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
 /// What a log line says, by name.
 pub(crate) type Fields<'a> = &'a [(&'a str, Field<'a>)];
 
-/// One of these.
+/// One thing that it says.
 #[derive(Clone, Copy)]
 pub(crate) enum Field<'a> {
     Number(u64),
@@ -152,7 +152,7 @@ impl Engine {
             ("event", Field::Text("opened")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text("tcp")),
+            ("transport", Field::Text(Kind::Stream.transport())),
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];

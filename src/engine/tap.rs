@@ -36,14 +36,16 @@ pub struct Passage<'a> {
     pub local: Option<SocketAddr>,
     /// Which way it went.
     pub direction: Direction,
-    /// The time of the turn, since the connection began; without one, since the loop did.
+    /// The time of the turn, since the connection began; of a socket that many share, since the
+    /// loop did.
     pub age: Duration,
-    /// That time, for whoever limits how much is shown.
+    /// The time of the turn since the loop began, for whoever limits how much is shown.
     pub now: Time,
     /// Bytes of a stream that had gone this way before; 0 for datagrams.
     pub offset: u64,
-    /// The FIN of this direction: there are no bytes, and none will follow. Ours is one only if the
-    /// peer may still go on; otherwise the connection is closed, which the log says.
+    /// The FIN of this direction: there are no bytes, and none will follow. Ours is shown as soon
+    /// as it is sent; but if the peer has finished first, the connection is dropped, and only the
+    /// log tells that.
     pub is_end: bool,
     /// How many bytes it was: the first of `pieces`.
     pub count: usize,
@@ -58,9 +60,9 @@ impl Passage<'_> {
     }
 }
 
-/// Whoever looks. It cannot change anything, and is never asked to.
+/// Whoever looks, and can do no more than that.
 pub trait Tap {
-    /// That went over a connection.
+    /// One read or write has been done.
     fn passed(&mut self, passage: &Passage<'_>);
 
     /// It is `now`: what was withheld in the time before may be told.

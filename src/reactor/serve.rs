@@ -14,7 +14,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Field};
+use crate::engine::{Arrival, Field, Kind};
 use crate::guards::ConnectionRefusal;
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
@@ -212,7 +212,7 @@ impl Reactor {
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
             ("event", Field::Text("refused")),
-            ("transport", Field::Text("tcp")),
+            ("transport", Field::Text(Kind::Stream.transport())),
             ("peer", Field::Shown(&remote)),
             ("local", Field::Shown(&local)),
             ("reason", Field::Shown(&why)),

@@ -16,6 +16,7 @@ use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::isatty;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
 
+use super::console::Aim;
 use crate::engine::Time;
 use crate::outlet::{Log, Outlet};
 use crate::reactor::Manner;
@@ -23,8 +24,6 @@ use crate::terminal::{is_dumb, size};
 use crate::tty::editor::{Editor, EditorEvent};
 use crate::tty::raw;
 
-/// What is typed so long after Escape is no sequence with it.
-const ESCAPE: Duration = Duration::from_millis(100);
 /// How often to see whether the terminal has become ours: `fg` tells a job that runs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,7 +55,6 @@ pub(super) struct Desk {
     screen: Outlet,
     keyboard: Keyboard,
     editor: Editor,
-    typed_at: Time,
     row: Row,
     /// Whether the log goes to the same terminal as the screen.
     shows_log: bool,
@@ -74,8 +72,7 @@ impl Desk {
         Desk {
             screen: Outlet::stdout(),
             keyboard: if is_terminal { Keyboard::Away(Time::ZERO) } else { Keyboard::None },
-            editor: Editor::new("> "),
-            typed_at: Time::ZERO,
+            editor: Editor::new(&Aim::Nowhere.to_string()),
             row: Row::Empty,
             shows_log: is_same_terminal(stdout(), stderr()),
             holds_log: false,
@@ -159,10 +156,8 @@ impl Desk {
 
     /// Puts `prompt` before the line being typed.
     pub(super) fn set_prompt(&mut self, prompt: &str) {
-        if self.editor.prompt() != prompt {
-            self.editor.set_prompt(prompt);
-            self.touch();
-        }
+        self.editor.set_prompt(prompt);
+        self.touch();
     }
 
     fn touch(&mut self) {
@@ -181,9 +176,7 @@ impl Desk {
 impl Desk {
     /// Takes what was typed; `next_event` says what the operator wants.
     pub(super) fn type_in(&mut self, bytes: &[u8], now: Time) {
-        let is_late = now.since(self.typed_at) >= ESCAPE;
-        self.typed_at = now;
-        self.editor.type_in(bytes, is_late);
+        self.editor.type_in(bytes, now);
         self.touch();
     }
 

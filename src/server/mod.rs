@@ -232,7 +232,7 @@ impl Server {
             reactor,
             console,
             desk,
-            aim: Aim::Nobody,
+            aim: Aim::Nowhere,
             facts,
             stat: config.stat.map(Stat::new),
             announcement,
@@ -361,9 +361,14 @@ impl Server {
     }
 }
 
-/// What `--hex` shows in the log.
+/// What `--hex` shows in the log, whatever the level of that is; but not while `/quiet` lowers it.
 fn dump(limits: HexLimits) -> Box<dyn Tap> {
-    let write = |lines: &str| Log::outlet().push(lines);
+    let level = log::max_level();
+    let write = move |lines: &str| {
+        if log::max_level() >= level {
+            Log::outlet().push(lines);
+        }
+    };
     let mut dump = HexDump::new(logging::format(), limits, write);
     dump.announce("--hex: what people send is shown in this log");
     Box::new(dump)

@@ -14,7 +14,7 @@ impl Server {
             match event {
                 EditorEvent::Line(line) => {
                     self.obey(&line, Some(self.aim));
-                    self.aim = self.console.aim(self.reactor.engine());
+                    self.take_aim();
                 }
                 EditorEvent::Complete(head) => {
                     let choices = self.console.completions(&head, self.reactor.engine());
@@ -56,8 +56,17 @@ impl Server {
             self.reactor.hold_input(false);
         }
         if self.desk.awaits_line() {
-            self.aim = self.console.aim(self.reactor.engine());
-            self.desk.set_prompt(&self.aim.to_string());
+            self.take_aim();
+        }
+    }
+
+    /// Has what is typed from now on go to whom it would go now, and the prompt say so. Each turn
+    /// asks for that, so nothing is written anew that is the same.
+    fn take_aim(&mut self) {
+        let aim = self.console.aim(self.reactor.engine());
+        if aim != self.aim {
+            self.aim = aim;
+            self.desk.set_prompt(&aim.to_string());
         }
     }
 }

@@ -3,12 +3,16 @@
 //! moment, whatever the width of the terminal is by then.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::clusters::{clusters, end_after, shown, start_before, width};
 use super::keys::{Key, Keys};
+use crate::engine::Time;
 
 /// So many lines are remembered; the oldest are forgotten.
 const HISTORY_MAX: usize = 1000;
+/// What is typed so long after Escape is no sequence with it.
+const ESCAPE: Duration = Duration::from_millis(100);
 /// A line longer than this takes no more text.
 const LINE_CHARS_MAX: usize = 16 * 1024;
 
@@ -44,6 +48,7 @@ struct Completion {
 pub(crate) struct Editor {
     prompt: String,
     keys: Keys,
+    typed_at: Time,
     text: Vec<char>,
     /// Where in `text` the cursor stands.
     cursor: usize,
@@ -61,6 +66,7 @@ impl Editor {
         Editor {
             prompt: prompt.into(),
             keys: Keys::default(),
+            typed_at: Time::ZERO,
             text: Vec::new(),
             cursor: 0,
             killed: Vec::new(),
@@ -70,12 +76,7 @@ impl Editor {
         }
     }
 
-    /// What stands before the line, in ASCII.
-    pub(crate) fn prompt(&self) -> &str {
-        &self.prompt
-    }
-
-    /// Puts `prompt` before the line, from the next time on that it is drawn.
+    /// Puts `prompt`, which is ASCII, before the line, from the next time on that it is drawn.
     pub(crate) fn set_prompt(&mut self, prompt: &str) {
         prompt.clone_into(&mut self.prompt);
     }
@@ -85,8 +86,10 @@ impl Editor {
         self.text.is_empty()
     }
 
-    /// Takes what was typed. `is_late`: some time after what came before it.
-    pub(crate) fn type_in(&mut self, bytes: &[u8], is_late: bool) {
+    /// Takes what was typed.
+    pub(crate) fn type_in(&mut self, bytes: &[u8], now: Time) {
+        let is_late = now.since(self.typed_at) >= ESCAPE;
+        self.typed_at = now;
         self.keys.feed(bytes, is_late);
     }
 
@@ -332,7 +335,7 @@ mod tests {
     use super::*;
 
     fn events(editor: &mut Editor, typed: &str) -> Vec<EditorEvent> {
-        editor.type_in(typed.as_bytes(), false);
+        editor.type_in(typed.as_bytes(), Time::ZERO);
         std::iter::from_fn(|| editor.next_event()).collect()
     }
 
@@ -386,7 +389,7 @@ mod tests {
     /// Types `typed`, in which each Tab is answered with those of `words` that begin as the last
     /// word does.
     fn completed(editor: &mut Editor, typed: &str, words: &[&str]) -> String {
-        editor.type_in(typed.as_bytes(), false);
+        editor.type_in(typed.as_bytes(), Time::ZERO);
         while let Some(event) = editor.next_event() {
             let EditorEvent::Complete(head) = event else { panic!("{event:?}") };
             let last = head.rsplit(' ').next().unwrap();
@@ -431,13 +434,24 @@ mod tests {
     fn keys_that_came_in_pieces_are_the_same_keys() {
         let mut editor = Editor::new("> ");
         for byte in "bü\x1b[Dä\r".as_bytes() {
-            editor.type_in(&[*byte], false);
+            editor.type_in(&[*byte], Time::ZERO);
             if let Some(event) = editor.next_event() {
                 assert_eq!(event, EditorEvent::Line("bäü".into()));
                 return;
             }
         }
         panic!("no line");
+    }
+
+    #[test]
+    fn a_key_soon_after_escape_is_one_with_it_and_a_later_one_is_not() {
+        for (millis, wanted) in [(99, "onex two"), (100, "fxone two")] {
+            let mut editor = Editor::new("> ");
+            editor.type_in(b"one two\x01\x1b", Time::ZERO);
+            assert_eq!(editor.next_event(), None);
+            editor.type_in(b"fx\r", Time::at(Duration::from_millis(millis)));
+            assert_eq!(editor.next_event(), Some(EditorEvent::Line(wanted.into())));
+        }
     }
 
     #[test]

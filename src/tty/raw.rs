@@ -35,14 +35,17 @@ pub(crate) fn is_in_front() -> bool {
     tcgetpgrp(stdin()).map_or(true, |front| front == getpgrp())
 }
 
-/// Takes the terminal over. What was typed before stays.
+/// Takes the terminal over. What was typed before stays. If that fails nothing has changed: above
+/// all, SIGTSTP stops us as ever.
 pub(crate) fn enter() -> io::Result<()> {
     let before = tcgetattr(stdin())?;
     if let Ok(mut saved) = BEFORE.lock() {
         *saved = Some(before.clone());
     }
     hold_back_stop(true);
-    take(before)
+    take(before).inspect_err(|_| {
+        leave();
+    })
 }
 
 /// Takes it over once more: somebody has stopped us and continued us (SIGSTOP), and the terminal

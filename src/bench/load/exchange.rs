@@ -1,11 +1,11 @@
 //! Requests and responses on kept connections: tcp_rr, tcp_stream, udp_rr, months.
 //!
-//! What a latency is: in a closed loop a request begins when the answer before it has been read,
-//! by the clock at that moment. It is written at once, or after some others whose answers are here
-//! as well have been read: as many as `Limits::flush_every` less one, at most 31, which takes a
-//! microsecond each. It ends when the last byte of its answer has been read. So what the generator
-//! takes to write, and to come round to an answer, is part of it, as it is for every program with
-//! more than one connection. In an open loop a request begins when it was due.
+//! What a latency is: in a closed loop a request begins when the answer before it has been read, by
+//! the clock at that moment, and ends when the last byte of its own answer has been read. It need
+//! not be written at once: answers to others that are here already may be read first, 31 at most
+//! (`Limits::flush_every` less one), about a microsecond each. So the time that the generator takes
+//! to write a request, and to come round to its answer, is part of the latency, as it is for every
+//! program with more than one connection. In an open loop a request begins when it was due.
 
 use std::collections::VecDeque;
 

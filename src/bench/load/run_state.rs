@@ -377,7 +377,8 @@ impl RunState {
         }
         match self.phase {
             RunPhase::Warming => net.wake_at(self.from),
-            RunPhase::Measuring => net.wake_at(self.to),
+            // What each stage uses is read off when it ends.
+            RunPhase::Measuring => net.wake_at(self.stages.end()),
             RunPhase::Opening | RunPhase::Draining | RunPhase::Done => {}
         }
     }

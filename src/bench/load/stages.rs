@@ -73,13 +73,17 @@ impl Stages {
         is_over
     }
 
+    /// When the one under way ends.
+    pub(super) fn end(&self) -> Time {
+        self.all[self.current].to
+    }
+
     /// The stage that `time` is in; before the first, the first, and after the last, the last.
     fn index(&self, time: Time) -> usize {
         if self.all.len() == 1 {
             return 0;
         }
-        let later = self.all.iter().take_while(|stage| stage.from <= time).count();
-        later.saturating_sub(1)
+        self.all.partition_point(|stage| stage.from <= time).saturating_sub(1)
     }
 
     /// What is recorded of the stage that `time` is in.
@@ -139,5 +143,58 @@ impl Stages {
         }];
         self.current = 0;
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Stage;
+    use super::super::workload::Workload;
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::at(Duration::from_millis(millis))
+    }
+
+    /// Two stages, of a second from 1 s on and of two seconds behind it.
+    fn two() -> Stages {
+        let stage = |seconds| Stage { duration: Duration::from_secs(seconds), rate: Some(1.0) };
+        let profile = vec![stage(1), stage(2)];
+        let plan = RunPlan { rate: Some(1.0), profile, ..RunPlan::example(Workload::TcpRr) };
+        let mut stages = Stages::new(&plan);
+        assert_eq!(stages.begin(&plan, at(1000)), at(4000));
+        stages
+    }
+
+    #[test]
+    fn a_stage_is_from_its_beginning_on_and_before_its_end() {
+        let mut stages = two();
+        let indices = [0, 1000, 1999, 2000, 3999, 9000].map(|millis| stages.index(at(millis)));
+        assert_eq!(indices, [0, 0, 0, 1, 1, 1]);
+        assert_eq!((stages.advance(at(1999)), stages.end()), (false, at(2000)));
+        assert_eq!((stages.advance(at(2000)), stages.end()), (true, at(4000)));
+        assert!(!stages.advance(at(9000)), "there is none behind the last");
+    }
+
+    #[test]
+    fn what_is_asked_in_one_stage_and_ends_in_the_next_is_of_the_first_and_ends_a_silence_of_both()
+    {
+        let mut stages = two();
+        let (intended, done) = (at(1900), at(2500));
+        stages.record(&Sample { intended, sent: intended, done, bytes: 1 });
+        let all = stages.finish(at(4000));
+        let told = all.iter().map(|stage| (stage.recorder.operations, stage.recorder.silence()));
+        let (second, more) = (Duration::from_secs(1), Duration::from_millis(1500));
+        assert_eq!(told.collect::<Vec<_>>(), [(1, second), (0, more)]);
+    }
+
+    #[test]
+    fn a_run_that_ends_early_has_the_stages_that_have_begun_and_the_first_in_any_case() {
+        for (end, lengths) in [(500, vec![]), (1500, vec![500]), (2500, vec![1000, 500])] {
+            let all = two().finish(at(end));
+            let measured = all.iter().map(|stage| stage.to.since(stage.from).as_millis());
+            let measured: Vec<u128> = measured.filter(|length| *length > 0).collect();
+            assert_eq!((measured, all.len()), (lengths.clone(), lengths.len().max(1)));
+        }
     }
 }

@@ -196,9 +196,9 @@ impl Recorder {
         if self.from < end {
             self.note_done(end);
             self.roll(end);
-            // What failed later has made more of them.
-            self.slices.truncate(self.whole_slices(end));
         }
+        // What failed later has made more of them.
+        self.slices.truncate(self.whole_slices(end));
     }
 
     /// When the latest operation ended.
@@ -355,6 +355,15 @@ mod tests {
         assert_eq!((counts[0], counts[12], counts.iter().sum::<u64>()), (1, 1, 2));
         assert_eq!(recorder.slices[12].failures, 2);
         assert_eq!(recorder.silence(), Duration::from_millis(610));
+    }
+
+    #[test]
+    fn a_window_in_which_nothing_ended_before_it_was_over_has_no_timeline() {
+        let mut recorder = Recorder::of_any_length(false, &[]);
+        recorder.begin(at(1000), Time::NEVER);
+        recorder.fault(Fault::Lost, 4, at(1600));
+        recorder.finish(at(1000));
+        assert!(recorder.slices.is_empty());
     }
 
     #[test]

@@ -86,9 +86,9 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_rate_per_s: Option<f64>,
     /// How many operations were asked for, if they were counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asked_operations: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stage: Option<StageReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) uncorrected_us: Option<Latency>,

@@ -120,9 +120,9 @@ impl<'a> Head<'a> {
         self.outbox.chunks.len() <= self.chunks
     }
 
-    /// All that is to be sent, if it is in one piece.
+    /// All of it, if it is in one piece.
     pub(crate) fn piece(&self) -> Option<&'a [u8]> {
-        match self.outbox.chunks.len() {
+        match self.outbox.chunks.len().min(self.chunks) {
             1 => self.outbox.chunks.front().map(|one| &one.bytes(self.turn)[self.outbox.sent..]),
             _ => None,
         }
@@ -364,6 +364,15 @@ mod tests {
             let expected = [&b"own"[..], &shared, b"turn!"].concat();
             assert_eq!(written, expected, "in steps of {step}");
         }
+    }
+
+    #[test]
+    fn what_one_write_takes_is_one_piece_whatever_waits_behind_it() {
+        let (mut outbox, mut pool) = (Outbox::default(), Pool::default());
+        outbox.push_turn(0..3, &mut pool);
+        outbox.push(b"def", &mut pool);
+        let piece = |most| outbox.head(b"abc", most).piece();
+        assert_eq!((piece(SLICES_MAX), piece(1)), (None, Some(&b"abc"[..])));
     }
 
     #[test]

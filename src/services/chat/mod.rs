@@ -159,7 +159,7 @@ impl Operated for Chat {
 }
 
 /// Whether `name` begins with `head`, in upper or lower case.
-fn has_head(name: &str, head: &str) -> bool {
+pub(crate) fn has_head(name: &str, head: &str) -> bool {
     name.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
 

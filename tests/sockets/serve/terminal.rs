@@ -79,8 +79,9 @@ fn a_choice_holds_and_a_line_for_somebody_who_has_left_goes_to_nobody_else() {
     let mut peers: Vec<Tcp> = (0..3).map(|_| Tcp::connect(talk)).collect();
     peers[2].say("hi\n");
     terminal.sees(&["Client says: hi", "to #3>"]);
-    terminal.press("/to 1\r");
-    terminal.sees(&["to #3> /to 1", "to #1>"]);
+    // What is typed at once is shown behind whom each line is for.
+    terminal.press("/to 2\r/to 1\r");
+    terminal.sees(&["to #3> /to 2", "to #2> /to 1", "to #1>"]);
     peers[1].say("me too\n");
     terminal.sees(&["Client says: me too", "to #1>"]);
     terminal.press("hello\r");
@@ -200,6 +201,22 @@ fn quiet_holds_back_the_log_and_loud_tells_what_was_missed() {
     terminal.sees(&["it is loud already", "to #3>"]);
     client.say("BYE\n");
     terminal.hears("#3 talk closed");
+    terminal.press("/quit\r");
+    terminal.ends(0, &[""; 0]);
+}
+
+#[test]
+fn quiet_holds_back_what_hex_shows_too() {
+    let mut terminal = serve(&["echo+tcp://:0", "talk://:0", "--hex"]);
+    let echo = address(&mut terminal, "echo+tcp");
+    quiet(&mut terminal);
+    Tcp::connect(echo).echoes("held back");
+    terminal.press("/loud\r");
+    terminal.hears("loud again");
+    Tcp::connect(echo).echoes("shown");
+    terminal.hears("|shown|");
+    let rows = terminal.rows();
+    assert!(!rows.iter().any(|row| row.contains("|held back|")), "{rows:#?}");
     terminal.press("/quit\r");
     terminal.ends(0, &[""; 0]);
 }

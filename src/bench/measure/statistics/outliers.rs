@@ -23,7 +23,7 @@ pub(crate) fn outliers(values: &[f64]) -> Vec<usize> {
     let centre = median(values);
     let deviations: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
     let far = FAR * SIGMA * median(&deviations);
-    // Where most are the same, nothing is known of what is usual.
+    // Where most are equal, nothing is known of how far apart they usually are.
     let tells = values.len() >= VALUES_MIN && far > 0.0;
     (0..values.len()).filter(|index| tells && deviations[*index] > far).collect()
 }
