@@ -26,10 +26,12 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A target that has refused everything for so long when the window ends is gone.
 const GONE: Duration = Duration::from_millis(100);
 
-/// Since when nothing works, and what happened last.
+/// Since when nothing works, and what happened last, and when: while nothing is asked, nothing is
+/// answered, and that is no proof.
 #[derive(Clone, Copy)]
 struct Trouble {
     since: Time,
+    latest: Time,
     fault: Fault,
 }
 
@@ -139,7 +141,7 @@ impl RunState {
         }
         if let Some(trouble) = self.trouble
             && self.phase != RunPhase::Draining
-            && now.since(trouble.since) >= self.plan.timeout
+            && trouble.latest.since(trouble.since) >= self.plan.timeout
         {
             self.give_up(trouble.fault, now);
         }
@@ -296,11 +298,10 @@ impl RunState {
         if self.phase == RunPhase::Done || count == 0 {
             return;
         }
-        self.stages.at(now).fault(fault, count, now);
+        self.note_fault(fault, count, now);
         if fault.is_failure() {
-            self.supervision.note_failures(count);
             let since = self.trouble.map_or(now, |trouble| trouble.since);
-            self.trouble = Some(Trouble { since, fault });
+            self.trouble = Some(Trouble { since, latest: now, fault });
             let hopeless = match fault {
                 Fault::Refused => true,
                 // A short backlog drops calls as long as many come; others have been answered.
@@ -313,12 +314,23 @@ impl RunState {
         }
     }
 
+    fn note_fault(&mut self, fault: Fault, count: u64, now: Time) {
+        self.stages.at(now).fault(fault, count, now);
+        if fault.is_failure() {
+            self.supervision.note_failures(count);
+        }
+    }
+
     /// A dial has failed, or a connection has ended with `owed` answers outstanding.
     pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
         if owed == 0 && self.phase >= RunPhase::Draining {
             return;
         }
         let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
+        if was_open && owed == 0 && self.schedule.is_some() {
+            // Nothing was due: servers close what is idle, and answer who calls again.
+            return self.note_fault(fault, 1, now);
+        }
         self.fault(fault, owed.max(1) as u64, now);
     }
 
