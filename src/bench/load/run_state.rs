@@ -26,8 +26,8 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A target that has refused everything for so long when the window ends is gone.
 const GONE: Duration = Duration::from_millis(100);
 
-/// Since when nothing works, and what happened last, and when: while nothing is asked, nothing is
-/// answered, and that is no proof.
+/// Since when nothing works, and what happened last, and when: while nothing is asked, silence is
+/// no proof.
 #[derive(Clone, Copy)]
 struct Trouble {
     since: Time,
@@ -298,8 +298,9 @@ impl RunState {
         if self.phase == RunPhase::Done || count == 0 {
             return;
         }
-        self.note_fault(fault, count, now);
+        self.stages.at(now).fault(fault, count, now);
         if fault.is_failure() {
+            self.supervision.note_failures(count);
             let since = self.trouble.map_or(now, |trouble| trouble.since);
             self.trouble = Some(Trouble { since, latest: now, fault });
             let hopeless = match fault {
@@ -314,24 +315,18 @@ impl RunState {
         }
     }
 
-    fn note_fault(&mut self, fault: Fault, count: u64, now: Time) {
-        self.stages.at(now).fault(fault, count, now);
-        if fault.is_failure() {
-            self.supervision.note_failures(count);
-        }
-    }
-
     /// A dial has failed, or a connection has ended with `owed` answers outstanding.
     pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
         if owed == 0 && self.phase >= RunPhase::Draining {
             return;
         }
         let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
+        let before = self.trouble;
+        self.fault(fault, owed.max(1) as u64, now);
         if was_open && owed == 0 && self.schedule.is_some() {
             // Nothing was due: servers close what is idle, and answer who calls again.
-            return self.note_fault(fault, 1, now);
+            self.trouble = before;
         }
-        self.fault(fault, owed.max(1) as u64, now);
     }
 
     /// An answer was wrong: nothing after it can be trusted, and the run ends.
