@@ -6,12 +6,16 @@ use std::time::Duration;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+/// The last second of the year 9999: what lies behind it are milliseconds, or a slip.
+const LAST: f64 = 253_402_300_799.0;
+
 /// Reads a moment, as what has passed since 1970-01-01 00:00 UTC.
 ///
 /// # Errors
 /// How to write it.
 pub(super) fn parse_moment(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().or_else(|| seconds_of_date(text));
+    let seconds = seconds.filter(|seconds| *seconds <= LAST);
     let moment = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     moment.ok_or_else(|| "write it like 2026-11-27T12:00:00Z or 1795780800".into())
 }
@@ -85,6 +89,7 @@ mod tests {
             "-1",
             "nan",
             "1e300",
+            "1795780800000",
             "2026-11-27",
             "2026-11-27T12:00:00",
             "2026-11-27T12:00Z",

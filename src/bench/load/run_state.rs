@@ -26,10 +26,12 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A target that has refused everything for so long when the window ends is gone.
 const GONE: Duration = Duration::from_millis(100);
 
-/// Since when nothing works, and what happened last.
+/// Since when nothing works, and what happened last, and when: while nothing is asked, silence is
+/// no proof.
 #[derive(Clone, Copy)]
 struct Trouble {
     since: Time,
+    latest: Time,
     fault: Fault,
 }
 
@@ -139,7 +141,7 @@ impl RunState {
         }
         if let Some(trouble) = self.trouble
             && self.phase != RunPhase::Draining
-            && now.since(trouble.since) >= self.plan.timeout
+            && trouble.latest.since(trouble.since) >= self.plan.timeout
         {
             self.give_up(trouble.fault, now);
         }
@@ -300,7 +302,7 @@ impl RunState {
         if fault.is_failure() {
             self.supervision.note_failures(count);
             let since = self.trouble.map_or(now, |trouble| trouble.since);
-            self.trouble = Some(Trouble { since, fault });
+            self.trouble = Some(Trouble { since, latest: now, fault });
             let hopeless = match fault {
                 Fault::Refused => true,
                 // A short backlog drops calls as long as many come; others have been answered.
@@ -319,7 +321,12 @@ impl RunState {
             return;
         }
         let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
+        let before = self.trouble;
         self.fault(fault, owed.max(1) as u64, now);
+        if was_open && owed == 0 && self.schedule.is_some() {
+            // Nothing was due: servers close what is idle, and answer who calls again.
+            self.trouble = before;
+        }
     }
 
     /// An answer was wrong: nothing after it can be trusted, and the run ends.

@@ -12,6 +12,9 @@ use crate::bench::measure::recorder::add;
 /// A common window that is a smaller share of the shortest one says too little about the rate.
 const COMMON_MIN: f64 = 0.5;
 
+/// A timeline that tells of a smaller share of the common window says too little about it.
+const COVERED_MIN: f64 = 0.5;
+
 /// Adds up the results of several generators; each with the name that it is called by.
 ///
 /// # Errors
@@ -26,9 +29,30 @@ pub(crate) fn merge(results: &[(String, Report)]) -> Result<Report, String> {
             return Err(format!("{name} and {other} are not of one plan: {what} {a} and {b}"));
         }
     }
+    if let Some((a, b)) = same(results) {
+        return Err(format!("{a} and {b} are the same result: name each once"));
+    }
     let common = common_window(results)?;
+    for (name, report) in results {
+        if covered(report, &common) < COVERED_MIN * (common.end - common.start) {
+            return Err(format!(
+                "{name} cannot be merged: it was too short for a timeline, which tells the rate of \
+                 the time when all were at work"
+            ));
+        }
+    }
     let reports: Vec<&Report> = results.iter().map(|(_, report)| report).collect();
     sum(&reports, &common)
+}
+
+/// Two that would be counted twice: of one generator, and begun at the same moment.
+fn same(results: &[(String, Report)]) -> Option<(&String, &String)> {
+    let key = |report: &Report| (report.measured_from_s, report.operations, report.hdr_v2.clone());
+    let pairs = results
+        .iter()
+        .enumerate()
+        .flat_map(|(index, a)| results[index + 1..].iter().map(move |b| (a, b)));
+    pairs.into_iter().find(|(a, b)| key(&a.1) == key(&b.1)).map(|(a, b)| (&a.0, &b.0))
 }
 
 fn check_single((name, report): &(String, Report)) -> Result<(), String> {
@@ -96,15 +120,21 @@ fn common_window(results: &[(String, Report)]) -> Result<Range<f64>, String> {
     Ok(start..-end)
 }
 
+/// How much of a slice of `report` lies in a window.
+fn part(report: &Report, point: &TimelinePoint, common: &Range<f64>) -> f64 {
+    let begin = report.measured_from_s.unwrap_or(0.0) + point.at_s;
+    ((begin + report.slice_s).min(common.end) - begin.max(common.start)).max(0.0)
+}
+
+/// Of how much of a window the timeline of `report` tells: it has whole slices only.
+fn covered(report: &Report, common: &Range<f64>) -> f64 {
+    report.timeline.iter().map(|point| part(report, point, common)).sum()
+}
+
 /// Operations of `report` in a window, from the slices of its timeline; of a slice that lies partly
 /// in it, as large a part.
 fn operations_within(report: &Report, common: &Range<f64>) -> f64 {
-    let from = report.measured_from_s.unwrap_or(0.0);
-    let part = |point: &TimelinePoint| {
-        let (begin, end) = (from + point.at_s, from + point.at_s + report.slice_s);
-        (end.min(common.end) - begin.max(common.start)).max(0.0) * point.rate_per_s
-    };
-    report.timeline.iter().map(part).sum()
+    report.timeline.iter().map(|point| part(report, point, common) * point.rate_per_s).sum()
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
@@ -127,10 +157,10 @@ fn sum(reports: &[&Report], common: &Range<f64>) -> Result<Report, String> {
     let total =
         |figure: fn(&Report) -> f64| reports.iter().map(|report| figure(report)).sum::<f64>();
     let length = common.end - common.start;
-    let within: f64 = reports.iter().map(|report| operations_within(report, common)).sum();
     let bytes_each = total(|report| report.bytes_per_s * report.duration_s)
         / (merged.operations as f64).max(1.0);
-    merged.rate_per_s = within / length;
+    let rate = |report: &&Report| operations_within(report, common) / covered(report, common);
+    merged.rate_per_s = reports.iter().map(rate).sum();
     merged.bytes_per_s = merged.rate_per_s * bytes_each;
     merged.measured_from_s = Some(common.start);
     merged.duration_s = length;
@@ -247,6 +277,38 @@ mod tests {
         assert!(latency.p50 < 1100.0 && latency.p99 > 8900.0, "{latency:?}");
         assert_eq!(merged.timeline.len(), 75);
         assert_eq!(merged.histogram().unwrap().len(), 200);
+    }
+
+    #[test]
+    fn the_end_of_a_window_that_fills_no_slice_lowers_no_rate() {
+        let mut results = [result("a", 1000.0, 1), result("b", 1000.0, 9)];
+        for (_, report) in &mut results {
+            report.timeline.truncate(60);
+        }
+        let merged = merge(&results).unwrap();
+        assert!((merged.rate_per_s - 20.0).abs() < 0.1, "{}", merged.rate_per_s);
+    }
+
+    #[test]
+    fn what_has_no_timeline_is_refused() {
+        for (slices, length) in [(0, 0.1), (100, 1e-300), (100, 0.0)] {
+            let mut short = result("b", 1000.0, 9);
+            short.1.timeline.truncate(slices);
+            short.1.slice_s = length;
+            for results in
+                [[result("a", 1000.0, 1), short.clone()], [short.clone(), result("a", 1000.0, 1)]]
+            {
+                let why = merge(&results).unwrap_err();
+                assert!(why.starts_with("b cannot be merged: it was too short"), "{why}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_result_counts_once() {
+        let (a, b) = (result("a", 1000.0, 1), result("b", 1000.0, 9));
+        let why = merge(&[a.clone(), b, ("c".into(), a.1)]).unwrap_err();
+        assert_eq!(why, "a and c are the same result: name each once");
     }
 
     #[test]

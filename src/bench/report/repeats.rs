@@ -30,7 +30,8 @@ impl Report {
             p99: of(|latency| latency.p99),
         };
         let converged = interval.relative() <= CONVERGED;
-        if !converged {
+        // Of one run there is no interval, and why the others have no figures is told already.
+        if !converged && rates.len() > 1 {
             self.warnings.push(format!(
                 "not converged: after {} runs the mean rate is known to +-{:.1} % only; \
                  more --repeat, a longer --duration or a quieter machine would help",
@@ -78,6 +79,19 @@ mod tests {
     use super::super::example::{nothing, timed};
     use super::*;
     use crate::bench::load::workload::Workload;
+
+    #[test]
+    fn of_runs_without_figures_no_interval_is_told() {
+        for worked in [0, 1] {
+            let mut whole = nothing();
+            whole.add_repeats(
+                &[vec![timed(Workload::TcpRr, &[1]); worked], vec![nothing(); 2]].concat(),
+            );
+            let told = |warning: &String| warning.contains("not converged");
+            assert!(!whole.warnings.iter().any(told), "{:?}", whole.warnings);
+            assert!(!whole.repeats.unwrap().converged);
+        }
+    }
 
     #[test]
     fn a_repeat_far_from_all_others_is_named_by_its_number() {

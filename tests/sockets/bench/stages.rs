@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::run::{assert_valid, bench, count, measured};
 use super::scripted::{echo, tcp, udp};
@@ -132,6 +133,34 @@ fn the_loss_of_datagrams_is_that_of_the_window() {
     let lost = datagrams["lost"].as_u64().unwrap();
     assert_eq!(datagrams["sent"], result["operations"].as_u64().unwrap() + lost, "{result}");
     assert!(lost > 0 && count(&result, "lost") > lost, "{result}");
+}
+
+#[test]
+fn a_rest_is_not_taken_for_a_server_that_has_gone() {
+    // The last datagram before the rest is lost; what is idle is closed during it.
+    let mut number = 0;
+    let losing = udp(move |socket, peer, question| {
+        number += 1;
+        if number != 4 {
+            socket.send_to(question, peer).unwrap();
+        }
+    });
+    let closing = tcp(|stream| {
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        echo(stream, |_, _, _| {});
+    });
+    for (workload, server, profile) in [
+        ("udp_rr", losing, "200ms@20,700ms@0,200ms@20"),
+        ("tcp_rr", closing, "200ms@50,1s@0,200ms@50"),
+    ] {
+        let (status, results, said) =
+            measured(&[workload, &server, "-w", "0", "--timeout", "300ms", "--profile", profile]);
+        assert_eq!(status, Some(0), "{workload}: {said}");
+        let results = results.as_array().unwrap();
+        assert_eq!(results.len(), 3, "{workload}: {said}");
+        assert!(results[2]["operations"].as_u64().unwrap() > 0, "{workload}: {said}");
+        assert!(results.iter().all(|result| result["partial"].is_null()), "{workload}: {said}");
+    }
 }
 
 #[test]

@@ -121,10 +121,15 @@ fn pair(
     tolerances: &[Tolerance],
     excesses: &mut Vec<String>,
 ) -> ComparedPair {
-    if b.operations == 0 && !tolerances.is_empty() {
+    let is_rest = a.is_rest() && b.is_rest();
+    if b.operations == 0 && !is_rest && !tolerances.is_empty() {
         excesses.push(format!("{}: B completed not one operation", a.workload));
     }
-    let rows = row::rows(a, b, design);
+    let mut rows = row::rows(a, b, design);
+    if a.operations == 0 && b.operations == 0 {
+        // Of nothing there are no figures.
+        rows.retain(|row| row.name == "errors" && row.before + row.after > 0.0);
+    }
     let mut remarks = Vec::new();
     let rulings = rows.iter().flat_map(|row| tolerances.iter().map(|t| t.ruling(row)));
     for ruling in rulings {
@@ -136,6 +141,7 @@ fn pair(
     }
     let (before, after) = (ComparedSide::of(a), ComparedSide::of(b));
     let sentence = match (a.operations, b.operations) {
+        (0, 0) if is_rest => "a rest: nothing was asked".into(),
         (0, 0) => "neither A nor B completed one operation".into(),
         (0, _) => "A completed not one operation".into(),
         (_, 0) => "B completed not one operation".into(),
@@ -277,6 +283,22 @@ mod tests {
         assert!(matches!(verdict(0), Verdict::Worse(_)), "{}", found.table);
         assert!(matches!(verdict(4), Verdict::Same(_)), "{}", found.table);
         assert_eq!(verdict(2), Verdict::TooFew([1, 8], Design::Groups));
+    }
+
+    #[test]
+    fn a_rest_has_no_figures_and_breaks_no_bound() {
+        let mut rest = result();
+        rest["model"] = json!("open");
+        rest["asked_rate_per_s"] = json!(0.0);
+        rest["operations"] = json!(0);
+        rest["rate_per_s"] = json!(0.0);
+        rest["stage"] = json!({ "number": 2, "of": 3, "begins_s": 1.0 });
+        let report = || fields::read::<Report>(&rest).unwrap();
+        let bound = ["p99=10%".parse().unwrap()];
+        let found = compare(&[report()], &[report()], Design::Groups, &bound).unwrap();
+        assert_eq!(found.excesses, [""; 0]);
+        assert_eq!(found.pairs[0].sentence, "a rest: nothing was asked");
+        assert!(!found.table.contains("too few to tell"), "{}", found.table);
     }
 
     #[test]

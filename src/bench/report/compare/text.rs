@@ -43,7 +43,9 @@ fn add_pair(out: &mut String, pair: &ComparedPair) {
             "A and B: medians of the runs, of errors the mean; B/A: from all of them",
         );
     }
-    add_rows(out, &pair.rows);
+    if !pair.rows.is_empty() {
+        add_rows(out, &pair.rows);
+    }
     add_line(out, "  ", &pair.sentence);
     for remark in &pair.remarks {
         add_line(out, "  ", remark);
