@@ -30,7 +30,7 @@ use crate::hex::{HexDump, HexLimits};
 use crate::logging::LogFormat;
 use crate::reactor::{Manner, Note, Reactor};
 use crate::terminal::{heed, is_dumb, is_hangup, screen, write_all};
-use crate::tty::editor::EditorEvent;
+use crate::tty::editor::{EditorEvent, LINE_CHARS_MAX};
 use crate::tty::stdio::Stdio;
 use connect::connection::Route;
 use terminal::Terminal;
@@ -200,6 +200,9 @@ impl Client {
     fn handle_event(&mut self, event: EditorEvent) -> Option<Ending> {
         match (event, &mut self.input) {
             (EditorEvent::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
+            (EditorEvent::TooLong, _) => {
+                log::warn!("that line was longer than {LINE_CHARS_MAX} characters: not sent");
+            }
             (EditorEvent::End, _) => self.end_input(),
             (EditorEvent::Interrupt, InputState::Edited(terminal)) => {
                 // Whether the others could be told or not, we end by this signal.

@@ -200,9 +200,10 @@ impl Desk {
                     }
                     return Some(EditorEvent::Line(line));
                 }
-                EditorEvent::End | EditorEvent::Interrupt | EditorEvent::Complete(_) => {
-                    return Some(event);
-                }
+                EditorEvent::TooLong
+                | EditorEvent::End
+                | EditorEvent::Interrupt
+                | EditorEvent::Complete(_) => return Some(event),
             }
         }
         None
