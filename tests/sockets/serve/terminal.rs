@@ -244,6 +244,16 @@ fn the_line_is_drawn_again_when_the_terminal_has_another_size() {
 }
 
 #[test]
+fn a_terminal_that_was_left_raw_gets_whole_rows() {
+    let script = format!("stty raw -echo; exec {COOEE} serve talk://:0");
+    let mut terminal = Terminal::run(&["sh", "-c", &script], &[]);
+    terminal.sees(&["to nobody>"]);
+    terminal.press("/who\r/stats x\r");
+    let refused = "/stats stands alone; nothing done";
+    terminal.sees(&["nobody is connected", "to nobody> /stats x", refused, "to nobody>"]);
+}
+
+#[test]
 fn a_line_that_was_too_long_for_the_editor_is_said_to_be_and_does_nothing() {
     let mut terminal = serve(&["talk://:0"]);
     let mut client = Tcp::connect(address(&mut terminal, "talk+tcp"));
