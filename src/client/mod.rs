@@ -21,7 +21,9 @@ mod terminal;
 
 use std::io::{ErrorKind, Write};
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{
+    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
+};
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service, Tap};
@@ -63,9 +65,9 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let mut reactor = Reactor::new(limits).map_err(setting_up)?;
     if stdio.is_interactive {
         // Each of these would end or stop us at once and leave the terminal raw.
-        let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+        let others = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
         reactor.watch_signals(&others).map_err(setting_up)?;
-        let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
+        let ending = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGINT];
         heed(&ending).map_err(setting_up)?;
     }
     if request.hex {
