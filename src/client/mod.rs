@@ -21,7 +21,9 @@ mod terminal;
 
 use std::io::{ErrorKind, Write};
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{
+    SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
+};
 
 use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service, Tap};
@@ -30,7 +32,7 @@ use crate::hex::{HexDump, HexLimits};
 use crate::logging::LogFormat;
 use crate::reactor::{Manner, Note, Reactor};
 use crate::terminal::{heed, is_dumb, is_hangup, screen, write_all};
-use crate::tty::editor::EditorEvent;
+use crate::tty::editor::{EditorEvent, LINE_CHARS_MAX};
 use crate::tty::stdio::Stdio;
 use connect::connection::Route;
 use terminal::Terminal;
@@ -64,9 +66,9 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let mut reactor = Reactor::new(limits).map_err(setting_up)?;
     if stdio.is_interactive {
         // Each of these would end or stop us at once and leave the terminal raw.
-        let others = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+        let others = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
         reactor.watch_signals(&others).map_err(setting_up)?;
-        let ending = [SIGHUP, SIGQUIT, SIGTERM, SIGINT];
+        let ending = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTERM, SIGINT];
         heed(&ending).map_err(setting_up)?;
     }
     if request.hex {
@@ -201,6 +203,9 @@ impl Client {
     fn handle_event(&mut self, event: EditorEvent) -> Option<Ending> {
         match (event, &mut self.input) {
             (EditorEvent::Line(line), _) => self.reactor.engine().tell(self.number, Some(&line)),
+            (EditorEvent::TooLong, _) => {
+                log::warn!("that line was longer than {LINE_CHARS_MAX} characters: not sent");
+            }
             (EditorEvent::End, _) => self.end_input(),
             (EditorEvent::Interrupt, InputState::Edited(terminal)) => {
                 // Whether the others could be told or not, we end by this signal.

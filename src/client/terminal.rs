@@ -66,9 +66,10 @@ impl Terminal {
                     write_all(screen(0), self.editor.finished(&line).as_bytes())?;
                     return Ok(Some(EditorEvent::Line(line)));
                 }
-                EditorEvent::End | EditorEvent::Interrupt | EditorEvent::Complete(_) => {
-                    return Ok(Some(event));
-                }
+                EditorEvent::TooLong
+                | EditorEvent::End
+                | EditorEvent::Interrupt
+                | EditorEvent::Complete(_) => return Ok(Some(event)),
             }
         }
         self.draw("")?;

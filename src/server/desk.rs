@@ -14,7 +14,7 @@ use rustix::fs::fstat;
 use rustix::process::Signal;
 use rustix::stdio::{stderr, stdin, stdout};
 use rustix::termios::isatty;
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use super::console::Aim;
 use crate::engine::Time;
@@ -93,7 +93,7 @@ impl Desk {
             Keyboard::None => Vec::new(),
             Keyboard::Away(_) | Keyboard::Ours | Keyboard::Ended => {
                 let ignored = ignored_signals();
-                let all = [SIGHUP, SIGQUIT, SIGTSTP, SIGCONT, SIGWINCH];
+                let all = [SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
                 all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
             }
         }
@@ -193,9 +193,10 @@ impl Desk {
                     }
                     return Some(EditorEvent::Line(line));
                 }
-                EditorEvent::End | EditorEvent::Interrupt | EditorEvent::Complete(_) => {
-                    return Some(event);
-                }
+                EditorEvent::TooLong
+                | EditorEvent::End
+                | EditorEvent::Interrupt
+                | EditorEvent::Complete(_) => return Some(event),
             }
         }
         None
@@ -246,7 +247,7 @@ impl Desk {
                 self.keyboard = Keyboard::Away(Time::ZERO);
             }
             (SIGTSTP | SIGWINCH | SIGCONT, _) => {}
-            (SIGHUP | SIGQUIT, _) => self.die(signal),
+            (SIGHUP | SIGQUIT | SIGUSR1 | SIGUSR2, _) => self.die(signal),
             _ => return false,
         }
         true

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 
 use super::console::Aim;
 use super::{Lifecycle, Server};
-use crate::tty::editor::EditorEvent;
+use crate::tty::editor::{EditorEvent, LINE_CHARS_MAX};
 use crate::tty::raw;
 
 impl Server {
@@ -15,6 +15,12 @@ impl Server {
                 EditorEvent::Line(line) => {
                     self.obey(&line, Some(self.aim));
                     self.take_aim();
+                }
+                EditorEvent::TooLong => {
+                    let most = LINE_CHARS_MAX;
+                    let what =
+                        format!("that line was longer than {most} characters: nothing done\n");
+                    self.desk.push(what);
                 }
                 EditorEvent::Complete(head) => {
                     let choices = self.console.completions(&head, self.reactor.engine());

@@ -13,14 +13,16 @@ use crate::engine::Time;
 const HISTORY_MAX: usize = 1000;
 /// What is typed so long after Escape is no sequence with it.
 const ESCAPE: Duration = Duration::from_millis(100);
-/// A line longer than this takes no more text.
-const LINE_CHARS_MAX: usize = 16 * 1024;
+/// A line longer than this takes no more text, and is not taken for what it would have been.
+pub(crate) const LINE_CHARS_MAX: usize = 16 * 1024;
 
 /// What the user wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EditorEvent {
     /// This line is finished.
     Line(String),
+    /// A line is finished of which there was too much: its end is missing.
+    TooLong,
     /// There is no more to say (Ctrl-D on an empty line).
     End,
     /// Leave now (Ctrl-C).
@@ -59,6 +61,8 @@ pub(crate) struct Editor {
     recalled: Option<(usize, Vec<char>)>,
     /// Since the last Tab nothing else was typed.
     completion: Option<Completion>,
+    /// Whether something was typed that the line had no room for.
+    is_cut: bool,
 }
 
 impl Editor {
@@ -73,6 +77,7 @@ impl Editor {
             history: VecDeque::new(),
             recalled: None,
             completion: None,
+            is_cut: false,
         }
     }
 
@@ -110,7 +115,7 @@ impl Editor {
         self.completion = None;
         match key {
             Key::Char(character) => self.insert(&[character]),
-            Key::Enter => return Some(EditorEvent::Line(self.take_line())),
+            Key::Enter => return Some(self.finish()),
             Key::Control('d') if self.text.is_empty() => return Some(EditorEvent::End),
             Key::Control('c') => return Some(EditorEvent::Interrupt),
             Key::Control('z') => return Some(EditorEvent::Suspend),
@@ -189,12 +194,16 @@ impl Editor {
         if self.text.len() + characters.len() <= LINE_CHARS_MAX {
             self.text.splice(self.cursor..self.cursor, characters.iter().copied());
             self.cursor += characters.len();
+        } else {
+            self.is_cut = true;
         }
     }
 
     fn delete(&mut self, from: usize, to: usize) -> Vec<char> {
         self.cursor = from;
-        self.text.drain(from..to).collect()
+        let deleted = self.text.drain(from..to).collect();
+        self.is_cut &= !self.text.is_empty();
+        deleted
     }
 
     fn kill(&mut self, from: usize, to: usize) {
@@ -230,6 +239,12 @@ impl Editor {
 
 /// The lines before this one.
 impl Editor {
+    fn finish(&mut self) -> EditorEvent {
+        let is_cut = std::mem::take(&mut self.is_cut);
+        let line = self.take_line();
+        if is_cut { EditorEvent::TooLong } else { EditorEvent::Line(line) }
+    }
+
     fn take_line(&mut self) -> String {
         self.cursor = 0;
         self.recalled = None;
@@ -274,6 +289,7 @@ impl Editor {
     }
 
     fn show(&mut self, text: Vec<char>) {
+        self.is_cut = false;
         self.cursor = text.len();
         self.text = text;
     }
@@ -343,6 +359,19 @@ mod tests {
         let mut editor = Editor::new("> ");
         assert_eq!(events(&mut editor, text), []);
         editor
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_not_taken_for_a_whole_one() {
+        let most = "x".repeat(LINE_CHARS_MAX);
+        let mut editor = typed(&most);
+        assert_eq!(events(&mut editor, "\r"), [EditorEvent::Line(most.clone())]);
+        assert_eq!(events(&mut editor, &format!("{most}y\r")), [EditorEvent::TooLong]);
+        assert_eq!(events(&mut editor, "next\r"), [EditorEvent::Line("next".into())]);
+        let emptied = format!("{most}y\x15next\r");
+        assert_eq!(events(&mut editor, &emptied), [EditorEvent::Line("next".into())]);
+        let recalled = format!("{most}y\x1b[A\r");
+        assert_eq!(events(&mut editor, &recalled), [EditorEvent::Line("next".into())]);
     }
 
     /// The line that comes of `typed`.

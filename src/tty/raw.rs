@@ -9,8 +9,8 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::stdio::stdin;
 use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp,
-    tcsetattr,
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
+    tcgetpgrp, tcsetattr,
 };
 
 use crate::reactor::hold_back_stop;
@@ -57,6 +57,8 @@ pub(crate) fn enter_again() -> io::Result<()> {
 
 fn take(mut mode: Termios) -> io::Result<()> {
     mode.input_modes -= InputModes::ICRNL | InputModes::IXON;
+    // Somebody may have left it raw: lines would begin where the one before ended.
+    mode.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
     mode.local_modes -=
         LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
     mode.special_codes[SpecialCodeIndex::VMIN] = 1;

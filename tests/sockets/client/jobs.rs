@@ -81,7 +81,8 @@ fn a_client_dies_of_the_signal_that_ends_it_and_so_does_the_loop_of_a_script() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     let address = server.address("echo+tcp").to_string();
     let command = format!("ulimit -c 0; exec {COOEE} echo {address}");
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT] {
+    let all = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
+    for signal in all {
         for kind in ["xterm", "dumb"] {
             let mut terminal = Terminal::run(&["sh", "-c", &command], &[("TERM", kind)]);
             if kind == "xterm" {

@@ -26,7 +26,7 @@ fn every_way_out_leaves_the_terminal_as_it_was() {
         terminal.hears("left: connections");
         terminal.ends(0, &[""; 0]);
     }
-    for signal in [Signal::HUP, Signal::QUIT] {
+    for signal in [Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2] {
         let script = format!("ulimit -c 0; exec {COOEE} serve talk://:0");
         let mut terminal = Terminal::run(&["sh", "-c", &script], &[]);
         terminal.sees(&["to nobody>"]);

@@ -261,6 +261,30 @@ fn the_line_is_drawn_again_when_the_terminal_has_another_size() {
 }
 
 #[test]
+fn a_terminal_that_was_left_raw_gets_whole_rows() {
+    let script = format!("stty raw -echo; exec {COOEE} serve talk://:0");
+    let mut terminal = Terminal::run(&["sh", "-c", &script], &[]);
+    terminal.sees(&["to nobody>"]);
+    terminal.press("/who\r/stats x\r");
+    let refused = "/stats stands alone; nothing done";
+    terminal.sees(&["nobody is connected", "to nobody> /stats x", refused, "to nobody>"]);
+}
+
+#[test]
+fn a_line_that_was_too_long_for_the_editor_is_said_to_be_and_does_nothing() {
+    let mut terminal = serve(&["talk://:0"]);
+    let mut client = Tcp::connect(address(&mut terminal, "talk+tcp"));
+    client.say("hello\n");
+    terminal.sees(&["Client says: hello", "to #1>"]);
+    terminal.press(format!("{}\r", "x".repeat(16 * 1024 + 1)));
+    terminal.sees(&["that line was longer than 16384 characters: nothing done", "to #1>"]);
+    terminal.press("short\r");
+    assert_eq!(client.hear(), "short\n");
+    terminal.press("/quit\r");
+    terminal.ends(0, &[""; 0]);
+}
+
+#[test]
 fn a_dumb_terminal_and_one_without_a_keyboard_get_plain_lines() {
     let mut terminal = Terminal::start(&["serve", "talk://:0"], &[("TERM", "dumb")]);
     let talk = address(&mut terminal, "talk+tcp");
