@@ -14,6 +14,9 @@ use log::LevelFilter;
 use crate::client::{ChatArgs, EchoArgs, GreetArgs, MonthsArgs, TalkArgs};
 use crate::server::ServeArgs;
 
+/// Where the flags of every command stand in its help: behind its own.
+const LAST: usize = 900;
+
 /// The little conversations networks are tested and taught with, from one poll loop.
 #[derive(Parser, Debug)]
 #[command(name = "cooee", version, max_term_width = 100)]
@@ -23,11 +26,12 @@ pub struct Cli {
     pub command: Command,
 
     /// Say more: every step
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count,
+          conflicts_with = "quiet")]
     verbose: u8,
 
     /// Say less: -q warnings and errors, -qq errors only
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = LAST, action = ArgAction::Count)]
     quiet: u8,
 }
 

@@ -165,10 +165,15 @@ fn text(passage: &Passage<'_>, shown: usize) -> String {
         push_row(&mut out, offset, &row);
         offset += row.len() as u64;
     }
-    if shown < passage.count {
+    let left = passage.count.saturating_sub(shown);
+    if left > 0 {
         push(
             &mut out,
-            format_args!("... {} more bytes\n", grouped((passage.count - shown) as u64)),
+            format_args!(
+                "... {} more {}\n",
+                grouped(left as u64),
+                if left == 1 { "byte" } else { "bytes" }
+            ),
         );
     }
     out
@@ -352,11 +357,13 @@ mod tests {
         let bytes = vec![b'x'; 2000];
         dump.passed(&passage(0, 2000, &[IoSlice::new(&bytes)]));
         dump.passed(&passage(0, 20, &[IoSlice::new(&bytes)]));
+        dump.passed(&passage(0, 21, &[IoSlice::new(&bytes)]));
         let written = written.borrow();
         let lines: Vec<&str> = written.lines().collect();
-        assert_eq!(lines.len(), 4 + 3, "{written}");
+        assert_eq!(lines.len(), 4 + 3 + 4, "{written}");
         assert_eq!(lines[2], "00000010  78 78 78 78                                       |xxxx|");
         assert_eq!(lines[3], "... 1,980 more bytes");
+        assert_eq!(lines[10], "... 1 more byte");
     }
 
     #[test]

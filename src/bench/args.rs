@@ -42,8 +42,9 @@ Examples:
   cooee bench tcp_rr --repeat 5 --csv r.csv --markdown -   figures for a table, words for an issue
   cooee bench compare old.json new.json --fail-over p99=10%
 
+TIME is written 500ms, 10s, 1h; SIZE 64, 4k, 1M; RATE 20000, 20k, 100/s.
 Numbers go to standard output, all else to standard error. docs/formats.md describes the columns
-of --csv, schema/bench.schema.json the keys of --json.
+of --csv, schema/bench.schema.json the keys of --json, docs/measuring.md how to read a result.
 Exit status: 0 fine, 1 failed, 2 wrong usage, 3 measured but not good enough (a wrong byte,
 --fail-over exceeded).";
 

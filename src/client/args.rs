@@ -219,7 +219,7 @@ pub struct ChatArgs {
     #[arg(long, value_name = "ROOM", value_parser = word as Parse<_>)]
     room: Option<String>,
 
-    /// Lines the server takes, in bursts of three times that: more than two seconds' worth waits
+    /// Lines the server takes, in bursts of three times that: those beyond two seconds' worth wait
     /// here instead of being dropped there; or off [default: 10/s, as our server has it]
     #[arg(long, value_name = "RATE", value_parser = rate_or_off as Parse<_>)]
     rate: Option<OrOff<f64>>,

@@ -35,7 +35,8 @@ Examples:
 
 An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
 free one, the same for TCP and UDP if it is free for both (but not with --reuse-port).
-SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
+TIME is written 500ms, 10s, 5m; SIZE 64, 4k, 1M; RATE 10/s, 600/m.
+SIGTERM or SIGINT: nobody new gets in, what is queued goes out; a second one ends it at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
 
 fn services_help() -> String {

@@ -18,13 +18,14 @@ pub(super) fn labelled(out: &mut String, label: &str, text: &str) {
 }
 
 /// Appends `text` behind `first`. Lines that follow are indented by the width of `first`. A word is
-/// broken only if it is longer than a line.
+/// broken only if it is longer than a line, and a figure stays with its `%`.
 pub(super) fn hung(out: &mut String, first: &str, text: &str) {
     let indent = first.width().min(WIDTH - ROOM_MIN);
     let mut column = first.width();
     out.push_str(first);
     let mut is_first = true;
-    for word in visible(text.as_bytes()).split_whitespace() {
+    for word in words(text) {
+        let word = word.as_str();
         let space = usize::from(!is_first);
         if column + space + word.width() <= WIDTH {
             out.push_str(&" "[..space]);
@@ -38,6 +39,18 @@ pub(super) fn hung(out: &mut String, first: &str, text: &str) {
     // A label without a text leaves no blanks behind it.
     out.truncate(out.trim_end_matches(' ').len());
     out.push('\n');
+}
+
+/// The words of a text, in which nothing is left that could move a cursor.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in visible(text.as_bytes()).split_whitespace() {
+        match words.last_mut() {
+            Some(figure) if word.starts_with('%') => *figure = format!("{figure} {word}"),
+            _ => words.push(word.into()),
+        }
+    }
+    words
 }
 
 /// Appends a word, in pieces if no line takes it; the column behind it.
@@ -91,6 +104,16 @@ mod tests {
         let words = lines.iter().flat_map(|line| line.split_whitespace());
         assert_eq!(words.filter(|word| *word == "steal").count(), 30);
         assert!(lines.iter().all(|line| line.len() <= WIDTH && line.trim_end() == line));
+    }
+
+    #[test]
+    fn a_figure_and_its_percent_sign_stay_in_one_line() {
+        for width in 50..70 {
+            let found =
+                lines("", &format!("{} waited 45 %, of 100 % {}", "x".repeat(width), "then"));
+            assert!(found.iter().all(|line| !line.starts_with('%')), "{found:?}");
+            assert!(found.iter().all(|line| line.width() <= WIDTH), "{found:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::classes::{self, Class};
 use super::lines::{WIDTH, cut, hung, labelled};
 use super::setting::setting;
-use super::words::{errors, in_vain, lasted, names, too_few};
+use super::words::{errors, in_vain, lasted, letters, names, too_few};
 use super::{DatagramCounts, Probe, Report, SearchReport};
 use crate::bench::figures::{bytes, figure, fitted, grouped};
 use crate::bench::measure::latency::Latency;
@@ -267,8 +267,8 @@ fn probes(out: &mut String, search: &SearchReport) {
 /// Several results, two lines each: what is compared in columns, and below it how it came about.
 pub(crate) fn several(reports: &[Report]) -> String {
     let mut out = String::new();
-    let names = names(&reports.iter().collect::<Vec<_>>());
-    for (report, name) in reports.iter().zip(names) {
+    let shown: Vec<&Report> = reports.iter().collect();
+    for (report, name) in reports.iter().zip(names(&shown)) {
         let name = format!("{name}: ");
         remarks(&mut out, report.partial.as_deref(), &report.warnings, &name);
     }
@@ -276,9 +276,11 @@ pub(crate) fn several(reports: &[Report]) -> String {
         out.push('\n');
     }
     let cells = ["rate /s", "p50 us", "p99 us", "max us", "errors"].map(String::from);
-    row_of_several(&mut out, "workload", &cells);
-    for report in reports {
-        one_of_several(&mut out, report);
+    let letters = letters(&shown);
+    row_of_several(&mut out, letters.map_or("workload", |_| "server"), &cells);
+    for (index, report) in reports.iter().enumerate() {
+        let name = letters.map_or(report.workload.as_str(), |letters| letters[index]);
+        one_of_several(&mut out, name, report);
     }
     let timed: Vec<Latency> = reports.iter().filter_map(|report| report.latency_us).collect();
     if let Some(told) = too_few(&timed, &["p50", "p99"]) {
@@ -297,7 +299,7 @@ fn row_of_several(out: &mut String, name: &str, cells: &[String]) {
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people
-fn one_of_several(out: &mut String, report: &Report) {
+fn one_of_several(out: &mut String, name: &str, report: &Report) {
     let is_nothing = report.operations == 0;
     // Connections that do nothing have a number and no rate.
     let has_rate = !is_nothing && report.workload != "idle";
@@ -312,7 +314,7 @@ fn one_of_several(out: &mut String, report: &Report) {
         count if count.len() <= FIGURE_WIDTH => count,
         _ => format!("{:.2e}", report.failures() as f64),
     });
-    row_of_several(out, &report.workload, &cells);
+    row_of_several(out, name, &cells);
     let told = match is_nothing {
         true => format!("{}; {}", in_vain(report), errors(report)),
         false => in_words(report),

@@ -18,8 +18,17 @@ pub(super) fn name(report: &Report) -> String {
     }
 }
 
+/// What two servers are called that were measured in turns; `None`: these results are no such pair.
+pub(super) fn letters(reports: &[&Report]) -> Option<[&'static str; 2]> {
+    matches!(reports, [_, b] if b.versus.is_some()).then_some(["A", "B"])
+}
+
 /// What each is called among others: those of the same name are numbered.
 pub(super) fn names(reports: &[&Report]) -> Vec<String> {
+    if let Some(letters) = letters(reports) {
+        let pairs = reports.iter().zip(letters);
+        return pairs.map(|(report, letter)| format!("{} ({letter})", name(report))).collect();
+    }
     let names: Vec<String> = reports.iter().map(|report| name(report)).collect();
     let same = |names: &[String], name| names.iter().filter(|other| *other == name).count();
     let numbered = names.iter().enumerate().map(|(index, name)| match same(&names, name) {
@@ -77,8 +86,20 @@ pub(super) fn too_few(timed: &[Latency], names: &[&str]) -> Option<String> {
 mod tests {
     use super::super::StageReport;
     use super::super::example::{nothing, timed};
+    use super::super::versus::Versus;
     use super::*;
     use crate::bench::load::workload::Workload;
+
+    #[test]
+    fn two_servers_measured_in_turns_are_a_and_b_as_in_their_comparison() {
+        let mut reports = [timed(Workload::TcpRr, &[1]), timed(Workload::TcpRr, &[1])];
+        assert_eq!(names(&reports.iter().collect::<Vec<_>>()), ["tcp_rr (1)", "tcp_rr (2)"]);
+        reports[1].versus = Some(Versus { sentence: String::new(), figures: Vec::new() });
+        assert_eq!(names(&reports.iter().collect::<Vec<_>>()), ["tcp_rr (A)", "tcp_rr (B)"]);
+        let table = super::super::table::several(&reports);
+        assert!(table.starts_with("server "), "{table}");
+        assert!(table.contains("\nA   ") && table.contains("\nB   "), "{table}");
+    }
 
     #[test]
     fn a_dash_is_explained_where_there_is_one() {

@@ -1,4 +1,4 @@
-//! The flags of the guards: whom to listen to, and how much.
+//! The flags of the guards: whom to let in, and how much.
 
 use std::hash::BuildHasher;
 
@@ -14,12 +14,12 @@ use crate::units::{or_off, parse_from};
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Guards")]
 pub(super) struct GuardArgs {
-    /// Listen to this network: 10.0.0.0/8, 2001:db8::/32, or an address (repeatable; the most
-    /// specific of --allow and --deny decides). Whoever is in none is then refused
+    /// Let this network in: 10.0.0.0/8, 2001:db8::/32, or an address (repeatable; the most
+    /// specific of --allow and --deny decides). Everybody else is then refused
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     allow: Vec<IpNet>,
 
-    /// Do not listen to this network (repeatable)
+    /// Refuse this network (repeatable)
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     deny: Vec<IpNet>,
 
