@@ -104,7 +104,7 @@ pub struct BenchArgs {
     /// Which CPU is the server's, and which each thread's, such as 0:1,2; or auto: where the
     /// server is our own and there are enough, each has one; or off
     #[arg(long, value_name = "CPUS", default_value = "auto")]
-    pin: Pin,
+    pub(super) pin: Pin,
 
     /// How long an answer may take, or a connection to be made
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
@@ -323,9 +323,6 @@ fn check(plan: &RunPlan) -> Result<(), String> {
             "--threads {}: each needs a connection, and there are {}",
             plan.threads, plan.connections
         ));
-    }
-    if plan.count.is_some_and(|count| count < plan.threads) {
-        return Err(format!("--threads {}: each needs one of the --count", plan.threads));
     }
     if plan.workload == Workload::Chat {
         if plan.threads > 1 || plan.connections < 2 {

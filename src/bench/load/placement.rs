@@ -49,6 +49,14 @@ pub(crate) enum Pinning {
 }
 
 impl Pinning {
+    /// The same for a server that is not ours, which is where it is.
+    pub(crate) fn without_server(&self) -> Pinning {
+        match self {
+            Pinning::To(placement) => Pinning::To(placement.without_server()),
+            Pinning::Off | Pinning::Impossible(_) => Pinning::Off,
+        }
+    }
+
     /// What `pin` means for `threads` of the generator and a server that is ours or not.
     ///
     /// # Errors
@@ -146,7 +154,7 @@ impl Placement {
     }
 
     /// The same for a server that is not ours.
-    pub(crate) fn without_server(&self) -> Placement {
+    fn without_server(&self) -> Placement {
         Placement { server: None, generator: self.generator.clone() }
     }
 

@@ -48,8 +48,6 @@ pub(crate) struct RunState {
     pub(super) thread: usize,
     from: Time,
     to: Time,
-    /// How many operations of the window are still to be begun, if they are counted.
-    left: Option<usize>,
     trouble: Option<Trouble>,
     has_worked: bool,
     looked: Time,
@@ -70,7 +68,6 @@ impl RunState {
         thread: usize,
         supervision: Supervision,
     ) -> RunState {
-        let left = plan.count.map(|count| plan.share(count, thread));
         RunState {
             stages: Stages::new(plan),
             plan: Arc::clone(plan),
@@ -81,7 +78,6 @@ impl RunState {
             thread,
             from: Time::NEVER,
             to: Time::NEVER,
-            left,
             trouble: None,
             has_worked: false,
             looked: Time::ZERO,
@@ -156,7 +152,7 @@ impl RunState {
         while self.stages.advance(now) {
             self.supervision.meter.next();
         }
-        if self.left == Some(0) {
+        if self.supervision.is_count_done() {
             self.to = now;
             self.enter(RunPhase::Draining);
         } else if now >= self.to {
@@ -218,7 +214,7 @@ impl RunState {
 
     /// The intended time of a request that may be sent now, if there is one.
     pub(super) fn next_due(&mut self, now: Time) -> Option<Time> {
-        if self.left == Some(0) {
+        if self.supervision.is_count_done() {
             return None;
         }
         let due = match &mut self.schedule {
@@ -229,12 +225,7 @@ impl RunState {
             }
             Some(_) => None,
         }?;
-        if let Some(left) = &mut self.left
-            && due >= self.from
-        {
-            *left -= 1;
-        }
-        Some(due)
+        (due < self.from || self.supervision.take_one()).then_some(due)
     }
 
     /// Counts what was due at `due`, and is sent.
@@ -360,10 +351,10 @@ impl RunState {
 
     /// Ends the run, and hands over what was measured.
     pub(super) fn done(&mut self, now: Time) {
-        self.to = match self.left {
-            // The last answer ends the window, and not when that was noticed.
-            Some(0) => self.stages.last_done().min(now),
-            _ => self.to.min(now),
+        self.to = match self.supervision.is_count_done() {
+            // What became of the last one ends the window, and not when that was noticed.
+            true => self.stages.last_resolved().min(now),
+            false => self.to.min(now),
         };
         self.enter(RunPhase::Done);
         self.supervision.tick(self.phase, now);
@@ -416,6 +407,7 @@ mod tests {
             let supervision = Supervision {
                 stop: Arc::default(),
                 ticker: None,
+                left: None,
                 meter: UsageMeter::new(None),
                 results: Rc::default(),
             };

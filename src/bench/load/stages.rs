@@ -120,9 +120,9 @@ impl Stages {
         self.all.iter().map(|stage| stage.recorder.operations).sum()
     }
 
-    /// When the latest operation ended.
-    pub(super) fn last_done(&self) -> Time {
-        self.all[self.current].recorder.last_done()
+    /// When the latest operation ended, or failed.
+    pub(super) fn last_resolved(&self) -> Time {
+        self.all[self.current].recorder.last_resolved()
     }
 
     /// What was recorded of those that began before `end`, and of the first in any case.

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::stages::StageRecord;
@@ -23,6 +23,8 @@ pub(crate) struct Supervision {
     pub(crate) stop: Arc<AtomicBool>,
     /// Tells whoever watches what happens, if somebody does.
     pub(crate) ticker: Option<Ticker>,
+    /// How many operations of the window are still to be begun, by all threads, if they are counted.
+    pub(crate) left: Option<Arc<AtomicUsize>>,
     /// Measures CPU time and memory within the window.
     pub(crate) meter: UsageMeter,
     /// Receives the results when the run is over: one for each stage that has begun.
@@ -30,6 +32,17 @@ pub(crate) struct Supervision {
 }
 
 impl Supervision {
+    /// Whether as many operations have been begun as are counted.
+    pub(super) fn is_count_done(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Takes one of the operations that are counted. False: another thread has begun the last one.
+    pub(super) fn take_one(&mut self) -> bool {
+        let Some(left) = &self.left else { return true };
+        left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
     /// Has the ticker, if there is one, hand over what is due.
     pub(super) fn tick(&mut self, phase: RunPhase, now: Time) {
         if let Some(ticker) = &mut self.ticker {

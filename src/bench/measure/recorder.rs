@@ -99,6 +99,7 @@ pub(crate) struct Recorder {
     /// Of those datagrams, how many were lost.
     pub(crate) lost: u64,
     last_done: Time,
+    last_failed: Time,
     /// In nanoseconds.
     silence: u64,
 }
@@ -124,6 +125,7 @@ impl Recorder {
             sent: 0,
             lost: 0,
             last_done: Time::NEVER,
+            last_failed: Time::ZERO,
             silence: 0,
         }
     }
@@ -185,6 +187,7 @@ impl Recorder {
     pub(crate) fn fault(&mut self, fault: Fault, count: u64, now: Time) {
         self.faults.add(fault, count);
         if fault.is_failure() && self.counts(now) {
+            self.last_failed = now;
             self.roll(now);
             self.current.failures += count;
         }
@@ -201,9 +204,9 @@ impl Recorder {
         self.slices.truncate(self.whole_slices(end));
     }
 
-    /// When the latest operation ended.
-    pub(crate) fn last_done(&self) -> Time {
-        self.last_done
+    /// When the latest operation ended, or failed.
+    pub(crate) fn last_resolved(&self) -> Time {
+        self.last_done.max(self.last_failed)
     }
 
     /// The longest time within the window in which no operation ended.

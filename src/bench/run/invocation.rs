@@ -11,6 +11,7 @@ use super::worker::Workers;
 use crate::bench::args::BenchArgs;
 use crate::bench::figures::figure;
 use crate::bench::load::budget::Budget;
+use crate::bench::load::placement::Pin;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::run_id::RunId;
 use crate::bench::load::target::Target;
@@ -136,6 +137,10 @@ impl Invocation<'_> {
     fn measure_one(&mut self, workload: Workload) -> Result<(), Failure> {
         let is_search = self.args.find_max.is_some() || self.args.ramp.is_some();
         let mut plan = self.args.plan(workload, is_search).map_err(Failure::Usage)?;
+        if self.rival.is_some() && self.args.pin == Pin::Auto {
+            // A server that has a CPU of its own is no match for one that has not.
+            plan.pinning = plan.pinning.without_server();
+        }
         let mut target = match self.named.take() {
             Some(target) => target,
             None => self.start_own(&plan)?,

@@ -1,7 +1,6 @@
 //! Several runs of the same plan, one after the other or in turns with those of another server.
 
 use super::invocation::Invocation;
-use crate::bench::load::placement::Pinning;
 use crate::bench::load::plan::RunPlan;
 use crate::bench::load::target::Target;
 use crate::bench::measure::measurement::Measurement;
@@ -83,7 +82,8 @@ impl Invocation<'_> {
             plan.sources.clear();
         }
         let pairs = self.args.repeat.unwrap_or(PAIRS_MIN);
-        let other = RunPlan { pinning: beside(&plan.pinning), own_greeting: false, ..plan.clone() };
+        let pinning = plan.pinning.without_server();
+        let other = RunPlan { pinning, own_greeting: false, ..plan.clone() };
         let mut both = [Series::new(plan, target), Series::new(other, rival)];
         let whole = self.caption.clone();
         let mut failed = Ok(());
@@ -131,13 +131,5 @@ impl Invocation<'_> {
             series.target = self.start_own(&series.plan)?;
         }
         self.run_against(&mut series.plan, &mut series.target)
-    }
-}
-
-/// Where the generator is for a server that is not ours: where it is for ours.
-fn beside(pinning: &Pinning) -> Pinning {
-    match pinning {
-        Pinning::To(placement) => Pinning::To(placement.without_server()),
-        Pinning::Off | Pinning::Impossible(_) => Pinning::Off,
     }
 }

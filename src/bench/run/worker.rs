@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +47,7 @@ impl Workers {
     ) -> Result<Workers, String> {
         let (sender, ticks) = mpsc::sync_channel(WAITING_MAX * plan.threads);
         let resident = server.and_then(resident_bytes);
+        let left = plan.count.map(|count| Arc::new(AtomicUsize::new(count)));
         let threads = (0..plan.threads)
             .map(|thread| {
                 let worker = Worker {
@@ -54,6 +55,7 @@ impl Workers {
                     thread,
                     server: server.filter(|_| thread == 0),
                     stop: Arc::clone(stop),
+                    left: left.clone(),
                     tick,
                     ticks: sender.clone(),
                 };
@@ -95,6 +97,7 @@ struct Worker {
     thread: usize,
     server: Option<u32>,
     stop: Arc<AtomicBool>,
+    left: Option<Arc<AtomicUsize>>,
     tick: Option<Duration>,
     ticks: SyncSender<Tick>,
 }
@@ -134,6 +137,7 @@ impl Worker {
         let supervision = Supervision {
             stop: self.stop,
             ticker: self.tick.map(ticker),
+            left: self.left,
             meter: UsageMeter::new(self.server),
             results: Rc::clone(&results),
         };

@@ -109,6 +109,9 @@ fn two_servers_are_measured_in_turns_and_compared_pair_by_pair() {
         assert_eq!(result["own_server"], is_own);
         assert_eq!(result["repeats"]["rate_per_s"].as_array().unwrap().len(), 8);
     }
+    // Neither has a CPU that the other has not.
+    assert_eq!(a["pinning"], b["pinning"]);
+    assert!(!shown.contains("pinning"), "{shown}");
     let rate = &b["versus"]["figures"][0];
     assert_eq!((&rate["figure"], &rate["verdict"]), (&json!("rate"), &json!("worse")));
     assert!(b["versus"]["sentence"].as_str().unwrap().starts_with("B is slower"), "{b}");

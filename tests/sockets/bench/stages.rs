@@ -103,8 +103,9 @@ fn what_is_due_is_counted_too_and_what_is_lost_does_not_keep_it_waiting_for_ever
     assert_eq!(status, Some(0), "{said}");
     assert_valid(&result);
     assert_eq!((&result["operations"], count(&result, "lost")), (&45.into(), 5));
-    // From the first that was due to the last answer.
-    assert!(result["duration_s"].as_f64().unwrap() < 0.3, "{result}");
+    // From the first that was due until the last one was given up: a loss is not free.
+    let duration = result["duration_s"].as_f64().unwrap();
+    assert!((0.3..5.0).contains(&duration), "{result}");
 }
 
 #[test]
@@ -183,7 +184,6 @@ fn profiles_and_counts_that_make_no_sense_are_refused() {
         (&["idle", "--profile", "1s@5"], "--profile does nothing for idle"),
         (&["idle", "--count", "5"], "--count does nothing for idle"),
         (&["tcp_rr", "--count", "0"], "from 1 on"),
-        (&["tcp_rr", "--count", "1", "--threads", "2"], "each needs one of the --count"),
     ] {
         let output = bench(words);
         let said = String::from_utf8(output.stderr).unwrap();
