@@ -23,7 +23,7 @@ pub(crate) struct Supervision {
     pub(crate) stop: Arc<AtomicBool>,
     /// Tells whoever watches what happens, if somebody does.
     pub(crate) ticker: Option<Ticker>,
-    /// How many operations of the window are still to be begun, by all threads, if they are counted.
+    /// How many operations of the window all threads are still to begin, if they are counted.
     pub(crate) left: Option<Arc<AtomicUsize>>,
     /// Measures CPU time and memory within the window.
     pub(crate) meter: UsageMeter,
