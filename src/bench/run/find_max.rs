@@ -25,6 +25,9 @@ struct Way {
     has_worked: bool,
     /// Why a rate was not tried.
     too_high: Option<String>,
+    /// The longest time in a probe that did not hold in which no operation ended, in
+    /// microseconds.
+    silence: f64,
     /// What an operation cost the generator, in microseconds of CPU time, at each rate.
     costs: Vec<(f64, f64)>,
 }
@@ -34,6 +37,18 @@ struct Way {
 const SIMILAR: f64 = 1.1;
 /// By so much may the same work cost more at one time than at another on a steady machine.
 const STEADY: f64 = 1.15;
+
+/// Says that probes contradict each other.
+fn disagreement(way: &Way) -> Option<String> {
+    let (held, broke) = way.search.disagreement()?;
+    Some(format!(
+        "not sure: {} a second held once and {} did not, for something stalls now and then (for up \
+         to {} us); longer probes (--duration) agree more",
+        figure(held),
+        figure(broke),
+        figure(way.silence)
+    ))
+}
 
 /// Says that the same work, at rates like `highest`, cost more at one time than at another: then
 /// another search would find something else.
@@ -70,6 +85,7 @@ impl Invocation<'_> {
             last: None,
             has_worked: false,
             too_high: None,
+            silence: 0.0,
             costs: Vec::new(),
         };
         let watch = Watch::start();
@@ -113,6 +129,9 @@ impl Invocation<'_> {
         way.search.note(report.rate_per_s, &report.latency_us.unwrap_or_default(), lost);
         way.costs.push((rate, report.client.cpu_us_per_operation));
         let held = way.search.probes.last().is_some_and(|probe| probe.held);
+        if !held {
+            way.silence = way.silence.max(report.longest_silence_us);
+        }
         if held && way.search.highest().is_none_or(|highest| highest <= rate) {
             way.best = Some(report.clone());
         }
@@ -130,7 +149,7 @@ impl Invocation<'_> {
     fn tell_way(&mut self, bound: &LatencyBound, mut way: Way, is_whole: bool) {
         let highest = way.search.highest();
         let reason = match way.search.outcome {
-            Outcome::Found => None,
+            Outcome::Found => disagreement(&way),
             Outcome::Unsure(why) | Outcome::Nothing(why) => Some(why.to_string()),
             Outcome::Open => Some("the search did not come to its end".into()),
         };

@@ -28,6 +28,8 @@ const CONFIRMATION: u32 = 3;
 const STEPS_DOWN: [f64; 4] = [0.93, 0.8, 0.6, 0.4];
 /// The whole search takes no longer than so many probes.
 const LENGTH_MAX: u32 = 40;
+/// Searches whose rates differ by less agree.
+const ALIKE: f64 = 1.15;
 /// A rate counts as reached from this share of it on.
 const REACHED: f64 = 0.98;
 
@@ -214,6 +216,17 @@ impl Search {
         self.held
     }
 
+    /// A rate that held once, and one far below it that did not: then something stalls from time to
+    /// time, and another search may find another rate.
+    pub(crate) fn disagreement(&self) -> Option<(f64, f64)> {
+        let rates = |held| {
+            let probes = self.probes.iter().filter(move |probe| probe.held == held);
+            probes.map(|probe| probe.asked_rate_per_s)
+        };
+        let (held, broke) = (rates(true).reduce(f64::max)?, rates(false).reduce(f64::min)?);
+        (broke * ALIKE < held).then_some((held, broke))
+    }
+
     /// The lowest rate that did not.
     pub(crate) fn lowest_broken(&self) -> Option<f64> {
         self.broke
@@ -337,6 +350,22 @@ mod tests {
         assert!(!search.probes[1].held);
         search.note(12.5, &Latency::default(), 0.0);
         assert_eq!(search.highest(), Some(12.5));
+    }
+
+    #[test]
+    fn probes_that_contradict_each_other_are_told_and_those_of_one_edge_are_not() {
+        let (mut search, _) = search(None, |rate| latency_at(rate, 20_000.0));
+        assert_eq!(search.disagreement(), None);
+        let highest = search.highest().unwrap();
+        let far_below = Probe {
+            asked_rate_per_s: highest / 2.0,
+            rate_per_s: highest / 2.0,
+            bounded_us: None,
+            held: false,
+        };
+        search.probes.push(far_below);
+        let (held, broke) = search.disagreement().unwrap();
+        assert!(held >= highest && (broke - highest / 2.0).abs() < 1.0, "{held} {broke}");
     }
 
     #[test]
