@@ -40,7 +40,7 @@ impl Supervision {
     /// Takes one of the operations that are counted. False: another thread has begun the last one.
     pub(super) fn take_one(&mut self) -> bool {
         let Some(left) = &self.left else { return true };
-        left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     /// Has the ticker, if there is one, hand over what is due.
