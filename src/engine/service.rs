@@ -4,6 +4,7 @@
 //! of a chat) without locks. It is told facts and answers through `Net`; it never sees a socket,
 //! never reads a clock, never blocks and is never called from within one of its own calls.
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use super::dial::Arrival;
@@ -21,15 +22,15 @@ use super::slots::Peer;
 /// number of `received` and then, unless we were faster, one `finished`. No method is called while
 /// another runs. What is sent inside any of them leaves together at the end of the turn.
 pub trait Service {
-    /// The most bytes that one read brings; asked once. More suits whoever sends them back as they
-    /// are, less whoever makes much of little: [`Limits::reads`](super::Limits::reads) of them are
-    /// a peer's share of a turn.
+    /// The most bytes that one read brings; asked once, and when it is `reconfigured`. More suits
+    /// whoever sends them back as they are, less whoever makes much of little:
+    /// [`Limits::reads`](super::Limits::reads) of them are a peer's share of a turn.
     fn read_bytes(&self) -> usize {
         64 * 1024
     }
 
     /// Whether it matters to this service, against the rule of `received`, where the input is cut:
-    /// then each read has space for `read_bytes`, whatever else is going on. Asked once.
+    /// then each read has space for `read_bytes`, whatever else is going on. Asked as often.
     fn counts_reads(&self) -> bool {
         false
     }
@@ -91,6 +92,10 @@ pub trait Service {
     fn description(&self, _peer: Peer) -> Option<String> {
         None
     }
+
+    /// What the service was made with is this from now on, of the type that its maker knows; for
+    /// its peers of before, too.
+    fn reconfigured(&mut self, _settings: &dyn Any) {}
 
     /// The service as somebody operates it; `None`: nobody does.
     fn operated(&mut self) -> Option<&mut dyn Operated> {

@@ -1,10 +1,11 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
 mod guards;
+mod source;
 mod watching;
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -21,6 +22,7 @@ use crate::units::{
     parse_positive_duration, parse_positive_size, parse_size, rate_or_off as rate,
 };
 use guards::GuardArgs;
+use source::SourceArgs;
 use watching::LogArgs;
 
 const EXAMPLES: &str = "
@@ -32,9 +34,11 @@ Examples:
   cooee serve greet --greeting 'You are {ip} port {port}\\n'
   cooee serve --admin 5090                     all five, and http://127.0.0.1:5090/ about them
   cooee serve talk                             and answer clients by typing lines; /help
+  cooee serve --config cooee.toml --check      would that file do, and what would be served?
 
 An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
 free one, the same for TCP and UDP if it is free for both (but not with --reuse-port).
+Flags beat the environment (COOEE_MAX_CONNECTIONS for --max-connections), that beats --config FILE.
 SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
 
@@ -166,6 +170,9 @@ pub struct ServeArgs {
     congestion: Option<String>,
 
     #[command(flatten)]
+    source: SourceArgs,
+
+    #[command(flatten)]
     guards: GuardArgs,
 
     #[command(flatten)]
@@ -210,16 +217,33 @@ impl ServeArgs {
         self.log.log_format
     }
 
-    /// What these flags ask for.
+    /// Whether only to tell what would be served.
+    pub fn is_check(&self) -> bool {
+        self.source.check
+    }
+
+    /// The file with more settings, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.source.config.as_deref()
+    }
+
+    /// Whether whoever started us has said all there is to say.
+    pub fn is_apart(&self) -> bool {
+        self.leave_with_input
+    }
+
+    /// What these flags ask for, where `inherited` are the endpoints whose sockets we have been
+    /// given: without others, those are served.
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub fn config(&self) -> Result<Config, String> {
+    pub fn config(&self, inherited: &[Endpoint]) -> Result<Config, String> {
         let endpoints = self
             .endpoints
             .iter()
             .map(|word| word.parse().map_err(|error| format!("{error}")))
             .collect::<Result<Vec<Endpoint>, String>>()?;
+        let endpoints = if endpoints.is_empty() { inherited.to_vec() } else { endpoints };
         self.refuse_idle_options(&endpoints)?;
         if cfg!(not(feature = "admin")) && self.admin.is_some() {
             return Err(
@@ -333,7 +357,7 @@ mod tests {
     fn config(words: &[&str]) -> Result<Config, String> {
         let words = [&["serve"], words].concat();
         let line = ServeLine::try_parse_from(words).map_err(|error| error.to_string())?;
-        line.args.config()
+        line.args.config(&[])
     }
 
     #[test]
