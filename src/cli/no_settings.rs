@@ -1,17 +1,17 @@
-//! `--config` and `COOEE_...` in a build without them: refused, and warned of.
+//! `COOEE_...` in a build without it: warned of. The command line is all there is.
 
 use std::ffi::OsString;
 
 use clap::Parser;
 
-use super::{Cli, Command};
+use super::Cli;
 
-/// The command line, which is all there is.
+/// The command line.
 pub struct Invocation {
     /// What is to be done.
     pub cli: Cli,
     /// What is worth a warning, once.
-    pub remarks: Vec<String>,
+    pub remarks: Option<&'static str>,
 }
 
 /// Why there is none.
@@ -28,18 +28,10 @@ impl Invocation {
     /// # Errors
     /// What is wrong with them.
     pub fn read(words: &[OsString]) -> Result<Invocation, Mistake> {
-        let cli = Cli::try_parse_from(words).map_err(Mistake::Words)?;
-        let Command::Serve(args) = &cli.command else {
-            return Ok(Invocation { cli, remarks: Vec::new() });
-        };
-        if args.file().is_some() {
-            let why = "--config needs the feature config, which this cooee was built without";
-            return Err(Mistake::Elsewhere(why.into()));
-        }
         let is_set = std::env::var_os("COOEE_CONFIG").is_some_and(|file| !file.is_empty());
         let remark = "COOEE_CONFIG: ignored, as all COOEE_... is: no feature config in this build";
-        let remarks = is_set.then(|| remark.into()).into_iter().collect();
-        Ok(Invocation { cli, remarks })
+        let cli = Cli::try_parse_from(words).map_err(Mistake::Words)?;
+        Ok(Invocation { cli, remarks: is_set.then_some(remark) })
     }
 
     /// `what` as it is: everything stands on the command line.

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 
 use super::settings::Invocation;
 use crate::failure::Failure;
-use crate::outlet::print;
-use crate::server::{Inherited, Outside, Reload, ServeArgs, Server, check};
+use crate::server::{Inherited, Outside, Reload, ServeArgs, Server};
 
 /// Serves what `invocation` of the command line `words` asks for, or tells what that would be.
 ///
@@ -18,12 +17,13 @@ pub fn run(args: &ServeArgs, invocation: &Invocation, words: Vec<OsString>) -> R
     };
     let located = |what| Failure::Usage(invocation.locate(what));
     let config = args.config(&inherited.endpoints()).map_err(located)?;
-    for remark in &invocation.remarks {
+    for remark in invocation.remarks.iter() {
         log::warn!("{remark}");
     }
+    #[cfg(feature = "config")]
     if args.is_check() {
-        let lines = check(&config, &inherited).map_err(located)?;
-        return print(lines).map_err(Failure::Failed);
+        let lines = crate::server::check(&config, &inherited).map_err(located)?;
+        return crate::outlet::print(lines).map_err(Failure::Failed);
     }
     let reload = reload(args, invocation, words, &inherited);
     let server = Server::start(&config, Outside { inherited, reload });

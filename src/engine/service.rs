@@ -170,6 +170,8 @@ impl<'a> Reply<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::stage::Stage;
     use crate::engine::{Limits, Quota};
@@ -210,6 +212,53 @@ mod tests {
             assert_eq!(peers.map(|peer| stage.is_over(peer)), over);
         }
         assert!(!stage.engine().free_place());
+    }
+
+    /// Says what it was told last.
+    struct Parrot(&'static str);
+
+    impl Service for Parrot {
+        fn reconfigured(&mut self, settings: &dyn Any) {
+            self.0 = settings.downcast_ref().copied().unwrap_or(self.0);
+        }
+
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send(peer, self.0.as_bytes());
+            input.len()
+        }
+    }
+
+    #[test]
+    fn what_is_changed_holds_for_those_who_are_here() {
+        let mut stage = Stage::with(Limits::default(), Quota::default(), Parrot("old"));
+        let peer = stage.join();
+        stage.say(peer, "?");
+        assert_eq!(stage.hear(peer), "old");
+        let quota =
+            |seconds| Quota { idle: Some(Duration::from_secs(seconds)), ..Quota::default() };
+        stage.engine().reconfigure(0, quota(10), &"new");
+        stage.say(peer, "?");
+        assert_eq!(stage.hear(peer), "new");
+        stage.pass(Duration::from_secs(9));
+        assert!(!stage.is_over(peer));
+        stage.engine().reconfigure(0, quota(20), &"newer");
+        stage.pass(Duration::from_secs(10));
+        assert!(!stage.is_over(peer), "it may be silent for longer now");
+        stage.engine().reconfigure(0, quota(1), &"newest");
+        stage.pass(Duration::from_secs(1));
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn fewer_places_send_nobody_away() {
+        let mut stage = Stage::with(Limits::default(), Quota::default(), Parrot("here"));
+        let peers = [stage.join(), stage.join()];
+        stage.engine().set_limits(1, 1 << 20);
+        assert!(!stage.engine().has_free_place());
+        stage.say(peers[1], "?");
+        assert_eq!(stage.hear(peers[1]), "here");
+        stage.engine().set_limits(3, 1 << 20);
+        assert!(stage.engine().has_free_place());
     }
 
     #[test]

@@ -8,7 +8,6 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use crate::outlet::Outlet;
@@ -55,7 +54,9 @@ impl Announcement {
     ///
     /// # Errors
     /// One line for people.
+    #[cfg(feature = "config")]
     pub(super) fn check(path: &Path) -> Result<(), String> {
+        use rustix::fs::{Access, access};
         let judged = judged(path).and_then(|found| match found {
             Found::Old(target) | Found::New(target) => {
                 Ok(access(folder(&target), Access::WRITE_OK)?)

@@ -5,7 +5,9 @@ mod source;
 mod watching;
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "config")]
+use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -34,13 +36,21 @@ Examples:
   cooee serve greet --greeting 'You are {ip} port {port}\\n'
   cooee serve --admin 5090                     all five, and http://127.0.0.1:5090/ about them
   cooee serve talk                             and answer clients by typing lines; /help
-  cooee serve --config cooee.toml --check      would that file do, and what would be served?
 
 An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
 free one, the same for TCP and UDP if it is free for both (but not with --reuse-port).
-Flags beat the environment (COOEE_MAX_CONNECTIONS for --max-connections), that beats --config FILE.
 SIGTERM or SIGINT: nobody new, what is queued goes out; a second one leaves at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
+
+/// Where flags may stand besides, if they may.
+const SOURCES: &str = match cfg!(feature = "config") {
+    true => {
+        "
+A flag beats the environment (COOEE_MAX_CONNECTIONS=9 for --max-connections 9), and that beats the
+file of --config: docs/configuration.md."
+    }
+    false => "",
+};
 
 fn services_help() -> String {
     let mut text = String::from("What there is to serve:\n");
@@ -52,7 +62,7 @@ fn services_help() -> String {
 
 /// The flags of `cooee serve`.
 #[derive(Args, Debug)]
-#[command(after_long_help = services_help() + EXAMPLES, after_help = services_help())]
+#[command(after_long_help = services_help() + EXAMPLES + SOURCES, after_help = services_help())]
 pub struct ServeArgs {
     /// What to serve [default: all services]
     #[arg(value_name = "ENDPOINT")]
@@ -218,11 +228,13 @@ impl ServeArgs {
     }
 
     /// Whether only to tell what would be served.
+    #[cfg(feature = "config")]
     pub fn is_check(&self) -> bool {
         self.source.check
     }
 
     /// The file with more settings, if there is one.
+    #[cfg(feature = "config")]
     pub fn file(&self) -> Option<&Path> {
         self.source.config.as_deref()
     }
@@ -245,6 +257,7 @@ impl ServeArgs {
             .collect::<Result<Vec<Endpoint>, String>>()?;
         let endpoints = if endpoints.is_empty() { inherited.to_vec() } else { endpoints };
         self.refuse_idle_options(&endpoints)?;
+        self.source.refuse_if_absent()?;
         if cfg!(not(feature = "admin")) && self.admin.is_some() {
             return Err(
                 "--admin needs the feature admin, which this cooee was built without".into()

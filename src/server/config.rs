@@ -48,6 +48,7 @@ impl Config {
     ///
     /// # Errors
     /// One line for people.
+    #[cfg(feature = "config")]
     pub fn check_limits(&self) -> Result<(), String> {
         self.limits().map(drop)
     }

@@ -237,6 +237,7 @@ impl Console {
     }
 
     /// So much is to be logged from now on; or once it is loud again.
+    #[cfg(feature = "config")]
     pub(super) fn set_level(&mut self, level: LevelFilter) {
         match &mut self.held {
             Some(held) => held.level = level,

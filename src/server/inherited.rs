@@ -87,6 +87,7 @@ impl Inherited {
     }
 
     /// Where they listen, and for what.
+    #[cfg(feature = "config")]
     pub(super) fn addresses(
         &self,
     ) -> impl Iterator<Item = (&'static Offer, Transport, SocketAddr)> {

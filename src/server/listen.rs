@@ -228,6 +228,7 @@ pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan,
 
 impl ListenPlan {
     /// What would be announced, if every port were free.
+    #[cfg(feature = "config")]
     pub(super) fn urls(&self, inherited: &Inherited) -> impl Iterator<Item = String> {
         let given = inherited.addresses();
         let given = given.map(|(offer, over, address)| url(offer.name, over, address));

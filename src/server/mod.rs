@@ -4,6 +4,7 @@
 mod admin;
 mod announce;
 mod args;
+#[cfg(feature = "config")]
 mod check;
 mod config;
 #[doc(hidden)] // only for the tests that throw lines at it
@@ -18,6 +19,7 @@ mod memory;
 #[cfg_attr(not(all(feature = "systemd", target_os = "linux")), path = "no_notify.rs")]
 mod notify;
 mod operator;
+#[cfg_attr(not(feature = "config"), path = "no_reload.rs")]
 mod reload;
 mod totals;
 
@@ -38,6 +40,7 @@ use crate::services::Settings;
 use admin::Facts;
 use announce::Announcement;
 pub use args::ServeArgs;
+#[cfg(feature = "config")]
 pub use check::check;
 #[cfg(feature = "manual")]
 pub(crate) use console::HELP as CONSOLE_HELP;
@@ -46,7 +49,9 @@ use desk::Desk;
 pub use inherited::Inherited;
 use memory::BUFFERED_MIN;
 use notify::Notifier;
-pub use reload::{Fresh, Reload};
+#[cfg(feature = "config")]
+pub use reload::Fresh;
+pub use reload::Reload;
 use signal_hook::consts::SIGHUP;
 use totals::Stat;
 
@@ -143,6 +148,7 @@ pub struct Outside {
 pub struct Server {
     reactor: Reactor,
     /// The services for streams, by name, with their number in the engine.
+    #[cfg_attr(not(feature = "config"), expect(dead_code))]
     services: listen::Services,
     console: Console,
     desk: Desk,

@@ -37,6 +37,7 @@ impl Inherited {
         false
     }
 
+    #[cfg(feature = "config")]
     pub(super) fn addresses(
         &self,
     ) -> impl Iterator<Item = (&'static Offer, Transport, SocketAddr)> {

@@ -12,6 +12,7 @@ impl Notifier {
 
     pub(super) fn ready(&mut self, _: &str) {}
 
+    #[cfg(feature = "config")]
     pub(super) fn reloading(&mut self) {}
 
     pub(super) fn stopping(&mut self) {}

@@ -7,8 +7,6 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::engine::{Metrics, Time};
 
 /// How often it is told what is going on, if that has changed.
@@ -65,7 +63,9 @@ impl Notifier {
     }
 
     /// The configuration is being read again; `ready` follows.
+    #[cfg(feature = "config")]
     pub(super) fn reloading(&mut self) {
+        use rustix::time::{ClockId, clock_gettime};
         let now = clock_gettime(ClockId::Monotonic);
         let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use log::LevelFilter;
 
 use super::totals::Stat;
-use super::{Config, Server};
+use super::{Config, Lifecycle, Server};
 use crate::services;
 
 /// What can change without a restart.
@@ -70,7 +70,10 @@ fn changed<'a>(before: &'a Settings, after: &'a Settings) -> (Vec<&'a str>, Vec<
 impl Server {
     /// Reads the configuration again.
     pub(super) fn reload(&mut self) {
-        let Some(reload) = &mut self.reload else { return };
+        let Some(reload) = self.reload.as_mut().filter(|_| self.lifecycle == Lifecycle::Serving)
+        else {
+            return;
+        };
         if let Some(notifier) = &mut self.notifier {
             notifier.reloading();
         }
@@ -99,10 +102,8 @@ impl Server {
             settings.extend(before.get(*key).map(|values| ((*key).to_owned(), values.clone())));
         }
         let listed = |keys: &[&str]| keys.join(", ");
-        match now.is_empty() {
-            true => log::info!("configuration read again: nothing has changed that can"),
-            false => log::info!("configuration read again: changed {}", listed(&now)),
-        }
+        let changed = if now.is_empty() { "nothing".into() } else { listed(&now) };
+        log::info!("configuration read again: changed {changed}");
         if !later.is_empty() {
             log::warn!("these change with a restart only: {}", listed(&later));
         }

@@ -74,6 +74,7 @@ impl Stat {
     }
 
     /// The same from `now` on.
+    #[cfg(feature = "config")]
     pub(super) fn since(every: Duration, now: Time, survey: Survey<'_>) -> Stat {
         Stat { every, next: now.after(every), since: now, last: Totals::of(survey) }
     }
