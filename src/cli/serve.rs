@@ -43,9 +43,14 @@ fn reload(
     use super::{Command, mistake};
     use crate::server::Fresh;
 
-    args.file()?;
+    let path = args.file()?.to_owned();
     let endpoints = inherited.endpoints();
     let read = move || {
+        // A pipe would be empty by now, or keep everybody waiting for a writer.
+        if std::fs::metadata(&path).is_ok_and(|file| !file.is_file()) {
+            let path = path.display();
+            return Err(format!("--config {path}: it is no regular file, to be read once only"));
+        }
         let fresh = Invocation::read(&words).map_err(|mistake| match mistake {
             Mistake::Elsewhere(what) => what,
             Mistake::Words(error) => mistake::in_one_line(&error, words.iter().skip(1).cloned()),

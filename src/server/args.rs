@@ -428,6 +428,15 @@ mod tests {
         assert_eq!(guards.per_source, crate::guards::PerSource::Any);
     }
 
+    #[cfg(not(feature = "config"))]
+    #[test]
+    fn without_the_feature_a_file_and_a_check_are_refused_by_its_name() {
+        for words in [["--config", "x.toml"].as_slice(), &["--check"]] {
+            let error = config(words).unwrap_err();
+            assert!(error.starts_with(words[0]) && error.contains("feature config"), "{error}");
+        }
+    }
+
     #[test]
     fn wrong_words_are_named() {
         for (words, named) in [

@@ -137,6 +137,17 @@ fn twenty_reloads_lose_no_connection() {
 }
 
 #[test]
+fn what_can_be_read_once_only_is_not_read_again() {
+    let config = Config::new("once", "endpoints = [\"greet://:0\"]\ngreeting = \"first\"\n");
+    let script = format!("exec {COOEE} serve --config <(cat {})", config.path());
+    let mut server = Server::run("bash", &["-c", &script]);
+    let greet = server.address("greet+tcp");
+    server.signal(Signal::HUP);
+    server.log.wait_for_line("it is no regular file");
+    assert_eq!(Tcp::connect(greet).hear_all(), b"first");
+}
+
+#[test]
 fn without_a_file_a_hangup_ends_it_as_ever() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     server.address("echo+tcp");
