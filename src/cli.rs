@@ -7,6 +7,9 @@ pub mod log_filter;
 #[cfg(feature = "manual")]
 pub mod manual;
 pub mod mistake;
+pub mod serve;
+#[cfg_attr(not(feature = "config"), path = "cli/no_settings.rs")]
+pub mod settings;
 
 use clap::{ArgAction, Parser, Subcommand};
 use log::LevelFilter;

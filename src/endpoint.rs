@@ -261,16 +261,15 @@ fn unknown_service(name: &str) -> String {
         "" => "it does not begin with a service".into(),
         _ => format!("no service is called {name:?}"),
     };
-    match nearest(name) {
+    match nearest(name, OFFERS.iter().map(|offer| offer.name)) {
         Some(near) => format!("{unknown}, did you mean {near}? Known are {known}"),
         None => format!("{unknown}, known are {known}, as in echo://localhost:5007"),
     }
 }
 
-/// The service that is called most like `name`, if at most half of its letters are wrong.
-fn nearest(name: &str) -> Option<&'static str> {
+/// That of `names` which is most like `name`, if at most half of its letters are wrong.
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name: Vec<char> = name.trim().to_lowercase().chars().collect();
-    let names = OFFERS.iter().map(|offer| offer.name);
     let near = names.map(|known| (mistakes(&name, &known.chars().collect::<Vec<_>>()), known));
     near.filter(|(count, known)| count * 2 <= known.len()).min().map(|(_, known)| known)
 }

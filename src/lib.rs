@@ -39,9 +39,10 @@
 //!
 //! All that this page is about is there without features. They are on by default, for the program:
 //! `admin` adds `cooee serve --admin` and `cooee top`,
-//! `bench` adds `cooee bench` (histograms, JSON, plots), `manual` adds `cooee completions` and
-//! `cooee manual`, and `uring` lets a loop read and write many connections in one system call, on a
-//! Linux that has io_uring, once it is asked to
+//! `bench` adds `cooee bench` (histograms, JSON, plots), `config` adds `cooee serve --config`, the
+//! environment and SIGHUP, `manual` adds `cooee completions` and `cooee manual`, `systemd` takes
+//! sockets from systemd and tells it how things are, and `uring` lets a loop read and write many
+//! connections in one system call, on a Linux that has io_uring, once it is asked to
 //! ([`Reactor::use_uring`](reactor::Reactor::use_uring)).
 //!
 //! # A whole server

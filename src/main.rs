@@ -1,43 +1,45 @@
 //! cooee: chooses the command, prints one error, sets the exit status.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
-use cooee::cli::{Cli, Command, log_filter, mistake};
+use cooee::cli::settings::{Invocation, Mistake};
+use cooee::cli::{self, Cli, Command, log_filter, mistake};
 use cooee::client::{self, Ending, Request, TerminalLog};
 use cooee::failure::Failure;
 use cooee::logging::{self, LogFormat};
 use cooee::outlet::Log;
 #[cfg(feature = "manual")]
 use cooee::outlet::print;
-use cooee::server::{ServeArgs, Server};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return refuse(&error),
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let invocation = match Invocation::read(&words) {
+        Ok(invocation) => invocation,
+        Err(Mistake::Words(error)) => return refuse(&error),
+        Err(Mistake::Elsewhere(what)) => return fail(&what, 2),
     };
-    start_logging(&cli);
-    let done = match cli.command {
-        Command::Serve(args) => serve(&args),
+    start_logging(&invocation.cli);
+    let done = match &invocation.cli.command {
+        Command::Serve(args) => cli::serve::run(args, &invocation, words),
         Command::Echo(args) => call(args.request()),
         Command::Greet(args) => call(args.request()),
         Command::Talk(args) => call(args.request()),
         Command::Chat(args) => call(args.request()),
         Command::Months(args) => call(args.request()),
         #[cfg(feature = "admin")]
-        Command::Top(args) => cooee::top::run(&args),
+        Command::Top(args) => cooee::top::run(args),
         #[cfg(not(feature = "admin"))]
         Command::Top { .. } => Err(Failure::Usage(
             "top needs the feature admin, which this cooee was built without".into(),
         )),
         #[cfg(feature = "bench")]
-        Command::Bench(args) => cooee::bench::run(&args),
+        Command::Bench(args) => cooee::bench::run(args),
         #[cfg(feature = "manual")]
-        Command::Completions { shell } => completions(shell),
+        Command::Completions { shell } => completions(*shell),
         #[cfg(feature = "manual")]
-        Command::Manual { words, dir } => manual(&words, dir.as_deref()),
+        Command::Manual { words, dir } => manual(words, dir.as_deref()),
     };
     let (what, status) = match done {
         Ok(()) => return ExitCode::SUCCESS,
@@ -93,7 +95,13 @@ fn start_logging(cli: &Cli) {
         logging::set_format(args.log_format());
     }
     builder.filter_level(cli.log_level()).format_target(false).format_timestamp_millis();
-    if let Ok(filter) = std::env::var("RUST_LOG") {
+    let filter = std::env::var("RUST_LOG");
+    // Of a server it may change: then what is compared with it first is all that decides.
+    let may_change = filter.is_err() && matches!(cli.command, Command::Serve(_));
+    if may_change {
+        builder.filter_level(log::LevelFilter::Trace);
+    }
+    if let Ok(filter) = filter {
         let (filter, wrong) = log_filter::understand(&filter);
         builder.parse_filters(&filter);
         if let Some(wrong) = wrong {
@@ -117,6 +125,9 @@ fn start_logging(cli: &Cli) {
         builder.format(|out, record| out.write_all(logging::json_line(record).as_bytes()));
     }
     builder.init();
+    if may_change {
+        log::set_max_level(cli.log_level());
+    }
 }
 
 /// Calls a server.
@@ -127,15 +138,9 @@ fn call(request: Result<Request, String>) -> Result<(), Failure> {
     }
 }
 
-fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let config = args.config().map_err(Failure::Usage)?;
-    let server = Server::start(&config).map_err(Failure::Failed)?;
-    server.run().map(drop).map_err(Failure::Failed)
-}
-
 #[cfg(feature = "manual")]
 fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
-    print(cooee::cli::completions::script(shell)).map_err(Failure::Failed)
+    print(cli::completions::script(shell)).map_err(Failure::Failed)
 }
 
 #[cfg(feature = "manual")]

@@ -68,7 +68,7 @@ const USES: &[(&str, &[&str])] = &[
     ("server", SERVER),
     ("client", CLIENT),
     ("top", TOP),
-    ("cli", &["bench", "client", "endpoint", "server", "services", "top"]),
+    ("cli", &["bench", "client", "endpoint", "failure", "outlet", "server", "services", "top"]),
 ];
 
 /// The parts of two folders: each may use those before it.

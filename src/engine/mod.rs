@@ -42,6 +42,8 @@ mod tap;
 mod time;
 mod turn;
 
+use std::any::Any;
+
 use self::core::Core;
 use connection::{Connection, Flush, Step};
 use reading::TURN_BYTES;
@@ -115,6 +117,31 @@ impl Engine {
         let index = self.services.len() - 1;
         self.operate(index, |operated, net| operated.started(net));
         index
+    }
+
+    /// Holds the service with that number to another quota from now on, and tells it what it is
+    /// made with now ([`Service::reconfigured`]). Its peers stay, and are held to that too. Whether
+    /// it stands apart does not change.
+    pub fn reconfigure(&mut self, index: usize, quota: Quota, settings: &dyn Any) {
+        let Some(registered) = self.services.get_mut(index) else { return };
+        registered.service.reconfigured(settings);
+        registered.read_bytes = registered.service.read_bytes();
+        registered.counts_reads = registered.service.counts_reads();
+        let Quota { idle, apart, .. } = self.core.quotas[index];
+        self.core.quotas[index] = Quota { apart, ..quota };
+        if quota.idle != idle {
+            let of_it = self.core.connections.iter();
+            let of_it = of_it.filter(|(_, connection)| usize::from(connection.service) == index);
+            let peers: Vec<Peer> = of_it.map(|(peer, _)| peer).collect();
+            peers.into_iter().for_each(|peer| self.core.arm(peer));
+        }
+    }
+
+    /// Other numbers of connections and of bytes that may wait for them, from now on. Nobody is
+    /// sent away for the former.
+    pub fn set_limits(&mut self, connections: usize, buffered: usize) {
+        (self.core.limits.connections, self.core.limits.buffered) = (connections, buffered);
+        self.core.pool.set_limit(buffered);
     }
 
     /// The counters of what belongs to no service.

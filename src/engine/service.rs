@@ -4,6 +4,7 @@
 //! of a chat) without locks. It is told facts and answers through `Net`; it never sees a socket,
 //! never reads a clock, never blocks and is never called from within one of its own calls.
 
+use std::any::Any;
 use std::net::SocketAddr;
 
 use super::dial::Arrival;
@@ -21,15 +22,15 @@ use super::slots::Peer;
 /// number of `received` and then, unless we were faster, one `finished`. No method is called while
 /// another runs. What is sent inside any of them leaves together at the end of the turn.
 pub trait Service {
-    /// The most bytes that one read brings; asked once. More suits whoever sends them back as they
-    /// are, less whoever makes much of little: [`Limits::reads`](super::Limits::reads) of them are
-    /// a peer's share of a turn.
+    /// The most bytes that one read brings; asked once, and when it is `reconfigured`. More suits
+    /// whoever sends them back as they are, less whoever makes much of little:
+    /// [`Limits::reads`](super::Limits::reads) of them are a peer's share of a turn.
     fn read_bytes(&self) -> usize {
         64 * 1024
     }
 
     /// Whether it matters to this service, against the rule of `received`, where the input is cut:
-    /// then each read has space for `read_bytes`, whatever else is going on. Asked once.
+    /// then each read has space for `read_bytes`, whatever else is going on. Asked as often.
     fn counts_reads(&self) -> bool {
         false
     }
@@ -91,6 +92,10 @@ pub trait Service {
     fn description(&self, _peer: Peer) -> Option<String> {
         None
     }
+
+    /// What the service was made with is this from now on, of the type that its maker knows; for
+    /// its peers of before, too.
+    fn reconfigured(&mut self, _settings: &dyn Any) {}
 
     /// The service as somebody operates it; `None`: nobody does.
     fn operated(&mut self) -> Option<&mut dyn Operated> {
@@ -165,6 +170,8 @@ impl<'a> Reply<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::stage::Stage;
     use crate::engine::{Limits, Quota};
@@ -205,6 +212,53 @@ mod tests {
             assert_eq!(peers.map(|peer| stage.is_over(peer)), over);
         }
         assert!(!stage.engine().free_place());
+    }
+
+    /// Says what it was told last.
+    struct Parrot(&'static str);
+
+    impl Service for Parrot {
+        fn reconfigured(&mut self, settings: &dyn Any) {
+            self.0 = settings.downcast_ref().copied().unwrap_or(self.0);
+        }
+
+        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+            net.send(peer, self.0.as_bytes());
+            input.len()
+        }
+    }
+
+    #[test]
+    fn what_is_changed_holds_for_those_who_are_here() {
+        let mut stage = Stage::with(Limits::default(), Quota::default(), Parrot("old"));
+        let peer = stage.join();
+        stage.say(peer, "?");
+        assert_eq!(stage.hear(peer), "old");
+        let quota =
+            |seconds| Quota { idle: Some(Duration::from_secs(seconds)), ..Quota::default() };
+        stage.engine().reconfigure(0, quota(10), &"new");
+        stage.say(peer, "?");
+        assert_eq!(stage.hear(peer), "new");
+        stage.pass(Duration::from_secs(9));
+        assert!(!stage.is_over(peer));
+        stage.engine().reconfigure(0, quota(20), &"newer");
+        stage.pass(Duration::from_secs(10));
+        assert!(!stage.is_over(peer), "it may be silent for longer now");
+        stage.engine().reconfigure(0, quota(1), &"newest");
+        stage.pass(Duration::from_secs(1));
+        assert!(stage.is_over(peer));
+    }
+
+    #[test]
+    fn fewer_places_send_nobody_away() {
+        let mut stage = Stage::with(Limits::default(), Quota::default(), Parrot("here"));
+        let peers = [stage.join(), stage.join()];
+        stage.engine().set_limits(1, 1 << 20);
+        assert!(!stage.engine().has_free_place());
+        stage.say(peers[1], "?");
+        assert_eq!(stage.hear(peers[1]), "here");
+        stage.engine().set_limits(3, 1 << 20);
+        assert!(stage.engine().has_free_place());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::cidr::Networks;
 use super::prefix::Prefix;
-use super::rate::RateTable;
+use super::rate::{RateTable, retune};
 use super::{PerSource, Policy};
 use crate::engine::{StreamCounts, Time};
 
@@ -69,6 +69,24 @@ impl ConnectionGuard {
             spare_loopback: policy.per_source == PerSource::Share,
             counts: BTreeMap::new(),
             rate: policy.accept_rate.map(|rate| RateTable::new(rate, policy.seed)),
+        }
+    }
+
+    /// Judges by another policy from now on. `present` are the addresses of all connections that
+    /// were admitted and have not left: whoever has too many keeps them.
+    pub fn change(
+        &mut self,
+        policy: &Policy,
+        connections: usize,
+        present: impl Iterator<Item = IpAddr>,
+    ) {
+        let (rate, unlimited) = (self.rate.take(), Policy { accept_rate: None, ..policy.clone() });
+        *self = ConnectionGuard { rate, ..ConnectionGuard::new(&unlimited, connections) };
+        retune(&mut self.rate, policy.accept_rate, policy.seed);
+        for address in present {
+            if self.is_counted(address) {
+                *self.counts.entry(Prefix::host(address)).or_default() += 1;
+            }
         }
     }
 
@@ -176,6 +194,27 @@ mod tests {
         assert_eq!(guard.admit(ip("198.51.100.1"), Time::ZERO), Ok(()));
         let later = Time::at(Duration::from_millis(500));
         assert_eq!(guard.admit(ip("192.0.2.3"), later), Ok(()));
+    }
+
+    #[test]
+    fn another_policy_counts_who_is_here_and_sends_nobody_away() {
+        let mut guard = guarding(&Policy { per_source: PerSource::Any, ..Policy::default() });
+        let here = [ip("127.0.0.1"), ip("127.0.0.1"), ip("192.0.2.1")];
+        for address in here {
+            assert_eq!(guard.admit(address, Time::ZERO), Ok(()));
+        }
+        let one = Policy { per_source: PerSource::AtMost(1), ..Policy::default() };
+        guard.change(&one, 8, here.into_iter());
+        for address in here {
+            assert_eq!(guard.admit(address, Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+        }
+        guard.left(ip("127.0.0.1"));
+        assert!(guard.admit(ip("127.0.0.1"), Time::ZERO).is_err(), "it had two");
+        guard.left(ip("127.0.0.1"));
+        assert_eq!(guard.admit(ip("127.0.0.1"), Time::ZERO), Ok(()));
+        guard.change(&Policy::default(), 8, here.into_iter());
+        here.into_iter().for_each(|address| guard.left(address));
+        assert!(guard.counts.is_empty());
     }
 
     #[test]

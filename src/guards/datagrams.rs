@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::Policy;
 use super::cidr::Networks;
 use super::prefix::Prefix;
-use super::rate::RateTable;
+use super::rate::{RateTable, retune};
 use crate::engine::{ResponderCounts, Time};
 
 /// An answer up to this size costs one unit of a network's rate, one twice as large two, and so on.
@@ -68,6 +68,14 @@ impl DatagramGuard {
             broadcasts: Vec::new(),
             rate: policy.udp_rate.map(|rate| RateTable::new(rate, policy.seed)),
         }
+    }
+
+    /// Judges by another policy from now on.
+    pub fn change(&mut self, policy: &Policy) {
+        self.networks = policy.networks.clone();
+        self.low_ports = policy.udp_low_ports;
+        self.rate_loopback = policy.udp_rate_loopback;
+        retune(&mut self.rate, policy.udp_rate, policy.seed);
     }
 
     /// We answer on that port from now on.
@@ -219,6 +227,17 @@ mod tests {
         assert_eq!(screen("192.0.2.255:4000", "192.0.2.1"), Err(DatagramRefusal::Address));
         assert_eq!(screen("192.0.2.254:4000", "192.0.2.1"), Ok(()));
         assert_eq!(screen("192.0.3.255:4000", "192.0.2.1"), Ok(()), "a host of a larger network");
+    }
+
+    #[test]
+    fn another_policy_keeps_what_is_known_of_ports() {
+        let mut guard = guarding(&Policy::default());
+        let networks = Networks::new(&[], &[super::super::parse_network("10.0.0.0/8").unwrap()]);
+        let networks = networks.unwrap();
+        guard.change(&Policy { udp_low_ports: true, networks, ..Policy::default() });
+        assert_eq!(guard.screen(from("192.0.2.1:53"), None), Ok(()));
+        assert_eq!(guard.screen(from("10.0.0.1:4000"), None), Err(DatagramRefusal::Denied));
+        assert_eq!(guard.screen(from("192.0.2.1:5007"), None), Err(DatagramRefusal::OwnPort));
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl RateTable {
         RateTable { limit, seed, entries: Vec::new() }
     }
 
+    /// From now on buckets earn so many units a second. What is owed stays owed.
+    pub fn set_rate(&mut self, per_second: f64) {
+        self.limit = RateLimit::new(Rate::per_second(per_second));
+    }
+
     /// Takes `units` out of the bucket of `source` if there is one in it (`RateLimit::spend`).
     pub fn spend(&mut self, source: Prefix, units: u32, now: Time) -> bool {
         let limit = self.limit;
@@ -57,6 +62,14 @@ impl RateTable {
         let owes_least = || (0..WAYS).min_by_key(|at| set[*at].bucket).unwrap_or_default();
         let at = found.unwrap_or_else(owes_least);
         &mut set[at]
+    }
+}
+
+/// Holds those in `table` to another rate, or to none.
+pub(super) fn retune(table: &mut Option<RateTable>, rate: Option<f64>, seed: u64) {
+    match (table.as_mut(), rate) {
+        (Some(table), Some(rate)) => table.set_rate(rate),
+        (_, rate) => *table = rate.map(|rate| RateTable::new(rate, seed)),
     }
 }
 
@@ -86,6 +99,19 @@ mod tests {
         assert_eq!(spent(&mut table, 2, 100, at(0)), 10, "another source has its own");
         assert_eq!(spent(&mut table, 1, 100, at(500)), 5);
         assert_eq!(spent(&mut table, 1, 100, at(60_000)), 10);
+    }
+
+    #[test]
+    fn another_rate_forgives_nobody_and_no_rate_everybody() {
+        let mut table = Some(RateTable::new(10.0, 1));
+        assert_eq!(table.as_mut().map(|table| spent(table, 1, 100, at(0))), Some(10));
+        retune(&mut table, Some(2.0), 1);
+        assert_eq!(table.as_mut().map(|table| spent(table, 1, 100, at(0))), Some(0));
+        assert_eq!(table.as_mut().map(|table| spent(table, 1, 100, at(3000))), Some(2));
+        retune(&mut table, None, 1);
+        assert!(table.is_none());
+        retune(&mut table, Some(5.0), 1);
+        assert_eq!(table.as_mut().map(|table| spent(table, 1, 100, at(3000))), Some(5));
     }
 
     #[test]

@@ -69,7 +69,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
@@ -92,7 +92,7 @@ pub use clock::Watch;
 pub(crate) use clock::wall;
 pub use input::Manner;
 pub use signals::{HeldStop, hold_back_stop};
-pub use sockets::{Families, Listening, bind_datagrams, listen};
+pub use sockets::{Families, Listening, adopt, bind_datagrams, listen};
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
@@ -206,6 +206,15 @@ impl Reactor {
         self.datagram_guard = guards.datagrams;
     }
 
+    /// Guards by another policy from now on. Who is connected stays, and counts.
+    pub fn change_guards(&mut self, policy: &Policy, connections: usize) {
+        self.datagram_guard.change(policy);
+        let survey = self.driver.engine().survey();
+        let present = survey.peers(0..survey.slots()).map(|entry| entry.remote.ip());
+        let present: Vec<IpAddr> = present.collect();
+        self.driver.sockets_mut().guard.change(policy, connections, present.into_iter());
+    }
+
     /// Keeps asking for events for so long after each before it sleeps. Answers come sooner, for
     /// waking up takes longer than all else; meanwhile a processor is busy.
     pub fn spin(&mut self, spin: Duration) {
@@ -216,6 +225,16 @@ impl Reactor {
     /// ended as timed out. Linux only.
     pub fn give_up_after(&mut self, silence: Duration) {
         self.vanished.set_limit(silence);
+    }
+
+    /// The same for who connects from now on, and for whoever is owed something already.
+    ///
+    /// # Errors
+    /// If the kernel does not take it for a listener.
+    pub fn change_dead_after(&mut self, silence: Duration) -> io::Result<()> {
+        self.give_up_after(silence);
+        let mut listeners = self.listeners.iter_mut();
+        listeners.try_for_each(|(_, one)| sockets::keep_alive(one.socket(), silence))
     }
 
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring

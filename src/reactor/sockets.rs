@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::engine::Dial;
 
@@ -76,15 +76,31 @@ pub fn listen(
     listening: &Listening,
 ) -> io::Result<TcpListener> {
     let socket = bound(address, families, Protocol::TCP, listening.reuse_port)?;
+    prepare(&socket, listening)?;
+    socket.listen(i32::try_from(listening.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Has the sockets accepted from `listener`, which somebody else has opened, be as those from
+/// [`listen`]. Its backlog stays as it is.
+pub fn adopt(listener: &TcpListener, listening: &Listening) -> io::Result<()> {
+    prepare(&SockRef::from(listener), listening)
+}
+
+/// After so long without a sign of life the peers of those that are accepted are gone.
+pub(super) fn keep_alive(listener: &mio::net::TcpListener, silence: Duration) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_keepalive(&keepalive(silence))
+}
+
+fn prepare(socket: &Socket, listening: &Listening) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     // Urgent data (telnet's Synch) are bytes like any other.
     socket.set_out_of_band_inline(true)?;
     socket.set_tcp_keepalive(&keepalive(listening.dead_after))?;
-    if let Some(name) = &listening.congestion {
-        set_congestion(&socket, name)?;
+    match &listening.congestion {
+        Some(name) => set_congestion(socket, name),
+        None => Ok(()),
     }
-    socket.listen(i32::try_from(listening.backlog).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
 }
 
 #[cfg(target_os = "linux")]

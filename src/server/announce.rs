@@ -50,6 +50,22 @@ impl Announcement {
         }
     }
 
+    /// Whether something can be announced at `path`, as far as can be told without touching it.
+    ///
+    /// # Errors
+    /// One line for people.
+    #[cfg(feature = "config")]
+    pub(super) fn check(path: &Path) -> Result<(), String> {
+        use rustix::fs::{Access, access};
+        let judged = judged(path).and_then(|found| match found {
+            Found::Old(target) | Found::New(target) => {
+                Ok(access(folder(&target), Access::WRITE_OK)?)
+            }
+            Found::Descriptor(_) | Found::Other => Ok(()),
+        });
+        judged.map_err(|error| failed(path, &error))
+    }
+
     /// Announces `urls`; if a reader has to be waited for, `tend` does the rest.
     ///
     /// # Errors
@@ -134,23 +150,43 @@ fn is_still(target: &Path, ours: &File) -> bool {
     found.is_some() && found == ours.metadata().map(identity).ok()
 }
 
+/// What is at a path that is to be written to.
+enum Found {
+    Descriptor(RawFd),
+    /// A regular file, behind all links.
+    Old(PathBuf),
+    /// Nothing yet.
+    New(PathBuf),
+    /// Something that is opened as it is.
+    Other,
+}
+
 fn prepared(path: &Path) -> io::Result<Progress> {
+    Ok(match judged(path)? {
+        Found::Descriptor(number) => Progress::Open(descriptor(number)?),
+        Found::Old(target) => {
+            fs::remove_file(&target)?;
+            Progress::File(target)
+        }
+        Found::New(target) => Progress::File(target),
+        Found::Other => Progress::Named(path.to_owned(), Vec::new()),
+    })
+}
+
+fn judged(path: &Path) -> io::Result<Found> {
     let target = match follow(path)? {
-        Destination::Descriptor(number) => return Ok(Progress::Open(descriptor(number)?)),
+        Destination::Descriptor(number) => return Ok(Found::Descriptor(number)),
         Destination::Path(target) => target,
     };
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => {
-            fs::remove_file(&target)?;
-            Ok(Progress::File(target))
-        }
+        Ok(found) if found.is_file() => Ok(Found::Old(target)),
         Ok(found) if found.is_dir() => Err(io::Error::other("that is a folder; name a file")),
         Ok(found) if found.file_type().is_socket() => {
             Err(io::Error::other("it is a socket, which cannot be opened; name a file or a FIFO"))
         }
-        Ok(_) => Ok(Progress::Named(path.to_owned(), Vec::new())),
+        Ok(_) => Ok(Found::Other),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match folder(&target) {
-            folder if folder.is_dir() => Ok(Progress::File(target)),
+            folder if folder.is_dir() => Ok(Found::New(target)),
             folder => {
                 let what = format!("the folder {} does not exist", folder.display());
                 Err(io::Error::new(error.kind(), what))

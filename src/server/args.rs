@@ -1,9 +1,12 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
 mod guards;
+mod source;
 mod watching;
 
 use std::ops::RangeInclusive;
+#[cfg(feature = "config")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +24,7 @@ use crate::units::{
     parse_positive_duration, parse_positive_size, parse_size, rate_or_off as rate,
 };
 use guards::GuardArgs;
+use source::SourceArgs;
 use watching::LogArgs;
 
 const EXAMPLES: &str = "
@@ -39,6 +43,16 @@ TIME is written 500ms, 10s, 5m; SIZE 64, 4k, 1M; RATE 10/s, 600/m.
 SIGTERM or SIGINT: nobody new gets in, what is queued goes out; a second one ends it at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
 
+/// Where flags may stand besides, if they may.
+const SOURCES: &str = match cfg!(feature = "config") {
+    true => {
+        "
+A flag beats the environment (COOEE_MAX_CONNECTIONS=9 for --max-connections 9), and that beats the
+file of --config: docs/configuration.md."
+    }
+    false => "",
+};
+
 fn services_help() -> String {
     let mut text = String::from("What there is to serve:\n");
     for offer in OFFERS {
@@ -49,7 +63,7 @@ fn services_help() -> String {
 
 /// The flags of `cooee serve`.
 #[derive(Args, Debug)]
-#[command(after_long_help = services_help() + EXAMPLES, after_help = services_help())]
+#[command(after_long_help = services_help() + EXAMPLES + SOURCES, after_help = services_help())]
 pub struct ServeArgs {
     /// What to serve [default: all services]
     #[arg(value_name = "ENDPOINT")]
@@ -167,6 +181,9 @@ pub struct ServeArgs {
     congestion: Option<String>,
 
     #[command(flatten)]
+    source: SourceArgs,
+
+    #[command(flatten)]
     guards: GuardArgs,
 
     #[command(flatten)]
@@ -211,17 +228,37 @@ impl ServeArgs {
         self.log.log_format
     }
 
-    /// What these flags ask for.
+    /// Whether only to tell what would be served.
+    #[cfg(feature = "config")]
+    pub fn is_check(&self) -> bool {
+        self.source.check
+    }
+
+    /// The file with more settings, if there is one.
+    #[cfg(feature = "config")]
+    pub fn file(&self) -> Option<&Path> {
+        self.source.config.as_deref()
+    }
+
+    /// Whether whoever started us has said all there is to say.
+    pub fn is_apart(&self) -> bool {
+        self.leave_with_input
+    }
+
+    /// What these flags ask for, where `inherited` are the endpoints whose sockets we have been
+    /// given: without others, those are served.
     ///
     /// # Errors
     /// One line for people: which word is wrong, why, and what to write instead.
-    pub fn config(&self) -> Result<Config, String> {
+    pub fn config(&self, inherited: &[Endpoint]) -> Result<Config, String> {
         let endpoints = self
             .endpoints
             .iter()
             .map(|word| word.parse().map_err(|error| format!("{error}")))
             .collect::<Result<Vec<Endpoint>, String>>()?;
+        let endpoints = if endpoints.is_empty() { inherited.to_vec() } else { endpoints };
         self.refuse_idle_options(&endpoints)?;
+        self.source.refuse_if_absent()?;
         if cfg!(not(feature = "admin")) && self.admin.is_some() {
             return Err(
                 "--admin needs the feature admin, which this cooee was built without".into()
@@ -334,7 +371,7 @@ mod tests {
     fn config(words: &[&str]) -> Result<Config, String> {
         let words = [&["serve"], words].concat();
         let line = ServeLine::try_parse_from(words).map_err(|error| error.to_string())?;
-        line.args.config()
+        line.args.config(&[])
     }
 
     #[test]
@@ -390,6 +427,15 @@ mod tests {
         assert!(guards.networks.allow([10, 1, 2, 3].into()));
         assert!(!guards.networks.allow([10, 1, 2, 4].into()));
         assert_eq!(guards.per_source, crate::guards::PerSource::Any);
+    }
+
+    #[cfg(not(feature = "config"))]
+    #[test]
+    fn without_the_feature_a_file_and_a_check_are_refused_by_its_name() {
+        for words in [["--config", "x.toml"].as_slice(), &["--check"]] {
+            let error = config(words).unwrap_err();
+            assert!(error.starts_with(words[0]) && error.contains("feature config"), "{error}");
+        }
     }
 
     #[test]

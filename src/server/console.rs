@@ -121,6 +121,12 @@ pub(super) struct Console {
 }
 
 impl Console {
+    /// One that speaks to those of `services` that have an operator.
+    pub(super) fn of(services: &[(&'static str, usize)]) -> Console {
+        let find = |wanted| services.iter().find(|(name, _)| *name == wanted).map(|(_, n)| *n);
+        Console { talk: find("talk"), chat: find("chat"), held: None }
+    }
+
     /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
     /// by a prompt. True: the operator wants to leave.
     pub(super) fn handle(
@@ -228,6 +234,15 @@ impl Console {
         self.held = Some(Held { level, opened, closed });
         log::set_max_level(LevelFilter::Warn);
         "quiet: of the log only warnings and errors, and what is said to you; /loud ends it\n"
+    }
+
+    /// So much is to be logged from now on; or once it is loud again.
+    #[cfg(feature = "config")]
+    pub(super) fn set_level(&mut self, level: LevelFilter) {
+        match &mut self.held {
+            Some(held) => held.level = level,
+            None => log::set_max_level(level),
+        }
     }
 
     /// Ends what `hold_back` has begun.

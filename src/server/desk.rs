@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::fs::fstat;
 use rustix::process::Signal;
 use rustix::stdio::{stderr, stdin, stdout};
-use rustix::termios::isatty;
+use rustix::termios::{isatty, tcgetattr};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH};
 
 use super::console::Aim;
@@ -97,6 +97,11 @@ impl Desk {
                 all.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
             }
         }
+    }
+
+    /// Whether there was a terminal, and it has hung up.
+    pub(super) fn has_lost_terminal(&self) -> bool {
+        self.keyboard != Keyboard::None && tcgetattr(stdin()).is_err()
     }
 
     /// Whether the operator sees the log on this screen.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 use super::Config;
 use super::announce::Announcement;
-use super::console::Console;
+use super::inherited::Inherited;
 use crate::endpoint::{Transport, url};
 use crate::reactor::{self, Families, Listening, Reactor};
 use crate::resolve::resolve;
@@ -21,8 +21,11 @@ struct Binding {
     is_literal: bool,
 }
 
-enum Socket {
+/// One that listens.
+pub(super) enum Socket {
+    /// For streams.
     Tcp(TcpListener),
+    /// For datagrams.
     Udp(UdpSocket),
 }
 
@@ -63,33 +66,43 @@ impl HostName {
     }
 }
 
-/// Opens every socket of the plan, and gives it to the reactor with its service. `admin` is
-/// announced with them. Also returns what has been announced.
+/// Services for streams, by their name and their number in the engine.
+pub(super) type Services = Vec<(&'static str, usize)>;
+
+/// Opens every socket of the plan, and gives it to the reactor with its service, as it does those
+/// that were `inherited`. `admin` is announced with them. Also returns what has been announced.
 pub(super) fn open(
     config: &Config,
     plan: &ListenPlan,
+    inherited: Inherited,
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
     admin: &[String],
-) -> Result<(Console, Vec<String>), String> {
+) -> Result<(Services, Vec<String>), String> {
     let (bound, missing) = plan.bind(&config.listening)?;
-    let mut console = Console::default();
     let mut urls = String::new();
     let mut instances = Instances::default();
-    for (binding, socket) in bound {
-        let address = socket.local_address().map_err(|error| because(binding, &error))?;
+    let mut listen = |binding: &Binding, socket: Socket| {
+        let address = socket.local_address()?;
         urls.push_str(&url(binding.offer.name, binding.transport, address));
         urls.push('\n');
-        instances
-            .listen(config, binding, socket, reactor)
-            .map_err(|error| because(binding, &error))?;
+        instances.listen(config, binding, socket, reactor)
+    };
+    for (offer, transport, address, socket) in inherited.into_sockets() {
+        let binding = Binding { offer, transport, address, is_literal: true };
+        if let Socket::Tcp(listener) = &socket {
+            reactor::adopt(listener, &config.listening)
+                .map_err(|error| because(&binding, &error))?;
+        }
+        listen(&binding, socket).map_err(|error| because(&binding, &error))?;
+    }
+    for (binding, socket) in bound {
+        listen(binding, socket).map_err(|error| because(binding, &error))?;
     }
     for url in admin {
         urls.push_str(url);
         urls.push('\n');
     }
-    console.talk = instances.streams.iter().find(|(name, _)| *name == "talk").map(|(_, n)| *n);
-    console.chat = instances.streams.iter().find(|(name, _)| *name == "chat").map(|(_, n)| *n);
     if let Some(announcement) = announcement {
         announcement.publish(&urls)?;
     }
@@ -99,13 +112,13 @@ pub(super) fn open(
     for url in urls.lines() {
         log::info!("listening on {url}");
     }
-    Ok((console, urls.lines().map(str::to_owned).collect()))
+    Ok((instances.streams, urls.lines().map(str::to_owned).collect()))
 }
 
 /// The services made so far, so that one serves all its listeners.
 #[derive(Default)]
 struct Instances {
-    streams: Vec<(&'static str, usize)>,
+    streams: Services,
     responders: Vec<(&'static str, usize)>,
 }
 
@@ -155,7 +168,7 @@ fn find_or(
 }
 
 impl Socket {
-    fn local_address(&self) -> io::Result<SocketAddr> {
+    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
         match self {
             Socket::Tcp(listener) => listener.local_addr(),
             Socket::Udp(socket) => socket.local_addr(),
@@ -163,21 +176,29 @@ impl Socket {
     }
 }
 
-/// Resolves every name and looks for clashes; opens nothing yet.
-pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
+/// Resolves every name and looks for clashes; opens nothing yet. What has been `inherited` is not
+/// to be opened: for an endpoint without an address, or at that address.
+pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan, String> {
     let mut plan = ListenPlan::default();
     for endpoint in config.endpoints() {
         let hosts = match &endpoint.host {
             Some(host) => std::slice::from_ref(host),
             None => config.hosts.as_slice(),
         };
-        for transport in endpoint.transports() {
+        let is_there = |over: &Transport| {
+            let has_address = endpoint.host.is_some() || endpoint.port.is_some();
+            !has_address && inherited.has(endpoint.service, *over, None)
+        };
+        for transport in endpoint.transports().filter(|over| !is_there(over)) {
             for host in hosts {
                 let port = endpoint.port.unwrap_or(endpoint.service.port);
                 let addresses = resolve(bare(host), port)
                     .map_err(|why| format!("{}+{transport}: {why}", endpoint.service.name))?;
                 let is_literal = bare(host).parse::<IpAddr>().is_ok();
-                for address in &addresses {
+                let is_there = |address: &SocketAddr| {
+                    inherited.has(endpoint.service, transport, Some(*address))
+                };
+                for address in addresses.iter().filter(|address| !is_there(address)) {
                     let binding = Binding {
                         offer: endpoint.service,
                         transport,
@@ -206,6 +227,15 @@ pub(super) fn plan(config: &Config) -> Result<ListenPlan, String> {
 }
 
 impl ListenPlan {
+    /// What would be announced, if every port were free.
+    #[cfg(feature = "config")]
+    pub(super) fn urls(&self, inherited: &Inherited) -> impl Iterator<Item = String> {
+        let given = inherited.addresses();
+        let given = given.map(|(offer, over, address)| url(offer.name, over, address));
+        let admin = self.admin.iter().map(|address| format!("http://{address}/"));
+        given.chain(self.bindings.iter().map(Binding::url)).chain(admin)
+    }
+
     /// Binds everything; of a name, only the addresses that this machine has. Also returns a line
     /// about each address that it does not have.
     fn bind(&self, listening: &Listening) -> Result<(Vec<BoundSocket<'_>>, Vec<String>), String> {
@@ -376,7 +406,7 @@ mod tests {
     fn any_port_is_the_same_for_both_transports_if_it_is_free_there() {
         let endpoints = vec!["echo://:0".parse().unwrap()];
         let config = Config { endpoints, ..Config::default() };
-        let plan = plan(&config).unwrap();
+        let plan = plan(&config, &Inherited::default()).unwrap();
         let [tcp, udp] = &plan.bindings[..] else { panic!() };
         let bind = |binding, twin| bind(binding, twin, &plan.bindings, &config.listening).unwrap();
         let port = |socket: &Socket| socket.local_address().unwrap().port();
@@ -399,7 +429,8 @@ mod tests {
             ..Config::default()
         };
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let plan = super::plan(&plan(taken.local_addr().unwrap().port())).unwrap();
+        let config = plan(taken.local_addr().unwrap().port());
+        let plan = super::plan(&config, &Inherited::default()).unwrap();
         let error = plan.bind(&Listening::default()).map(drop).unwrap_err();
         assert!(error.contains("in use"), "{error}");
     }

@@ -4,23 +4,31 @@
 mod admin;
 mod announce;
 mod args;
+#[cfg(feature = "config")]
+mod check;
+mod config;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod desk;
 #[doc(hidden)] // only for the tests that throw requests at it
 pub mod http;
+#[cfg_attr(not(feature = "systemd"), path = "no_inherited.rs")]
+mod inherited;
 mod listen;
 mod memory;
+#[cfg_attr(not(all(feature = "systemd", target_os = "linux")), path = "no_notify.rs")]
+mod notify;
 mod operator;
+#[cfg_attr(not(feature = "config"), path = "no_reload.rs")]
+mod reload;
 mod totals;
 
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::descriptors;
 use crate::endpoint::Endpoint;
-use crate::engine::{Limits, Metrics, Quota, SLOTS_MAX, Tap, Time};
+use crate::engine::{Metrics, Tap, Time};
 use crate::failure::setting_up;
 use crate::guards::{Guards, Policy};
 use crate::hex::{HexDump, HexLimits};
@@ -28,15 +36,23 @@ use crate::logging::{self, LogFormat};
 use crate::outlet::{self, Log};
 pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
-use crate::services::{self, Offer, Settings};
+use crate::services::Settings;
 use admin::Facts;
 use announce::Announcement;
 pub use args::ServeArgs;
+#[cfg(feature = "config")]
+pub use check::check;
 #[cfg(feature = "manual")]
 pub(crate) use console::HELP as CONSOLE_HELP;
 use console::{Aim, Console};
 use desk::Desk;
+pub use inherited::Inherited;
 use memory::BUFFERED_MIN;
+use notify::Notifier;
+#[cfg(feature = "config")]
+pub use reload::Fresh;
+pub use reload::Reload;
+use signal_hook::consts::SIGHUP;
 use totals::Stat;
 
 /// What to serve, and how.
@@ -108,60 +124,6 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// The endpoints to serve: those asked for, or every service.
-    fn endpoints(&self) -> Vec<Endpoint> {
-        if !self.endpoints.is_empty() {
-            return self.endpoints.clone();
-        }
-        services::OFFERS
-            .iter()
-            .map(|service| Endpoint { service, transport: None, host: None, port: None })
-            .collect()
-    }
-
-    /// The services that stay in one process even if others may share their ports.
-    fn unshared(&self) -> Vec<&'static str> {
-        let mut names: Vec<&str> = Vec::new();
-        for Endpoint { service, .. } in self.endpoints() {
-            if self.listening.reuse_port && service.single_process && !names.contains(&service.name)
-            {
-                names.push(service.name);
-            }
-        }
-        names
-    }
-
-    fn quota(&self, offer: &Offer) -> Quota {
-        let idle = self.idle.unwrap_or(offer.idle);
-        match offer.fans_out {
-            true => Quota {
-                idle,
-                queue_soft: self.chat_queue,
-                queue_hard: self.chat_queue_hard.unwrap_or(self.chat_queue.saturating_mul(4)),
-                apart: None,
-            },
-            false => Quota { idle, ..Quota::default() },
-        }
-    }
-
-    fn limits(&self) -> Result<Limits, String> {
-        let descriptors = descriptors::raise_limit();
-        let admin = self.admin.as_ref().map_or(0, |_| admin::DESCRIPTORS);
-        let spare = descriptors::SPARE + admin;
-        let possible = descriptors.saturating_sub(spare).clamp(1, SLOTS_MAX);
-        let connections = self.connections.unwrap_or(possible);
-        if connections > possible {
-            return Err(format!(
-                "--max-connections {connections}: the limit of {descriptors} descriptors leaves \
-                 room for {possible}; raise it with 'ulimit -n'"
-            ));
-        }
-        let buffered = memory::buffered(self.buffered);
-        Ok(Limits { connections, buffered, ..Limits::default() })
-    }
-}
-
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
@@ -173,9 +135,21 @@ enum Lifecycle {
     Left,
 }
 
+/// What a server has beside its configuration.
+#[derive(Default)]
+pub struct Outside {
+    /// Sockets that are open already.
+    pub inherited: Inherited,
+    /// How SIGHUP has the configuration read again; `None`: it ends the server.
+    pub reload: Option<Reload>,
+}
+
 /// A server that listens.
 pub struct Server {
     reactor: Reactor,
+    /// The services for streams, by name, with their number in the engine.
+    #[cfg_attr(not(feature = "config"), expect(dead_code))]
+    services: listen::Services,
     console: Console,
     desk: Desk,
     /// Whom the line being typed is for, as its prompt says.
@@ -183,6 +157,10 @@ pub struct Server {
     /// What `--admin` tells.
     facts: Rc<Facts>,
     stat: Option<Stat>,
+    reload: Option<Reload>,
+    /// Whether the end of the terminal, which is told by SIGHUP too, is to end us.
+    minds_hangup: bool,
+    notifier: Option<Notifier>,
     announcement: Option<Announcement>,
     lifecycle: Lifecycle,
     drain: Duration,
@@ -194,13 +172,14 @@ impl Server {
     ///
     /// # Errors
     /// One line for people: what could not be done, where, why, and what would help.
-    pub fn start(config: &Config) -> Result<Server, String> {
+    pub fn start(config: &Config, outside: Outside) -> Result<Server, String> {
+        let Outside { inherited, reload } = outside;
         // First of all: even if we fail to start, an old announcement must go.
         let announcement = config.announce.as_deref().map(Announcement::prepare).transpose();
         let mut announcement = announcement?;
         let limits = config.limits()?;
         // Before signals are watched, so that Ctrl-C ends the wait for a name server.
-        let plan = listen::plan(config)?;
+        let plan = listen::plan(config, &inherited)?;
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
         reactor.give_up_after(config.listening.dead_after);
@@ -212,7 +191,12 @@ impl Server {
         reactor.guard(Guards::new(&config.guards, limits.connections));
         // Before it is announced that we listen: a signal may come at once.
         let desk = Desk::new();
-        reactor.watch_signals(&desk.signals()).map_err(setting_up)?;
+        let mut signals = desk.signals();
+        let minds_hangup = signals.contains(&SIGHUP);
+        if reload.is_some() && !minds_hangup {
+            signals.push(SIGHUP);
+        }
+        reactor.watch_signals(&signals).map_err(setting_up)?;
         if logging::format() == LogFormat::Json {
             reactor.engine().log_fields();
         }
@@ -221,20 +205,25 @@ impl Server {
         }
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let announcement_now = announcement.as_mut();
-        let (console, listening) =
-            listen::open(config, &plan, &mut reactor, announcement_now, &admin)?;
+        let (services, listening) =
+            listen::open(config, &plan, inherited, &mut reactor, announcement_now, &admin)?;
         facts.listening.replace(listening);
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
         }
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
+        let notifier = (!config.leave_with_input).then(Notifier::from_environment).flatten();
         Ok(Server {
             reactor,
-            console,
+            console: Console::of(&services),
+            services,
             desk,
             aim: Aim::Nowhere,
             facts,
             stat: config.stat.map(Stat::new),
+            reload,
+            minds_hangup,
+            notifier,
             announcement,
             lifecycle: Lifecycle::Serving,
             drain: config.drain,
@@ -248,6 +237,9 @@ impl Server {
     /// If the kernel refuses to poll.
     pub fn run(mut self) -> Result<Metrics, String> {
         // What the start has left to be written is not announced by an event.
+        if let Some(notifier) = &mut self.notifier {
+            notifier.ready(&self.reactor.engine().metrics().to_string());
+        }
         self.show();
         while self.lifecycle != Lifecycle::Left {
             self.reactor.turn().map_err(|error| format!("polling: {error}"))?;
@@ -273,9 +265,15 @@ impl Server {
                 }
                 self.input_ended();
             }
+            Note::Signal(SIGHUP) if self.is_to_reload() => self.reload(),
             Note::Signal(signal) if self.desk.heed(*signal) => {}
             Note::Signal(_) => self.stop(),
         }
+    }
+
+    /// Whether SIGHUP asks for the configuration, rather than telling that the terminal is gone.
+    fn is_to_reload(&self) -> bool {
+        self.reload.is_some() && !(self.minds_hangup && self.desk.has_lost_terminal())
     }
 
     /// Leaves in order the first time, at once the second.
@@ -285,6 +283,7 @@ impl Server {
                 self.reactor.stop_listening();
                 self.announcement = None;
                 self.facts.is_leaving.set(true);
+                self.notifier.iter_mut().for_each(Notifier::stopping);
                 let engine = self.reactor.engine();
                 // The last lines of the log are for whoever sees us go.
                 drop(self.console.let_through(engine));
@@ -344,7 +343,10 @@ impl Server {
         let again = (is_behind || is_announcing).then(|| now.after(outlet::RETRY));
         let look_at = self.desk.look_at();
         let stat = self.tell_stat();
-        self.reactor.wake_at(again.into_iter().chain(until).chain(look_at).chain(stat).min());
+        let notify =
+            self.notifier.as_mut().map(|to| to.tend(now, || self.reactor.engine().metrics()));
+        let times = [again, until, look_at, stat, notify];
+        self.reactor.wake_at(times.into_iter().flatten().min());
     }
 }
 

@@ -73,6 +73,12 @@ impl Stat {
         Stat { every, next: Time::at(every), since: Time::ZERO, last: Totals::default() }
     }
 
+    /// The same from `now` on.
+    #[cfg(feature = "config")]
+    pub(super) fn since(every: Duration, now: Time, survey: Survey<'_>) -> Stat {
+        Stat { every, next: now.after(every), since: now, last: Totals::of(survey) }
+    }
+
     /// When the next line is due.
     pub(super) fn next(&self) -> Time {
         self.next

@@ -1,9 +1,10 @@
 //! Echo (RFC 862): every byte and every datagram comes back.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Offer;
+use super::{Offer, Settings};
 use crate::engine::{Net, Peer, Reply, Responder, Service};
 
 /// This service in the table of services.
@@ -60,6 +61,12 @@ impl Service for Echo {
             Mode::Reply(text) => net.send(peer, text),
         }
         input.len()
+    }
+
+    fn reconfigured(&mut self, settings: &dyn Any) {
+        if let Some(Settings { echo, .. }) = settings.downcast_ref() {
+            self.mode = echo.clone();
+        }
     }
 }
 

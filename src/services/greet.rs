@@ -3,6 +3,7 @@
 //! A connection has no state: everything happens when it opens. The engine sees to it that no
 //! client loses the greeting, not even one that sends before it reads (flush, FIN, drain, close).
 
+use std::any::Any;
 use std::fmt;
 use std::io::Write;
 
@@ -39,6 +40,12 @@ impl Service for Greet {
 
     fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
         input.len()
+    }
+
+    fn reconfigured(&mut self, settings: &dyn Any) {
+        if let Some(Settings { greeting, .. }) = settings.downcast_ref() {
+            self.template = greeting.clone();
+        }
     }
 }
 

@@ -11,10 +11,10 @@ mod waiting;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Offer;
 use super::lines::{is_bye, line_length, without_padding};
 use super::telnet::Telnet;
 use super::text::visible;
+use super::{Offer, Settings};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 use crate::rate::{Bucket, Rate, RateLimit};
 use message::{LineEnding, MESSAGE_BYTES_MAX, MessageEnd, next_message};
@@ -225,6 +225,11 @@ impl Service for Talk {
         if let Some((when, _)) = self.quiet.first() {
             net.wake_at(*when);
         }
+    }
+
+    fn reconfigured(&mut self, settings: &dyn std::any::Any) {
+        let Some(Settings { talk_rate, .. }) = settings.downcast_ref() else { return };
+        self.limit = talk_rate.map(RateLimit::new);
     }
 
     fn operated(&mut self) -> Option<&mut dyn Operated> {

@@ -14,7 +14,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::Cli;
 use crate::{server, services};
 use help::take_apart;
-use prose::{BENCH_STATUS, ENVIRONMENT, Prose, STATUS};
+use prose::{BENCH_STATUS, ENVIRONMENT, Prose, SERVE_ENVIRONMENT, STATUS};
 use roff::{Roff, bold, escaped, placeholder};
 
 /// When what the pages say was changed last.
@@ -98,6 +98,9 @@ fn page(command: &Command, words: &str, names: &[String]) -> String {
     blocks(&mut roff, command, words);
     list(&mut roff, "files", prose.map_or(&[], |prose| prose.files));
     list(&mut roff, "environment", ENVIRONMENT);
+    if words == "cooee serve" {
+        SERVE_ENVIRONMENT.iter().for_each(|(name, what)| roff.item(&bold(name), what));
+    }
     list(&mut roff, "exit status", STATUS);
     if words.starts_with("cooee bench") {
         roff.item(&bold(BENCH_STATUS.0), BENCH_STATUS.1);

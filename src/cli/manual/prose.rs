@@ -34,7 +34,8 @@ address. IPv6 addresses stand in brackets. What is left out is the default of wh
         ],
         files: &[(
             "none",
-            "It reads no configuration and leaves nothing behind but what it is told to write.",
+            "It reads no configuration but what cooee serve is given by --config, and leaves \
+             nothing behind but what it is told to write.",
         )],
     },
     Prose {
@@ -44,15 +45,31 @@ Serves what the ENDPOINTs name, or all five services, in one process and one thr
 signal or the operator ends it. Nothing is exposed unasked: without --host it listens on \
 127.0.0.1. If one address cannot be bound, nothing is started.
 
+Flags may also come from the environment (COOEE_MAX_CONNECTIONS=100 for --max-connections; the \
+endpoints are COOEE_ENDPOINTS) and from a file, --config FILE, in TOML: max-connections = 100, \
+allow = [\"10.0.0.0/8\"], no-uring = true, endpoints = [\"echo\", \"chat\"]. A flag beats \
+the environment, and that beats the file. With a file SIGHUP has all of it read again: what can \
+change does, for those who are connected too, what cannot is named, and a mistake changes nothing. \
+Without one SIGHUP ends the server.
+
+Sockets that are passed by a service manager (LISTEN_FDS, named after services by LISTEN_FDNAMES) \
+are served; without endpoints nothing else is.
+
 The log goes to standard error. What clients of talk say is shown on standard output, and lines \
 read from standard input are commands or answers: see CONSOLE COMMANDS.",
         examples: &[],
-        files: &[(
-            "--announce FILE",
-            "The endpoints, one a line with their real ports, written once all of them listen. \
-             A regular file is written in one step and removed at the end; anything else of that \
-             name is written to.",
-        )],
+        files: &[
+            (
+                "--announce FILE",
+                "The endpoints, one a line with their real ports, written once all of them listen. \
+                 A regular file is written in one step and removed at the end; anything else of \
+                 that name is written to.",
+            ),
+            (
+                "--config FILE",
+                "Flags, as TOML: each key is the name of a long flag; endpoints are what to serve.",
+            ),
+        ],
     },
     Prose {
         command: "cooee echo",
@@ -164,6 +181,23 @@ pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
     ("RUST_LOG", "What is logged, such as debug or cooee::engine=trace; goes before -v and -q."),
     ("NO_COLOR", "If set and not empty, nothing is coloured."),
     ("TERM", "If dumb or unset, lines are not edited and nothing is drawn."),
+];
+
+/// And for `cooee serve`.
+pub(super) const SERVE_ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "COOEE_...",
+        "Each long flag in upper case, with _ for -: COOEE_CHAT_RATE=5/s. Lists have commas or \
+         blanks, flags without a value 1 or 0. COOEE_CONFIG names the file. Empty means unset.",
+    ),
+    (
+        "LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
+        "Sockets that are open already, and the services that they are for.",
+    ),
+    (
+        "NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID",
+        "Where a service manager is told how the server is, and how often.",
+    ),
 ];
 
 /// How commands end.

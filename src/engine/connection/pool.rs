@@ -132,6 +132,12 @@ impl Pool {
         }
     }
 
+    /// From now on so many bytes may be given out beside it.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        let Pool { spare_max, ample, .. } = Pool::new(limit);
+        (self.spare_max, self.ample) = (spare_max, ample);
+    }
+
     pub(crate) fn take_set(&mut self) -> Box<Buffers> {
         let spare = self.sets.pop();
         self.spare -= spare.as_ref().map_or(0, |set| set.frame());

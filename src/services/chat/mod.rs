@@ -21,9 +21,11 @@ use pace::{Pace, Verdict};
 use replies::{LISTED, send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
 
-use super::Offer;
+use std::any::Any;
+
 use super::telnet::Telnet;
 use super::text::{self, push_visible, visible};
+use super::{Offer, Settings};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table};
 use crate::rate::{Rate, RateLimit};
 
@@ -133,6 +135,12 @@ impl Service for Chat {
     fn description(&self, peer: Peer) -> Option<String> {
         let member = self.members.get(peer)?;
         Some(format!("{} in {}", member.name, self.rooms.name(member.place.room)?))
+    }
+
+    fn reconfigured(&mut self, settings: &dyn Any) {
+        if let Some(Settings { chat_rate, .. }) = settings.downcast_ref() {
+            self.limit = chat_rate.map(RateLimit::new);
+        }
     }
 
     fn operated(&mut self) -> Option<&mut dyn Operated> {

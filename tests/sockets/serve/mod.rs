@@ -3,6 +3,8 @@
 mod addresses;
 #[cfg(feature = "admin")]
 pub(crate) mod admin;
+#[cfg(feature = "config")]
+mod configuration;
 mod console;
 mod datagrams;
 mod hex;
@@ -14,6 +16,10 @@ mod log;
 #[cfg(all(feature = "admin", feature = "bench"))]
 mod page;
 mod refusals;
+#[cfg(feature = "config")]
+mod reload;
 mod speed;
 mod streams;
+#[cfg(all(feature = "config", feature = "systemd"))]
+mod systemd;
 mod terminal;

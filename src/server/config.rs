@@ -1,0 +1,71 @@
+//! What a configuration comes to: endpoints, and the limits of the engine. Its parts are described
+//! with it.
+
+use super::{Config, admin, memory};
+use crate::descriptors;
+use crate::endpoint::Endpoint;
+use crate::engine::{Limits, Quota, SLOTS_MAX};
+use crate::services::{self, Offer};
+
+impl Config {
+    /// The endpoints to serve: those asked for, or every service.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        if !self.endpoints.is_empty() {
+            return self.endpoints.clone();
+        }
+        services::OFFERS
+            .iter()
+            .map(|service| Endpoint { service, transport: None, host: None, port: None })
+            .collect()
+    }
+
+    /// The services that stay in one process even if others may share their ports.
+    pub(super) fn unshared(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = Vec::new();
+        for Endpoint { service, .. } in self.endpoints() {
+            if self.listening.reuse_port && service.single_process && !names.contains(&service.name)
+            {
+                names.push(service.name);
+            }
+        }
+        names
+    }
+
+    pub(super) fn quota(&self, offer: &Offer) -> Quota {
+        let idle = self.idle.unwrap_or(offer.idle);
+        match offer.fans_out {
+            true => Quota {
+                idle,
+                queue_soft: self.chat_queue,
+                queue_hard: self.chat_queue_hard.unwrap_or(self.chat_queue.saturating_mul(4)),
+                apart: None,
+            },
+            false => Quota { idle, ..Quota::default() },
+        }
+    }
+
+    /// Whether this machine has room for what is asked for.
+    ///
+    /// # Errors
+    /// One line for people.
+    #[cfg(feature = "config")]
+    pub fn check_limits(&self) -> Result<(), String> {
+        self.limits().map(drop)
+    }
+
+    pub(super) fn limits(&self) -> Result<Limits, String> {
+        let descriptors = descriptors::raise_limit();
+        let admin = self.admin.as_ref().map_or(0, |_| admin::DESCRIPTORS);
+        let spare = descriptors::SPARE + admin;
+        let possible = descriptors.saturating_sub(spare).clamp(1, SLOTS_MAX);
+        let connections = self.connections.unwrap_or(possible);
+        if connections > possible {
+            return Err(format!(
+                "--max-connections {connections}: the limit of {descriptors} descriptors leaves \
+                 room for {possible}; raise it with 'ulimit -n'"
+            ));
+        }
+        let buffered = memory::buffered(self.buffered);
+        Ok(Limits { connections, buffered, ..Limits::default() })
+    }
+}
