@@ -121,16 +121,7 @@ fn line(during: &Totals, time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Net, Peer, Service};
-
-    struct Mirror;
-
-    impl Service for Mirror {
-        fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
-            net.send_back(peer, input.len());
-            input.len()
-        }
-    }
+    use crate::engine::stage::tests::Mirror;
 
     #[test]
     fn a_line_tells_what_happened_since_the_one_before() {

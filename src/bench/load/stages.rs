@@ -17,6 +17,14 @@ pub(super) struct StageRecord {
     pub(super) stood_still: Duration,
 }
 
+impl StageRecord {
+    /// One of which nobody knows yet when it begins.
+    fn new(recorder: Recorder) -> StageRecord {
+        let (from, to, stood_still) = (Time::NEVER, Time::NEVER, Duration::ZERO);
+        StageRecord { from, to, recorder, stood_still }
+    }
+}
+
 /// All stages, one after the other. What belongs to a stage is what was meant to begin in it,
 /// however late it ends.
 pub(super) struct Stages {
@@ -29,16 +37,13 @@ impl Stages {
     /// Those of a plan. When they begin is not known yet, and nothing counts until it is.
     pub(super) fn new(plan: &RunPlan) -> Stages {
         let (is_open, phases) = (plan.rate.is_some(), plan.workload.phases());
-        let record = |duration| StageRecord {
-            from: Time::NEVER,
-            to: Time::NEVER,
-            recorder: match plan.count {
-                Some(_) => Recorder::of_any_length(is_open, phases),
-                None => Recorder::new(duration, is_open, phases),
-            },
-            stood_still: Duration::ZERO,
+        let recorder = |duration| match plan.count {
+            Some(_) => Recorder::of_any_length(is_open, phases),
+            None => Recorder::new(duration, is_open, phases),
         };
-        let all = plan.stages().iter().map(|stage| record(stage.duration)).collect();
+        let stages = plan.stages();
+        let records = stages.iter().map(|stage| StageRecord::new(recorder(stage.duration)));
+        let all = records.collect();
         Stages { all, current: 0 }
     }
 
@@ -135,12 +140,7 @@ impl Stages {
             stage.recorder.finish(end);
         }
         // What comes now is not recorded.
-        self.all = vec![StageRecord {
-            from: Time::NEVER,
-            to: Time::NEVER,
-            recorder: Recorder::unused(),
-            stood_still: Duration::ZERO,
-        }];
+        self.all = vec![StageRecord::new(Recorder::unused())];
         self.current = 0;
         all
     }

@@ -300,7 +300,7 @@ pub fn assert_cuts_change_nothing<S: Service + 'static>(
 }
 
 #[cfg(test)]
-pub(in crate::engine) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::engine::Net;
 
@@ -356,7 +356,7 @@ pub(in crate::engine) mod tests {
     }
 
     /// Sends back what comes.
-    pub(in crate::engine) struct Mirror;
+    pub(crate) struct Mirror;
 
     impl Service for Mirror {
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {

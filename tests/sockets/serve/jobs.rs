@@ -16,6 +16,24 @@ const CTRL_D: &str = "\x04";
 const CTRL_U: &str = "\x15";
 const CTRL_Z: &str = "\x1a";
 
+/// A server that a shell has started, with half a line typed, and where its talk is.
+fn half_a_line() -> (Terminal, SocketAddr) {
+    let mut terminal = Terminal::shell();
+    terminal.press(format!("{COOEE} serve talk://:0\r"));
+    terminal.sees(&["to nobody>"]);
+    let talk = address(&mut terminal, "talk+tcp");
+    terminal.press("half");
+    terminal.sees(&["to nobody> half"]);
+    (terminal, talk)
+}
+
+/// It has been stopped: the shell has it go on in the background.
+fn send_to_background(terminal: &mut Terminal) {
+    terminal.sees(&["PROMPT$"]);
+    terminal.press("clear; bg\r");
+    terminal.sees(&["PROMPT$"]);
+}
+
 #[test]
 fn every_way_out_leaves_the_terminal_as_it_was() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -68,16 +86,9 @@ fn a_hangup_that_is_to_be_ignored_is_ignored() {
 
 #[test]
 fn ctrl_z_stops_it_and_in_the_background_it_serves_until_fg() {
-    let mut terminal = Terminal::shell();
-    terminal.press(format!("{COOEE} serve talk://:0\r"));
-    terminal.sees(&["to nobody>"]);
-    let talk = address(&mut terminal, "talk+tcp");
-    terminal.press("half");
-    terminal.sees(&["to nobody> half"]);
+    let (mut terminal, talk) = half_a_line();
     terminal.press(CTRL_Z);
-    terminal.sees(&["PROMPT$"]);
-    terminal.press("clear; bg\r");
-    terminal.sees(&["PROMPT$"]);
+    send_to_background(&mut terminal);
     let mut client = Tcp::connect(talk);
     client.say("in the background\n");
     terminal.writes("Client says: in the background");
@@ -98,16 +109,9 @@ fn ctrl_z_stops_it_and_in_the_background_it_serves_until_fg() {
 #[test]
 fn whoever_is_stopped_from_outside_is_in_order_when_it_is_continued() {
     for signal in [Signal::TSTP, Signal::STOP] {
-        let mut terminal = Terminal::shell();
-        terminal.press(format!("{COOEE} serve talk://:0\r"));
-        terminal.sees(&["to nobody>"]);
-        let talk = address(&mut terminal, "talk+tcp");
-        terminal.press("half");
-        terminal.sees(&["to nobody> half"]);
+        let (mut terminal, talk) = half_a_line();
         kill_process(terminal.front(), signal).unwrap();
-        terminal.sees(&["PROMPT$"]);
-        terminal.press("clear; bg\r");
-        terminal.sees(&["PROMPT$"]);
+        send_to_background(&mut terminal);
         let mut client = Tcp::connect(talk);
         client.say("hello\n");
         terminal.writes("Client says: hello");

@@ -53,21 +53,6 @@ const SAID: &str = "({
   text: document.body.innerText,
 })";
 
-/// The colour in the corner of a picture, and which share of it has another.
-const LOOK: &str = "(async () => {
-  const bytes = Uint8Array.from(atob('PNG'), one => one.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [image.width, image.height];
-  const context = canvas.getContext('2d');
-  context.drawImage(image, 0, 0);
-  const pixels = context.getImageData(0, 0, image.width, image.height).data;
-  let other = 0;
-  for (let at = 0; at < pixels.length; at += 4)
-    if ([0, 1, 2].some(part => Math.abs(pixels[at + part] - pixels[part]) > 24)) other++;
-  return { width: image.width, ground: pixels[0], marked: 4 * other / pixels.length };
-})()";
-
 fn asked(browser: &mut Browser, times: u32) {
     let is_so = browser.evaluate(&ASKED.replace("TIMES", &times.to_string()));
     assert_eq!(is_so, Value::Bool(true), "the page asks");
@@ -104,8 +89,7 @@ fn the_page_shows_what_goes_on_on_any_screen_and_says_when_the_server_is_gone() 
             browser.look(view);
             let found = browser.evaluate(MEASURE);
             faults.extend(found.as_array().unwrap().iter().map(|one| format!("{view:?}: {one}")));
-            let png = browser.screenshot();
-            let look = browser.evaluate(&LOOK.replace("PNG", &png));
+            let look = browser.picture();
             assert_eq!(look["width"], width);
             assert_eq!(look["ground"].as_u64().unwrap() < 100, is_dark, "{view:?}: {look}");
             assert!(look["marked"].as_f64().unwrap() > 0.01, "{view:?}: {look}");
