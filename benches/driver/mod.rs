@@ -55,7 +55,7 @@ impl Sockets for Sink {
         self.unsaid[*socket] = usize::MAX;
     }
 
-    fn close(&mut self, socket: usize, _: SocketAddr) {
+    fn close(&mut self, socket: usize, _: Option<SocketAddr>) {
         self.free.push(socket);
     }
 
@@ -113,7 +113,7 @@ impl Driver {
             sink.unsaid.len() - 1
         });
         sink.unsaid[socket] = 0;
-        let arrival = Arrival { remote, local };
+        let arrival = Arrival::new(remote, local);
         (self.driver.accept(0, arrival, socket).expect("room"), socket)
     }
 

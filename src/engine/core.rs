@@ -6,16 +6,17 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::connection::pool::{Buffers, Pool};
-use super::connection::{Connection, Kind, Phase};
+use super::connection::{Connection, Kind, Origin, Phase};
 use super::cost::Cost;
 use super::counts::{Histogram, ResponderCounts, StreamCounts};
 use super::deadlines::Deadlines;
 use super::dial::Dial;
 use super::governor::Governor;
+use super::layers::Layers;
 use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
 use super::reason::Reason;
-use super::slots::{Peer, SLOTS_MAX, Slots};
+use super::slots::{Peer, SLOTS_MAX, Slots, Table};
 use super::time::Time;
 
 /// See the top of this file.
@@ -32,6 +33,10 @@ pub(super) struct Core {
     /// How long turns take, if that is measured.
     pub(super) turns: Option<Histogram>,
     pub(super) connections: Slots<Connection>,
+    /// The layers of those that have some.
+    pub(super) layers: Table<Box<Layers>>,
+    /// Those whose preface has told their address, for the guards to judge.
+    pub(super) newcomers: Vec<Peer>,
     /// Those to be flushed.
     pub(super) touched: Vec<Peer>,
     pub(super) deadlines: Deadlines,
@@ -53,6 +58,8 @@ pub(super) struct Core {
     pub(super) dials: VecDeque<(Peer, Dial)>,
     /// Bytes that the peer which was dropped last had taken.
     pub(super) went_out: u64,
+    /// What failed in the layers of the peer which was dropped last.
+    pub(super) failure: Option<String>,
     /// Whether nothing is expected behind the datagram that is being delivered.
     pub(super) expects_no_more: bool,
     /// How the program is to end, once a service has said so.
@@ -71,6 +78,8 @@ impl Core {
             apart: 0,
             turns: None,
             connections: Slots::default(),
+            layers: Table::default(),
+            newcomers: Vec::new(),
             touched: Vec::new(),
             deadlines: Deadlines::default(),
             armed: 0,
@@ -85,6 +94,7 @@ impl Core {
             input_held: false,
             dials: VecDeque::new(),
             went_out: 0,
+            failure: None,
             expects_no_more: false,
             outcome: None,
             now: Time::ZERO,
@@ -129,7 +139,17 @@ impl Core {
     }
 
     pub(super) fn queued(&self, peer: Peer) -> usize {
-        self.connections.get(peer).map_or(0, Connection::queued)
+        let Some(connection) = self.connections.get(peer) else { return 0 };
+        match connection.is_layered() {
+            false => connection.queued(),
+            true => connection.queued() + self.unsealed(peer),
+        }
+    }
+
+    /// Bytes that wait to be sealed.
+    fn unsealed(&self, peer: Peer) -> usize {
+        let plain = self.layers.get(peer).and_then(|layers| layers.unsealed());
+        plain.map_or(0, |plain| plain.outbox.len())
     }
 
     /// Whether `peer` can still be sent something.
@@ -156,6 +176,11 @@ impl Core {
             return;
         }
         let (kind, pool) = (connection.kind(), &mut self.pool);
+        if connection.is_layered() {
+            let Some(layers) = self.layers.get_mut(peer) else { return };
+            push(kind, layers.plain(pool), pool);
+            return connection.touch(peer, &mut self.touched);
+        }
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
         push(kind, buffers, pool);
         if buffers.outbox.is_empty() {
@@ -238,6 +263,9 @@ impl Core {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         if connection.enter(connection.phase.killed(reason)) {
             self.pool.forfeit(connection.buffers.take());
+            if let Some(layers) = self.layers.get_mut(peer) {
+                layers.forfeit(&mut self.pool);
+            }
             self.touch(peer);
         }
     }
@@ -260,8 +288,15 @@ impl Core {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let connection = Connection::called(dial.remote, dial.kind, number, self.now);
-        let peer = self.connections.insert(connection);
+        let origin = match (dial.kind, &dial.through) {
+            (Kind::Datagram, _) => Origin::CalledDatagram,
+            (Kind::Stream, None) => Origin::Called,
+            (Kind::Stream, Some(_)) => Origin::CalledLayered,
+        };
+        let peer = self.connections.insert(Connection::new(dial.remote, origin, number, self.now));
+        if let Some(through) = &dial.through {
+            self.layers.insert(peer, Box::new(through.layers()));
+        }
         self.began(service);
         self.dials.push_back((peer, dial));
         self.arm(peer);

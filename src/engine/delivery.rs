@@ -1,6 +1,7 @@
 //! From the turn's read buffer to the service: counts what has come, puts it behind what was left
 //! unused before, keeps what is left unused now.
 
+use std::io::IoSlice;
 use std::ops::Range;
 
 use super::Engine;
@@ -8,18 +9,30 @@ use super::connection::Kind;
 use super::net::{Delivery, Net};
 use super::reason::Reason;
 use super::slots::Peer;
-use super::tap::Direction;
+use super::tap::{Direction, show};
 use super::time::Time;
 
 impl Engine {
     /// Counts what lies at `range` of the turn's buffer, and hands it to the service if that
     /// still listens.
     pub(super) fn deliver(&mut self, peer: Peer, range: Range<usize>) {
-        if self.tap.is_some() {
-            self.show_read(peer, range.clone());
-        }
         let core = &mut self.core;
         core.cost.spend(range.len(), &core.limits);
+        let Some(connection) = core.connections.get(peer) else { return };
+        match connection.is_layered() {
+            false => self.deliver_clear(peer, range),
+            true => self.unwrap(peer, range),
+        }
+    }
+
+    /// The same for bytes that are as the service is to see them.
+    #[inline]
+    pub(super) fn deliver_clear(&mut self, peer: Peer, range: Range<usize>) {
+        if let Some(tap) = &mut self.tap {
+            let bytes = IoSlice::new(&self.turn[range.clone()]);
+            show(&mut **tap, &self.core, peer, Direction::In, &[bytes], range.len());
+        }
+        let core = &mut self.core;
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
         let service = usize::from(connection.service);
@@ -35,6 +48,28 @@ impl Engine {
             }
             _ => self.deliver_in_place(peer, service, range),
         }
+        self.relieve();
+    }
+
+    /// The same for bytes that lie somewhere else.
+    pub(super) fn deliver_held(&mut self, peer: Peer, held: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            let bytes = [IoSlice::new(held)];
+            show(&mut **tap, &self.core, peer, Direction::In, &bytes, held.len());
+        }
+        let core = &mut self.core;
+        let Some(connection) = core.connections.get_mut(peer) else { return };
+        connection.bytes_in += held.len() as u64;
+        let service = usize::from(connection.service);
+        core.counts[service].bytes_in += held.len() as u64;
+        if !connection.phase.is_heard() {
+            return;
+        }
+        connection.active_at = core.now;
+        let buffers = connection.buffers.as_mut();
+        let mut inbox = buffers.map(|set| set.take_inbox(&mut core.pool)).unwrap_or_default();
+        inbox.extend_from_slice(held);
+        self.deliver_behind(peer, service, inbox, 0..0);
         self.relieve();
     }
 
@@ -114,6 +149,14 @@ impl Engine {
 
     /// The peer's FIN has come.
     pub(super) fn peer_finished(&mut self, peer: Peer) {
+        match self.core.connections.get(peer) {
+            Some(connection) if connection.is_layered() => self.unwrap_end(peer),
+            _ => self.finish_clear(peer),
+        }
+    }
+
+    /// The peer has said all, and all of that has been delivered.
+    pub(super) fn finish_clear(&mut self, peer: Peer) {
         if self.tap.is_some() {
             self.show_end(peer, Direction::In);
         }

@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use std::rc::Rc;
+
 use super::connection::Kind;
+use super::layers::{Handshake, Layering};
 
 /// Both ends of a new connection, as this side sees them. IPv4 addresses are IPv4 here, also at a
 /// socket for both families (never `::ffff:192.0.2.1`).
@@ -12,10 +15,19 @@ pub struct Arrival {
     pub remote: SocketAddr,
     /// Our own address, the one that the peer reached.
     pub local: SocketAddr,
+    /// How both sides came to agree on keys; `None`: all is said in the clear.
+    pub secured: Option<Handshake>,
+}
+
+impl Arrival {
+    /// A connection between these addresses on which all is said in the clear.
+    pub fn new(remote: SocketAddr, local: SocketAddr) -> Arrival {
+        Arrival { remote, local, secured: None }
+    }
 }
 
 /// Whom to call, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Dial {
     /// Whom.
     pub remote: SocketAddr,
@@ -29,12 +41,14 @@ pub struct Dial {
     /// Whether a silent peer is asked now and then if it is still there (SO_KEEPALIVE). Without
     /// that nothing ever tells that its machine is gone.
     pub keepalive: bool,
+    /// What is put between the socket and the service; `None`: nothing.
+    pub through: Option<Rc<dyn Layering>>,
 }
 
 impl Dial {
     /// An ordinary call: from any address, a FIN at its end, and kept alive.
     pub fn to(remote: SocketAddr, kind: Kind) -> Dial {
-        Dial { remote, kind, from: None, resets: false, keepalive: true }
+        Dial { remote, kind, from: None, resets: false, keepalive: true, through: None }
     }
 }
 

@@ -36,9 +36,10 @@ impl Engine {
         if is_itself(local, remote) {
             return self.core.kill(peer, Reason::Itself);
         }
-        connection.phase = connection.phase.answered();
+        connection.phase = connection.phase.answered(connection.is_layered());
         connection.active_at = self.core.now;
-        let arrival = Arrival { remote, local };
+        let is_layered = connection.is_layered();
+        let arrival = Arrival::new(remote, local);
         let line = format_args!("{peer} connected from {local} to {remote}");
         let fields = [
             ("number", Field::Number(peer.number())),
@@ -48,7 +49,10 @@ impl Engine {
         self.remark_with(log::Level::Debug, line, &fields);
         self.core.arm(peer);
         self.core.touch(peer);
-        self.dispatch(index, |service, net| service.opened(peer, &arrival, net));
+        match is_layered {
+            false => self.dispatch(index, |service, net| service.opened(peer, &arrival, net)),
+            true => self.begin_layers(peer, local),
+        }
     }
 }
 

@@ -44,13 +44,17 @@ impl Engine {
         let core = &mut self.core;
         core.cost.spend_flush(count);
         let Some(connection) = core.connections.get_mut(peer) else { return };
+        let is_layered = connection.is_layered();
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
-        connection.bytes_out += count as u64;
         connection.active_at = core.now;
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
-        core.counts[index].bytes_out += count as u64;
+        if !is_layered {
+            // Otherwise that has been counted when it was sealed.
+            connection.bytes_out += count as u64;
+            core.counts[index].bytes_out += count as u64;
+        }
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
@@ -109,8 +113,12 @@ impl Engine {
         let core = &mut self.core;
         let Some(mut connection) = core.connections.remove(peer) else { return };
         // Without a reason only if the driver drops a socket of its own accord.
-        let reason = connection.phase.reason().unwrap_or(Reason::Shutdown);
+        let mut reason = connection.phase.reason().unwrap_or(Reason::Shutdown);
         core.pool.forfeit(connection.buffers.take());
+        let is_known = match connection.is_layered() {
+            false => true,
+            true => core.end_layers(peer, &connection, &mut reason),
+        };
         if connection.armed < Time::NEVER {
             core.armed -= 1;
             let Core { deadlines, connections, armed, .. } = core;
@@ -122,7 +130,10 @@ impl Engine {
         self.core.ended(index, reason, self.core.now.since(connection.opened_at));
         self.core.went_out = connection.bytes_out;
         self.remark_end(peer, &connection, reason, local);
-        self.dispatch(index, |service, net| service.closed(peer, reason, net));
+        if is_known {
+            self.dispatch(index, |service, net| service.closed(peer, reason, net));
+        }
+        self.core.failure = None;
     }
 
     /// Everything is flushed: the turn's read buffer may be used again.

@@ -2,6 +2,7 @@
 //! forfeits what is queued, its service may leave it one last word, and it has `Limits::stall` to
 //! fetch that.
 
+use super::connection::Phase;
 use super::{Engine, Peer, Reason, Time};
 
 impl Engine {
@@ -23,6 +24,9 @@ impl Engine {
         if connection.due(&core.limits, quota) > core.now {
             return core.arm(peer);
         }
+        if connection.phase == Phase::Handshaking {
+            return self.layers_overdue(peer);
+        }
         match connection.overdue(&core.limits, core.now) {
             Reason::Slow => self.give_up(peer, Reason::Slow),
             reason => core.kill(peer, reason),
@@ -33,7 +37,8 @@ impl Engine {
     /// is told now, and all that stays is the last word, if there is one.
     pub(super) fn give_up(&mut self, peer: Peer, reason: Reason) {
         let Some(connection) = self.core.connections.get(peer) else { return };
-        if !connection.phase.may_be_told() {
+        // Behind half of a record there can be no last word.
+        if !connection.phase.may_be_told() || connection.is_layered() {
             return self.core.kill(peer, reason);
         }
         let index = usize::from(connection.service);
@@ -86,7 +91,7 @@ mod tests {
         let mut engine = Engine::new(Limits::default());
         engine.add_service("test", quota, Box::new(Town { last_word }));
         let here: SocketAddr = ([192, 0, 2, 1], 4000).into();
-        let peer = engine.accept(0, Arrival { remote: here, local: here }).unwrap();
+        let peer = engine.accept(0, Arrival::new(here, here)).unwrap();
         (engine, peer)
     }
 

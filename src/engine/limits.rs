@@ -44,6 +44,9 @@ pub struct Limits {
     pub flush_every: usize,
     /// How long a peer that we call may take to answer; then it is given up as timed out.
     pub dial: Duration,
+    /// How long a peer may take for each layer of its connection: to send a whole PROXY header, to
+    /// complete a handshake; then it is dropped.
+    pub handshake: Duration,
     /// How long a peer that we have closed may take to close its own side; then it is dropped. What
     /// it sends meanwhile is discarded.
     pub linger: Duration,
@@ -72,6 +75,7 @@ impl Default for Limits {
             flush_units: 8 * 1024 * 1024,
             flush_every: usize::MAX,
             dial: Duration::from_secs(10),
+            handshake: Duration::from_secs(5),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(30),
             slow: Duration::from_secs(10),

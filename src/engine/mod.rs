@@ -27,12 +27,14 @@ mod dialing;
 mod flushing;
 mod governor;
 mod lagging;
+mod layers;
 mod limits;
 mod metrics;
 mod net;
 mod operator;
 mod reading;
 mod reason;
+mod refusal;
 mod relief;
 mod service;
 mod slots;
@@ -45,19 +47,21 @@ mod turn;
 use std::any::Any;
 
 use self::core::Core;
-use connection::{Connection, Flush, Step};
+use connection::{Connection, Flush, Origin, Step};
 use reading::TURN_BYTES;
 
 pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
+pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced};
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
 pub(crate) use operator::Field;
 pub use reason::Reason;
+pub use refusal::Refusal;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use survey::Survey;
@@ -86,6 +90,11 @@ pub struct Engine {
     slots_at: usize,
     /// Who looks at what is read and written.
     tap: Option<Box<dyn Tap>>,
+    /// Room for what layers make of what comes and is said.
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+    /// Those with layers that are about to be flushed.
+    to_seal: Vec<Peer>,
 }
 
 impl Engine {
@@ -93,7 +102,17 @@ impl Engine {
     pub(crate) fn new(limits: Limits) -> Engine {
         let turn = vec![0; TURN_BYTES].into_boxed_slice();
         let core = Core::new(limits);
-        Engine { core, services: Vec::new(), turn, turn_used: 0, slots_at: 0, tap: None }
+        Engine {
+            core,
+            services: Vec::new(),
+            turn,
+            turn_used: 0,
+            slots_at: 0,
+            tap: None,
+            plain: Vec::new(),
+            sealed: Vec::new(),
+            to_seal: Vec::new(),
+        }
     }
 
     /// Takes a service in, under the name that logs and [`Engine::roster`] show, and returns the
@@ -200,18 +219,25 @@ impl Engine {
 
     /// A connection has been made for the service with that number. `None`: there is no room.
     fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
+        let peer = self.enter(service, &arrival, Origin::Accepted)?;
+        self.dispatch(service, |service, net| service.opened(peer, &arrival, net));
+        Some(peer)
+    }
+
+    #[inline]
+    fn enter(&mut self, service: usize, arrival: &Arrival, origin: Origin) -> Option<Peer> {
         if !self.has_free_place_for(service) {
             return None;
         }
         let number = u8::try_from(service).ok()?;
         let core = &mut self.core;
-        let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
+        let connection = Connection::new(arrival.remote, origin, number, core.now);
+        let peer = core.connections.insert(connection);
         core.began(service);
         core.cost.begin_share();
-        self.remark_beginning(peer, service, &arrival);
+        self.remark_beginning(peer, service, arrival);
         self.core.arm(peer);
         self.core.touch(peer);
-        self.dispatch(service, |service, net| service.opened(peer, &arrival, net));
         Some(peer)
     }
 
@@ -275,7 +301,11 @@ impl Engine {
     /// Takes the one for whom something is to be done, unless it is gone.
     fn take_only_touched(&mut self) -> Option<Peer> {
         let peer = self.core.touched.pop()?;
-        self.core.connections.get_mut(peer)?.flush = Flush::Idle;
+        let connection = self.core.connections.get_mut(peer)?;
+        connection.flush = Flush::Idle;
+        if connection.is_layered() {
+            self.seal(peer);
+        }
         Some(peer)
     }
 
@@ -286,7 +316,13 @@ impl Engine {
             if let Some(connection) = self.core.connections.get_mut(peer) {
                 connection.flush = Flush::Idle;
                 peers.push(peer);
+                if connection.is_layered() {
+                    self.to_seal.push(peer);
+                }
             }
+        }
+        while let Some(peer) = self.to_seal.pop() {
+            self.seal(peer);
         }
     }
 

@@ -140,6 +140,12 @@ impl Net<'_> {
         self.core.went_out
     }
 
+    /// What failed in the layers of a peer (TLS, a PROXY header), in words: for `closed`, about the
+    /// peer that it tells of.
+    pub fn failure(&self) -> Option<&str> {
+        self.core.failure.as_deref()
+    }
+
     /// All there is to see of the other services, for one that tells an operator.
     pub fn survey(&self) -> Survey<'_> {
         Survey::of(self.core)

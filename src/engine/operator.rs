@@ -94,9 +94,13 @@ impl Engine {
         self.services.get_mut(service)?.service.operated()
     }
 
-    /// The address of `peer`, unless it is gone.
-    pub(crate) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
-        self.core.remote(peer)
+    /// The address of `peer`, if the guards have counted it.
+    pub(super) fn judged(&self, peer: Peer) -> Option<SocketAddr> {
+        let connection = self.core.connections.get(peer)?;
+        let is_open = !connection.is_layered()
+            || self.core.layers.get(peer).is_none_or(|layers| layers.is_judged());
+        let is_judged = is_open && !self.is_apart(usize::from(connection.service));
+        is_judged.then_some(connection.remote.into())
     }
 
     /// Logs a line about one connection, as long as there are not too many in this second
@@ -146,7 +150,7 @@ impl Engine {
             return;
         }
         let name = self.core.names[service];
-        let Arrival { remote, local } = arrival;
+        let Arrival { remote, local, .. } = arrival;
         let line = format_args!("{peer} {name} connection established with {remote}");
         let fields = [
             ("event", Field::Text("opened")),
@@ -181,8 +185,10 @@ impl Engine {
         let (bytes_in, bytes_out) = (connection.bytes_in, connection.bytes_out);
         let (came, went) = (Bytes(bytes_in), Bytes(bytes_out));
         let age = self.core.now.since(connection.opened_at);
+        let failure = self.core.failure.take().map(|failure| format!(": {failure}"));
+        let why = failure.as_deref().unwrap_or_default();
         let line =
-            format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
+            format_args!("{peer} {name} closed: {reason}{why} (in {came}, out {went}, {age:.1?})");
         let remote = SocketAddr::from(connection.remote);
         let fields = [
             ("event", Field::Text("closed")),
@@ -194,9 +200,10 @@ impl Engine {
             ("bytes_in", Field::Number(bytes_in)),
             ("bytes_out", Field::Number(bytes_out)),
             ("duration_s", Field::Seconds(age)),
-            ("reason", Field::Shown(&reason)),
+            ("reason", Field::Shown(&format_args!("{reason}{why}"))),
         ];
         self.remark_with(level, line, &fields);
+        self.core.failure = failure.map(|why| why[2..].to_owned());
     }
 
     /// Has each line about a connection say in fields, too, what it is about (log's `kv`), and the

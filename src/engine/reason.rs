@@ -10,6 +10,8 @@ pub enum Reason {
     Done,
     /// The peer closed its side and has been answered.
     Eof,
+    /// The peer closed its side without having told that it had said all: something may be missing.
+    CutOff,
     /// The connection broke (reset, timed out by the kernel ...).
     Failed(io::ErrorKind),
     /// We had called ourselves: nobody listens on that port, and by chance it became ours.
@@ -22,6 +24,12 @@ pub enum Reason {
     Memory,
     /// More unfinished input than the service can take.
     TooLong,
+    /// It did not begin with a PROXY header as it had to.
+    Preface,
+    /// The handshake of TLS failed, or what came behind it was not what it had to be.
+    Tls,
+    /// The guards do not let in whom the PROXY header names.
+    Refused,
     /// The operator closed it.
     Kicked,
     /// The server is leaving.
@@ -30,9 +38,9 @@ pub enum Reason {
 
 impl Reason {
     /// One word for each, for programs; [`index`](Reason::index) says whose is where.
-    pub const LABELS: [&'static str; 11] = [
+    pub const LABELS: [&'static str; 15] = [
         "done", "eof", "reset", "failed", "itself", "idle", "slow", "memory", "too_long", "kicked",
-        "shutdown",
+        "shutdown", "cut_off", "preface", "tls", "refused",
     ];
 
     /// Where its label is.
@@ -49,6 +57,10 @@ impl Reason {
             Reason::TooLong => 8,
             Reason::Kicked => 9,
             Reason::Shutdown => 10,
+            Reason::CutOff => 11,
+            Reason::Preface => 12,
+            Reason::Tls => 13,
+            Reason::Refused => 14,
         }
     }
 
@@ -71,6 +83,10 @@ impl fmt::Display for Reason {
             Reason::Slow => "too slow a reader",
             Reason::Memory => "memory is short, and it held most",
             Reason::TooLong => "input too long",
+            Reason::CutOff => "closed by the peer without close_notify",
+            Reason::Preface => "no PROXY header",
+            Reason::Tls => "TLS failed",
+            Reason::Refused => "refused",
             Reason::Kicked => "kicked",
             Reason::Shutdown => "shutdown",
         })

@@ -20,9 +20,10 @@ impl Engine {
     }
 
     fn count_held(&self) -> usize {
-        let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_ref());
+        let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_deref());
         let mut seen = BTreeSet::new();
-        owned.map(|buffers| buffers.weight(&mut seen)).sum()
+        let unsealed = self.core.layers.iter().filter_map(|(_, layers)| layers.unsealed());
+        owned.chain(unsealed).map(|buffers| buffers.weight(&mut seen)).sum()
     }
 
     /// Closes those who hold most if all hold more than they may.

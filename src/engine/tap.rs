@@ -3,7 +3,6 @@
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use super::Engine;
@@ -89,28 +88,14 @@ impl Engine {
         }
     }
 
-    /// `range` of the turn's buffer has just been read from `peer`.
-    #[cold]
-    pub(super) fn show_read(&mut self, peer: Peer, range: Range<usize>) {
-        let Engine { tap: Some(tap), core, turn, .. } = self else { return };
-        let Some(connection) = core.connections.get(peer) else { return };
-        let (count, offset) = (range.len(), connection.bytes_in);
-        let pieces = [IoSlice::new(&turn[range])];
-        let one = passage(peer, connection, core, Direction::In);
-        let offset = offset_of(connection, offset);
-        tap.passed(&Passage { offset, count, pieces: &pieces, ..one });
-    }
-
     /// The kernel has taken the first `count` bytes of what is outgoing to `peer`.
     #[cold]
     pub(super) fn show_written(&mut self, peer: Peer, count: usize) {
         let Some(mut tap) = self.tap.take() else { return };
-        if let (Some(connection), Some((head, _))) =
-            (self.core.connections.get(peer), self.outgoing(peer))
-        {
-            let one = passage(peer, connection, &self.core, Direction::Out);
-            let offset = offset_of(connection, connection.bytes_out);
-            tap.passed(&Passage { offset, count, pieces: &head.slices(), ..one });
+        let is_layered = self.core.connections.get(peer).is_some_and(Connection::is_layered);
+        // Otherwise it has been shown before it was sealed.
+        if let Some((head, _)) = self.outgoing(peer).filter(|_| !is_layered) {
+            show(&mut *tap, &self.core, peer, Direction::Out, &head.slices(), count);
         }
         self.tap = Some(tap);
     }
@@ -157,6 +142,25 @@ impl Engine {
     pub(crate) fn is_tapped(&self) -> bool {
         self.tap.is_some()
     }
+}
+
+/// Shows the first `count` bytes of what has been read from `peer`, or is said to it.
+#[cold]
+pub(super) fn show(
+    tap: &mut dyn Tap,
+    core: &Core,
+    peer: Peer,
+    direction: Direction,
+    pieces: &[IoSlice<'_>],
+    count: usize,
+) {
+    let Some(connection) = core.connections.get(peer) else { return };
+    let before = match direction {
+        Direction::In => connection.bytes_in,
+        Direction::Out => connection.bytes_out,
+    };
+    let offset = offset_of(connection, before);
+    tap.passed(&Passage { offset, count, pieces, ..passage(peer, connection, core, direction) });
 }
 
 /// A passage of nothing.

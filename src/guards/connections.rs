@@ -3,14 +3,13 @@
 //! goes on for everybody else.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 
 use super::cidr::Networks;
 use super::prefix::Prefix;
 use super::rate::{RateTable, retune};
 use super::{PerSource, Policy};
-use crate::engine::{StreamCounts, Time};
+use crate::engine::{Refusal, Time};
 
 /// The guard of all listeners.
 pub struct ConnectionGuard {
@@ -22,38 +21,6 @@ pub struct ConnectionGuard {
     /// How many each source has; those that have none are forgotten.
     counts: BTreeMap<Prefix, usize>,
     rate: Option<RateTable>,
-}
-
-/// Why a connection is closed as soon as it has been accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionRefusal {
-    /// Its address is denied, or not among those allowed.
-    Denied,
-    /// Its source has this many already, and may have no more.
-    TooMany(usize),
-    /// Its network makes new ones too fast.
-    Rate,
-}
-
-impl ConnectionRefusal {
-    /// The counter of that reason.
-    pub fn counter(self, counts: &mut StreamCounts) -> &mut u64 {
-        match self {
-            ConnectionRefusal::Denied => &mut counts.refused_denied,
-            ConnectionRefusal::TooMany(_) => &mut counts.refused_too_many,
-            ConnectionRefusal::Rate => &mut counts.refused_rate,
-        }
-    }
-}
-
-impl fmt::Display for ConnectionRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConnectionRefusal::Denied => f.write_str("not allowed here (--allow, --deny)"),
-            ConnectionRefusal::TooMany(most) => write!(f, "it has {most} already (--max-per-ip)"),
-            ConnectionRefusal::Rate => f.write_str("too many new ones (--accept-rate)"),
-        }
-    }
 }
 
 impl ConnectionGuard {
@@ -94,19 +61,19 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit(&mut self, address: IpAddr, now: Time) -> Result<(), ConnectionRefusal> {
+    pub fn admit(&mut self, address: IpAddr, now: Time) -> Result<(), Refusal> {
         if !self.networks.allow(address) {
-            return Err(ConnectionRefusal::Denied);
+            return Err(Refusal::Denied);
         }
         let source = Prefix::host(address);
         let count = self.counts.get(&source).copied().unwrap_or_default();
         if self.is_counted(address) && count >= self.most {
-            return Err(ConnectionRefusal::TooMany(self.most));
+            return Err(Refusal::TooMany(self.most));
         }
         if let Some(rate) = &mut self.rate
             && !rate.spend(Prefix::network(address), 1, now)
         {
-            return Err(ConnectionRefusal::Rate);
+            return Err(Refusal::Rate);
         }
         if self.is_counted(address) {
             self.counts.insert(source, count + 1);
@@ -119,11 +86,11 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit_apart(&self, address: IpAddr) -> Result<(), ConnectionRefusal> {
+    pub fn admit_apart(&self, address: IpAddr) -> Result<(), Refusal> {
         let is_here = address.to_canonical().is_loopback();
         match is_here || self.networks.allow(address) {
             true => Ok(()),
-            false => Err(ConnectionRefusal::Denied),
+            false => Err(Refusal::Denied),
         }
     }
 
@@ -163,7 +130,7 @@ mod tests {
         for _ in 0..6 {
             assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
         }
-        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Err(ConnectionRefusal::TooMany(6)));
+        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Err(Refusal::TooMany(6)));
         assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
         guard.left(ip("192.0.2.1"));
         assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
@@ -178,7 +145,7 @@ mod tests {
         let mut guard = guarding(&policy);
         for (first, second) in [("127.0.0.1", "127.0.0.1"), ("2001:db8::1", "2001:db8::2")] {
             assert_eq!(guard.admit(ip(first), Time::ZERO), Ok(()));
-            assert_eq!(guard.admit(ip(second), Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+            assert_eq!(guard.admit(ip(second), Time::ZERO), Err(Refusal::TooMany(1)));
             guard.left(ip(first));
         }
         assert!(guard.counts.is_empty(), "who has none is forgotten");
@@ -190,7 +157,7 @@ mod tests {
         let mut guard = guarding(&policy);
         assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
         assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
-        assert_eq!(guard.admit(ip("192.0.2.3"), Time::ZERO), Err(ConnectionRefusal::Rate));
+        assert_eq!(guard.admit(ip("192.0.2.3"), Time::ZERO), Err(Refusal::Rate));
         assert_eq!(guard.admit(ip("198.51.100.1"), Time::ZERO), Ok(()));
         let later = Time::at(Duration::from_millis(500));
         assert_eq!(guard.admit(ip("192.0.2.3"), later), Ok(()));
@@ -206,7 +173,7 @@ mod tests {
         let one = Policy { per_source: PerSource::AtMost(1), ..Policy::default() };
         guard.change(&one, 8, here.into_iter());
         for address in here {
-            assert_eq!(guard.admit(address, Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+            assert_eq!(guard.admit(address, Time::ZERO), Err(Refusal::TooMany(1)));
         }
         guard.left(ip("127.0.0.1"));
         assert!(guard.admit(ip("127.0.0.1"), Time::ZERO).is_err(), "it had two");
@@ -222,7 +189,7 @@ mod tests {
         let networks = Networks::new(&[], &[super::super::parse_network("::1").unwrap()]);
         let policy = Policy { networks: networks.unwrap(), ..Policy::default() };
         let mut guard = guarding(&policy);
-        assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(ConnectionRefusal::Denied));
+        assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(Refusal::Denied));
         assert!(guard.counts.is_empty());
     }
 
@@ -237,7 +204,7 @@ mod tests {
         assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
         for _ in 0..3 {
             assert_eq!((guard.admit_apart(ours), guard.admit_apart(here)), (Ok(()), Ok(())));
-            assert_eq!(guard.admit_apart(theirs), Err(ConnectionRefusal::Denied));
+            assert_eq!(guard.admit_apart(theirs), Err(Refusal::Denied));
         }
         guard.left(ours);
         assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));

@@ -102,7 +102,7 @@ mod tests {
 
     impl Operated for Caller {
         fn started(&mut self, net: &mut Net) {
-            net.dial_with(self.0);
+            net.dial_with(self.0.clone());
         }
     }
 

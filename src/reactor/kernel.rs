@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mio::event::Source as _;
 use mio::unix::SourceFd;
@@ -14,7 +14,9 @@ use super::listeners::canonical;
 use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
-use crate::engine::{BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Sockets};
+use crate::engine::{
+    BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Refusal, Sockets, Time,
+};
 use crate::guards::ConnectionGuard;
 
 // There is a row for each connection.
@@ -27,26 +29,19 @@ pub(super) struct Kernel {
     ring: Option<Ring>,
     /// Who may come in.
     pub(super) guard: ConnectionGuard,
-    /// Sockets of services apart, which the guard has not counted: never many.
-    apart: Vec<RawFd>,
     /// Whether a descriptor has been closed since this was last looked at.
     pub(super) has_closed: bool,
 }
 
 impl Kernel {
     pub(super) fn new(registry: Registry, guard: ConnectionGuard) -> Kernel {
-        Kernel { registry, ring: None, guard, apart: Vec::new(), has_closed: false }
+        Kernel { registry, ring: None, guard, has_closed: false }
     }
 
     /// Reads and writes many at once from now on, if the kernel lets us.
     pub(super) fn start_ring(&mut self) -> io::Result<()> {
         self.ring = Some(Ring::new()?);
         Ok(())
-    }
-
-    /// The guard has not counted this one.
-    pub(super) fn set_apart(&mut self, socket: &impl AsRawFd) {
-        self.apart.push(socket.as_raw_fd());
     }
 
     /// Goes on without the ring if the kernel has refused it.
@@ -77,13 +72,20 @@ impl Sockets for Kernel {
     }
 
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
-    fn close(&mut self, socket: Socket, remote: SocketAddr) {
-        match self.apart.iter().position(|apart| *apart == socket.as_raw_fd()) {
-            Some(at) => drop(self.apart.swap_remove(at)),
-            None => self.guard.left(remote.ip()),
+    fn close(&mut self, socket: Socket, remote: Option<SocketAddr>) {
+        if let Some(remote) = remote {
+            self.guard.left(remote.ip());
         }
         drop(socket);
         self.has_closed = true;
+    }
+
+    fn admit(&mut self, socket: &Socket, remote: SocketAddr, now: Time) -> Result<(), Refusal> {
+        let outcome = self.guard.admit(remote.ip(), now);
+        if outcome.is_err() {
+            sockets::reset_on_close(socket);
+        }
+        outcome
     }
 
     fn watch(&mut self, peer: Peer, socket: &Socket) -> io::Result<()> {

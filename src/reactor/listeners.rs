@@ -61,7 +61,7 @@ impl Listener {
     pub(super) fn accept(&self) -> Accepted {
         match self.tcp.accept() {
             Ok((stream, remote)) => {
-                let arrival = Arrival { remote: canonical(remote), local: self.local(&stream) };
+                let arrival = Arrival::new(canonical(remote), self.local(&stream));
                 Accepted::One(stream, arrival)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Accepted::None,

@@ -14,8 +14,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Field, Kind};
-use crate::guards::ConnectionRefusal;
+use crate::engine::{Arrival, Field, Kind, Refusal};
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -168,7 +167,6 @@ impl Reactor {
         if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote.ip()) {
             return self.refuse(slot, &tcp, arrival, why);
         }
-        self.driver.sockets_mut().set_apart(&tcp);
         let service = self.listeners[slot].service;
         self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
     }
@@ -201,13 +199,11 @@ impl Reactor {
         }
     }
 
-    /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
-    /// nothing behind in the kernel.
-    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
+    /// Closes a connection that was not let in.
+    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: Refusal) {
         let service = self.listeners[slot].service;
         *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
-        // Fails only if the peer is gone already.
-        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        sockets::reset_on_close(tcp);
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [

@@ -191,6 +191,13 @@ pub(super) fn dial_datagrams(dial: &Dial) -> io::Result<mio::net::UdpSocket> {
     Ok(socket)
 }
 
+/// Has closing the socket send a RST: that costs no further packet and leaves nothing behind in the
+/// kernel.
+pub(super) fn reset_on_close(socket: &impl AsFd) {
+    // Fails only if the peer is gone already.
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
 /// Reads what there is. (libc's own `recv` is a cancellation point, which costs each call something
 /// as soon as there are several threads.)
 pub(super) fn receive(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {

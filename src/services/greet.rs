@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn arrival(remote: &str) -> Arrival {
-        Arrival { remote: remote.parse().unwrap(), local: "[::1]:1025".parse().unwrap() }
+        Arrival::new(remote.parse().unwrap(), "[::1]:1025".parse().unwrap())
     }
 
     /// The greeting for a peer at `remote`, who came at `seconds`.

@@ -113,7 +113,7 @@ pub(crate) const FIRST_PORT: u16 = 1024;
 /// The address of client `n`; from it the services' side knows who it is.
 pub(crate) fn arrival(client: usize) -> Arrival {
     let port = FIRST_PORT + u16::try_from(client).expect("few clients");
-    Arrival { remote: ([192, 0, 2, 1], port).into(), local: ([192, 0, 2, 99], 5000).into() }
+    Arrival::new(([192, 0, 2, 1], port).into(), ([192, 0, 2, 99], 5000).into())
 }
 
 pub(crate) fn client_of(arrival: &Arrival) -> usize {

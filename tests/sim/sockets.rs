@@ -79,7 +79,7 @@ impl Sockets for Pipes {
         facts.pipes[*client].ended_turn = facts.turn;
     }
 
-    fn close(&mut self, client: usize, _: SocketAddr) {
+    fn close(&mut self, client: usize, _: Option<SocketAddr>) {
         let mut facts = self.facts.borrow_mut();
         facts.pipes[client].drop_socket();
         facts.note("drop", &[client as u64]);

@@ -314,6 +314,9 @@ impl Facts {
                 assert_eq!(pipe.broken, Some(kind), "oracle 9: failed for nothing, {who}");
             }
             Reason::Itself => panic!("nobody here calls itself, {who}"),
+            Reason::CutOff | Reason::Preface | Reason::Tls | Reason::Refused => {
+                panic!("nobody here has layers, {who}")
+            }
             Reason::Eof => assert!(pipe.fin_taken, "oracle 8: no FIN was read, {who}"),
             Reason::Idle => {
                 let idle = quota.idle.unwrap_or_else(|| panic!("idle for ever, {who}"));

@@ -142,7 +142,7 @@ impl RunPlan {
         };
         let resets = self.closing == Closing::Rst;
         // It has timeouts of its own.
-        Dial { remote: self.remote, kind, from, resets, keepalive: false }
+        Dial { remote: self.remote, kind, from, resets, keepalive: false, through: None }
     }
 
     /// How long to wait after a failed dial, so that a target that refuses is not flooded.

@@ -37,13 +37,30 @@ impl Kind {
     }
 }
 
-/// Who made a connection.
+/// Who made a connection, and whether there are layers on it: one byte for all of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// The peer, over a stream.
     Accepted,
-    /// We did.
-    Called(Kind),
+    /// The same, with layers.
+    AcceptedLayered,
+    /// We did, over a stream.
+    Called,
+    /// The same, with layers.
+    CalledLayered,
+    /// We did, over a datagram socket.
+    CalledDatagram,
+}
+
+impl Origin {
+    /// What of it is left without layers.
+    pub(crate) fn bare(self) -> Origin {
+        match self {
+            Origin::Accepted | Origin::AcceptedLayered => Origin::Accepted,
+            Origin::Called | Origin::CalledLayered => Origin::Called,
+            Origin::CalledDatagram => Origin::CalledDatagram,
+        }
+    }
 }
 
 /// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
@@ -80,17 +97,13 @@ pub(crate) enum Flush {
 const _: () = assert!(size_of::<Connection>() == 80);
 
 impl Connection {
-    /// One that has been accepted.
-    pub(crate) fn accepted(remote: SocketAddr, service: u8, now: Time) -> Connection {
-        Connection::new(remote, Origin::Accepted, Phase::Open, service, now)
-    }
-
-    /// One that is being made.
-    pub(crate) fn called(remote: SocketAddr, kind: Kind, service: u8, now: Time) -> Connection {
-        Connection::new(remote, Origin::Called(kind), Phase::Dialing, service, now)
-    }
-
-    fn new(remote: SocketAddr, origin: Origin, phase: Phase, service: u8, now: Time) -> Connection {
+    /// One that has been accepted or is being made.
+    pub(crate) fn new(remote: SocketAddr, origin: Origin, service: u8, now: Time) -> Connection {
+        let phase = match origin {
+            Origin::Accepted => Phase::Open,
+            Origin::AcceptedLayered => Phase::Handshaking,
+            Origin::Called | Origin::CalledLayered | Origin::CalledDatagram => Phase::Dialing,
+        };
         Connection {
             remote: remote.into(),
             buffers: None,
@@ -109,9 +122,14 @@ impl Connection {
     /// What it carries.
     pub(crate) fn kind(&self) -> Kind {
         match self.origin {
-            Origin::Accepted => Kind::Stream,
-            Origin::Called(kind) => kind,
+            Origin::CalledDatagram => Kind::Datagram,
+            _ => Kind::Stream,
         }
+    }
+
+    /// Whether there are layers between its socket and its service.
+    pub(crate) fn is_layered(&self) -> bool {
+        matches!(self.origin, Origin::AcceptedLayered | Origin::CalledLayered)
     }
 
     /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
@@ -147,11 +165,11 @@ impl Connection {
     /// Whether reading from it makes sense now.
     pub(crate) fn wants_input(&self) -> bool {
         if !self.phase.is_heard() {
-            return self.phase.is_discarded();
+            return self.phase.is_discarded() || self.phase == Phase::Handshaking;
         }
         // Whom we have called may read no more until we do: both would wait for ever.
         let Some(buffers) = &self.buffers else { return true };
-        let backed_up = buffers.backed_up && self.origin == Origin::Accepted;
+        let backed_up = buffers.backed_up && self.origin.bare() == Origin::Accepted;
         !backed_up && buffers.paused_until == Time::ZERO
     }
 
@@ -184,6 +202,7 @@ impl Connection {
     pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Time {
         match self.phase {
             Phase::Dialing => self.opened_at.after(limits.dial),
+            Phase::Handshaking => self.active_at.after(limits.handshake),
             Phase::Open | Phase::HalfClosedRemote | Phase::HalfClosedLocal => {
                 let idle = quota.idle.map_or(Time::NEVER, |idle| self.active_at.after(idle));
                 let slow = self.slow_since().after(limits.slow);
@@ -200,7 +219,7 @@ impl Connection {
     /// Why it is closed when that time has come.
     pub(crate) fn overdue(&self, limits: &Limits, now: Time) -> Reason {
         match self.phase {
-            Phase::Dialing => Reason::Failed(io::ErrorKind::TimedOut),
+            Phase::Dialing | Phase::Handshaking => Reason::Failed(io::ErrorKind::TimedOut),
             Phase::Open | Phase::HalfClosedRemote | Phase::HalfClosedLocal => {
                 match self.slow_since().after(limits.slow) <= now {
                     true => Reason::Slow,

@@ -10,6 +10,9 @@ use crate::engine::reason::Reason;
 ///                 Dialing
 ///                    | answered
 ///                    v
+///              (Handshaking, with layers)
+///                    | readied
+///                    v
 ///     .------------ Open ---------------------.--------------------------.
 ///     | peer's FIN   | we have said all       | we are done              | time's up,
 ///     v              v                        |                          | an error, ...
@@ -32,6 +35,9 @@ use crate::engine::reason::Reason;
 pub(crate) enum Phase {
     /// We have called; the peer has not answered yet.
     Dialing,
+    /// There is a connection, and its layers are not through yet: its service does not know of it,
+    /// or has called and not been answered.
+    Handshaking,
     /// Both sides may speak.
     Open,
     /// The peer has sent its FIN and may still listen.
@@ -67,10 +73,28 @@ pub(crate) enum Step {
 /// The events.
 impl Phase {
     /// The peer that we called has answered.
-    pub(crate) fn answered(self) -> Phase {
+    pub(crate) fn answered(self, is_layered: bool) -> Phase {
         match self {
+            Phase::Dialing if is_layered => Phase::Handshaking,
             Phase::Dialing => Phase::Open,
-            Phase::Open
+            Phase::Handshaking
+            | Phase::Open
+            | Phase::HalfClosedRemote
+            | Phase::HalfClosingLocal
+            | Phase::HalfClosedLocal
+            | Phase::Closing(_)
+            | Phase::Finishing(_)
+            | Phase::Lingering(_)
+            | Phase::Gone(_) => self,
+        }
+    }
+
+    /// Its layers are through.
+    pub(crate) fn readied(self) -> Phase {
+        match self {
+            Phase::Handshaking => Phase::Open,
+            Phase::Dialing
+            | Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosingLocal
             | Phase::HalfClosedLocal
@@ -89,7 +113,11 @@ impl Phase {
             Phase::HalfClosedLocal => Phase::Gone(Reason::Eof),
             Phase::Closing(reason) => Phase::Finishing(reason),
             Phase::Lingering(reason) => Phase::Gone(reason),
-            Phase::Dialing | Phase::HalfClosedRemote | Phase::Finishing(_) | Phase::Gone(_) => self,
+            Phase::Dialing
+            | Phase::Handshaking
+            | Phase::HalfClosedRemote
+            | Phase::Finishing(_)
+            | Phase::Gone(_) => self,
         }
     }
 
@@ -100,6 +128,7 @@ impl Phase {
             (Phase::HalfClosedRemote, _) => Phase::Finishing(Reason::Eof),
             (
                 Phase::Dialing
+                | Phase::Handshaking
                 | Phase::Open
                 | Phase::HalfClosingLocal
                 | Phase::HalfClosedLocal
@@ -118,7 +147,9 @@ impl Phase {
             (Phase::Dialing, _) => Phase::Gone(reason),
             // There is no FIN to be sent or to be waited for.
             (Phase::Open, Kind::Datagram) => Phase::Finishing(reason),
-            (Phase::Open, Kind::Stream) | (Phase::HalfClosingLocal, _) => Phase::Closing(reason),
+            (Phase::Handshaking, _)
+            | (Phase::Open, Kind::Stream)
+            | (Phase::HalfClosingLocal, _) => Phase::Closing(reason),
             (Phase::HalfClosedLocal, _) => Phase::Lingering(reason),
             (Phase::HalfClosedRemote, _) if reason == Reason::Done => Phase::Finishing(Reason::Eof),
             (Phase::HalfClosedRemote, _) => Phase::Finishing(reason),
@@ -131,7 +162,7 @@ impl Phase {
     /// We are done with it and do not wait for the peer's FIN.
     pub(crate) fn left(self) -> Phase {
         match self {
-            Phase::Dialing => Phase::Gone(Reason::Done),
+            Phase::Dialing | Phase::Handshaking => Phase::Gone(Reason::Done),
             Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosingLocal
@@ -146,6 +177,7 @@ impl Phase {
             Phase::HalfClosingLocal => Phase::HalfClosedLocal,
             Phase::Closing(reason) => Phase::Lingering(reason),
             Phase::Dialing
+            | Phase::Handshaking
             | Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosedLocal
@@ -160,6 +192,7 @@ impl Phase {
         match self {
             Phase::Gone(_) => self,
             Phase::Dialing
+            | Phase::Handshaking
             | Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosingLocal
@@ -181,6 +214,7 @@ impl Phase {
             Phase::HalfClosingLocal | Phase::Closing(_) => Step::HangUp,
             Phase::Finishing(_) => Step::Drop,
             Phase::Dialing
+            | Phase::Handshaking
             | Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosedLocal
@@ -203,6 +237,11 @@ impl Phase {
         matches!(self, Phase::Open | Phase::HalfClosingLocal | Phase::HalfClosedLocal)
     }
 
+    /// Whether what is queued is the last that we say.
+    pub(crate) fn says_no_more(self) -> bool {
+        matches!(self, Phase::HalfClosingLocal | Phase::Closing(_) | Phase::Finishing(_))
+    }
+
     /// Whether what comes is read only to be thrown away.
     pub(crate) fn is_discarded(self) -> bool {
         matches!(self, Phase::Closing(_) | Phase::Lingering(_))
@@ -216,6 +255,7 @@ impl Phase {
             | Phase::Lingering(reason)
             | Phase::Gone(reason) => Some(reason),
             Phase::Dialing
+            | Phase::Handshaking
             | Phase::Open
             | Phase::HalfClosedRemote
             | Phase::HalfClosingLocal
@@ -230,6 +270,7 @@ mod tests {
 
     const DONE: Reason = Reason::Done;
     const IDLE: Reason = Reason::Idle;
+    /// Of a connection without layers.
     const ALL: [Phase; 9] = [
         Phase::Dialing,
         Phase::Open,
@@ -252,8 +293,8 @@ mod tests {
         let [dialing, open, remote, ending, local, closing, finishing, lingering, gone] = ALL;
         let rest = [remote, ending, local, closing, finishing, lingering, gone];
         let eof = Phase::Finishing(Reason::Eof);
-        assert_eq!(after(Phase::answered)[..2], [open, open]);
-        assert_eq!(after(Phase::answered)[2..], rest);
+        assert_eq!(after(|phase| phase.answered(false))[..2], [open, open]);
+        assert_eq!(after(|phase| phase.answered(false))[2..], rest);
         assert_eq!(
             after(Phase::peer_finished),
             [
@@ -279,6 +320,23 @@ mod tests {
         );
         assert_eq!(after(|phase| phase.killed(DONE))[..8], [Phase::Gone(DONE); 8]);
         assert_eq!(gone.killed(DONE), gone);
+    }
+
+    #[test]
+    fn layers_come_between_the_connection_and_its_service() {
+        let phase = Phase::Dialing.answered(true);
+        assert_eq!(phase, Phase::Handshaking);
+        assert_eq!(phase.readied(), Phase::Open);
+        assert_eq!(after(Phase::readied), ALL);
+        for same in [phase.answered(true), phase.finished(Kind::Stream), phase.hung_up()] {
+            assert_eq!(same, phase);
+        }
+        assert_eq!(phase.peer_finished(), phase);
+        assert_eq!(phase.closed(Kind::Stream, IDLE), Phase::Closing(IDLE));
+        assert_eq!((phase.killed(IDLE), phase.left()), (Phase::Gone(IDLE), Phase::Gone(DONE)));
+        assert_eq!((phase.step(0), phase.step(1)), (Step::Wait, Step::Write));
+        assert!(!phase.is_heard() && !phase.may_be_told() && !phase.is_discarded());
+        assert!(!phase.hangs_up() && phase.reason().is_none());
     }
 
     #[test]

@@ -34,10 +34,13 @@
 mod wires;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::{Arrival, Driver, Engine, Limits, Peer, Quota, Readiness, Service, Standing, Time};
+use super::{
+    Arrival, Driver, Engine, Layers, Limits, Peer, Quota, Readiness, Refusal, Service, Standing,
+    Time,
+};
 use wires::{BOTH, Wire, Wires};
 
 /// See the top of this file.
@@ -97,13 +100,34 @@ impl Stage {
     /// Like `join`, at the service with that number and with the turn going on; `None`: there is
     /// no free place.
     pub fn join_in_turn(&mut self, service: usize) -> Option<Peer> {
+        let (arrival, place) = self.arrival();
+        let peer = self.driver.accept(service, arrival, place)?;
+        self.driver.sockets_mut().places.insert(peer, place);
+        Some(peer)
+    }
+
+    fn arrival(&mut self) -> (Arrival, usize) {
         self.joined += 1;
         let remote = ([192, 0, 2, 1], 1000 + self.joined).into();
         let local = ([192, 0, 2, 99], 5000).into();
-        let place = self.driver.sockets_mut().add();
-        let peer = self.driver.accept(service, Arrival { remote, local }, place)?;
+        (Arrival::new(remote, local), self.driver.sockets_mut().add())
+    }
+
+    /// A new peer with layers between its socket and the service.
+    ///
+    /// # Panics
+    /// If all places are taken.
+    pub fn join_through(&mut self, layers: Layers) -> Peer {
+        let (arrival, place) = self.arrival();
+        let peer = self.driver.accept_through(0, arrival, place, layers).expect("a free place");
         self.driver.sockets_mut().places.insert(peer, place);
-        Some(peer)
+        self.flush();
+        peer
+    }
+
+    /// From here on a peer that turns out to be `address` is refused.
+    pub fn refuse(&mut self, address: IpAddr, refusal: Refusal) {
+        self.driver.sockets_mut().refused = Some((address, refusal));
     }
 
     /// Lets `peer` send `bytes`, in a turn of its own.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::engine::{Dial, Outgoing, Peer, Readiness, Sockets};
+use crate::engine::{Dial, Outgoing, Peer, Readiness, Refusal, Sockets, Time};
 
 /// The sockets of a stage.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Wires {
     pub(super) dialed: Vec<Peer>,
     /// What has been noticed and not been noted yet.
     pub(super) news: Vec<(Peer, Readiness)>,
+    /// Who is not let in.
+    pub(super) refused: Option<(IpAddr, Refusal)>,
 }
 
 /// One connection in memory.
@@ -106,6 +108,13 @@ impl Sockets for Wires {
         Ok(count)
     }
 
+    fn admit(&mut self, _: &usize, remote: SocketAddr, _: Time) -> Result<(), Refusal> {
+        match self.refused {
+            Some((address, refusal)) if address == remote.ip() => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+
     fn write(&mut self, place: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         let wire = &mut self.wires[*place];
         let count = outgoing.bytes().min(wire.capacity);
@@ -128,7 +137,7 @@ impl Sockets for Wires {
         self.wires[*place].is_over = true;
     }
 
-    fn close(&mut self, place: usize, _: SocketAddr) {
+    fn close(&mut self, place: usize, _: Option<SocketAddr>) {
         let wire = &mut self.wires[place];
         wire.is_over = true;
         wire.is_watched = false;

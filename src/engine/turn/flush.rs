@@ -43,6 +43,7 @@ impl<S: Sockets> Driver<S> {
         self.look_at_lingering();
         loop {
             self.engine.settle();
+            self.judge();
             self.dial();
             match self.engine.touched() {
                 0 => break,
@@ -110,6 +111,17 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
+    /// Lets in whom the guards let in of those whose address is known only now.
+    fn judge(&mut self) {
+        while let Some((peer, remote)) = self.engine.next_newcomer() {
+            let Some(row) = self.rows.get(peer) else { continue };
+            match self.sockets.admit(&row.socket, remote, self.engine.now()) {
+                Ok(()) => self.engine.admitted(peer),
+                Err(refusal) => self.engine.refused(peer, refusal),
+            }
+        }
+    }
+
     /// Calls whom the services want called.
     fn dial(&mut self) {
         while let Some((peer, dial)) = self.engine.next_dial() {
@@ -166,8 +178,8 @@ impl<S: Sockets> Driver<S> {
     }
 
     fn close(&mut self, peer: Peer) {
-        let (remote, mut local) = (self.engine.remote(peer), None);
-        if let (Some(row), Some(remote)) = (self.rows.remove(peer), remote) {
+        let (remote, mut local) = (self.engine.judged(peer), None);
+        if let Some(row) = self.rows.remove(peer) {
             if self.engine.wants_address() {
                 local = self.sockets.local(&row.socket);
             }

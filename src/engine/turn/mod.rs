@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
 
-use super::{Arrival, Engine, Limits, Peer, Table, Time};
+use super::{Arrival, Engine, Layers, Limits, Peer, Table, Time};
 use batch::BatchBuffers;
 use lingering::Lingering;
 use row::Row;
@@ -64,7 +64,7 @@ pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 ///         let _ = socket.shutdown(Shutdown::Write);
 ///     }
 ///
-///     fn close(&mut self, _: TcpStream, _: SocketAddr) {}
+///     fn close(&mut self, _: TcpStream, _: Option<SocketAddr>) {}
 ///
 ///     fn watch(&mut self, _: Peer, _: &TcpStream) -> io::Result<()> {
 ///         Ok(()) // with a poll: register it
@@ -92,7 +92,7 @@ pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 /// driver.begin_turn(Time::ZERO, 0);
 /// let (socket, remote) = listener.accept()?;
 /// socket.set_nonblocking(true)?;
-/// let arrival = Arrival { remote, local: socket.local_addr()? };
+/// let arrival = Arrival::new(remote, socket.local_addr()?);
 /// let peer = driver.accept(echo, arrival, socket).expect("a free place");
 /// driver.end_turn();
 ///
@@ -189,6 +189,20 @@ impl<S: Sockets> Driver<S> {
     /// If there is no such service.
     pub fn accept(&mut self, service: usize, arrival: Arrival, socket: S::Socket) -> Option<Peer> {
         let peer = self.engine.accept(service, arrival)?;
+        self.rows.insert(peer, Row::accepted(socket));
+        Some(peer)
+    }
+
+    /// The same with something between the socket and the service, which hears of it when all of
+    /// that is through.
+    pub fn accept_through(
+        &mut self,
+        service: usize,
+        arrival: Arrival,
+        socket: S::Socket,
+        layers: Layers,
+    ) -> Option<Peer> {
+        let peer = self.engine.accept_through(service, arrival, layers)?;
         self.rows.insert(peer, Row::accepted(socket));
         Some(peer)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::engine::connection::outbox::{Head, Slices};
-use crate::engine::{Dial, Peer};
+use crate::engine::{Dial, Peer, Refusal, Time};
 
 /// The sockets of all peers. Nothing here waits: what cannot be done at once is refused with
 /// `WouldBlock`, and the owner of the driver says by [`Readiness`] when it is worth another try.
@@ -36,8 +36,10 @@ pub trait Sockets {
     /// Sends our FIN, as shutdown(2) does with SHUT_WR. Should it fail, reading will tell.
     fn hang_up(&mut self, socket: &Self::Socket);
 
-    /// Closes the socket of a peer that had the address `remote`.
-    fn close(&mut self, socket: Self::Socket, remote: SocketAddr);
+    /// Closes the socket of a peer that had the address `remote`; `None`: of one that was never
+    /// admitted, because it is apart ([`Quota::apart`](crate::engine::Quota::apart)) or has not
+    /// told its address.
+    fn close(&mut self, socket: Self::Socket, remote: Option<SocketAddr>);
 
     /// From now on the owner is to [`note`](super::Driver::note) this one's readiness, beginning
     /// with what it is now. Called at most once for each; not at all for a conversation that is
@@ -50,6 +52,19 @@ pub trait Sockets {
     /// The error that waits on a socket, if there is one: for those that are not read.
     fn take_error(&mut self, _socket: &Self::Socket) -> Option<io::Error> {
         None
+    }
+
+    /// Judges a peer that has told its address itself, or has had it told by a proxy.
+    ///
+    /// # Errors
+    /// It is not let in.
+    fn admit(
+        &mut self,
+        _socket: &Self::Socket,
+        _remote: SocketAddr,
+        _now: Time,
+    ) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// Begins to connect a socket (connect(2), EINPROGRESS). How that went is asked whenever it is

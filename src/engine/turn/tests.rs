@@ -64,7 +64,7 @@ impl Sockets for Counting {
 
     fn hang_up(&mut self, _: &usize) {}
 
-    fn close(&mut self, _: usize, _: SocketAddr) {}
+    fn close(&mut self, _: usize, _: Option<SocketAddr>) {}
 
     fn watch(&mut self, _: Peer, _: &usize) -> io::Result<()> {
         Ok(())
@@ -103,7 +103,7 @@ fn limited(limits: Limits, sockets: Counting, peers: usize) -> (Driver<Counting>
     driver.engine_mut().add_service("test", Quota::default(), Box::new(Witness::default()));
     let arrival = |port| {
         let remote = ([192, 0, 2, 1], port).into();
-        Arrival { remote, local: ([192, 0, 2, 99], 5000).into() }
+        Arrival::new(remote, ([192, 0, 2, 99], 5000).into())
     };
     let peers: Vec<Peer> = (1..=peers)
         .map(|n| driver.accept(0, arrival(u16::try_from(n).unwrap()), n).unwrap())
@@ -206,7 +206,7 @@ fn who_finishes_at_once_is_gone_in_the_next_turn_and_nothing_is_left_of_it() {
     let mut driver = Driver::new(Limits::default(), Counting::default());
     driver.engine_mut().add_service("test", Quota::default(), Box::new(Greets));
     let address = ([192, 0, 2, 1], 1).into();
-    driver.accept(0, Arrival { remote: address, local: address }, 0);
+    driver.accept(0, Arrival::new(address, address), 0);
     driver.end_turn();
     // One look in a turn is enough.
     driver.flush();

@@ -1,0 +1,213 @@
+//! What stands between the socket of one connection and its service: a header that tells whom a
+//! proxy speaks for, and a cipher. Outermost first, each a small type without a socket.
+//!
+//! A connection without any knows nothing of this but one bit. One that has some begins in
+//! `Phase::Handshaking`: its service hears of it (`opened`) once all of them are through, and from
+//! then on sees and says plain bytes. What it says waits in an outbox of its own until the turn is
+//! flushed, so that all of that becomes one record; only what is sealed gets into the outbox that
+//! is written.
+
+mod passing;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::connection::pool::{Buffers, Pool};
+use super::connection::{Connection, Origin};
+use super::core::Core;
+use super::dial::Arrival;
+use super::reason::Reason;
+use super::slots::Peer;
+
+/// Seals what goes out and opens what comes in. It has no socket, and where the input is cut
+/// changes nothing.
+pub trait Cipher {
+    /// The socket is connected: what is to be said first goes to `sealed`.
+    fn begin(&mut self, sealed: &mut Vec<u8>);
+
+    /// Takes what has come, all of it. What it says goes to `plain`; what has to be sent for it (a
+    /// handshake, an alert) to `sealed`.
+    ///
+    /// # Errors
+    /// The conversation has failed, as the line says. An alert for the peer may be in `sealed`, and
+    /// what came before may be in `plain`.
+    fn feed(
+        &mut self,
+        input: &[u8],
+        plain: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> Result<Fed, String>;
+
+    /// Seals what the service says. Never before it is ready.
+    fn seal(&mut self, plain: &[IoSlice<'_>], sealed: &mut Vec<u8>);
+
+    /// We have said all: tells the peer so, once.
+    fn close(&mut self, sealed: &mut Vec<u8>);
+
+    /// Whether the peer has told that it has said all. A FIN before that has cut something off.
+    fn is_finished(&self) -> bool;
+}
+
+/// What came of feeding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// The handshake has just been completed.
+    pub ready: Option<Handshake>,
+    /// The peer has just told that it has said all.
+    pub finished: bool,
+    /// What it cost beyond the bytes, in units of [`Net::spend`](super::Net::spend).
+    pub units: usize,
+}
+
+/// How both sides came to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handshake {
+    /// By certificates.
+    Full,
+    /// By what they had agreed on before.
+    Resumed,
+}
+
+/// Reads what comes before everything else.
+pub trait Preface {
+    /// Looks at all that has come so far.
+    fn read(&mut self, input: &[u8]) -> Prefaced;
+}
+
+/// What it has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prefaced {
+    /// It is not whole yet.
+    More,
+    /// It is so many bytes long, and the peer has that address; `None`: the one that it came from.
+    Whole(usize, Option<SocketAddr>),
+    /// It is wrong, as the line says.
+    Wrong(String),
+}
+
+/// What is said before everything else, to a peer with that address from ours.
+pub type Opener = Rc<dyn Fn(&Arrival) -> Vec<u8>>;
+
+/// The layers of one connection.
+#[derive(Default)]
+pub struct Layers {
+    opener: Option<Opener>,
+    preface: Option<Box<dyn Preface>>,
+    cipher: Option<Box<dyn Cipher>>,
+    progress: Progress,
+    /// What has come of the preface, and behind it until the peer has been judged.
+    held: Vec<u8>,
+    /// What the service has said since it was flushed last.
+    plain: Option<Box<Buffers>>,
+    /// Our own address.
+    local: Option<SocketAddr>,
+    /// Whether the peer's FIN has come while it was judged.
+    is_ended: bool,
+    /// Whether the peer's FIN has come before it told that it had said all.
+    is_cut_off: bool,
+    /// What has failed.
+    failure: Option<String>,
+}
+
+/// How far they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// Nothing has been said yet.
+    #[default]
+    Fresh,
+    /// The preface is being read.
+    Preface,
+    /// The guards are to judge the address that the preface has told.
+    Judging,
+    /// Both sides agree on keys.
+    Handshake,
+    /// The service speaks.
+    Open,
+}
+
+impl Layers {
+    /// With this said before everything else.
+    pub fn opening(mut self, opener: Opener) -> Layers {
+        self.opener = Some(opener);
+        self
+    }
+
+    /// With this to be read before everything else.
+    pub fn prefaced(mut self, preface: Box<dyn Preface>) -> Layers {
+        self.preface = Some(preface);
+        self
+    }
+
+    /// With this around all that the service hears and says.
+    pub fn enciphered(mut self, cipher: Box<dyn Cipher>) -> Layers {
+        self.cipher = Some(cipher);
+        self
+    }
+
+    /// Whether the guards know of it.
+    pub(super) fn is_judged(&self) -> bool {
+        !matches!(self.progress, Progress::Preface | Progress::Judging)
+    }
+
+    /// Whether its service has been told of it.
+    pub(super) fn is_open(&self) -> bool {
+        self.progress == Progress::Open
+    }
+
+    /// Where what the service says waits to be sealed.
+    pub(super) fn plain(&mut self, pool: &mut Pool) -> &mut Box<Buffers> {
+        self.plain.get_or_insert_with(|| pool.take_set())
+    }
+
+    /// The same, if anything does.
+    pub(super) fn unsealed(&self) -> Option<&Buffers> {
+        self.plain.as_deref()
+    }
+
+    /// Drops what waits to be sealed.
+    pub(super) fn forfeit(&mut self, pool: &mut Pool) {
+        pool.forfeit(self.plain.take());
+    }
+
+    /// What has not come in time.
+    fn missing(&self) -> (Reason, &'static str) {
+        match self.progress {
+            Progress::Preface => (Reason::Preface, "it did not come whole in time"),
+            _ => (Reason::Tls, "the handshake took too long"),
+        }
+    }
+}
+
+impl Core {
+    /// The connection of `peer`, which had layers, is over: what may have to be said of `reason`.
+    /// Returns whether its service knows of it.
+    #[inline(never)]
+    pub(super) fn end_layers(&mut self, peer: Peer, one: &Connection, reason: &mut Reason) -> bool {
+        let Some(mut layers) = self.layers.remove(peer) else { return true };
+        layers.forfeit(&mut self.pool);
+        if layers.is_cut_off && matches!(reason, Reason::Eof | Reason::Done) {
+            *reason = Reason::CutOff;
+        }
+        self.failure = layers.failure.take();
+        one.origin == Origin::CalledLayered || layers.is_open()
+    }
+
+    /// The layers of `peer` have taken so many bytes of what its service says.
+    fn took(&mut self, peer: Peer, count: usize) {
+        self.cost.spend_flush(count);
+        if let Some(connection) = self.connections.get_mut(peer) {
+            connection.bytes_out += count as u64;
+            self.counts[usize::from(connection.service)].bytes_out += count as u64;
+        }
+    }
+}
+
+/// What makes the layers of the calls of one client.
+pub trait Layering {
+    /// Those of one more.
+    fn layers(&self) -> Layers;
+}

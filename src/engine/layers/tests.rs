@@ -1,0 +1,391 @@
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Cipher, Fed, Handshake, Layering, Layers, Preface, Prefaced};
+use crate::engine::stage::Stage;
+use crate::engine::{
+    Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
+};
+
+/// A cipher that anybody can break: a hello of one letter either way, then frames of a length and
+/// so many bytes with all their bits turned; a frame of nothing is the end, a `!` an alert.
+#[derive(Default)]
+struct Toy {
+    input: Vec<u8>,
+    is_ready: bool,
+    is_finished: bool,
+    has_closed: bool,
+    has_failed: bool,
+}
+
+const HELLO: u8 = b'h';
+
+fn frame(plain: &[u8], sealed: &mut Vec<u8>) {
+    for piece in plain.chunks(200) {
+        sealed.push(u8::try_from(piece.len()).unwrap());
+        sealed.extend(piece.iter().map(|byte| !byte));
+    }
+}
+
+fn framed(plain: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut sealed = Vec::new();
+    frame(plain.as_ref(), &mut sealed);
+    sealed
+}
+
+impl Toy {
+    fn next(&mut self, plain: &mut Vec<u8>, sealed: &mut Vec<u8>, fed: &mut Fed) -> Option<bool> {
+        let first = *self.input.first()?;
+        if !self.is_ready {
+            if first != HELLO {
+                self.has_failed = true;
+                sealed.push(b'!');
+                return Some(false);
+            }
+            self.input.remove(0);
+            self.is_ready = true;
+            fed.ready = Some(Handshake::Full);
+            return Some(true);
+        }
+        let piece = self.input.get(1..1 + usize::from(first))?;
+        plain.extend(piece.iter().map(|byte| !byte));
+        self.is_finished |= piece.is_empty();
+        fed.finished |= piece.is_empty();
+        self.input.drain(..1 + usize::from(first));
+        Some(true)
+    }
+}
+
+impl Cipher for Toy {
+    fn begin(&mut self, sealed: &mut Vec<u8>) {
+        sealed.push(HELLO);
+    }
+
+    fn feed(
+        &mut self,
+        input: &[u8],
+        plain: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> Result<Fed, String> {
+        self.input.extend_from_slice(input);
+        let mut fed = Fed::default();
+        while let Some(is_right) = self.next(plain, sealed, &mut fed) {
+            if !is_right {
+                return Err("that was no hello".into());
+            }
+        }
+        Ok(fed)
+    }
+
+    fn seal(&mut self, plain: &[IoSlice<'_>], sealed: &mut Vec<u8>) {
+        assert!(self.is_ready && !self.has_closed && !self.has_failed);
+        plain.iter().for_each(|slice| frame(slice, sealed));
+    }
+
+    fn close(&mut self, sealed: &mut Vec<u8>) {
+        if !self.has_failed && !std::mem::replace(&mut self.has_closed, true) {
+            sealed.push(0);
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+}
+
+/// Says who comes, sends back what it hears until a full stop, and who has gone and why.
+#[derive(Default)]
+struct Mirror {
+    eager: bool,
+}
+
+impl Service for Mirror {
+    fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
+        net.show(&format!("{} {:?}", arrival.remote, arrival.secured));
+        if self.eager {
+            net.send(peer, b"welcome");
+        }
+    }
+
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        net.send_back(peer, input.len());
+        if input.ends_with(b".") {
+            net.close(peer);
+        }
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
+        net.send(peer, b"bye");
+        net.close(peer);
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        let failure = net.failure().unwrap_or("nothing failed").to_owned();
+        net.show(&format!("{reason}, {failure}"));
+    }
+}
+
+fn enciphered() -> Layers {
+    Layers::default().enciphered(Box::<Toy>::default())
+}
+
+/// What a toy hears in `sealed`.
+fn opened(sealed: &[u8]) -> (String, bool) {
+    let (mut toy, mut plain) = (Toy::default(), Vec::new());
+    let fed = toy.feed(sealed, &mut plain, &mut Vec::new()).unwrap();
+    (String::from_utf8(plain).unwrap(), fed.finished)
+}
+
+#[test]
+fn a_service_hears_and_says_plain_bytes_once_the_handshake_is_through() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(enciphered());
+    assert_eq!((stage.hear(peer), stage.screen()), ("h".into(), String::new()));
+    stage.say(peer, [&[HELLO][..], &framed("hel")].concat());
+    assert_eq!(stage.screen(), "192.0.2.1:1001 Some(Full)\n");
+    stage.say(peer, framed("lo"));
+    stage.say(peer, framed("."));
+    let heard = stage.hear_bytes(peer);
+    assert_eq!(heard, [framed("hel"), framed("lo"), framed("."), vec![0]].concat());
+    assert!(stage.is_over(peer));
+    stage.finish(peer);
+    assert_eq!(stage.screen(), "done, nothing failed\n");
+    let metrics = stage.engine().metrics();
+    assert_eq!((metrics.bytes_in, metrics.bytes_out), (6, 6));
+}
+
+#[test]
+fn all_that_is_said_in_a_turn_is_sealed_together_and_the_end_behind_it() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    let peer = stage.join_through(enciphered());
+    stage.say(peer, [&[HELLO][..], &framed("one"), &framed("two."), &[0]].concat());
+    assert_eq!(opened(&stage.hear_bytes(peer)), ("welcomeonetwo.".into(), true));
+    assert!(stage.is_over(peer));
+}
+
+#[test]
+fn the_end_of_the_cipher_is_a_half_close_and_a_fin_before_it_has_cut_something_off() {
+    for (last, reason) in [(&[0][..], "done"), (&[], "closed by the peer without close_notify")] {
+        let mut stage = Stage::new(Mirror::default());
+        let peer = stage.join_through(enciphered());
+        stage.say(peer, [&[HELLO][..], &framed("x"), last].concat());
+        stage.finish(peer);
+        assert_eq!(opened(&stage.hear_bytes(peer)), ("xbye".into(), true), "{reason}");
+        assert!(stage.is_over(peer));
+        let told = stage.screen();
+        assert!(told.contains(reason) || last == [0], "{told}");
+    }
+}
+
+#[test]
+fn who_fails_in_the_handshake_has_the_alert_and_the_service_never_hears_of_it() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    let peer = stage.join_through(enciphered());
+    stage.say(peer, "GET / HTTP/1.1\r\n");
+    assert_eq!((stage.hear(peer), stage.is_over(peer)), ("h!".into(), true));
+    stage.finish(peer);
+    assert_eq!((stage.standing(peer), stage.screen()), (None, String::new()));
+}
+
+#[test]
+fn a_handshake_and_a_preface_have_their_time() {
+    let limits = Limits::default();
+    let late = limits.handshake - Duration::from_millis(1);
+    for layers in [enciphered(), prefaced()] {
+        let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+        let peer = stage.join_through(layers);
+        stage.pass(late);
+        assert!(!stage.is_over(peer));
+        stage.pass(Duration::from_millis(1));
+        assert!(stage.is_over(peer));
+        assert_eq!(stage.screen(), "");
+    }
+}
+
+#[test]
+fn who_stays_silent_behind_its_handshake_is_idle_no_sooner_than_others() {
+    let quota = Quota { idle: Some(Duration::from_secs(60)), ..Quota::default() };
+    let mut stage = Stage::with(Limits::default(), quota, Mirror::default());
+    let peer = stage.join_through(enciphered());
+    stage.say(peer, [HELLO]);
+    stage.pass(Duration::from_secs(59));
+    assert!(!stage.is_over(peer));
+    stage.pass(Duration::from_secs(1));
+    assert!(stage.is_over(peer));
+}
+
+#[test]
+fn who_does_not_read_is_sealed_for_and_loses_nothing() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(enciphered());
+    stage.say(peer, [HELLO]);
+    stage.take_no_more_than(peer, 7);
+    let said: String = ('a'..='z').cycle().take(5000).collect();
+    stage.say(peer, framed(&said));
+    assert!(stage.standing(peer).unwrap().queued >= 5000);
+    stage.engine().held();
+    stage.take(peer, usize::MAX);
+    stage.flush();
+    assert_eq!(opened(&stage.hear_bytes(peer)).0, said);
+    assert_eq!(stage.engine().buffered(), (0, 0));
+}
+
+/// Reads a line that names the peer's address.
+struct Named;
+
+impl Preface for Named {
+    fn read(&mut self, input: &[u8]) -> Prefaced {
+        let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return Prefaced::More };
+        let line = std::str::from_utf8(&input[..end]).unwrap();
+        match (line, line.parse::<SocketAddr>()) {
+            ("local", _) => Prefaced::Whole(end + 1, None),
+            (_, Ok(remote)) => Prefaced::Whole(end + 1, Some(remote)),
+            _ => Prefaced::Wrong(format!("{line:?} is no address")),
+        }
+    }
+}
+
+fn prefaced() -> Layers {
+    Layers::default().prefaced(Box::new(Named))
+}
+
+#[test]
+fn a_preface_names_the_peer_and_what_comes_behind_it_is_for_the_service() {
+    let cases = [("198.51.100.7:9\n", "198.51.100.7:9"), ("local\n", "192.0.2.1:1001")];
+    for ((named, remote), is_cut) in cases.iter().zip([false, true]) {
+        let mut stage = Stage::new(Mirror { eager: true });
+        let peer = stage.join_through(prefaced());
+        match is_cut {
+            false => stage.say(peer, [named, "hello"].concat()),
+            true => [named, "hello"].concat().chars().for_each(|c| stage.say(peer, c.to_string())),
+        }
+        assert_eq!(stage.screen(), format!("{remote} None\n"));
+        assert_eq!(stage.hear(peer), "welcomehello");
+        stage.finish(peer);
+        assert_eq!(stage.hear(peer), "bye");
+        assert_eq!(stage.engine().metrics().bytes_in, 5);
+    }
+}
+
+#[test]
+fn what_comes_with_a_preface_and_its_fin_in_one_read_is_answered() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(prefaced().enciphered(Box::<Toy>::default()));
+    stage.send(peer, [b"198.51.100.7:9\nh", &framed("all")[..], &[0]].concat());
+    stage.finish(peer);
+    assert_eq!(opened(&stage.hear_bytes(peer)), ("allbye".into(), true));
+    assert_eq!(stage.screen(), "198.51.100.7:9 Some(Full)\nclosed by the peer, nothing failed\n");
+}
+
+#[test]
+fn without_a_right_preface_the_service_never_hears_of_a_peer() {
+    for said in ["nonsense\n", "198.51.100.7"] {
+        let mut stage = Stage::new(Mirror { eager: true });
+        let peer = stage.join_through(prefaced());
+        stage.send(peer, said);
+        stage.finish(peer);
+        assert_eq!((stage.hear(peer), stage.screen()), (String::new(), String::new()), "{said}");
+        assert_eq!(stage.standing(peer), None);
+    }
+}
+
+#[test]
+fn the_guards_judge_the_address_that_a_preface_has_told() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    stage.refuse("198.51.100.7".parse().unwrap(), Refusal::Denied);
+    let peers = [stage.join_through(prefaced()), stage.join_through(prefaced())];
+    stage.say(peers[0], "198.51.100.7:9\n");
+    stage.say(peers[1], "198.51.100.8:9\n");
+    assert_eq!(peers.map(|peer| stage.is_over(peer)), [true, false]);
+    assert_eq!((stage.hear(peers[0]), stage.hear(peers[1])), ("".into(), "welcome".into()));
+    assert_eq!(stage.engine().metrics().refused_denied, 1);
+}
+
+/// Calls somebody through layers as soon as it is told.
+struct Caller(Rc<dyn Layering>);
+
+/// A word in the clear, and a toy.
+struct Through;
+
+impl Layering for Through {
+    fn layers(&self) -> Layers {
+        let opener = Rc::new(|arrival: &Arrival| format!("{}\n", arrival.local).into_bytes());
+        enciphered().opening(opener)
+    }
+}
+
+impl Service for Caller {
+    fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
+        net.show(&format!("{:?}", arrival.secured));
+        net.send(peer, b"ask");
+    }
+
+    fn closed(&mut self, _: Peer, reason: Reason, net: &mut Net) {
+        let failure = net.failure().unwrap_or("nothing failed").to_owned();
+        net.show(&format!("{reason}, {failure}"));
+    }
+
+    fn operated(&mut self) -> Option<&mut dyn Operated> {
+        Some(self)
+    }
+}
+
+impl Operated for Caller {
+    fn told(&mut self, _: Option<&str>, net: &mut Net) {
+        let dial = Dial::to(([192, 0, 2, 7], 7).into(), Kind::Stream);
+        net.dial_with(Dial { through: Some(Rc::clone(&self.0)), ..dial });
+    }
+}
+
+#[test]
+fn who_calls_through_layers_hears_of_the_connection_when_they_are_through() {
+    for (answer, told, heard) in [
+        (vec![HELLO], "Some(Full)\n", [&b"192.0.2.99:5000\nh"[..], &framed("ask")].concat()),
+        (b"x".to_vec(), "", b"192.0.2.99:5000\nh!".to_vec()),
+    ] {
+        let mut stage = Stage::new(Caller(Rc::new(Through)));
+        stage.tell(None);
+        let peer = stage.dialed()[0];
+        stage.answer(peer, ([192, 0, 2, 99], 5000).into());
+        assert_eq!(stage.screen(), "");
+        stage.say(peer, &answer);
+        assert_eq!((stage.screen(), stage.hear_bytes(peer)), (told.into(), heard));
+        if told.is_empty() {
+            stage.finish(peer);
+            assert_eq!(stage.screen(), "TLS failed, that was no hello\n");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn where_the_input_is_cut_changes_nothing(
+        lines in proptest::collection::vec("[a-z]{0,300}", 1..6),
+        cuts in proptest::collection::vec(1_usize..90, 1..40),
+        room in 1_usize..2000,
+    ) {
+        let said: String = lines.concat();
+        let mut sealed = [b"198.51.100.7:9\n", &[HELLO][..]].concat();
+        lines.iter().for_each(|line| frame(line.as_bytes(), &mut sealed));
+        sealed.push(0);
+        let mut stage = Stage::new(Mirror { eager: true });
+        let peer = stage.join_through(prefaced().enciphered(Box::<Toy>::default()));
+        let (mut rest, mut cuts) = (&sealed[..], cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (head, tail) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
+            stage.take_no_more_than(peer, room);
+            stage.say(peer, head);
+            rest = tail;
+        }
+        stage.take(peer, usize::MAX);
+        stage.finish(peer);
+        prop_assert_eq!(opened(&stage.hear_bytes(peer)), (format!("welcome{said}bye"), true));
+        prop_assert!(stage.standing(peer).is_none());
+        prop_assert_eq!(stage.engine().buffered(), (0, 0));
+    }
+}
