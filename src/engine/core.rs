@@ -2,9 +2,9 @@
 //! spent. Services see it only through `Net`.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::address::Address;
 use super::connection::pool::{Buffers, Pool};
 use super::connection::{Connection, Kind, Origin, Phase};
 use super::cost::Cost;
@@ -134,7 +134,7 @@ impl Core {
         self.apart -= usize::from(self.quotas[service].apart.is_some());
     }
 
-    pub(super) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+    pub(super) fn remote(&self, peer: Peer) -> Option<Address> {
         self.connections.get(peer).map(|connection| connection.remote.into())
     }
 
@@ -288,14 +288,16 @@ impl Core {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let origin = match (dial.kind, &dial.through) {
+        let layers = dial.through.as_ref().and_then(|through| through.layers(dial.remote.into()));
+        let origin = match (dial.kind, &layers) {
             (Kind::Datagram, _) => Origin::CalledDatagram,
             (Kind::Stream, None) => Origin::Called,
             (Kind::Stream, Some(_)) => Origin::CalledLayered,
         };
-        let peer = self.connections.insert(Connection::new(dial.remote, origin, number, self.now));
-        if let Some(through) = &dial.through {
-            self.layers.insert(peer, Box::new(through.layers()));
+        let peer =
+            self.connections.insert(Connection::new(dial.remote.into(), origin, number, self.now));
+        if let Some(layers) = layers {
+            self.layers.insert(peer, Box::new(layers));
         }
         self.began(service);
         self.dials.push_back((peer, dial));

@@ -1,9 +1,9 @@
 //! How connections come about: somebody arrives, or we call.
 
 use std::net::{IpAddr, SocketAddr};
-
 use std::rc::Rc;
 
+use super::address::Address;
 use super::connection::Kind;
 use super::layers::{Handshake, Layering};
 
@@ -12,16 +12,16 @@ use super::layers::{Handshake, Layering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The peer's address.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// Our own address, the one that the peer reached.
-    pub local: SocketAddr,
+    pub local: Address,
     /// How both sides came to agree on keys; `None`: all is said in the clear.
     pub secured: Option<Handshake>,
 }
 
 impl Arrival {
     /// A connection between these addresses on which all is said in the clear.
-    pub fn new(remote: SocketAddr, local: SocketAddr) -> Arrival {
+    pub fn new(remote: Address, local: Address) -> Arrival {
         Arrival { remote, local, secured: None }
     }
 }
@@ -56,7 +56,8 @@ impl Dial {
 /// that very port for its own end, and TCP then connects it to itself (RFC 9293, section 3.5,
 /// simultaneous open); a datagram socket hears itself in the same way. To call the wildcard
 /// address is to call this machine.
-pub(super) fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
+pub(super) fn is_itself(local: Address, remote: Address) -> bool {
+    let (Address::Ip(local), Address::Ip(remote)) = (local, remote) else { return false };
     let (ours, theirs) = (local.ip().to_canonical(), remote.ip().to_canonical());
     local.port() == remote.port() && (ours == theirs || theirs.is_unspecified())
 }

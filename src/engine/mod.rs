@@ -16,6 +16,7 @@
 //! The engine knows what every connection is to be sent and what is due when; the driver asks it,
 //! peer by peer, what to do next, and carries that out.
 
+mod address;
 mod connection;
 mod core;
 mod cost;
@@ -50,6 +51,7 @@ use self::core::Core;
 use connection::{Connection, Flush, Origin, Step};
 use reading::TURN_BYTES;
 
+pub use address::{Address, Credentials};
 pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Histogram, ResponderCounts, StreamCounts};

@@ -1,13 +1,13 @@
 //! What an operator sees of the engine and can do to it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use log::Level;
 use log::kv::Value;
 
-use super::connection::{Connection, Kind, Phase};
+use super::address::Address;
+use super::connection::{Connection, Kind, Origin, Phase};
 use super::core::Core;
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
@@ -35,7 +35,7 @@ pub struct Entry {
     /// The service it talks to.
     pub service: &'static str,
     /// The peer's address.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// How long it has been open.
     pub age: Duration,
     /// Bytes received from it.
@@ -94,13 +94,20 @@ impl Engine {
         self.services.get_mut(service)?.service.operated()
     }
 
-    /// The address of `peer`, if the guards have counted it.
-    pub(super) fn judged(&self, peer: Peer) -> Option<SocketAddr> {
+    /// The address under which a guard may have counted `peer`: not if its service stands apart, if
+    /// we have called it, or if it has not told its address yet.
+    pub(super) fn counted(&self, peer: Peer) -> Option<Address> {
         let connection = self.core.connections.get(peer)?;
-        let is_open = !connection.is_layered()
-            || self.core.layers.get(peer).is_none_or(|layers| layers.is_judged());
-        let is_judged = is_open && !self.is_apart(usize::from(connection.service));
-        is_judged.then_some(connection.remote.into())
+        let is_guarded = !self.is_apart(usize::from(connection.service));
+        let is_counted = is_guarded
+            && match connection.origin {
+                Origin::Accepted => true,
+                Origin::AcceptedLayered => {
+                    self.core.layers.get(peer).is_none_or(|layers| layers.is_judged())
+                }
+                Origin::Called | Origin::CalledLayered | Origin::CalledDatagram => false,
+            };
+        is_counted.then(|| connection.remote.into())
     }
 
     /// Logs a line about one connection, as long as there are not too many in this second
@@ -156,7 +163,7 @@ impl Engine {
             ("event", Field::Text("opened")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(Kind::Stream.transport())),
+            ("transport", Field::Text(remote.transport(Kind::Stream))),
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];
@@ -174,7 +181,7 @@ impl Engine {
         peer: Peer,
         connection: &Connection,
         reason: Reason,
-        local: Option<SocketAddr>,
+        local: Option<Address>,
     ) {
         let service = usize::from(connection.service);
         let level = self.level_of(service);
@@ -189,12 +196,12 @@ impl Engine {
         let why = failure.as_deref().unwrap_or_default();
         let line =
             format_args!("{peer} {name} closed: {reason}{why} (in {came}, out {went}, {age:.1?})");
-        let remote = SocketAddr::from(connection.remote);
+        let remote = Address::from(connection.remote);
         let fields = [
             ("event", Field::Text("closed")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(connection.kind().transport())),
+            ("transport", Field::Text(remote.transport(connection.kind()))),
             ("peer", Field::Shown(&remote)),
             ("local", local.as_ref().map_or(Field::Unknown, |local| Field::Shown(local))),
             ("bytes_in", Field::Number(bytes_in)),

@@ -1,10 +1,10 @@
-//! Why a connection is not let in.
+//! Why a connection is not let in. A guard decides that (`guards`); here it is counted and told.
 
 use std::fmt;
 
-use super::StreamCounts;
+use super::counts::StreamCounts;
 
-/// Why a connection is closed as soon as it has been accepted.
+/// Why a connection is closed before anything is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Its address is denied, or not among those allowed.

@@ -3,13 +3,12 @@
 //! goes on for everybody else.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::cidr::Networks;
 use super::prefix::Prefix;
 use super::rate::{RateTable, retune};
 use super::{PerSource, Policy};
-use crate::engine::{Refusal, Time};
+use crate::engine::{Address, Refusal, Time};
 
 /// The guard of all listeners.
 pub struct ConnectionGuard {
@@ -45,14 +44,14 @@ impl ConnectionGuard {
         &mut self,
         policy: &Policy,
         connections: usize,
-        present: impl Iterator<Item = IpAddr>,
+        present: impl Iterator<Item = Address>,
     ) {
         let (rate, unlimited) = (self.rate.take(), Policy { accept_rate: None, ..policy.clone() });
         *self = ConnectionGuard { rate, ..ConnectionGuard::new(&unlimited, connections) };
         retune(&mut self.rate, policy.accept_rate, policy.seed);
         for address in present {
             if self.is_counted(address) {
-                *self.counts.entry(Prefix::host(address)).or_default() += 1;
+                *self.counts.entry(host(address)).or_default() += 1;
             }
         }
     }
@@ -61,17 +60,17 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit(&mut self, address: IpAddr, now: Time) -> Result<(), Refusal> {
-        if !self.networks.allow(address) {
+    pub fn admit(&mut self, address: Address, now: Time) -> Result<(), Refusal> {
+        if !self.is_allowed(address) {
             return Err(Refusal::Denied);
         }
-        let source = Prefix::host(address);
+        let source = host(address);
         let count = self.counts.get(&source).copied().unwrap_or_default();
         if self.is_counted(address) && count >= self.most {
             return Err(Refusal::TooMany(self.most));
         }
         if let Some(rate) = &mut self.rate
-            && !rate.spend(Prefix::network(address), 1, now)
+            && !rate.spend(network(address), 1, now)
         {
             return Err(Refusal::Rate);
         }
@@ -86,17 +85,16 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit_apart(&self, address: IpAddr) -> Result<(), Refusal> {
-        let is_here = address.to_canonical().is_loopback();
-        match is_here || self.networks.allow(address) {
+    pub fn admit_apart(&self, address: Address) -> Result<(), Refusal> {
+        match is_here(address) || self.is_allowed(address) {
             true => Ok(()),
             false => Err(Refusal::Denied),
         }
     }
 
     /// A connection from `address` that was admitted is over.
-    pub fn left(&mut self, address: IpAddr) {
-        let source = Prefix::host(address);
+    pub fn left(&mut self, address: Address) {
+        let source = host(address);
         if let Some(count) = self.counts.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -105,19 +103,47 @@ impl ConnectionGuard {
         }
     }
 
-    fn is_counted(&self, address: IpAddr) -> bool {
-        self.most < usize::MAX && !(self.spare_loopback && address.to_canonical().is_loopback())
+    fn is_counted(&self, address: Address) -> bool {
+        self.most < usize::MAX && !(self.spare_loopback && is_here(address))
     }
+
+    /// Networks say nothing about a unix socket: who may open it is up to the mode of its file.
+    fn is_allowed(&self, address: Address) -> bool {
+        address.ip().is_none_or(|ip| self.networks.allow(ip))
+    }
+}
+
+/// Whom `--max-per-ip` counts as one.
+fn host(address: Address) -> Prefix {
+    match address {
+        Address::Ip(address) => Prefix::host(address.ip()),
+        Address::Unix(whose) => Prefix::user(whose.map(|whose| whose.uid)),
+    }
+}
+
+/// Whom `--accept-rate` counts as one.
+fn network(address: Address) -> Prefix {
+    match address {
+        Address::Ip(address) => Prefix::network(address.ip()),
+        Address::Unix(_) => host(address),
+    }
+}
+
+/// Whether whoever has that address is at this machine.
+fn is_here(address: Address) -> bool {
+    address.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::Credentials;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Address {
+        Address::Ip(SocketAddr::new(text.parse().unwrap(), 4000))
     }
 
     fn guarding(policy: &Policy) -> ConnectionGuard {
@@ -149,6 +175,29 @@ mod tests {
             guard.left(ip(first));
         }
         assert!(guard.counts.is_empty(), "who has none is forgotten");
+    }
+
+    #[test]
+    fn over_unix_sockets_each_user_is_a_source_and_no_network_is_denied() {
+        let unix = |uid, pid| Address::Unix(Some(Credentials { uid, pid }));
+        let policy = Policy {
+            per_source: PerSource::AtMost(1),
+            accept_rate: Some(2.0),
+            networks: Networks::new(&[], &[super::super::parse_network("0.0.0.0/0").unwrap()])
+                .unwrap(),
+            ..Policy::default()
+        };
+        let mut guard = guarding(&policy);
+        assert_eq!(guard.admit(unix(1000, 1), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(unix(1000, 2), Time::ZERO), Err(Refusal::TooMany(1)));
+        assert_eq!(guard.admit(unix(1001, 3), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(Address::Unix(None), Time::ZERO), Ok(()));
+        guard.left(unix(1000, 1));
+        assert_eq!(guard.admit(unix(1000, 4), Time::ZERO), Ok(()));
+        guard.left(unix(1000, 4));
+        assert_eq!(guard.admit(unix(1000, 5), Time::ZERO), Err(Refusal::Rate));
+        let mut guard = guarding(&Policy::default());
+        assert!((0..20).all(|pid| guard.admit(unix(0, pid), Time::ZERO) == Ok(())), "it is here");
     }
 
     #[test]
@@ -199,8 +248,7 @@ mod tests {
         let networks = Networks::new(&[ten], &[]).unwrap();
         let policy = Policy { networks, per_source: PerSource::AtMost(1), ..Policy::default() };
         let mut guard = ConnectionGuard::new(&policy, 100);
-        let (ours, theirs, here) =
-            ([10, 1, 2, 3].into(), [192, 0, 2, 1].into(), [127, 0, 0, 1].into());
+        let (ours, theirs, here) = (ip("10.1.2.3"), ip("192.0.2.1"), ip("127.0.0.1"));
         assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
         for _ in 0..3 {
             assert_eq!((guard.admit_apart(ours), guard.admit_apart(here)), (Ok(()), Ok(())));

@@ -2,7 +2,7 @@
 //! for many where there is an io_uring.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mio::event::Source as _;
@@ -15,7 +15,7 @@ use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
 use crate::engine::{
-    BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Refusal, Sockets, Time,
+    Address, BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Refusal, Sockets, Time,
 };
 use crate::guards::ConnectionGuard;
 
@@ -72,16 +72,16 @@ impl Sockets for Kernel {
     }
 
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
-    fn close(&mut self, socket: Socket, remote: Option<SocketAddr>) {
+    fn close(&mut self, socket: Socket, remote: Option<Address>) {
         if let Some(remote) = remote {
-            self.guard.left(remote.ip());
+            self.guard.left(remote);
         }
         drop(socket);
         self.has_closed = true;
     }
 
-    fn admit(&mut self, socket: &Socket, remote: SocketAddr, now: Time) -> Result<(), Refusal> {
-        let outcome = self.guard.admit(remote.ip(), now);
+    fn admit(&mut self, socket: &Socket, remote: Address, now: Time) -> Result<(), Refusal> {
+        let outcome = self.guard.admit(remote, now);
         if outcome.is_err() {
             sockets::reset_on_close(socket);
         }
@@ -105,12 +105,13 @@ impl Sockets for Kernel {
         Ok(socket.into())
     }
 
-    fn connected(&mut self, socket: &Socket) -> Option<SocketAddr> {
-        socket.peer_addr().and_then(|_| socket.local_addr()).ok()?.as_socket()
+    fn connected(&mut self, socket: &Socket) -> Option<Address> {
+        let local = socket.peer_addr().and_then(|_| socket.local_addr());
+        Some(local.ok()?.as_socket()?.into())
     }
 
-    fn local(&mut self, socket: &Socket) -> Option<SocketAddr> {
-        socket.local_addr().ok()?.as_socket().map(canonical)
+    fn local(&mut self, socket: &Socket) -> Option<Address> {
+        Some(canonical(socket.local_addr().ok()?.as_socket()?).into())
     }
 
     fn batch_max(&self) -> usize {

@@ -109,7 +109,7 @@ impl Reactor {
                 Accepted::One(tcp, arrival) => {
                     let now = self.driver.engine().now();
                     let guard = &mut self.driver.sockets_mut().guard;
-                    if let Err(why) = guard.admit(arrival.remote.ip(), now) {
+                    if let Err(why) = guard.admit(arrival.remote, now) {
                         self.refuse(slot, &tcp, arrival, why);
                         continue;
                     }
@@ -164,7 +164,7 @@ impl Reactor {
     }
 
     fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
-        if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote.ip()) {
+        if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote) {
             return self.refuse(slot, &tcp, arrival, why);
         }
         let service = self.listeners[slot].service;
@@ -208,7 +208,7 @@ impl Reactor {
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
             ("event", Field::Text("refused")),
-            ("transport", Field::Text(Kind::Stream.transport())),
+            ("transport", Field::Text(remote.transport(Kind::Stream))),
             ("peer", Field::Shown(&remote)),
             ("local", Field::Shown(&local)),
             ("reason", Field::Shown(&why)),

@@ -7,13 +7,13 @@ mod address;
 mod phase;
 
 use std::io;
-use std::net::SocketAddr;
 
+use super::address::Address;
 use super::limits::{Limits, Quota};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;
-use address::Address;
+use address::Packed;
 use pool::{Buffers, Pool};
 
 pub(crate) use phase::{Phase, Step};
@@ -25,16 +25,6 @@ pub enum Kind {
     Stream,
     /// Messages that keep their boundaries and have no end (a connected UDP socket).
     Datagram,
-}
-
-impl Kind {
-    /// The transport that carries it, as logs name it.
-    pub fn transport(self) -> &'static str {
-        match self {
-            Kind::Stream => "tcp",
-            Kind::Datagram => "udp",
-        }
-    }
 }
 
 /// Who made a connection, and whether there are layers on it: one byte for all of that.
@@ -65,7 +55,7 @@ impl Origin {
 
 /// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
 pub(crate) struct Connection {
-    pub(crate) remote: Address,
+    pub(crate) remote: Packed,
     /// `None` while there is neither unfinished input nor unsent output.
     pub(crate) buffers: Option<Box<Buffers>>,
     pub(crate) opened_at: Time,
@@ -98,7 +88,7 @@ const _: () = assert!(size_of::<Connection>() == 80);
 
 impl Connection {
     /// One that has been accepted or is being made.
-    pub(crate) fn new(remote: SocketAddr, origin: Origin, service: u8, now: Time) -> Connection {
+    pub(crate) fn new(remote: Address, origin: Origin, service: u8, now: Time) -> Connection {
         let phase = match origin {
             Origin::Accepted => Phase::Open,
             Origin::AcceptedLayered => Phase::Handshaking,

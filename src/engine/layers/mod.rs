@@ -13,9 +13,9 @@ mod passing;
 mod tests;
 
 use std::io::IoSlice;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use super::address::Address;
 use super::connection::pool::{Buffers, Pool};
 use super::connection::{Connection, Origin};
 use super::core::Core;
@@ -84,7 +84,7 @@ pub enum Prefaced {
     /// It is not whole yet.
     More,
     /// It is so many bytes long, and the peer has that address; `None`: the one that it came from.
-    Whole(usize, Option<SocketAddr>),
+    Whole(usize, Option<Address>),
     /// It is wrong, as the line says.
     Wrong(String),
 }
@@ -104,7 +104,7 @@ pub struct Layers {
     /// What the service has said since it was flushed last.
     plain: Option<Box<Buffers>>,
     /// Our own address.
-    local: Option<SocketAddr>,
+    local: Option<Address>,
     /// Whether the peer's FIN has come while it was judged.
     is_ended: bool,
     /// Whether the peer's FIN has come before it told that it had said all.
@@ -146,6 +146,11 @@ impl Layers {
     pub fn enciphered(mut self, cipher: Box<dyn Cipher>) -> Layers {
         self.cipher = Some(cipher);
         self
+    }
+
+    /// Whether the peer's address is known only when something has come.
+    pub(crate) fn is_prefaced(&self) -> bool {
+        self.preface.is_some()
     }
 
     /// Whether the guards know of it.
@@ -206,8 +211,9 @@ impl Core {
     }
 }
 
-/// What makes the layers of the calls of one client.
+/// What puts layers between sockets and services: a listener for those it accepts, a client for
+/// those it calls.
 pub trait Layering {
-    /// Those of one more.
-    fn layers(&self) -> Layers;
+    /// Those for one more connection, to a peer at that address; `None`: it needs none.
+    fn layers(&self, remote: Address) -> Option<Layers>;
 }

@@ -1,6 +1,5 @@
 //! What the layers of a connection make of what comes and of what is said.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::{Cipher, Fed, Handshake, Layers, Prefaced, Progress};
@@ -10,7 +9,7 @@ use crate::engine::connection::{Origin, Phase};
 use crate::engine::dial::Arrival;
 use crate::engine::operator::Field;
 use crate::engine::tap::{Direction, show};
-use crate::engine::{Engine, Peer, Reason, Refusal};
+use crate::engine::{Address, Engine, Peer, Reason, Refusal};
 
 /// Where what has come lies.
 enum Came {
@@ -37,7 +36,7 @@ impl Engine {
     }
 
     /// Both ends are known: says what is to be said first.
-    pub(in crate::engine) fn begin_layers(&mut self, peer: Peer, local: SocketAddr) {
+    pub(in crate::engine) fn begin_layers(&mut self, peer: Peer, local: Address) {
         let core = &mut self.core;
         let Some(layers) = core.layers.get_mut(peer) else { return };
         let Some(connection) = core.connections.get(peer) else { return };
@@ -56,7 +55,7 @@ impl Engine {
 
     /// The next peer whose address is known now and has to be judged. Answer with `admitted` or
     /// `refused`.
-    pub(in crate::engine) fn next_newcomer(&mut self) -> Option<(Peer, SocketAddr)> {
+    pub(in crate::engine) fn next_newcomer(&mut self) -> Option<(Peer, Address)> {
         while let Some(peer) = self.core.newcomers.pop() {
             if let Some(remote) = self.core.remote(peer)
                 && self.core.layers.get(peer).is_some_and(|one| !one.is_judged())
@@ -171,7 +170,7 @@ impl Engine {
     }
 
     /// A proxy has told for whom it speaks.
-    fn remark_named(&mut self, peer: Peer, remote: SocketAddr, proxy: SocketAddr) {
+    fn remark_named(&mut self, peer: Peer, remote: Address, proxy: Address) {
         let line = format_args!("{peer} is {remote}, by way of {proxy}");
         let fields = [
             ("event", Field::Text("named")),
@@ -194,7 +193,7 @@ impl Engine {
                 layers.progress = Progress::Judging;
                 core.newcomers.push(peer);
                 if let (Some(remote), Some(one)) = (remote, core.connections.get_mut(peer)) {
-                    let proxy = SocketAddr::from(one.remote);
+                    let proxy = Address::from(one.remote);
                     one.remote = remote.into();
                     self.remark_named(peer, remote, proxy);
                 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Cipher, Fed, Handshake, Layering, Layers, Preface, Prefaced};
 use crate::engine::stage::Stage;
 use crate::engine::{
-    Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
+    Address, Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
 };
 
 /// A cipher that anybody can break: a hello of one letter either way, then frames of a length and
@@ -244,7 +244,7 @@ impl Preface for Named {
         let line = std::str::from_utf8(&input[..end]).unwrap();
         match (line, line.parse::<SocketAddr>()) {
             ("local", _) => Prefaced::Whole(end + 1, None),
-            (_, Ok(remote)) => Prefaced::Whole(end + 1, Some(remote)),
+            (_, Ok(remote)) => Prefaced::Whole(end + 1, Some(remote.into())),
             _ => Prefaced::Wrong(format!("{line:?} is no address")),
         }
     }
@@ -297,7 +297,7 @@ fn without_a_right_preface_the_service_never_hears_of_a_peer() {
 #[test]
 fn the_guards_judge_the_address_that_a_preface_has_told() {
     let mut stage = Stage::new(Mirror { eager: true });
-    stage.refuse("198.51.100.7".parse().unwrap(), Refusal::Denied);
+    stage.refuse(([198, 51, 100, 7], 9).into(), Refusal::Denied);
     let peers = [stage.join_through(prefaced()), stage.join_through(prefaced())];
     stage.say(peers[0], "198.51.100.7:9\n");
     stage.say(peers[1], "198.51.100.8:9\n");
@@ -313,9 +313,9 @@ struct Caller(Rc<dyn Layering>);
 struct Through;
 
 impl Layering for Through {
-    fn layers(&self) -> Layers {
+    fn layers(&self, _: Address) -> Option<Layers> {
         let opener = Rc::new(|arrival: &Arrival| format!("{}\n", arrival.local).into_bytes());
-        enciphered().opening(opener)
+        Some(enciphered().opening(opener))
     }
 }
 

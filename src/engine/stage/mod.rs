@@ -34,12 +34,11 @@
 mod wires;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{
-    Arrival, Driver, Engine, Layers, Limits, Peer, Quota, Readiness, Refusal, Service, Standing,
-    Time,
+    Address, Arrival, Driver, Engine, Layers, Limits, Peer, Quota, Readiness, Refusal, Service,
+    Standing, Time,
 };
 use wires::{BOTH, Wire, Wires};
 
@@ -126,7 +125,7 @@ impl Stage {
     }
 
     /// From here on a peer that turns out to be `address` is refused.
-    pub fn refuse(&mut self, address: IpAddr, refusal: Refusal) {
+    pub fn refuse(&mut self, address: Address, refusal: Refusal) {
         self.driver.sockets_mut().refused = Some((address, refusal));
     }
 
@@ -179,7 +178,7 @@ impl Stage {
     }
 
     /// Answers the call to `peer`, at our address `local`.
-    pub fn answer(&mut self, peer: Peer, local: SocketAddr) {
+    pub fn answer(&mut self, peer: Peer, local: Address) {
         self.wire(peer).local = Some(local);
         self.driver.sockets_mut().notice(peer, BOTH);
         self.flush();

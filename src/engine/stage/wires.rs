@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 
-use crate::engine::{Dial, Outgoing, Peer, Readiness, Refusal, Sockets, Time};
+use crate::engine::{Address, Dial, Outgoing, Peer, Readiness, Refusal, Sockets, Time};
 
 /// The sockets of a stage.
 #[derive(Default)]
@@ -17,7 +16,7 @@ pub(crate) struct Wires {
     /// What has been noticed and not been noted yet.
     pub(super) news: Vec<(Peer, Readiness)>,
     /// Who is not let in.
-    pub(super) refused: Option<(IpAddr, Refusal)>,
+    pub(super) refused: Option<(Address, Refusal)>,
 }
 
 /// One connection in memory.
@@ -34,7 +33,7 @@ pub(super) struct Wire {
     /// Our FIN is out, or the socket closed.
     pub(super) is_over: bool,
     /// Our own address, where we have called and the peer has answered.
-    pub(super) local: Option<SocketAddr>,
+    pub(super) local: Option<Address>,
 }
 
 impl Wire {
@@ -108,9 +107,9 @@ impl Sockets for Wires {
         Ok(count)
     }
 
-    fn admit(&mut self, _: &usize, remote: SocketAddr, _: Time) -> Result<(), Refusal> {
+    fn admit(&mut self, _: &usize, remote: Address, _: Time) -> Result<(), Refusal> {
         match self.refused {
-            Some((address, refusal)) if address == remote.ip() => Err(refusal),
+            Some((address, refusal)) if address == remote => Err(refusal),
             _ => Ok(()),
         }
     }
@@ -137,7 +136,7 @@ impl Sockets for Wires {
         self.wires[*place].is_over = true;
     }
 
-    fn close(&mut self, place: usize, _: Option<SocketAddr>) {
+    fn close(&mut self, place: usize, _: Option<Address>) {
         let wire = &mut self.wires[place];
         wire.is_over = true;
         wire.is_watched = false;
@@ -162,7 +161,7 @@ impl Sockets for Wires {
         Ok(place)
     }
 
-    fn connected(&mut self, place: &usize) -> Option<SocketAddr> {
+    fn connected(&mut self, place: &usize) -> Option<Address> {
         self.wires[*place].local
     }
 }
