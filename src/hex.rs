@@ -235,7 +235,7 @@ fn object(passage: &Passage<'_>, shown: usize, time: Timestamp) -> String {
     if let Some(service) = passage.service {
         object.text("service", service);
     }
-    object.text("transport", passage.kind.transport());
+    object.text("transport", passage.remote.transport(passage.kind));
     object.shown("peer", passage.remote);
     if let Some(local) = passage.local {
         object.shown("local", local);

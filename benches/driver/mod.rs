@@ -3,11 +3,10 @@
 
 use std::hint::black_box;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use cooee::engine::{
-    Arrival, Limits, Outgoing, Peer, Quota, Readiness, Service, Sockets, Standing, Time,
+    Address, Arrival, Limits, Outgoing, Peer, Quota, Readiness, Service, Sockets, Standing, Time,
 };
 use cooee::services::{self, Settings};
 
@@ -55,7 +54,7 @@ impl Sockets for Sink {
         self.unsaid[*socket] = usize::MAX;
     }
 
-    fn close(&mut self, socket: usize, _: SocketAddr) {
+    fn close(&mut self, socket: usize, _: Option<Address>) {
         self.free.push(socket);
     }
 

@@ -2,9 +2,9 @@
 //! spent. Services see it only through `Net`.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::address::Address;
 use super::connection::pool::{Buffers, Pool};
 use super::connection::{Connection, Kind, Phase};
 use super::cost::Cost;
@@ -124,7 +124,7 @@ impl Core {
         self.apart -= usize::from(self.quotas[service].apart.is_some());
     }
 
-    pub(super) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+    pub(super) fn remote(&self, peer: Peer) -> Option<Address> {
         self.connections.get(peer).map(|connection| connection.remote.into())
     }
 
@@ -260,7 +260,7 @@ impl Core {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let connection = Connection::called(dial.remote, dial.kind, number, self.now);
+        let connection = Connection::called(dial.remote.into(), dial.kind, number, self.now);
         let peer = self.connections.insert(connection);
         self.began(service);
         self.dials.push_back((peer, dial));

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::address::Address;
 use super::connection::Kind;
 
 /// Both ends of a new connection, as this side sees them. IPv4 addresses are IPv4 here, also at a
@@ -9,9 +10,9 @@ use super::connection::Kind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// The peer's address.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// Our own address, the one that the peer reached.
-    pub local: SocketAddr,
+    pub local: Address,
 }
 
 /// Whom to call, and how.
@@ -42,7 +43,8 @@ impl Dial {
 /// that very port for its own end, and TCP then connects it to itself (RFC 9293, section 3.5,
 /// simultaneous open); a datagram socket hears itself in the same way. To call the wildcard
 /// address is to call this machine.
-pub(super) fn is_itself(local: SocketAddr, remote: SocketAddr) -> bool {
+pub(super) fn is_itself(local: Address, remote: Address) -> bool {
+    let (Address::Ip(local), Address::Ip(remote)) = (local, remote) else { return false };
     let (ours, theirs) = (local.ip().to_canonical(), remote.ip().to_canonical());
     local.port() == remote.port() && (ours == theirs || theirs.is_unspecified())
 }

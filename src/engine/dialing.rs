@@ -1,9 +1,8 @@
 //! Calling others: a service asks for a connection, the driver places the call and says how it
 //! went.
 
-use std::net::SocketAddr;
-
 use super::Engine;
+use super::address::Address;
 use super::connection::Phase;
 use super::dial::{Arrival, Dial, is_itself};
 use super::operator::Field;
@@ -27,12 +26,12 @@ impl Engine {
     }
 
     /// `peer` has answered, at our address `local`.
-    pub(super) fn answered(&mut self, peer: Peer, local: SocketAddr) {
+    pub(super) fn answered(&mut self, peer: Peer, local: Address) {
         let Some(connection) = self.core.connections.get_mut(peer) else { return };
         if connection.phase != Phase::Dialing {
             return;
         }
-        let (index, remote) = (usize::from(connection.service), connection.remote.into());
+        let (index, remote) = (usize::from(connection.service), Address::from(connection.remote));
         if is_itself(local, remote) {
             return self.core.kill(peer, Reason::Itself);
         }
@@ -152,7 +151,7 @@ mod tests {
             ("127.0.0.1:7", "127.0.0.2:7", false),
             ("127.0.0.1:7", "127.0.0.1:8", false),
         ] {
-            let [ours, theirs] = [local, remote].map(|text| text.parse().unwrap());
+            let [ours, theirs] = [local, remote].map(|text| Address::Ip(text.parse().unwrap()));
             assert_eq!(is_itself(ours, theirs), is_same, "{local} and {remote}");
         }
     }

@@ -2,9 +2,9 @@
 //! sent, what became of that, and its end.
 
 use std::io;
-use std::net::SocketAddr;
 
 use super::Engine;
+use super::address::Address;
 use super::connection::outbox::{Head, SLICES_MAX};
 use super::connection::{Connection, Kind, Step};
 use super::core::Core;
@@ -105,7 +105,7 @@ impl Engine {
     }
 
     /// The socket of `peer` is dropped: its end. Its `local` address is only for the log.
-    pub(super) fn reap(&mut self, peer: Peer, local: Option<SocketAddr>) {
+    pub(super) fn reap(&mut self, peer: Peer, local: Option<Address>) {
         let core = &mut self.core;
         let Some(mut connection) = core.connections.remove(peer) else { return };
         // Without a reason only if the driver drops a socket of its own accord.

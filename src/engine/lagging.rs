@@ -58,11 +58,10 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::{Arrival, Limits, Net, Quota, Service, Step};
+    use crate::engine::{Address, Arrival, Limits, Net, Quota, Service, Step};
 
     /// Has a last word for those who read too slowly, or not.
     struct Town {
@@ -85,7 +84,7 @@ mod tests {
         let quota = Quota { idle: None, queue_soft: 1000, queue_hard: 5000, apart: None };
         let mut engine = Engine::new(Limits::default());
         engine.add_service("test", quota, Box::new(Town { last_word }));
-        let here: SocketAddr = ([192, 0, 2, 1], 4000).into();
+        let here = Address::from(([192, 0, 2, 1], 4000));
         let peer = engine.accept(0, Arrival { remote: here, local: here }).unwrap();
         (engine, peer)
     }

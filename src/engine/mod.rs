@@ -16,6 +16,7 @@
 //! The engine knows what every connection is to be sent and what is due when; the driver asks it,
 //! peer by peer, what to do next, and carries that out.
 
+mod address;
 mod connection;
 mod core;
 mod cost;
@@ -33,6 +34,7 @@ mod net;
 mod operator;
 mod reading;
 mod reason;
+mod refusal;
 mod relief;
 mod service;
 mod slots;
@@ -48,6 +50,7 @@ use self::core::Core;
 use connection::{Connection, Flush, Step};
 use reading::TURN_BYTES;
 
+pub use address::{Address, Credentials};
 pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Histogram, ResponderCounts, StreamCounts};
@@ -58,6 +61,7 @@ pub use net::Net;
 pub use operator::Entry;
 pub(crate) use operator::Field;
 pub use reason::Reason;
+pub use refusal::Refusal;
 pub use service::{Operated, Reply, Responder, Service};
 pub use slots::{Peer, SLOTS_MAX, Slots, Table};
 pub use survey::Survey;

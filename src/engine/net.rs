@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::address::Address;
 use super::connection::{Flush, Kind};
 use super::core::Core;
 use super::dial::Dial;
@@ -125,7 +126,7 @@ impl Net<'_> {
     }
 
     /// The address of `peer`, unless it is gone.
-    pub fn remote(&self, peer: Peer) -> Option<SocketAddr> {
+    pub fn remote(&self, peer: Peer) -> Option<Address> {
         self.core.remote(peer)
     }
 

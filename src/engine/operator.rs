@@ -1,13 +1,13 @@
 //! What an operator sees of the engine and can do to it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use log::Level;
 use log::kv::Value;
 
-use super::connection::{Connection, Kind, Phase};
+use super::address::Address;
+use super::connection::{Connection, Kind, Origin, Phase};
 use super::core::Core;
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
@@ -35,7 +35,7 @@ pub struct Entry {
     /// The service it talks to.
     pub service: &'static str,
     /// The peer's address.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// How long it has been open.
     pub age: Duration,
     /// Bytes received from it.
@@ -94,9 +94,13 @@ impl Engine {
         self.services.get_mut(service)?.service.operated()
     }
 
-    /// The address of `peer`, unless it is gone.
-    pub(crate) fn remote(&self, peer: Peer) -> Option<SocketAddr> {
-        self.core.remote(peer)
+    /// The address under which a guard may have counted `peer`: not if its service stands apart, or
+    /// if we have called it.
+    pub(super) fn counted(&self, peer: Peer) -> Option<Address> {
+        let connection = self.core.connections.get(peer)?;
+        let is_guarded = !self.is_apart(usize::from(connection.service));
+        let is_counted = is_guarded && connection.origin == Origin::Accepted;
+        is_counted.then(|| connection.remote.into())
     }
 
     /// Logs a line about one connection, as long as there are not too many in this second
@@ -152,7 +156,7 @@ impl Engine {
             ("event", Field::Text("opened")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(Kind::Stream.transport())),
+            ("transport", Field::Text(remote.transport(Kind::Stream))),
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];
@@ -170,7 +174,7 @@ impl Engine {
         peer: Peer,
         connection: &Connection,
         reason: Reason,
-        local: Option<SocketAddr>,
+        local: Option<Address>,
     ) {
         let service = usize::from(connection.service);
         let level = self.level_of(service);
@@ -183,12 +187,12 @@ impl Engine {
         let age = self.core.now.since(connection.opened_at);
         let line =
             format_args!("{peer} {name} closed: {reason} (in {came}, out {went}, {age:.1?})");
-        let remote = SocketAddr::from(connection.remote);
+        let remote = Address::from(connection.remote);
         let fields = [
             ("event", Field::Text("closed")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(connection.kind().transport())),
+            ("transport", Field::Text(remote.transport(connection.kind()))),
             ("peer", Field::Shown(&remote)),
             ("local", local.as_ref().map_or(Field::Unknown, |local| Field::Shown(local))),
             ("bytes_in", Field::Number(bytes_in)),

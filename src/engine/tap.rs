@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Engine;
+use super::address::Address;
 use super::connection::{Connection, Kind};
 use super::core::Core;
 use super::slots::Peer;
@@ -31,9 +32,9 @@ pub struct Passage<'a> {
     /// What the connection carries.
     pub kind: Kind,
     /// The peer's address.
-    pub remote: SocketAddr,
+    pub remote: Address,
     /// Our own, where it is known without asking.
-    pub local: Option<SocketAddr>,
+    pub local: Option<Address>,
     /// Which way it went.
     pub direction: Direction,
     /// The time of the turn, since the connection began; of a socket that many share, since the
@@ -141,8 +142,8 @@ impl Engine {
             peer: None,
             service: None,
             kind: Kind::Datagram,
-            remote,
-            local: Some(local),
+            remote: remote.into(),
+            local: Some(local.into()),
             direction,
             age: self.core.now.since(Time::ZERO),
             now: self.core.now,

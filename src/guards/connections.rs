@@ -3,14 +3,12 @@
 //! goes on for everybody else.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 
 use super::cidr::Networks;
 use super::prefix::Prefix;
 use super::rate::{RateTable, retune};
 use super::{PerSource, Policy};
-use crate::engine::{StreamCounts, Time};
+use crate::engine::{Address, Refusal, Time};
 
 /// The guard of all listeners.
 pub struct ConnectionGuard {
@@ -22,38 +20,6 @@ pub struct ConnectionGuard {
     /// How many each source has; those that have none are forgotten.
     counts: BTreeMap<Prefix, usize>,
     rate: Option<RateTable>,
-}
-
-/// Why a connection is closed as soon as it has been accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionRefusal {
-    /// Its address is denied, or not among those allowed.
-    Denied,
-    /// Its source has this many already, and may have no more.
-    TooMany(usize),
-    /// Its network makes new ones too fast.
-    Rate,
-}
-
-impl ConnectionRefusal {
-    /// The counter of that reason.
-    pub fn counter(self, counts: &mut StreamCounts) -> &mut u64 {
-        match self {
-            ConnectionRefusal::Denied => &mut counts.refused_denied,
-            ConnectionRefusal::TooMany(_) => &mut counts.refused_too_many,
-            ConnectionRefusal::Rate => &mut counts.refused_rate,
-        }
-    }
-}
-
-impl fmt::Display for ConnectionRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConnectionRefusal::Denied => f.write_str("not allowed here (--allow, --deny)"),
-            ConnectionRefusal::TooMany(most) => write!(f, "it has {most} already (--max-per-ip)"),
-            ConnectionRefusal::Rate => f.write_str("too many new ones (--accept-rate)"),
-        }
-    }
 }
 
 impl ConnectionGuard {
@@ -78,14 +44,14 @@ impl ConnectionGuard {
         &mut self,
         policy: &Policy,
         connections: usize,
-        present: impl Iterator<Item = IpAddr>,
+        present: impl Iterator<Item = Address>,
     ) {
         let (rate, unlimited) = (self.rate.take(), Policy { accept_rate: None, ..policy.clone() });
         *self = ConnectionGuard { rate, ..ConnectionGuard::new(&unlimited, connections) };
         retune(&mut self.rate, policy.accept_rate, policy.seed);
         for address in present {
             if self.is_counted(address) {
-                *self.counts.entry(Prefix::host(address)).or_default() += 1;
+                *self.counts.entry(host(address)).or_default() += 1;
             }
         }
     }
@@ -94,19 +60,19 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit(&mut self, address: IpAddr, now: Time) -> Result<(), ConnectionRefusal> {
-        if !self.networks.allow(address) {
-            return Err(ConnectionRefusal::Denied);
+    pub fn admit(&mut self, address: Address, now: Time) -> Result<(), Refusal> {
+        if !self.is_allowed(address) {
+            return Err(Refusal::Denied);
         }
-        let source = Prefix::host(address);
+        let source = host(address);
         let count = self.counts.get(&source).copied().unwrap_or_default();
         if self.is_counted(address) && count >= self.most {
-            return Err(ConnectionRefusal::TooMany(self.most));
+            return Err(Refusal::TooMany(self.most));
         }
         if let Some(rate) = &mut self.rate
-            && !rate.spend(Prefix::network(address), 1, now)
+            && !rate.spend(network(address), 1, now)
         {
-            return Err(ConnectionRefusal::Rate);
+            return Err(Refusal::Rate);
         }
         if self.is_counted(address) {
             self.counts.insert(source, count + 1);
@@ -119,17 +85,16 @@ impl ConnectionGuard {
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn admit_apart(&self, address: IpAddr) -> Result<(), ConnectionRefusal> {
-        let is_here = address.to_canonical().is_loopback();
-        match is_here || self.networks.allow(address) {
+    pub fn admit_apart(&self, address: Address) -> Result<(), Refusal> {
+        match is_here(address) || self.is_allowed(address) {
             true => Ok(()),
-            false => Err(ConnectionRefusal::Denied),
+            false => Err(Refusal::Denied),
         }
     }
 
     /// A connection from `address` that was admitted is over.
-    pub fn left(&mut self, address: IpAddr) {
-        let source = Prefix::host(address);
+    pub fn left(&mut self, address: Address) {
+        let source = host(address);
         if let Some(count) = self.counts.get_mut(&source) {
             *count -= 1;
             if *count == 0 {
@@ -138,19 +103,47 @@ impl ConnectionGuard {
         }
     }
 
-    fn is_counted(&self, address: IpAddr) -> bool {
-        self.most < usize::MAX && !(self.spare_loopback && address.to_canonical().is_loopback())
+    fn is_counted(&self, address: Address) -> bool {
+        self.most < usize::MAX && !(self.spare_loopback && is_here(address))
     }
+
+    /// Networks say nothing about a unix socket: who may open it is up to the mode of its file.
+    fn is_allowed(&self, address: Address) -> bool {
+        address.ip().is_none_or(|ip| self.networks.allow(ip))
+    }
+}
+
+/// Whom `--max-per-ip` counts as one.
+fn host(address: Address) -> Prefix {
+    match address {
+        Address::Ip(address) => Prefix::host(address.ip()),
+        Address::Unix(whose) => Prefix::user(whose.map(|whose| whose.uid)),
+    }
+}
+
+/// Whom `--accept-rate` counts as one.
+fn network(address: Address) -> Prefix {
+    match address {
+        Address::Ip(address) => Prefix::network(address.ip()),
+        Address::Unix(_) => host(address),
+    }
+}
+
+/// Whether whoever has that address is at this machine.
+fn is_here(address: Address) -> bool {
+    address.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
+    use crate::engine::Credentials;
 
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn ip(text: &str) -> Address {
+        Address::Ip(SocketAddr::new(text.parse().unwrap(), 4000))
     }
 
     fn guarding(policy: &Policy) -> ConnectionGuard {
@@ -163,7 +156,7 @@ mod tests {
         for _ in 0..6 {
             assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
         }
-        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Err(ConnectionRefusal::TooMany(6)));
+        assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Err(Refusal::TooMany(6)));
         assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
         guard.left(ip("192.0.2.1"));
         assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
@@ -178,10 +171,33 @@ mod tests {
         let mut guard = guarding(&policy);
         for (first, second) in [("127.0.0.1", "127.0.0.1"), ("2001:db8::1", "2001:db8::2")] {
             assert_eq!(guard.admit(ip(first), Time::ZERO), Ok(()));
-            assert_eq!(guard.admit(ip(second), Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+            assert_eq!(guard.admit(ip(second), Time::ZERO), Err(Refusal::TooMany(1)));
             guard.left(ip(first));
         }
         assert!(guard.counts.is_empty(), "who has none is forgotten");
+    }
+
+    #[test]
+    fn over_unix_sockets_each_user_is_a_source_and_no_network_is_denied() {
+        let unix = |uid, pid| Address::Unix(Some(Credentials { uid, pid }));
+        let policy = Policy {
+            per_source: PerSource::AtMost(1),
+            accept_rate: Some(2.0),
+            networks: Networks::new(&[], &[super::super::parse_network("0.0.0.0/0").unwrap()])
+                .unwrap(),
+            ..Policy::default()
+        };
+        let mut guard = guarding(&policy);
+        assert_eq!(guard.admit(unix(1000, 1), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(unix(1000, 2), Time::ZERO), Err(Refusal::TooMany(1)));
+        assert_eq!(guard.admit(unix(1001, 3), Time::ZERO), Ok(()));
+        assert_eq!(guard.admit(Address::Unix(None), Time::ZERO), Ok(()));
+        guard.left(unix(1000, 1));
+        assert_eq!(guard.admit(unix(1000, 4), Time::ZERO), Ok(()));
+        guard.left(unix(1000, 4));
+        assert_eq!(guard.admit(unix(1000, 5), Time::ZERO), Err(Refusal::Rate));
+        let mut guard = guarding(&Policy::default());
+        assert!((0..20).all(|pid| guard.admit(unix(0, pid), Time::ZERO) == Ok(())), "it is here");
     }
 
     #[test]
@@ -190,7 +206,7 @@ mod tests {
         let mut guard = guarding(&policy);
         assert_eq!(guard.admit(ip("192.0.2.1"), Time::ZERO), Ok(()));
         assert_eq!(guard.admit(ip("192.0.2.2"), Time::ZERO), Ok(()));
-        assert_eq!(guard.admit(ip("192.0.2.3"), Time::ZERO), Err(ConnectionRefusal::Rate));
+        assert_eq!(guard.admit(ip("192.0.2.3"), Time::ZERO), Err(Refusal::Rate));
         assert_eq!(guard.admit(ip("198.51.100.1"), Time::ZERO), Ok(()));
         let later = Time::at(Duration::from_millis(500));
         assert_eq!(guard.admit(ip("192.0.2.3"), later), Ok(()));
@@ -206,7 +222,7 @@ mod tests {
         let one = Policy { per_source: PerSource::AtMost(1), ..Policy::default() };
         guard.change(&one, 8, here.into_iter());
         for address in here {
-            assert_eq!(guard.admit(address, Time::ZERO), Err(ConnectionRefusal::TooMany(1)));
+            assert_eq!(guard.admit(address, Time::ZERO), Err(Refusal::TooMany(1)));
         }
         guard.left(ip("127.0.0.1"));
         assert!(guard.admit(ip("127.0.0.1"), Time::ZERO).is_err(), "it had two");
@@ -222,7 +238,7 @@ mod tests {
         let networks = Networks::new(&[], &[super::super::parse_network("::1").unwrap()]);
         let policy = Policy { networks: networks.unwrap(), ..Policy::default() };
         let mut guard = guarding(&policy);
-        assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(ConnectionRefusal::Denied));
+        assert_eq!(guard.admit(ip("::1"), Time::ZERO), Err(Refusal::Denied));
         assert!(guard.counts.is_empty());
     }
 
@@ -232,12 +248,11 @@ mod tests {
         let networks = Networks::new(&[ten], &[]).unwrap();
         let policy = Policy { networks, per_source: PerSource::AtMost(1), ..Policy::default() };
         let mut guard = ConnectionGuard::new(&policy, 100);
-        let (ours, theirs, here) =
-            ([10, 1, 2, 3].into(), [192, 0, 2, 1].into(), [127, 0, 0, 1].into());
+        let (ours, theirs, here) = (ip("10.1.2.3"), ip("192.0.2.1"), ip("127.0.0.1"));
         assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));
         for _ in 0..3 {
             assert_eq!((guard.admit_apart(ours), guard.admit_apart(here)), (Ok(()), Ok(())));
-            assert_eq!(guard.admit_apart(theirs), Err(ConnectionRefusal::Denied));
+            assert_eq!(guard.admit_apart(theirs), Err(Refusal::Denied));
         }
         guard.left(ours);
         assert_eq!(guard.admit(ours, Time::ZERO), Ok(()));

@@ -13,7 +13,7 @@ mod prefix;
 mod rate;
 
 pub use cidr::{Networks, parse_network};
-pub use connections::{ConnectionGuard, ConnectionRefusal};
+pub use connections::ConnectionGuard;
 pub use datagrams::{DatagramGuard, DatagramRefusal};
 pub use prefix::Prefix;
 pub use rate::RateTable;

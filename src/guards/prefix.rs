@@ -28,6 +28,14 @@ impl Prefix {
         }
     }
 
+    /// The user whose processes connect over unix sockets; `None`: all that the kernel does not
+    /// tell of.
+    pub fn user(uid: Option<u32>) -> Prefix {
+        // Multicast addresses: no peer over IP has one.
+        let known = uid.map_or(0, |uid| 1 << 32 | u128::from(uid));
+        Prefix(0xff << 120 | known)
+    }
+
     fn network_v6(address: Ipv6Addr) -> Prefix {
         // All hosts of a link share fe80::/64: only their whole addresses tell them apart.
         match address.is_unicast_link_local() {
@@ -67,6 +75,14 @@ mod tests {
         assert!(same("2001:db8:1:2::1", "2001:db8:1:2:ffff::"));
         assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
         assert!(!same("fe80::1", "fe80::2"));
+    }
+
+    #[test]
+    fn users_are_told_apart_and_nobody_over_ip_is_one() {
+        let all = [Prefix::user(None), Prefix::user(Some(0)), Prefix::user(Some(u32::MAX))];
+        assert!(all[0] != all[1] && all[1] != all[2] && !all.contains(&Prefix::NONE));
+        let ips = ["::", "0.0.0.0", "::1", "ff00:0:0:1::"].map(|text| Prefix::host(ip(text)));
+        assert!(ips.iter().all(|ip| !all.contains(ip)));
     }
 
     #[test]

@@ -82,7 +82,7 @@ mod tests {
 
     impl Service for Caller {
         fn opened(&mut self, peer: Peer, arrival: &Arrival, net: &mut Net) {
-            net.show(&format!("from {}", arrival.local.ip()));
+            net.show(&format!("from {}", arrival.local.ip().unwrap()));
             net.leave(peer);
         }
 

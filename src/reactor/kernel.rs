@@ -2,8 +2,8 @@
 //! for many where there is an io_uring.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use mio::event::Source as _;
 use mio::unix::SourceFd;
@@ -14,7 +14,7 @@ use super::listeners::canonical;
 use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
-use crate::engine::{BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Sockets};
+use crate::engine::{Address, BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Sockets};
 use crate::guards::ConnectionGuard;
 
 // There is a row for each connection.
@@ -27,26 +27,19 @@ pub(super) struct Kernel {
     ring: Option<Ring>,
     /// Who may come in.
     pub(super) guard: ConnectionGuard,
-    /// Sockets of services apart, which the guard has not counted: never many.
-    apart: Vec<RawFd>,
     /// Whether a descriptor has been closed since this was last looked at.
     pub(super) has_closed: bool,
 }
 
 impl Kernel {
     pub(super) fn new(registry: Registry, guard: ConnectionGuard) -> Kernel {
-        Kernel { registry, ring: None, guard, apart: Vec::new(), has_closed: false }
+        Kernel { registry, ring: None, guard, has_closed: false }
     }
 
     /// Reads and writes many at once from now on, if the kernel lets us.
     pub(super) fn start_ring(&mut self) -> io::Result<()> {
         self.ring = Some(Ring::new()?);
         Ok(())
-    }
-
-    /// The guard has not counted this one.
-    pub(super) fn set_apart(&mut self, socket: &impl AsRawFd) {
-        self.apart.push(socket.as_raw_fd());
     }
 
     /// Goes on without the ring if the kernel has refused it.
@@ -77,10 +70,9 @@ impl Sockets for Kernel {
     }
 
     /// Closing the descriptor takes it out of epoll as well (epoll(7)).
-    fn close(&mut self, socket: Socket, remote: SocketAddr) {
-        match self.apart.iter().position(|apart| *apart == socket.as_raw_fd()) {
-            Some(at) => drop(self.apart.swap_remove(at)),
-            None => self.guard.left(remote.ip()),
+    fn close(&mut self, socket: Socket, remote: Option<Address>) {
+        if let Some(remote) = remote {
+            self.guard.left(remote);
         }
         drop(socket);
         self.has_closed = true;
@@ -103,12 +95,13 @@ impl Sockets for Kernel {
         Ok(socket.into())
     }
 
-    fn connected(&mut self, socket: &Socket) -> Option<SocketAddr> {
-        socket.peer_addr().and_then(|_| socket.local_addr()).ok()?.as_socket()
+    fn connected(&mut self, socket: &Socket) -> Option<Address> {
+        let local = socket.peer_addr().and_then(|_| socket.local_addr());
+        Some(local.ok()?.as_socket()?.into())
     }
 
-    fn local(&mut self, socket: &Socket) -> Option<SocketAddr> {
-        socket.local_addr().ok()?.as_socket().map(canonical)
+    fn local(&mut self, socket: &Socket) -> Option<Address> {
+        Some(canonical(socket.local_addr().ok()?.as_socket()?).into())
     }
 
     fn batch_max(&self) -> usize {

@@ -61,7 +61,8 @@ impl Listener {
     pub(super) fn accept(&self) -> Accepted {
         match self.tcp.accept() {
             Ok((stream, remote)) => {
-                let arrival = Arrival { remote: canonical(remote), local: self.local(&stream) };
+                let (remote, local) = (canonical(remote).into(), self.local(&stream).into());
+                let arrival = Arrival { remote, local };
                 Accepted::One(stream, arrival)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Accepted::None,

@@ -69,14 +69,14 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
-use crate::engine::{Driver, Engine, Limits, Responder, Time};
+use crate::engine::{Address, Driver, Engine, Limits, Responder, Time};
 use crate::guards::{DatagramGuard, Guards, Policy};
 use clock::Clock;
 use input::Input;
@@ -210,8 +210,8 @@ impl Reactor {
     pub fn change_guards(&mut self, policy: &Policy, connections: usize) {
         self.datagram_guard.change(policy);
         let survey = self.driver.engine().survey();
-        let present = survey.peers(0..survey.slots()).map(|entry| entry.remote.ip());
-        let present: Vec<IpAddr> = present.collect();
+        let present = survey.peers(0..survey.slots()).map(|entry| entry.remote);
+        let present: Vec<Address> = present.collect();
         self.driver.sockets_mut().guard.change(policy, connections, present.into_iter());
     }
 

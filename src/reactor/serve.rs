@@ -14,8 +14,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Field, Kind};
-use crate::guards::ConnectionRefusal;
+use crate::engine::{Arrival, Field, Kind, Refusal};
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -110,7 +109,7 @@ impl Reactor {
                 Accepted::One(tcp, arrival) => {
                     let now = self.driver.engine().now();
                     let guard = &mut self.driver.sockets_mut().guard;
-                    if let Err(why) = guard.admit(arrival.remote.ip(), now) {
+                    if let Err(why) = guard.admit(arrival.remote, now) {
                         self.refuse(slot, &tcp, arrival, why);
                         continue;
                     }
@@ -165,10 +164,9 @@ impl Reactor {
     }
 
     fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
-        if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote.ip()) {
+        if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote) {
             return self.refuse(slot, &tcp, arrival, why);
         }
-        self.driver.sockets_mut().set_apart(&tcp);
         let service = self.listeners[slot].service;
         self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
     }
@@ -203,7 +201,7 @@ impl Reactor {
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
-    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: ConnectionRefusal) {
+    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: Refusal) {
         let service = self.listeners[slot].service;
         *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
         // Fails only if the peer is gone already.
@@ -212,7 +210,7 @@ impl Reactor {
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
             ("event", Field::Text("refused")),
-            ("transport", Field::Text(Kind::Stream.transport())),
+            ("transport", Field::Text(remote.transport(Kind::Stream))),
             ("peer", Field::Shown(&remote)),
             ("local", Field::Shown(&local)),
             ("reason", Field::Shown(&why)),

@@ -10,7 +10,7 @@ use std::io::Write;
 use jiff::Timestamp;
 
 use super::{Offer, Settings};
-use crate::engine::{Arrival, Net, Peer, Service};
+use crate::engine::{Address, Arrival, Net, Peer, Service};
 
 /// This service in the table of services.
 pub const OFFER: Offer = Offer {
@@ -72,11 +72,11 @@ pub struct Template {
 }
 
 impl Default for Template {
-    /// ``Hello! You are connected to ('{ip}', {port})`` and a newline.
+    /// ``Hello! You are connected to ('{ip}', {port})`` and a newline; over a unix socket, who the
+    /// client is.
     fn default() -> Self {
         let text = |text: &str| Part::Text(text.into());
-        let (hello, comma, end) = ("Hello! You are connected to ('", "', ", ")\n");
-        Template { parts: vec![text(hello), Part::Ip, text(comma), Part::Port, text(end)] }
+        Template { parts: vec![text("Hello! You are connected to "), Part::Pair, text("\n")] }
     }
 }
 
@@ -119,6 +119,8 @@ impl std::error::Error for TemplateError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
+    /// How Python shows an address, ``('{ip}', {port})``, if it is one of IP.
+    Pair,
     Ip,
     Port,
     Peer,
@@ -140,12 +142,20 @@ const PLACEHOLDERS: [(&str, Part); 7] = [
 
 impl Part {
     fn write(&self, out: &mut Vec<u8>, peer: Peer, arrival: &Arrival, host: &str, seconds: u64) {
+        let remote = arrival.remote;
         // Writing to a `Vec` cannot fail.
         let _ = match self {
             Part::Text(text) => out.write_all(text.as_bytes()),
-            Part::Ip => write!(out, "{}", arrival.remote.ip()),
-            Part::Port => write!(out, "{}", arrival.remote.port()),
-            Part::Peer => write!(out, "{}", arrival.remote),
+            Part::Pair => match remote {
+                Address::Ip(remote) => write!(out, "('{}', {})", remote.ip(), remote.port()),
+                Address::Unix(_) => write!(out, "{remote}"),
+            },
+            Part::Ip => match remote.ip() {
+                Some(ip) => write!(out, "{ip}"),
+                None => write!(out, "{remote}"),
+            },
+            Part::Port => write!(out, "{}", remote.port().unwrap_or(0)),
+            Part::Peer => write!(out, "{remote}"),
             Part::Local => write!(out, "{}", arrival.local),
             Part::Host => out.write_all(host.as_bytes()),
             Part::Time => write!(out, "{}", timestamp(seconds)),
@@ -241,7 +251,7 @@ impl Parser<'_> {
 mod tests {
     use super::*;
     use crate::engine::stage::{Stage, assert_cuts_change_nothing};
-    use crate::engine::{Limits, Quota};
+    use crate::engine::{Credentials, Limits, Quota};
 
     const DEFAULT: &str = "Hello! You are connected to ('{ip}', {port})\\n";
 
@@ -251,7 +261,8 @@ mod tests {
     }
 
     fn arrival(remote: &str) -> Arrival {
-        Arrival { remote: remote.parse().unwrap(), local: "[::1]:1025".parse().unwrap() }
+        let ip = |text: &str| Address::Ip(text.parse().unwrap());
+        Arrival { remote: ip(remote), local: ip("[::1]:1025") }
     }
 
     /// The greeting for a peer at `remote`, who came at `seconds`.
@@ -282,7 +293,25 @@ mod tests {
 
     #[test]
     fn the_default_is_what_its_documentation_says() {
-        assert_eq!(Template::parse(DEFAULT), Ok(Template::default()));
+        for remote in ["192.0.2.1:4000", "[::1]:7"] {
+            let mut greet = Greet { template: Template::default(), ..greet("") };
+            let sent = greet.compose(Peer::from_bits(0), &arrival(remote), 0);
+            assert_eq!(String::from_utf8_lossy(sent), greeting(DEFAULT, remote, 0));
+        }
+    }
+
+    #[test]
+    fn over_a_unix_socket_a_client_hears_who_it_is() {
+        let whose = Credentials { uid: 1000, pid: 4711 };
+        let here = Arrival { remote: Address::Unix(Some(whose)), local: Address::Unix(None) };
+        let sent = |template| {
+            let mut greet = Greet { template, ..greet("") };
+            String::from_utf8(greet.compose(Peer::from_bits(0), &here, 0).to_vec()).unwrap()
+        };
+        let hello = "Hello! You are connected to unix uid 1000 pid 4711\n";
+        assert_eq!(sent(Template::default()), hello);
+        let each = Template::parse("{ip}, {port}, {peer}, {local}").unwrap();
+        assert_eq!(sent(each), "unix uid 1000 pid 4711, 0, unix uid 1000 pid 4711, unix");
     }
 
     #[test]

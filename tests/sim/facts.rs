@@ -117,7 +117,7 @@ pub(crate) fn arrival(client: usize) -> Arrival {
 }
 
 pub(crate) fn client_of(arrival: &Arrival) -> usize {
-    usize::from(arrival.remote.port() - FIRST_PORT)
+    usize::from(arrival.remote.port().expect("over IP") - FIRST_PORT)
 }
 
 pub(crate) fn nanos(time: Time) -> u64 {

@@ -123,7 +123,8 @@ impl Kind {
             Kind::Offer(_) => match self.offer() {
                 "echo" => said.to_vec(),
                 "greet" => {
-                    let (ip, port) = (arrival.remote.ip(), arrival.remote.port());
+                    let remote = arrival.remote;
+                    let (ip, port) = (remote.ip().expect("an IP"), remote.port().expect("a port"));
                     format!("Hello! You are connected to ('{ip}', {port})\n").into_bytes()
                 }
                 _ => return None,

@@ -2,9 +2,8 @@
 //! and writes to many at once.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 
-use cooee::engine::{BatchRead, BatchWrite, Outcome, Outgoing, Peer, Sockets};
+use cooee::engine::{Address, BatchRead, BatchWrite, Outcome, Outgoing, Peer, Sockets};
 
 use super::facts::{Facts, SECOND_LOOK, Shared};
 use super::pipe::Edge;
@@ -79,7 +78,7 @@ impl Sockets for Pipes {
         facts.pipes[*client].ended_turn = facts.turn;
     }
 
-    fn close(&mut self, client: usize, _: SocketAddr) {
+    fn close(&mut self, client: usize, _: Option<Address>) {
         let mut facts = self.facts.borrow_mut();
         facts.pipes[client].drop_socket();
         facts.note("drop", &[client as u64]);

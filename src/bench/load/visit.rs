@@ -1,13 +1,11 @@
 //! A connection for each operation: tcp_crr, tcp_cc, greet.
 
-use std::net::SocketAddr;
-
 use super::run_state::{RunPhase, RunState};
 use super::script::Script;
 use super::workload::Workload;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
+use crate::engine::{Address, Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
 /// Greetings are remembered up to this length.
 const GREETING_BYTES_MAX: usize = 4096;
@@ -17,7 +15,7 @@ struct Visit {
     id: u64,
     intended: Time,
     dialed: Time,
-    local: Option<SocketAddr>,
+    local: Option<Address>,
     first_byte: Option<Time>,
     /// Bytes that have come.
     got: usize,
@@ -34,8 +32,8 @@ pub(super) struct Visits {
     next_id: u64,
     retry_at: Time,
     greeting: Vec<u8>,
-    /// Whether the first greeting named its client's port. If it did, all have to.
-    names_port: Option<bool>,
+    /// Whether the first greeting named its client's port or process. If it did, all have to.
+    names_client: Option<bool>,
 }
 
 impl Visits {
@@ -47,7 +45,7 @@ impl Visits {
             next_id: (run.thread as u64) << 24,
             retry_at: Time::ZERO,
             greeting: Vec::new(),
-            names_port: None,
+            names_client: None,
             run,
         }
     }
@@ -123,8 +121,8 @@ impl Visits {
                 }
             }
             _ => {
-                let names_it = names_port(rest, local.port());
-                if *self.names_port.get_or_insert(names_it) && !names_it {
+                let names_it = names_client(rest, local);
+                if *self.names_client.get_or_insert(names_it) && !names_it {
                     let got = String::from_utf8_lossy(rest).into_owned();
                     return self.run.wrong(format!("{local} was greeted with {got:?}"), now);
                 }
@@ -167,15 +165,24 @@ impl Visits {
     }
 }
 
-fn write_greeting(into: &mut Vec<u8>, local: SocketAddr) -> std::io::Result<()> {
+fn write_greeting(into: &mut Vec<u8>, local: Address) -> std::io::Result<()> {
     use std::io::Write;
-    writeln!(into, "Hello! You are connected to ('{}', {})", local.ip(), local.port())
+    into.write_all(b"Hello! You are connected to ")?;
+    match local {
+        Address::Ip(local) => writeln!(into, "('{}', {})", local.ip(), local.port()),
+        Address::Unix(_) => writeln!(into, "{local}"),
+    }
 }
 
-fn names_port(greeting: &[u8], port: u16) -> bool {
+/// Whether the port of `local` is in the greeting, or at a unix socket its process.
+fn names_client(greeting: &[u8], local: Address) -> bool {
+    let number = match local {
+        Address::Ip(local) => u32::from(local.port()),
+        Address::Unix(whose) => whose.map_or(0, |whose| whose.pid),
+    };
     String::from_utf8_lossy(greeting)
         .split(|c: char| !c.is_ascii_digit())
-        .any(|word| word.parse() == Ok(port))
+        .any(|word| word.parse() == Ok(number))
 }
 
 impl Service for Visits {
@@ -261,7 +268,7 @@ mod tests {
     fn the_greeting_that_is_expected_is_the_one_that_our_server_says() {
         let mut stage = Stage::new(Greet::new(&Settings::default()));
         let peer = stage.join();
-        let local: SocketAddr = ([192, 0, 2, 1], 1001).into();
+        let local = ([192, 0, 2, 1], 1001).into();
         let mut expected = Vec::new();
         write_greeting(&mut expected, local).unwrap();
         assert_eq!(stage.hear_bytes(peer), expected);
@@ -270,7 +277,8 @@ mod tests {
     #[test]
     fn a_port_is_found_in_a_greeting_as_a_whole_number_only() {
         let greeting = b"Hello! You are connected to ('127.0.0.1', 4711)\n";
-        assert!(names_port(greeting, 4711));
-        assert!(!names_port(greeting, 471));
+        let local = |port| Address::from(([127, 0, 0, 1], port));
+        assert!(names_client(greeting, local(4711)));
+        assert!(!names_client(greeting, local(471)));
     }
 }

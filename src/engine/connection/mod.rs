@@ -7,13 +7,13 @@ mod address;
 mod phase;
 
 use std::io;
-use std::net::SocketAddr;
 
+use super::address::Address;
 use super::limits::{Limits, Quota};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::time::Time;
-use address::Address;
+use address::Packed;
 use pool::{Buffers, Pool};
 
 pub(crate) use phase::{Phase, Step};
@@ -27,16 +27,6 @@ pub enum Kind {
     Datagram,
 }
 
-impl Kind {
-    /// The transport that carries it, as logs name it.
-    pub fn transport(self) -> &'static str {
-        match self {
-            Kind::Stream => "tcp",
-            Kind::Datagram => "udp",
-        }
-    }
-}
-
 /// Who made a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -48,7 +38,7 @@ pub(crate) enum Origin {
 
 /// What the engine keeps of one connection. Small: there may be a million, nearly all idle.
 pub(crate) struct Connection {
-    pub(crate) remote: Address,
+    pub(crate) remote: Packed,
     /// `None` while there is neither unfinished input nor unsent output.
     pub(crate) buffers: Option<Box<Buffers>>,
     pub(crate) opened_at: Time,
@@ -81,16 +71,16 @@ const _: () = assert!(size_of::<Connection>() == 80);
 
 impl Connection {
     /// One that has been accepted.
-    pub(crate) fn accepted(remote: SocketAddr, service: u8, now: Time) -> Connection {
+    pub(crate) fn accepted(remote: Address, service: u8, now: Time) -> Connection {
         Connection::new(remote, Origin::Accepted, Phase::Open, service, now)
     }
 
     /// One that is being made.
-    pub(crate) fn called(remote: SocketAddr, kind: Kind, service: u8, now: Time) -> Connection {
+    pub(crate) fn called(remote: Address, kind: Kind, service: u8, now: Time) -> Connection {
         Connection::new(remote, Origin::Called(kind), Phase::Dialing, service, now)
     }
 
-    fn new(remote: SocketAddr, origin: Origin, phase: Phase, service: u8, now: Time) -> Connection {
+    fn new(remote: Address, origin: Origin, phase: Phase, service: u8, now: Time) -> Connection {
         Connection {
             remote: remote.into(),
             buffers: None,

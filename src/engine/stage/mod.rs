@@ -34,10 +34,11 @@
 mod wires;
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Arrival, Driver, Engine, Limits, Peer, Quota, Readiness, Service, Standing, Time};
+use super::{
+    Address, Arrival, Driver, Engine, Limits, Peer, Quota, Readiness, Service, Standing, Time,
+};
 use wires::{BOTH, Wire, Wires};
 
 /// See the top of this file.
@@ -155,7 +156,7 @@ impl Stage {
     }
 
     /// Answers the call to `peer`, at our address `local`.
-    pub fn answer(&mut self, peer: Peer, local: SocketAddr) {
+    pub fn answer(&mut self, peer: Peer, local: Address) {
         self.wire(peer).local = Some(local);
         self.driver.sockets_mut().notice(peer, BOTH);
         self.flush();

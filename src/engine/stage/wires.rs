@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 
-use crate::engine::{Dial, Outgoing, Peer, Readiness, Sockets};
+use crate::engine::{Address, Dial, Outgoing, Peer, Readiness, Sockets};
 
 /// The sockets of a stage.
 #[derive(Default)]
@@ -32,7 +31,7 @@ pub(super) struct Wire {
     /// Our FIN is out, or the socket closed.
     pub(super) is_over: bool,
     /// Our own address, where we have called and the peer has answered.
-    pub(super) local: Option<SocketAddr>,
+    pub(super) local: Option<Address>,
 }
 
 impl Wire {
@@ -128,7 +127,7 @@ impl Sockets for Wires {
         self.wires[*place].is_over = true;
     }
 
-    fn close(&mut self, place: usize, _: SocketAddr) {
+    fn close(&mut self, place: usize, _: Option<Address>) {
         let wire = &mut self.wires[place];
         wire.is_over = true;
         wire.is_watched = false;
@@ -153,7 +152,7 @@ impl Sockets for Wires {
         Ok(place)
     }
 
-    fn connected(&mut self, place: &usize) -> Option<SocketAddr> {
+    fn connected(&mut self, place: &usize) -> Option<Address> {
         self.wires[*place].local
     }
 }

@@ -166,12 +166,12 @@ impl<S: Sockets> Driver<S> {
     }
 
     fn close(&mut self, peer: Peer) {
-        let (remote, mut local) = (self.engine.remote(peer), None);
-        if let (Some(row), Some(remote)) = (self.rows.remove(peer), remote) {
+        let (counted, mut local) = (self.engine.counted(peer), None);
+        if let Some(row) = self.rows.remove(peer) {
             if self.engine.wants_address() {
                 local = self.sockets.local(&row.socket);
             }
-            self.sockets.close(row.socket, remote);
+            self.sockets.close(row.socket, counted);
         }
         self.engine.reap(peer, local);
     }

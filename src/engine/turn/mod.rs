@@ -40,10 +40,11 @@ pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 ///
 /// ```
 /// use std::io::{self, Read, Write};
-/// use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+/// use std::net::{Shutdown, TcpListener, TcpStream};
 ///
 /// use cooee::engine::{
-///     Arrival, Driver, Limits, Net, Outgoing, Peer, Quota, Readiness, Service, Sockets, Time,
+///     Address, Arrival, Driver, Limits, Net, Outgoing, Peer, Quota, Readiness, Service, Sockets,
+///     Time,
 /// };
 ///
 /// /// Sockets of std.
@@ -64,7 +65,7 @@ pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 ///         let _ = socket.shutdown(Shutdown::Write);
 ///     }
 ///
-///     fn close(&mut self, _: TcpStream, _: SocketAddr) {}
+///     fn close(&mut self, _: TcpStream, _: Option<Address>) {}
 ///
 ///     fn watch(&mut self, _: Peer, _: &TcpStream) -> io::Result<()> {
 ///         Ok(()) // with a poll: register it
@@ -92,7 +93,8 @@ pub use sockets::{BatchRead, BatchWrite, Outcome, Outgoing, Readiness, Sockets};
 /// driver.begin_turn(Time::ZERO, 0);
 /// let (socket, remote) = listener.accept()?;
 /// socket.set_nonblocking(true)?;
-/// let arrival = Arrival { remote, local: socket.local_addr()? };
+/// let (remote, local) = (remote.into(), socket.local_addr()?.into());
+/// let arrival = Arrival { remote, local };
 /// let peer = driver.accept(echo, arrival, socket).expect("a free place");
 /// driver.end_turn();
 ///

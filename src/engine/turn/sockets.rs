@@ -1,10 +1,9 @@
 //! What the turn needs of the world: one trait, small enough for a kernel, a simulator and a test.
 
 use std::io;
-use std::net::SocketAddr;
 
 use crate::engine::connection::outbox::{Head, Slices};
-use crate::engine::{Dial, Peer};
+use crate::engine::{Address, Dial, Peer};
 
 /// The sockets of all peers. Nothing here waits: what cannot be done at once is refused with
 /// `WouldBlock`, and the owner of the driver says by [`Readiness`] when it is worth another try.
@@ -36,8 +35,10 @@ pub trait Sockets {
     /// Sends our FIN, as shutdown(2) does with SHUT_WR. Should it fail, reading will tell.
     fn hang_up(&mut self, socket: &Self::Socket);
 
-    /// Closes the socket of a peer that had the address `remote`.
-    fn close(&mut self, socket: Self::Socket, remote: SocketAddr);
+    /// Closes the socket of a peer that a guard has counted under the address `remote`; `None`:
+    /// none has, because its service stands apart ([`Quota::apart`](crate::engine::Quota::apart))
+    /// or because we have called it.
+    fn close(&mut self, socket: Self::Socket, remote: Option<Address>);
 
     /// From now on the owner is to [`note`](super::Driver::note) this one's readiness, beginning
     /// with what it is now. Called at most once for each; not at all for a conversation that is
@@ -62,13 +63,13 @@ pub trait Sockets {
     }
 
     /// Our own address, once there is a connection; `None` while there is none yet.
-    fn connected(&mut self, _socket: &Self::Socket) -> Option<SocketAddr> {
+    fn connected(&mut self, _socket: &Self::Socket) -> Option<Address> {
         None
     }
 
     /// Our own address of a connection that is or was there, for the log
     /// ([`Engine::log_fields`](crate::engine::Engine::log_fields)).
-    fn local(&mut self, _socket: &Self::Socket) -> Option<SocketAddr> {
+    fn local(&mut self, _socket: &Self::Socket) -> Option<Address> {
         None
     }
 

@@ -4,12 +4,11 @@ mod batches;
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::*;
 use crate::engine::stage::Stage;
-use crate::engine::{Kind, Net, Operated, Quota, Reason, Service};
+use crate::engine::{Address, Kind, Net, Operated, Quota, Reason, Service};
 
 /// Echoes, calls when told to, and notes why peers were closed.
 #[derive(Default)]
@@ -64,7 +63,7 @@ impl Sockets for Counting {
 
     fn hang_up(&mut self, _: &usize) {}
 
-    fn close(&mut self, _: usize, _: SocketAddr) {}
+    fn close(&mut self, _: usize, _: Option<Address>) {}
 
     fn watch(&mut self, _: Peer, _: &usize) -> io::Result<()> {
         Ok(())
