@@ -298,12 +298,15 @@ pub mod hex;
 mod json;
 pub mod logging;
 pub mod outlet;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 pub mod rate;
 pub mod reactor;
 pub mod resolve;
 pub mod server;
 pub mod services;
 mod terminal;
+mod through;
 #[cfg(feature = "admin")]
 pub mod top;
 mod tty;

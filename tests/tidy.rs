@@ -21,6 +21,7 @@ const SERVER: &[&str] = &[
     "logging",
     "outlet",
     "rate",
+    "proxy",
     "reactor",
     "resolve",
     "services",
@@ -30,7 +31,7 @@ const SERVER: &[&str] = &[
 ];
 const CLIENT: &[&str] = &[
     "endpoint", "engine", "failure", "hex", "logging", "rate", "reactor", "resolve", "services",
-    "terminal", "tty", "units",
+    "terminal", "through", "tty", "units",
 ];
 const TOP: &[&str] = &["engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
 const BENCH: &[&str] = &[
@@ -43,6 +44,7 @@ const BENCH: &[&str] = &[
     "resolve",
     "services",
     "terminal",
+    "through",
     "units",
 ];
 
@@ -52,6 +54,8 @@ const USES: &[(&str, &[&str])] = &[
     ("rate", &["engine"]),
     ("services", &["engine", "rate"]),
     ("guards", &["engine", "rate"]),
+    ("proxy", &["engine"]),
+    ("through", &["engine", "proxy"]),
     ("outlet", &[]),
     ("json", &[]),
     ("logging", &["json", "outlet", "reactor"]),

@@ -17,6 +17,7 @@ use super::load::workload::Workload;
 use super::measure::bound::LatencyBound;
 use super::moment::parse_moment;
 use super::report::outputs::Form;
+use crate::through::ThroughArgs;
 use crate::units::{
     parse_duration, parse_from, parse_nonempty, parse_positive_duration, parse_positive_size,
 };
@@ -149,6 +150,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "HOW", value_enum)]
     pub(super) close: Option<Closing>,
 
+    #[command(flatten)]
+    pub(super) through: ThroughArgs,
+
     /// The process of the server that is named, to tell what it uses
     #[arg(long, value_name = "PID")]
     pub(super) pid: Option<u32>,
@@ -231,6 +235,7 @@ impl BenchArgs {
             sources,
             start_at: self.start_at,
             closing,
+            through: self.through.through()?,
             own_greeting: self.endpoint.is_none(),
             pinning: Pinning::of(&self.pin, threads, self.endpoint.is_none())
                 .map_err(|why| format!("--pin: {why}"))?,

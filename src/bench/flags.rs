@@ -56,7 +56,7 @@ fn check_one(args: &BenchArgs, workload: Workload, is_short: bool) -> Result<(),
 fn useless(
     args: &BenchArgs,
     workload: Workload,
-) -> [(&'static str, bool, Option<&'static str>); 8] {
+) -> [(&'static str, bool, Option<&'static str>); 9] {
     let has_no_rate = (workload == Workload::Idle).then_some("its connections ask nothing");
     let has_no_size = match workload {
         Workload::Months => Some("its requests are numbers from 1 to 12"),
@@ -70,6 +70,7 @@ fn useless(
         Workload::Idle => Some("its connections ask nothing"),
         _ => None,
     };
+    let has_no_beginning = workload.is_datagram().then_some("it begins a connection");
     let has_no_close = workload.is_datagram().then_some("datagrams have no connection to close");
     [
         ("--size", args.size.is_some(), has_no_size),
@@ -80,6 +81,7 @@ fn useless(
         ("--profile", args.profile.is_some(), has_no_rate),
         ("--count", args.count.is_some(), has_no_rate),
         ("--close", args.close.is_some(), has_no_close),
+        ("--proxy-header", args.through.has_header(), has_no_beginning),
     ]
 }
 
@@ -93,7 +95,7 @@ mod tests {
     }
 
     /// All flags of a measurement, with a value, and the workloads that have no use for them.
-    const TABLE: [(&[&str], &str); 30] = [
+    const TABLE: [(&[&str], &str); 31] = [
         (&["--connections", "3"], ""),
         (&["--size", "40"], "months tcp_cc greet idle"),
         (&["--depth", "2"], "tcp_crr tcp_cc greet idle"),
@@ -112,6 +114,7 @@ mod tests {
         (&["--source", "127.0.0.2"], ""),
         (&["--close", "rst"], "udp_rr months"),
         (&["--close", "fin"], "udp_rr months"),
+        (&["--proxy-header", "v2"], "udp_rr months"),
         (&["--stat", "1s"], ""),
         (&["--pin", "off"], ""),
         (&["--pin", "0:0,0"], "chat"),

@@ -10,6 +10,7 @@ use super::months::answer::is_integer;
 use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
+use crate::through::{Through, ThroughArgs};
 use crate::units::{
     OrOff, Parse, parse_from, parse_positive_duration, parse_positive_size, rate_or_off,
 };
@@ -23,6 +24,9 @@ struct CallArgs {
 
     #[command(flatten)]
     patience: PatienceArgs,
+
+    #[command(flatten)]
+    through: ThroughArgs,
 
     #[command(flatten)]
     hex: HexArgs,
@@ -94,8 +98,12 @@ impl CallArgs {
             let why = "nothing is connected there; --timeout is for answers";
             return Err(format!("--connect-timeout does nothing over UDP: {why}"));
         }
+        if target.transport == Transport::Udp && self.through.has_header() {
+            return Err("--proxy-header does nothing over UDP: it begins a connection".into());
+        }
+        let through = self.through.through()?;
         let connect_timeout = self.patience.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
-        Ok(Request { target, connect_timeout, hex: self.hex.hex, task })
+        Ok(Request { target, connect_timeout, through, hex: self.hex.hex, task })
     }
 }
 
@@ -293,7 +301,8 @@ impl MonthsArgs {
         let task = Task::Months(self.retry.policy(), numbers.to_vec());
         // A datagram socket is connected at once.
         let connect_timeout = self.retry.policy().timeout;
-        Ok(Request { target, connect_timeout, hex: self.hex.hex, task })
+        let (through, hex) = (Through::default(), self.hex.hex);
+        Ok(Request { target, connect_timeout, through, hex, task })
     }
 }
 

@@ -61,7 +61,8 @@ pub fn run(request: &Request) -> Result<Ending, String> {
         Transport::Udp => Kind::Datagram,
     };
     let (service, patience) = (request.target.service, request.connect_timeout);
-    let route = Route { service, kind, addresses, patience };
+    let through = request.through.layering();
+    let route = Route { service, kind, addresses, patience, through };
     let limits = Limits { dial: patience, ..Limits::default() };
     let mut reactor = Reactor::new(limits).map_err(setting_up)?;
     if stdio.is_interactive {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::connect::question::RetryPolicy;
 use super::connect::target::ConnectTarget;
+use crate::through::Through;
 
 /// What one client is to do.
 #[derive(Clone, Debug)]
@@ -12,6 +13,8 @@ pub struct Request {
     pub target: ConnectTarget,
     /// How long each address of it may take to answer.
     pub connect_timeout: Duration,
+    /// What is put between the socket and the client.
+    pub(crate) through: Through,
     /// Whether to show on standard error what goes over the connection.
     pub hex: bool,
     /// What to do then.

@@ -27,7 +27,7 @@ impl Arrival {
 }
 
 /// Whom to call, and how.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Dial {
     /// Whom.
     pub remote: SocketAddr,

@@ -110,6 +110,11 @@ impl Engine {
         is_counted.then(|| connection.remote.into())
     }
 
+    /// The addresses of all whom a guard may have counted.
+    pub(crate) fn all_counted(&self) -> impl Iterator<Item = Address> {
+        self.core.connections.iter().filter_map(|(peer, _)| self.counted(peer))
+    }
+
     /// Logs a line about one connection, as long as there are not too many in this second
     /// ([`Limits::log_lines`](super::Limits::log_lines)).
     pub(crate) fn remark(&mut self, level: Level, line: fmt::Arguments<'_>) {

@@ -10,12 +10,14 @@ mod cidr;
 mod connections;
 mod datagrams;
 mod prefix;
+mod proxies;
 mod rate;
 
 pub use cidr::{Networks, parse_network};
 pub use connections::ConnectionGuard;
 pub use datagrams::{DatagramGuard, DatagramRefusal};
 pub use prefix::Prefix;
+pub use proxies::{Proxies, Proxy};
 pub use rate::RateTable;
 
 /// What is guarded, and how strictly.

@@ -4,12 +4,16 @@
 //! be heard of again: it stays in the queue of the ready, or waits for a time to come back to it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
+use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 
-use crate::engine::{Arrival, Time};
+use super::Reactor;
+use super::token::Source;
+use crate::engine::{Address, Arrival, Layering, Layers, Time};
 
 /// Connections accepted from one listener in one turn; then those already made have theirs.
 pub(super) const ACCEPTS_MAX: usize = 256;
@@ -25,9 +29,51 @@ pub(super) const GONE_MAX: usize = 64;
 pub(super) struct Listener {
     tcp: TcpListener,
     pub(super) service: usize,
+    /// What stands between those who connect and the service.
+    front: Option<Rc<dyn Layering>>,
     local: SocketAddr,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
+}
+
+impl Reactor {
+    /// Accepts from `listener` for the service with that number. One from
+    /// [`listen`](super::listen) has the options that suit a server; it need not be one of those.
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll it.
+    pub fn add_listener(&mut self, listener: net::TcpListener, service: usize) -> io::Result<()> {
+        self.listen(listener, service, None)
+    }
+
+    /// The same, with what `front` puts between those who connect and the service.
+    ///
+    /// # Errors
+    /// As for `add_listener`.
+    pub fn add_listener_behind(
+        &mut self,
+        front: Rc<dyn Layering>,
+        listener: net::TcpListener,
+        service: usize,
+    ) -> io::Result<()> {
+        self.listen(listener, service, Some(front))
+    }
+
+    fn listen(
+        &mut self,
+        listener: net::TcpListener,
+        service: usize,
+        front: Option<Rc<dyn Layering>>,
+    ) -> io::Result<()> {
+        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
+        listener.set_nonblocking(true)?;
+        let mut listener = Listener::new(TcpListener::from_std(listener), service, front)?;
+        let entry = self.listeners.vacant_entry();
+        let token = Source::Listener(entry.key()).token();
+        self.poll.registry().register(listener.socket(), token, Interest::READABLE)?;
+        entry.insert(listener);
+        Ok(())
+    }
 }
 
 /// What one call of `accept` brought.
@@ -42,9 +88,18 @@ pub(super) enum Accepted {
 }
 
 impl Listener {
-    pub(super) fn new(tcp: TcpListener, service: usize) -> io::Result<Listener> {
+    pub(super) fn new(
+        tcp: TcpListener,
+        service: usize,
+        front: Option<Rc<dyn Layering>>,
+    ) -> io::Result<Listener> {
         let local = tcp.local_addr()?;
-        Ok(Listener { tcp, service, local, queued: false })
+        Ok(Listener { tcp, service, front, local, queued: false })
+    }
+
+    /// What stands between whoever connects from there and the service.
+    pub(super) fn layers(&self, remote: Address) -> Option<Layers> {
+        self.front.as_ref()?.layers(remote)
     }
 
     pub(super) fn socket(&mut self) -> &mut TcpListener {

@@ -69,10 +69,10 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
@@ -209,9 +209,7 @@ impl Reactor {
     /// Guards by another policy from now on. Who is connected stays, and counts.
     pub fn change_guards(&mut self, policy: &Policy, connections: usize) {
         self.datagram_guard.change(policy);
-        let survey = self.driver.engine().survey();
-        let present = survey.peers(0..survey.slots()).map(|entry| entry.remote);
-        let present: Vec<Address> = present.collect();
+        let present: Vec<Address> = self.driver.engine().all_counted().collect();
         self.driver.sockets_mut().guard.change(policy, connections, present.into_iter());
     }
 
@@ -255,22 +253,6 @@ impl Reactor {
     /// The time of the turn that has just been.
     pub fn now(&self) -> Time {
         self.driver.engine().now()
-    }
-
-    /// Accepts from `listener` for the service with that number. One from [`listen`] has the
-    /// options that suit a server; it need not be one of those.
-    ///
-    /// # Errors
-    /// If the kernel refuses to poll it.
-    pub fn add_listener(&mut self, listener: TcpListener, service: usize) -> io::Result<()> {
-        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
-        listener.set_nonblocking(true)?;
-        let mut listener = Listener::new(mio::net::TcpListener::from_std(listener), service)?;
-        let entry = self.listeners.vacant_entry();
-        let token = Source::Listener(entry.key()).token();
-        self.poll.registry().register(listener.socket(), token, Interest::READABLE)?;
-        entry.insert(listener);
-        Ok(())
     }
 
     /// Takes a responder in, under the name that [`Engine::survey`] shows, and returns the number
@@ -380,7 +362,7 @@ fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use rustix::fs::{OFlags, fcntl_getfl};
 

@@ -14,7 +14,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Field, Kind, Refusal};
+use crate::engine::{Arrival, Field, Kind, Layers, Refusal};
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -106,16 +106,7 @@ impl Reactor {
                 return self.pause_accepting(Accepting::Full, why);
             }
             match self.listeners[slot].accept() {
-                Accepted::One(tcp, arrival) => {
-                    let now = self.driver.engine().now();
-                    let guard = &mut self.driver.sockets_mut().guard;
-                    if let Err(why) = guard.admit(arrival.remote, now) {
-                        self.refuse(slot, &tcp, arrival, why);
-                        continue;
-                    }
-                    let service = self.listeners[slot].service;
-                    self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
-                }
+                Accepted::One(tcp, arrival) => self.take_in(slot, tcp, arrival),
                 Accepted::None => return,
                 Accepted::Gone(error) if gone < GONE_MAX => {
                     gone += 1;
@@ -131,6 +122,22 @@ impl Reactor {
         }
         let listener = &mut self.listeners[slot];
         enqueue(&mut self.unfinished, Source::Listener(slot), &mut listener.queued);
+    }
+
+    fn take_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
+        let layers = self.listeners[slot].layers(arrival.remote);
+        // Whoever speaks for others is judged by whom it names.
+        if !layers.as_ref().is_some_and(Layers::is_prefaced) {
+            let now = self.driver.engine().now();
+            if let Err(why) = self.driver.sockets_mut().guard.admit(arrival.remote, now) {
+                return self.refuse(slot, &tcp, arrival, why);
+            }
+        }
+        let (service, socket) = (self.listeners[slot].service, OwnedFd::from(tcp).into());
+        match layers {
+            None => self.driver.accept(service, arrival, socket),
+            Some(layers) => self.driver.accept_through(service, arrival, socket, layers),
+        };
     }
 
     /// Accepts for a service with places of its own, whatever the others are doing. If they are all

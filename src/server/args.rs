@@ -286,6 +286,7 @@ impl ServeArgs {
             spin: self.spin,
             uring: !self.no_uring,
             guards: self.guards.policy(&endpoints)?,
+            proxies: self.guards.proxies()?,
             hex: self.log.hex()?,
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
+use super::front::Front;
 use super::inherited::Inherited;
 use crate::endpoint::{Transport, url};
+use crate::engine::Layering;
 use crate::reactor::{self, Families, Listening, Reactor};
 use crate::resolve::resolve;
 use crate::services::Offer;
@@ -76,12 +79,13 @@ pub(super) fn open(
     plan: &ListenPlan,
     inherited: Inherited,
     reactor: &mut Reactor,
+    front: &Rc<Front>,
     announcement: Option<&mut Announcement>,
     admin: &[String],
 ) -> Result<(Services, Vec<String>), String> {
     let (bound, missing) = plan.bind(&config.listening)?;
     let mut urls = String::new();
-    let mut instances = Instances::default();
+    let mut instances = Instances::behind(front);
     let mut listen = |binding: &Binding, socket: Socket| {
         let address = socket.local_address()?;
         urls.push_str(&url(binding.offer.name, binding.transport, address));
@@ -116,13 +120,17 @@ pub(super) fn open(
 }
 
 /// The services made so far, so that one serves all its listeners.
-#[derive(Default)]
 struct Instances {
+    front: Rc<Front>,
     streams: Services,
     responders: Vec<(&'static str, usize)>,
 }
 
 impl Instances {
+    fn behind(front: &Rc<Front>) -> Instances {
+        Instances { front: Rc::clone(front), streams: Vec::new(), responders: Vec::new() }
+    }
+
     fn listen(
         &mut self,
         config: &Config,
@@ -139,7 +147,8 @@ impl Instances {
                     let quota = config.quota(offer);
                     reactor.engine().add_service(offer.name, quota, make(settings))
                 });
-                reactor.add_listener(listener, number)
+                let front: Rc<dyn Layering> = self.front.clone();
+                reactor.add_listener_behind(front, listener, number)
             }
             Socket::Udp(socket) => {
                 let make = offer.datagram.ok_or_else(not_offered)?;

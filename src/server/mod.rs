@@ -10,6 +10,7 @@ mod config;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod desk;
+mod front;
 #[doc(hidden)] // only for the tests that throw requests at it
 pub mod http;
 #[cfg_attr(not(feature = "systemd"), path = "no_inherited.rs")]
@@ -30,7 +31,7 @@ use std::time::Duration;
 use crate::endpoint::Endpoint;
 use crate::engine::{Metrics, Tap, Time};
 use crate::failure::setting_up;
-use crate::guards::{Guards, Policy};
+use crate::guards::{Guards, Policy, Proxies};
 use crate::hex::{HexDump, HexLimits};
 use crate::logging::{self, LogFormat};
 use crate::outlet::{self, Log};
@@ -46,6 +47,7 @@ pub use check::check;
 pub(crate) use console::HELP as CONSOLE_HELP;
 use console::{Aim, Console};
 use desk::Desk;
+use front::Front;
 pub use inherited::Inherited;
 use memory::BUFFERED_MIN;
 use notify::Notifier;
@@ -80,6 +82,8 @@ pub struct Config {
     pub uring: bool,
     /// Whose connections to accept and whose datagrams to answer, and how many.
     pub guards: Policy,
+    /// Who begins with a PROXY header.
+    pub proxies: Proxies,
     /// Bytes that a chat member may be behind by for a while.
     pub chat_queue: usize,
     /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
@@ -112,6 +116,7 @@ impl Default for Config {
             spin: Duration::ZERO,
             uring: true,
             guards: Policy::default(),
+            proxies: Proxies::default(),
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
             hex: None,
@@ -150,6 +155,9 @@ pub struct Server {
     /// The services for streams, by name, with their number in the engine.
     #[cfg_attr(not(feature = "config"), expect(dead_code))]
     services: listen::Services,
+    /// What stands before them.
+    #[cfg_attr(not(feature = "config"), expect(dead_code))]
+    front: Rc<Front>,
     console: Console,
     desk: Desk,
     /// Whom the line being typed is for, as its prompt says.
@@ -205,8 +213,9 @@ impl Server {
         }
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let announcement_now = announcement.as_mut();
+        let front = Rc::new(Front::new(config));
         let (services, listening) =
-            listen::open(config, &plan, inherited, &mut reactor, announcement_now, &admin)?;
+            listen::open(config, &plan, inherited, &mut reactor, &front, announcement_now, &admin)?;
         facts.listening.replace(listening);
         for name in config.unshared() {
             log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
@@ -217,6 +226,7 @@ impl Server {
             reactor,
             console: Console::of(&services),
             services,
+            front,
             desk,
             aim: Aim::Nowhere,
             facts,

@@ -11,7 +11,7 @@ use super::{Config, Lifecycle, Server};
 use crate::services;
 
 /// What can change without a restart.
-const LIVE: [&str; 23] = [
+const LIVE: [&str; 24] = [
     "accept-rate",
     "allow",
     "chat-queue",
@@ -26,6 +26,7 @@ const LIVE: [&str; 23] = [
     "max-buffered",
     "max-connections",
     "max-per-ip",
+    "proxy-from",
     "quiet",
     "spin",
     "stat",
@@ -126,6 +127,7 @@ impl Server {
                 engine.reconfigure(*number, quota, &config.settings);
             }
         }
+        self.front.change(config);
         self.reactor.spin(config.spin);
         self.drain = config.drain;
         if keys.contains(&"dead-after")

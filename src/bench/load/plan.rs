@@ -7,6 +7,7 @@ use super::placement::Pinning;
 use super::run_id::RunId;
 use super::workload::Workload;
 use crate::engine::{Dial, Kind};
+use crate::through::Through;
 
 /// How the generator ends its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -72,6 +73,8 @@ pub(crate) struct RunPlan {
     pub(crate) start_at: Option<Duration>,
     /// How connections end.
     pub(crate) closing: Closing,
+    /// What is put between the sockets and the generator.
+    pub(crate) through: Through,
     /// Whether greetings are known to be our own server's default.
     pub(crate) own_greeting: bool,
     /// On which CPUs.
@@ -99,6 +102,7 @@ impl RunPlan {
             sources: Vec::new(),
             start_at: None,
             closing: Closing::Fin,
+            through: Through::default(),
             own_greeting: false,
             pinning: Pinning::Off,
         }
@@ -142,7 +146,8 @@ impl RunPlan {
         };
         let resets = self.closing == Closing::Rst;
         // It has timeouts of its own.
-        Dial { remote: self.remote, kind, from, resets, keepalive: false, through: None }
+        let through = self.through.layering();
+        Dial { remote: self.remote, kind, from, resets, keepalive: false, through }
     }
 
     /// How long to wait after a failed dial, so that a target that refuses is not flooded.

@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Pid;
 
 use super::placement::keep_on;
+use super::plan::RunPlan;
 use super::sources::check_sources;
 use super::workload::Workload;
 use crate::bench::measure::listeners::listeners;
@@ -79,18 +80,14 @@ impl Target {
         Ok(Target { service, transport, addresses, failed: Vec::new(), pid: None, own: None })
     }
 
-    /// Our own server, started for this, on `cpu` alone if there is one for it.
+    /// Our own server, started for `plan`, alone on a CPU if that has one for it.
     ///
     /// # Errors
     /// One line: why it does not listen.
-    pub(crate) fn start(
-        workload: Workload,
-        cpu: Option<usize>,
-        stop: &AtomicBool,
-    ) -> Result<Target, String> {
-        let (own, url) = OwnServer::start(workload, cpu, stop)?;
+    pub(crate) fn start(plan: &RunPlan, stop: &AtomicBool) -> Result<Target, String> {
+        let (own, url) = OwnServer::start(plan, stop)?;
         let endpoint: Endpoint = url.parse().map_err(|error| format!("{error}"))?;
-        let target = Target::of(workload, &endpoint)?;
+        let target = Target::of(plan.workload, &endpoint)?;
         Ok(Target { pid: Some(own.child.id()), own: Some(own), ..target })
     }
 
@@ -181,11 +178,8 @@ struct OwnServer {
 
 impl OwnServer {
     /// Starts one and waits until it listens; it, and its endpoint.
-    fn start(
-        workload: Workload,
-        cpu: Option<usize>,
-        stop: &AtomicBool,
-    ) -> Result<(OwnServer, String), String> {
+    fn start(plan: &RunPlan, stop: &AtomicBool) -> Result<(OwnServer, String), String> {
+        let workload = plan.workload;
         let failed = |what: &str, error| format!("our own server: {what}: {error}");
         let program = std::env::current_exe().map_err(|error| failed("this program", error))?;
         let transport: Transport = workload.transport();
@@ -199,11 +193,14 @@ impl OwnServer {
         if workload == Workload::Chat {
             command.args(["--chat-rate", "off"]);
         }
+        if plan.through.has_header() {
+            command.args(["--proxy-from", "127.0.0.0/8"]);
+        }
         // Ctrl-C is for us; we end the server when the results are safe.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().map_err(|error| failed("starting it", error))?;
         let mut server = OwnServer { child };
-        if let Some(cpu) = cpu {
+        if let Some(cpu) = plan.pinning.server() {
             // Before it has threads of its own, which then stay there too.
             keep_on(cpu, Some(Pid::from_child(&server.child)))
                 .map_err(|why| format!("our own server: {why}"))?;

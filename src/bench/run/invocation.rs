@@ -126,8 +126,7 @@ impl Invocation<'_> {
 
     /// A server of our own, for `plan`.
     pub(super) fn start_own(&self, plan: &RunPlan) -> Result<Target, Failure> {
-        Target::start(plan.workload, plan.pinning.server(), &self.interrupted.has_come)
-            .map_err(Failure::Failed)
+        Target::start(plan, &self.interrupted.has_come).map_err(Failure::Failed)
     }
 
     pub(super) fn is_interrupted(&self) -> bool {

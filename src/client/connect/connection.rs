@@ -2,11 +2,12 @@
 //! what goes over it, and knows how it ended. Each front end has one and adds its protocol.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::diagnosis::{self, Tried};
 use crate::client::display::Display;
-use crate::engine::{Kind, Net, Peer, Reason, Time};
+use crate::engine::{Dial, Kind, Layering, Net, Peer, Reason, Time};
 use crate::tty::stdio::Stdio;
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
@@ -23,6 +24,8 @@ pub(crate) struct Route {
     pub(crate) addresses: Vec<SocketAddr>,
     /// How long each of them may take to answer.
     pub(crate) patience: Duration,
+    /// What is put between the socket and us.
+    pub(crate) through: Option<Rc<dyn Layering>>,
 }
 
 /// How far the connection is.
@@ -105,7 +108,8 @@ impl ServerConnection {
         log::debug!("creating a {socket} socket");
         log::debug!("connecting to {remote}");
         self.phase = ConnectionPhase::Connecting;
-        self.peer = net.dial(remote, self.route.kind);
+        let through = self.route.through.clone();
+        self.peer = net.dial_with(Dial { through, ..Dial::to(remote, self.route.kind) });
         net.hold_input(true);
     }
 
@@ -316,7 +320,7 @@ pub(crate) mod tests {
     /// A server at 192.0.2.1, and a second address of it.
     pub(crate) fn route(service: &'static str, kind: Kind) -> Route {
         let addresses = vec![([192, 0, 2, 1], 7).into(), ([192, 0, 2, 2], 7).into()];
-        Route { service, kind, addresses, patience: Duration::from_secs(10) }
+        Route { service, kind, addresses, patience: Duration::from_secs(10), through: None }
     }
 
     /// A stage on which `service` has called and been answered.

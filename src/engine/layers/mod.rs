@@ -12,6 +12,7 @@ mod passing;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::io::IoSlice;
 use std::rc::Rc;
 
@@ -213,7 +214,7 @@ impl Core {
 
 /// What puts layers between sockets and services: a listener for those it accepts, a client for
 /// those it calls.
-pub trait Layering {
+pub trait Layering: fmt::Debug {
     /// Those for one more connection, to a peer at that address; `None`: it needs none.
     fn layers(&self, remote: Address) -> Option<Layers>;
 }

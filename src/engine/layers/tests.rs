@@ -1,101 +1,20 @@
-use std::io::IoSlice;
+//! What layers make of what comes and is said, with a toy for a cipher.
+
+mod toy;
+
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Cipher, Fed, Handshake, Layering, Layers, Preface, Prefaced};
+use super::{Layering, Layers, Preface, Prefaced};
 use crate::engine::stage::Stage;
 use crate::engine::{
     Address, Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
 };
 
-/// A cipher that anybody can break: a hello of one letter either way, then frames of a length and
-/// so many bytes with all their bits turned; a frame of nothing is the end, a `!` an alert.
-#[derive(Default)]
-struct Toy {
-    input: Vec<u8>,
-    is_ready: bool,
-    is_finished: bool,
-    has_closed: bool,
-    has_failed: bool,
-}
-
-const HELLO: u8 = b'h';
-
-fn frame(plain: &[u8], sealed: &mut Vec<u8>) {
-    for piece in plain.chunks(200) {
-        sealed.push(u8::try_from(piece.len()).unwrap());
-        sealed.extend(piece.iter().map(|byte| !byte));
-    }
-}
-
-fn framed(plain: impl AsRef<[u8]>) -> Vec<u8> {
-    let mut sealed = Vec::new();
-    frame(plain.as_ref(), &mut sealed);
-    sealed
-}
-
-impl Toy {
-    fn next(&mut self, plain: &mut Vec<u8>, sealed: &mut Vec<u8>, fed: &mut Fed) -> Option<bool> {
-        let first = *self.input.first()?;
-        if !self.is_ready {
-            if first != HELLO {
-                self.has_failed = true;
-                sealed.push(b'!');
-                return Some(false);
-            }
-            self.input.remove(0);
-            self.is_ready = true;
-            fed.ready = Some(Handshake::Full);
-            return Some(true);
-        }
-        let piece = self.input.get(1..1 + usize::from(first))?;
-        plain.extend(piece.iter().map(|byte| !byte));
-        self.is_finished |= piece.is_empty();
-        fed.finished |= piece.is_empty();
-        self.input.drain(..1 + usize::from(first));
-        Some(true)
-    }
-}
-
-impl Cipher for Toy {
-    fn begin(&mut self, sealed: &mut Vec<u8>) {
-        sealed.push(HELLO);
-    }
-
-    fn feed(
-        &mut self,
-        input: &[u8],
-        plain: &mut Vec<u8>,
-        sealed: &mut Vec<u8>,
-    ) -> Result<Fed, String> {
-        self.input.extend_from_slice(input);
-        let mut fed = Fed::default();
-        while let Some(is_right) = self.next(plain, sealed, &mut fed) {
-            if !is_right {
-                return Err("that was no hello".into());
-            }
-        }
-        Ok(fed)
-    }
-
-    fn seal(&mut self, plain: &[IoSlice<'_>], sealed: &mut Vec<u8>) {
-        assert!(self.is_ready && !self.has_closed && !self.has_failed);
-        plain.iter().for_each(|slice| frame(slice, sealed));
-    }
-
-    fn close(&mut self, sealed: &mut Vec<u8>) {
-        if !self.has_failed && !std::mem::replace(&mut self.has_closed, true) {
-            sealed.push(0);
-        }
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_finished
-    }
-}
+use toy::{HELLO, Toy, frame, framed, opened};
 
 /// Says who comes, sends back what it hears until a full stop, and who has gone and why.
 #[derive(Default)]
@@ -132,13 +51,6 @@ impl Service for Mirror {
 
 fn enciphered() -> Layers {
     Layers::default().enciphered(Box::<Toy>::default())
-}
-
-/// What a toy hears in `sealed`.
-fn opened(sealed: &[u8]) -> (String, bool) {
-    let (mut toy, mut plain) = (Toy::default(), Vec::new());
-    let fed = toy.feed(sealed, &mut plain, &mut Vec::new()).unwrap();
-    (String::from_utf8(plain).unwrap(), fed.finished)
 }
 
 #[test]
@@ -306,10 +218,21 @@ fn the_guards_judge_the_address_that_a_preface_has_told() {
     assert_eq!(stage.engine().metrics().refused_denied, 1);
 }
 
+#[test]
+fn whom_the_guards_have_not_judged_they_do_not_count() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(prefaced());
+    assert_eq!(stage.engine().all_counted().count(), 0);
+    stage.say(peer, "198.51.100.8:9\n");
+    let counted: Vec<Address> = stage.engine().all_counted().collect();
+    assert_eq!(counted, [Address::from(([198, 51, 100, 8], 9))]);
+}
+
 /// Calls somebody through layers as soon as it is told.
 struct Caller(Rc<dyn Layering>);
 
 /// A word in the clear, and a toy.
+#[derive(Debug)]
 struct Through;
 
 impl Layering for Through {

@@ -31,14 +31,14 @@
 //!
 //! A [`Responder`](super::Responder) needs no stage: it is a function of its datagrams.
 
+mod layered;
 mod wires;
 
 use std::io;
 use std::time::Duration;
 
 use super::{
-    Address, Arrival, Driver, Engine, Layers, Limits, Peer, Quota, Readiness, Refusal, Service,
-    Standing, Time,
+    Address, Arrival, Driver, Engine, Limits, Peer, Quota, Readiness, Service, Standing, Time,
 };
 use wires::{BOTH, Wire, Wires};
 
@@ -105,28 +105,11 @@ impl Stage {
         Some(peer)
     }
 
-    fn arrival(&mut self) -> (Arrival, usize) {
+    pub(super) fn arrival(&mut self) -> (Arrival, usize) {
         self.joined += 1;
         let remote = ([192, 0, 2, 1], 1000 + self.joined).into();
         let local = ([192, 0, 2, 99], 5000).into();
         (Arrival::new(remote, local), self.driver.sockets_mut().add())
-    }
-
-    /// A new peer with layers between its socket and the service.
-    ///
-    /// # Panics
-    /// If all places are taken.
-    pub fn join_through(&mut self, layers: Layers) -> Peer {
-        let (arrival, place) = self.arrival();
-        let peer = self.driver.accept_through(0, arrival, place, layers).expect("a free place");
-        self.driver.sockets_mut().places.insert(peer, place);
-        self.flush();
-        peer
-    }
-
-    /// From here on a peer that turns out to be `address` is refused.
-    pub fn refuse(&mut self, address: Address, refusal: Refusal) {
-        self.driver.sockets_mut().refused = Some((address, refusal));
     }
 
     /// Lets `peer` send `bytes`, in a turn of its own.

@@ -35,8 +35,8 @@ pub trait Sockets {
     /// Sends our FIN, as shutdown(2) does with SHUT_WR. Should it fail, reading will tell.
     fn hang_up(&mut self, socket: &Self::Socket);
 
-    /// Closes the socket of a peer that a guard has counted under the address `remote`; `None`: none
-    /// has, because its service stands apart ([`Quota::apart`](crate::engine::Quota::apart)),
+    /// Closes the socket of a peer that a guard has counted under the address `remote`; `None`:
+    /// none has, because its service stands apart ([`Quota::apart`](crate::engine::Quota::apart)),
     /// because we have called it, or because it has not told its address.
     fn close(&mut self, socket: Self::Socket, remote: Option<Address>);
 

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::{OrOff, rate, serves};
 use crate::endpoint::{Endpoint, Transport};
-use crate::guards::{Networks, PerSource, Policy, parse_network};
+use crate::guards::{Networks, PerSource, Policy, Proxies, Proxy, parse_network};
 use crate::units::{or_off, parse_from};
 
 /// The flags of the guards.
@@ -33,6 +33,12 @@ pub(super) struct GuardArgs {
     #[arg(long, value_name = "RATE", value_parser = rate)]
     accept_rate: Option<OrOff<f64>>,
 
+    /// Take whoever connects from this network for a proxy that begins with a PROXY header,
+    /// version 1 or 2; or unix, for those at unix sockets (repeatable). The address in it is the
+    /// peer's from then on, for these guards too
+    #[arg(long, value_name = "CIDR", value_parser = proxy, hide = cfg!(not(feature = "proxy")))]
+    proxy_from: Vec<Proxy>,
+
     /// Answers over UDP to one IPv4 /24 or IPv6 /64, in bursts of one second's worth; or off.
     /// Each 1500 bytes count as one, hints and introductions as 20. Loopback is not limited
     /// [default: 1000/s]
@@ -46,6 +52,10 @@ pub(super) struct GuardArgs {
     /// Answer datagrams from ports below 1024 too, where servers are and loops begin
     #[arg(long)]
     udp_low_ports: bool,
+}
+
+fn proxy(text: &str) -> Result<Proxy, String> {
+    text.parse()
 }
 
 fn count(text: &str) -> Result<OrOff<usize>, String> {
@@ -74,10 +84,21 @@ impl GuardArgs {
         })
     }
 
+    /// Whom they trust.
+    pub(super) fn proxies(&self) -> Result<Proxies, String> {
+        match self.proxy_from.is_empty() || cfg!(feature = "proxy") {
+            true => Ok(Proxies::new(&self.proxy_from)),
+            false => Err("--proxy-from needs the feature proxy, which this cooee was built \
+                          without"
+                .into()),
+        }
+    }
+
     /// An option for a transport that is not served would do nothing, in silence.
     fn refuse_idle_options(&self, endpoints: &[Endpoint]) -> Result<(), String> {
         let given = [
             ("--max-per-ip", self.max_per_ip.is_some(), Transport::Tcp),
+            ("--proxy-from", !self.proxy_from.is_empty(), Transport::Tcp),
             ("--accept-rate", self.accept_rate.is_some(), Transport::Tcp),
             ("--udp-rate", self.udp_rate.is_some(), Transport::Udp),
             ("--udp-rate-loopback", self.udp_rate_loopback, Transport::Udp),
