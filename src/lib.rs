@@ -304,6 +304,8 @@ pub mod resolve;
 pub mod server;
 pub mod services;
 mod terminal;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "admin")]
 pub mod top;
 mod tty;

@@ -63,6 +63,7 @@ const USES: &[(&str, &[&str])] = &[
     ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
+    ("tls", &[]),
     ("descriptors", &[]),
     ("bench", BENCH),
     ("server", SERVER),
