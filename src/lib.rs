@@ -307,6 +307,8 @@ pub mod server;
 pub mod services;
 mod terminal;
 mod through;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "admin")]
 pub mod top;
 mod tty;

@@ -67,6 +67,7 @@ const USES: &[(&str, &[&str])] = &[
     ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
+    ("tls", &[]),
     ("descriptors", &[]),
     ("bench", BENCH),
     ("server", SERVER),

@@ -1,0 +1,71 @@
+//! In the place of TLS where the library has no code for the processor: nothing can be made.
+
+use std::path::Path;
+
+use super::{Cipher, Resume, Trust, available};
+
+/// Cannot be had here.
+pub struct Server(Never);
+
+/// Cannot be had here.
+pub struct Client(Never);
+
+enum Never {}
+
+impl Server {
+    /// Says why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn from_files(_: &Path, _: &Path) -> Result<Server, String> {
+        Err(refusal())
+    }
+
+    /// Not reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn reload(&self) -> Result<(), String> {
+        match self.0 {}
+    }
+
+    /// Not reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn cipher(&self) -> Result<Box<dyn Cipher>, String> {
+        match self.0 {}
+    }
+}
+
+impl Client {
+    /// Says why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn new(_: &Trust, _: &str, _: Resume) -> Result<Client, String> {
+        Err(refusal())
+    }
+
+    /// Not reached.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    pub fn cipher(&self) -> Result<Box<dyn Cipher>, String> {
+        match self.0 {}
+    }
+
+    /// Not reached.
+    pub fn tickets(&self) -> usize {
+        match self.0 {}
+    }
+}
+
+fn refusal() -> String {
+    available().err().unwrap_or_else(|| "TLS is not to be had here".into())
+}

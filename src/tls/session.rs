@@ -1,0 +1,179 @@
+//! One conversation inside TLS, at either end: a [`Cipher`] that is a connection of rustls.
+
+use std::io::{BufRead, IoSlice, Write};
+
+use rustls::{Connection, HandshakeKind};
+
+use super::{Cipher, Fed, Handshake};
+use super::words;
+
+/// What a step of a handshake costs in units of 0.3 ns: some 100 µs.
+const STEP_UNITS: usize = 400_000;
+/// What a record costs beyond its bytes, some 300 ns.
+const RECORD_UNITS: usize = 1_000;
+
+/// Which end we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Server,
+    Client,
+}
+
+/// One conversation.
+pub(super) struct Session {
+    connection: Connection,
+    end: End,
+    /// Whether it must be resumed.
+    must_resume: bool,
+    /// Whether anything has come yet.
+    heard: bool,
+    /// close_notify has come.
+    finished: bool,
+    /// We have said all.
+    closed: bool,
+    /// It has come to nothing, and why.
+    failure: Option<String>,
+}
+
+impl Session {
+    /// Begins one. `must_resume` makes a full handshake a failure.
+    pub(super) fn new(connection: impl Into<Connection>, end: End, must_resume: bool) -> Session {
+        let mut connection = connection.into();
+        // Our outbox has limits of its own, and nothing is left here between two calls.
+        connection.set_buffer_limit(None);
+        Session {
+            connection,
+            end,
+            must_resume,
+            heard: false,
+            finished: false,
+            closed: false,
+            failure: None,
+        }
+    }
+
+    /// Takes `input` apart. Returns how many records had something to say.
+    fn open(&mut self, mut input: &[u8], plain: &mut Vec<u8>) -> Result<usize, String> {
+        let mut records = 0;
+        while !input.is_empty() {
+            // At most 4 KiB, so that what it holds of plain text stays far below its limit.
+            let taken = self.connection.read_tls(&mut input).map_err(|error| error.to_string())?;
+            if taken == 0 {
+                break; // after its close_notify the peer is not heard
+            }
+            let processed = self.connection.process_new_packets();
+            records += self.take_plain(plain);
+            match processed {
+                Ok(state) => self.finished |= state.peer_has_closed(),
+                Err(error) => return Err(words::of(&error, self.end)),
+            }
+        }
+        Ok(records)
+    }
+
+    fn take_plain(&mut self, plain: &mut Vec<u8>) -> usize {
+        let mut records = 0;
+        let mut reader = self.connection.reader();
+        while let Ok(chunk) = reader.fill_buf() {
+            let length = chunk.len();
+            if length == 0 {
+                break;
+            }
+            plain.extend_from_slice(chunk);
+            reader.consume(length);
+            records += 1;
+        }
+        records
+    }
+
+    /// Writes down whatever is to be sent. Writing to memory does not fail.
+    fn take_sealed(&mut self, sealed: &mut Vec<u8>) {
+        while self.connection.wants_write() {
+            if !matches!(self.connection.write_tls(sealed), Ok(1..)) {
+                break;
+            }
+        }
+    }
+
+    /// What a handshake that has just been completed was.
+    fn completed(&self) -> Result<Handshake, String> {
+        match self.connection.handshake_kind() {
+            Some(HandshakeKind::Resumed) => Ok(Handshake::Resumed),
+            _ if self.must_resume => Err("the server has not resumed the session: it may have \
+                                          been started anew, or remember none"
+                .into()),
+            _ => Ok(Handshake::Full),
+        }
+    }
+
+    fn take(
+        &mut self,
+        input: &[u8],
+        plain: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> Result<Fed, String> {
+        if let (false, Some(first)) = (self.heard, input.first()) {
+            self.heard = true;
+            if !words::may_begin_tls(*first) {
+                return Err(words::plain_text(input, self.end)); // it would not grasp an alert
+            }
+        }
+        let (was_shaking, was_finished) = (self.connection.is_handshaking(), self.finished);
+        let (said, sent) = (plain.len(), sealed.len());
+        let opened = self.open(input, plain);
+        self.take_sealed(sealed);
+        let records = opened?;
+        let ready = match was_shaking && !self.connection.is_handshaking() {
+            true => Some(self.completed()?),
+            false => None,
+        };
+        let has_stepped = was_shaking && (ready.is_some() || sealed.len() > sent);
+        let opening = records * RECORD_UNITS + (plain.len() - said);
+        let units = opening + if has_stepped { STEP_UNITS } else { 0 };
+        Ok(Fed { ready, finished: self.finished && !was_finished, units })
+    }
+}
+
+impl Cipher for Session {
+    fn begin(&mut self, sealed: &mut Vec<u8>) {
+        self.take_sealed(sealed);
+    }
+
+    fn feed(
+        &mut self,
+        input: &[u8],
+        plain: &mut Vec<u8>,
+        sealed: &mut Vec<u8>,
+    ) -> Result<Fed, String> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let fed = self.take(input, plain, sealed);
+        self.failure = fed.as_ref().err().cloned();
+        fed
+    }
+
+    fn seal(&mut self, plain: &[IoSlice<'_>], sealed: &mut Vec<u8>) {
+        debug_assert!(!self.connection.is_handshaking() && !self.closed);
+        if self.failure.is_some() || self.closed {
+            return;
+        }
+        // It takes all of it, or nothing after an error, which `feed` has told.
+        let written = self.connection.writer().write_vectored(plain);
+        debug_assert_eq!(written.ok(), Some(plain.iter().map(|slice| slice.len()).sum()));
+        self.take_sealed(sealed);
+    }
+
+    fn close(&mut self, sealed: &mut Vec<u8>) {
+        if self.closed || self.failure.is_some() {
+            return;
+        }
+        self.closed = true;
+        self.connection.send_close_notify();
+        self.take_sealed(sealed);
+    }
+
+    fn is_finished(&self) -> bool {
+        self.finished
+    }
+}
