@@ -11,6 +11,9 @@ use std::str::FromStr;
 
 use crate::services::{OFFERS, Offer, find};
 
+/// Inside TLS a service is at a port so much higher.
+const TLS_PORTS: u16 = 2000;
+
 /// What carries a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -18,18 +21,37 @@ pub enum Transport {
     Tcp,
     /// Datagrams.
     Udp,
+    /// Streams inside TLS. Never meant unless it is named.
+    Tls,
 }
 
 impl Transport {
-    /// All of them, in the order in which they are announced.
-    pub const ALL: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+    /// Whether all is said inside TLS.
+    pub fn is_secured(self) -> bool {
+        self == Transport::Tls
+    }
+
+    /// All of them.
+    pub const ALL: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Tls];
+    /// Those that are meant where none is named, in the order in which they are announced.
+    pub const UNNAMED: [Transport; 2] = [Transport::Tcp, Transport::Udp];
+
+    /// Whether it carries streams.
+    pub fn is_stream(self) -> bool {
+        match self {
+            Transport::Tcp | Transport::Tls => true,
+            Transport::Udp => false,
+        }
+    }
 
     /// Whether `service` is offered on it.
     pub fn carries(self, service: &Offer) -> bool {
-        match self {
-            Transport::Tcp => service.stream.is_some(),
-            Transport::Udp => service.datagram.is_some(),
-        }
+        if self.is_stream() { service.stream.is_some() } else { service.datagram.is_some() }
+    }
+
+    /// Where it is offered, unless an endpoint says something else.
+    pub fn port(self, service: &Offer) -> u16 {
+        if self.is_secured() { service.port + TLS_PORTS } else { service.port }
     }
 }
 
@@ -38,6 +60,7 @@ impl fmt::Display for Transport {
         f.pad(match self {
             Transport::Tcp => "tcp",
             Transport::Udp => "udp",
+            Transport::Tls => "tls",
         })
     }
 }
@@ -64,7 +87,8 @@ impl Endpoint {
             Some(wanted) => *transport == wanted,
             None => transport.carries(service),
         };
-        Transport::ALL.into_iter().filter(is_meant)
+        let known = if wanted.is_some() { &Transport::ALL[..] } else { &Transport::UNNAMED };
+        known.iter().copied().filter(is_meant)
     }
 }
 
@@ -165,7 +189,7 @@ fn what(text: &str) -> Result<(&'static Offer, Option<Transport>), String> {
 fn carrier(service: &'static Offer, name: &str) -> Result<Transport, String> {
     let known = Transport::ALL.into_iter().find(|transport| transport.to_string() == name);
     let Some(transport) = known else {
-        return Err(format!("unknown transport {name:?}, write tcp or udp after the +"));
+        return Err(format!("unknown transport {name:?}, write tcp, udp or tls after the +"));
     };
     if transport.carries(service) {
         return Ok(transport);

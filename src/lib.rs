@@ -309,6 +309,9 @@ mod terminal;
 mod through;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 #[cfg(feature = "admin")]
 pub mod top;
 mod tty;

@@ -1,16 +1,32 @@
 //! What clients and the bench put between their sockets and themselves, and the flags that say so.
 
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use clap::Args;
 
-use crate::engine::{Address, Layering, Layers};
+use crate::engine::{Address, Layering, Layers, Unable};
 #[cfg(feature = "proxy")]
 use crate::proxy::HeaderPlan;
+use crate::tls::{self, Resume, Trust};
 
 /// The flags.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ThroughArgs {
+    /// Inside TLS, believe the certificates in FILE, and those that they vouch for [default: this
+    /// machine's list]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", hide = cfg!(not(feature = "tls")))]
+    ca: Option<PathBuf>,
+
+    /// Inside TLS, the name that the server's certificate has to have [default: its host]
+    #[arg(long, value_name = "NAME", hide = cfg!(not(feature = "tls")))]
+    server_name: Option<String>,
+
+    /// Inside TLS, believe any certificate: anybody may be listening
+    #[arg(long, hide = cfg!(not(feature = "tls")))]
+    insecure: bool,
+
     /// Begin each connection with a PROXY header: v1 or v2, for this end of it, or v1=SOURCE or
     /// v2=SOURCE, for SOURCE (IP:PORT)
     #[arg(long, value_name = "HEADER", hide = cfg!(not(feature = "proxy")))]
@@ -23,16 +39,39 @@ impl ThroughArgs {
         self.proxy_header.is_some()
     }
 
-    /// What these flags ask for.
+    /// The first flag that is given and would do nothing outside of TLS.
+    pub(crate) fn of_tls(&self) -> Option<&'static str> {
+        let given = [
+            ("--ca", self.ca.is_some()),
+            ("--server-name", self.server_name.is_some()),
+            ("--insecure", self.insecure),
+        ];
+        given.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+
+    /// What these flags ask for, in the clear.
     ///
     /// # Errors
     /// One line for people: what is wrong, and what to write instead.
     pub(crate) fn through(&self) -> Result<Through, String> {
-        let header = self
-            .proxy_header
-            .as_deref()
-            .map(|text| header(text).map_err(|why| format!("--proxy-header: {why}")));
-        Ok(Through { header: header.transpose()? })
+        let read = |text| header(text).map_err(|why| format!("--proxy-header: {why}"));
+        let header = self.proxy_header.as_deref().map(read);
+        Ok(Through { header: header.transpose()?, tls: None })
+    }
+
+    /// What they ask for with all inside TLS, to the server `host`.
+    ///
+    /// # Errors
+    /// As for `through`.
+    pub(crate) fn secured(&self, host: &str, resume: Resume) -> Result<Through, String> {
+        let trust = match &self.ca {
+            Some(file) => Trust::File(file.clone()),
+            None if self.insecure => Trust::Anybody,
+            None => Trust::Machine,
+        };
+        let name = self.server_name.as_deref().unwrap_or(host);
+        let tls = Arc::new(tls::Client::new(&trust, name, resume)?);
+        Ok(Through { tls: Some(tls), ..self.through()? })
     }
 }
 
@@ -52,29 +91,48 @@ fn header(_: &str) -> Result<HeaderPlan, String> {
 }
 
 /// What is put there.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Through {
     header: Option<HeaderPlan>,
+    tls: Option<Arc<tls::Client>>,
 }
 
 impl Through {
     /// Whether connections begin with a PROXY header.
     #[cfg(feature = "bench")]
-    pub(crate) fn has_header(self) -> bool {
+    pub(crate) fn has_header(&self) -> bool {
         self.header.is_some()
     }
 
+    /// Whether all is said inside TLS.
+    #[cfg(feature = "bench")]
+    pub(crate) fn is_secured(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// For calls; `None`: it is nothing.
-    pub(crate) fn layering(self) -> Option<Rc<dyn Layering>> {
-        self.header.is_some().then(|| Rc::new(self) as Rc<dyn Layering>)
+    pub(crate) fn layering(&self) -> Option<Rc<dyn Layering>> {
+        let is_nothing = self.header.is_none() && self.tls.is_none();
+        (!is_nothing).then(|| Rc::new(self.clone()) as Rc<dyn Layering>)
+    }
+
+    fn opening(&self) -> Layers {
+        #[cfg(feature = "proxy")]
+        if let Some(header) = self.header {
+            return Layers::default().opening(header.opener());
+        }
+        Layers::default()
     }
 }
 
 impl Layering for Through {
     fn layers(&self, _: Address) -> Option<Layers> {
-        #[cfg(feature = "proxy")]
-        return self.header.map(|header| Layers::default().opening(header.opener()));
-        #[cfg(not(feature = "proxy"))]
-        self.header.map(|never| match never {})
+        let layers = self.opening();
+        Some(match &self.tls {
+            Some(tls) => {
+                layers.enciphered(tls.cipher().unwrap_or_else(|why| Box::new(Unable(why))))
+            }
+            None => layers,
+        })
     }
 }

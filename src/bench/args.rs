@@ -18,6 +18,7 @@ use super::measure::bound::LatencyBound;
 use super::moment::parse_moment;
 use super::report::outputs::Form;
 use crate::through::ThroughArgs;
+use crate::tls::Resume;
 use crate::units::{
     parse_duration, parse_from, parse_nonempty, parse_positive_duration, parse_positive_size,
 };
@@ -153,6 +154,11 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub(super) through: ThroughArgs,
 
+    /// Inside TLS, whether connections resume what earlier ones have agreed on: all with a full
+    /// handshake, or only resumed ones measured [default: as they can]
+    #[arg(long, value_name = "HOW", value_enum, hide = cfg!(not(feature = "tls")))]
+    pub(super) resume: Option<ResumeWord>,
+
     /// The process of the server that is named, to tell what it uses
     #[arg(long, value_name = "PID")]
     pub(super) pid: Option<u32>,
@@ -185,7 +191,25 @@ pub struct BenchArgs {
     pub(super) csv: Option<PathBuf>,
 }
 
+/// How connections inside TLS are resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ResumeWord {
+    /// None is.
+    Off,
+    /// All are, but for the first.
+    Only,
+}
+
 impl BenchArgs {
+    /// How connections inside TLS are resumed.
+    pub(super) fn resume(&self) -> Resume {
+        match self.resume {
+            None => Resume::Auto,
+            Some(ResumeWord::Off) => Resume::Off,
+            Some(ResumeWord::Only) => Resume::Only,
+        }
+    }
+
     /// The forms that are asked for beside the table, and where they go.
     pub(super) fn outputs(&self) -> Vec<(Form, &Path)> {
         let all = [

@@ -3,6 +3,7 @@
 
 use super::args::BenchArgs;
 use super::load::workload::{STANDARD_SET, Workload};
+use crate::endpoint::{Endpoint, Transport};
 
 /// Whether every flag that was given does something.
 ///
@@ -19,6 +20,19 @@ pub(super) fn check(args: &BenchArgs) -> Result<(), String> {
     }
     if args.start_at.is_some() && args.workload.is_none() {
         return Err("--start-at is for one run: name a workload".into());
+    }
+    let is_secured = |text: &Option<String>| {
+        let endpoint = text.as_ref().and_then(|text| text.parse::<Endpoint>().ok());
+        endpoint.and_then(|endpoint| endpoint.transport).is_some_and(Transport::is_secured)
+    };
+    let of_tls = args.through.of_tls().or(args.resume.map(|_| "--resume"));
+    if let Some(flag) = of_tls
+        && !is_secured(&args.endpoint)
+        && !is_secured(&args.vs)
+    {
+        return Err(format!(
+            "{flag} does nothing outside of TLS: name a server such as echo+tls://HOST"
+        ));
     }
     let is_search = args.find_max.is_some() || args.ramp.is_some();
     match args.workload {
@@ -56,7 +70,7 @@ fn check_one(args: &BenchArgs, workload: Workload, is_short: bool) -> Result<(),
 fn useless(
     args: &BenchArgs,
     workload: Workload,
-) -> [(&'static str, bool, Option<&'static str>); 9] {
+) -> [(&'static str, bool, Option<&'static str>); 10] {
     let has_no_rate = (workload == Workload::Idle).then_some("its connections ask nothing");
     let has_no_size = match workload {
         Workload::Months => Some("its requests are numbers from 1 to 12"),
@@ -70,6 +84,8 @@ fn useless(
         Workload::Idle => Some("its connections ask nothing"),
         _ => None,
     };
+    let has_no_handshakes =
+        (!workload.connects_each_time()).then_some("its connections are made before it begins");
     let has_no_beginning = workload.is_datagram().then_some("it begins a connection");
     let has_no_close = workload.is_datagram().then_some("datagrams have no connection to close");
     [
@@ -81,6 +97,7 @@ fn useless(
         ("--profile", args.profile.is_some(), has_no_rate),
         ("--count", args.count.is_some(), has_no_rate),
         ("--close", args.close.is_some(), has_no_close),
+        ("--resume", args.resume.is_some(), has_no_handshakes),
         ("--proxy-header", args.through.has_header(), has_no_beginning),
     ]
 }
@@ -149,7 +166,8 @@ mod tests {
         use clap::CommandFactory;
         for flag in BenchLine::command().get_arguments().filter_map(clap::Arg::get_long) {
             let flag = format!("--{flag}");
-            let is_known = TABLE.iter().any(|(words, _)| words.contains(&flag.as_str()));
+            let is_known = ["--ca", "--server-name", "--insecure", "--resume"].contains(&&*flag)
+                || TABLE.iter().any(|(words, _)| words.contains(&flag.as_str()));
             assert!(is_known || ["--pid", "--help"].contains(&flag.as_str()), "{flag}");
         }
         assert!(checked(&["tcp_rr", "--pid", "1"]).unwrap_err().contains("our own"));

@@ -82,7 +82,10 @@ fn page_of_both(a: &Report, b: &Report, found: &Comparison) -> String {
 fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
     let sources = args.sources().map_err(Failure::Usage)?;
     match (args.workload, &args.endpoint) {
-        (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
+        (Some(workload), Some(text)) => {
+            let through = (&args.through, args.resume());
+            Target::named(workload, text, &sources, through, args.pid).map(Some)
+        }
         _ => check_sources(&sources).map(|()| None),
     }
 }
@@ -90,8 +93,9 @@ fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
 /// The server of `--vs`.
 fn rival(args: &BenchArgs) -> Result<Option<Target>, Failure> {
     let sources = args.sources().map_err(Failure::Usage)?;
+    let through = (&args.through, args.resume());
     let named = |(workload, text): (_, &String)| {
-        Target::named(workload, text, &sources, None).map_err(|failure| match failure {
+        Target::named(workload, text, &sources, through, None).map_err(|failure| match failure {
             Failure::Usage(why) => Failure::Usage(format!("--vs: {why}")),
             other => other,
         })

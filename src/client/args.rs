@@ -11,6 +11,7 @@ use super::request::{Request, Task};
 use crate::endpoint::Transport;
 use crate::services::{Offer, chat, echo, greet, months, talk};
 use crate::through::{Through, ThroughArgs};
+use crate::tls::Resume;
 use crate::units::{
     OrOff, Parse, parse_from, parse_positive_duration, parse_positive_size, rate_or_off,
 };
@@ -101,7 +102,15 @@ impl CallArgs {
         if target.transport == Transport::Udp && self.through.has_header() {
             return Err("--proxy-header does nothing over UDP: it begins a connection".into());
         }
-        let through = self.through.through()?;
+        let is_secured = target.transport.is_secured();
+        if let Some(flag) = self.through.of_tls().filter(|_| !is_secured) {
+            let name = offer.name;
+            return Err(format!("{flag} does nothing outside of TLS: call {name}+tls://HOST"));
+        }
+        let through = match is_secured {
+            true => self.through.secured(target.host(), Resume::Auto)?,
+            false => self.through.through()?,
+        };
         let connect_timeout = self.patience.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
         Ok(Request { target, connect_timeout, through, hex: self.hex.hex, task })
     }
@@ -139,7 +148,7 @@ impl EchoArgs {
     pub fn request(&self) -> Result<Request, String> {
         let over = self.udp.then_some(Transport::Udp);
         let request = self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))?;
-        if request.target.transport == Transport::Tcp {
+        if request.target.transport != Transport::Udp {
             self.retry.refuse_over_tcp()?;
         }
         Ok(request)

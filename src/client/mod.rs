@@ -57,7 +57,7 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let stdio = Stdio::detect();
     let addresses = request.target.resolve()?;
     let kind = match request.target.transport {
-        Transport::Tcp => Kind::Stream,
+        Transport::Tcp | Transport::Tls => Kind::Stream,
         Transport::Udp => Kind::Datagram,
     };
     let (service, patience) = (request.target.service, request.connect_timeout);

@@ -56,7 +56,7 @@ pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
-pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced};
+pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced, Unable};
 pub use limits::{Limits, Quota};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;

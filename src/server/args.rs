@@ -2,6 +2,7 @@
 
 mod guards;
 mod source;
+mod tls;
 mod watching;
 
 use std::ops::RangeInclusive;
@@ -25,6 +26,7 @@ use crate::units::{
 };
 use guards::GuardArgs;
 use source::SourceArgs;
+use tls::TlsArgs;
 use watching::LogArgs;
 
 const EXAMPLES: &str = "
@@ -187,6 +189,9 @@ pub struct ServeArgs {
     guards: GuardArgs,
 
     #[command(flatten)]
+    tls: TlsArgs,
+
+    #[command(flatten)]
     log: LogArgs,
 }
 
@@ -287,6 +292,7 @@ impl ServeArgs {
             uring: !self.no_uring,
             guards: self.guards.policy(&endpoints)?,
             proxies: self.guards.proxies()?,
+            identity: self.tls.identity(&endpoints)?,
             hex: self.log.hex()?,
             chat_queue,
             chat_queue_hard: self.chat_queue_hard,
@@ -353,7 +359,7 @@ impl ServeArgs {
 
 /// Whether `endpoint` is served over that transport.
 fn serves(endpoint: &Endpoint, over: Transport) -> bool {
-    endpoint.transports().any(|transport| transport == over)
+    endpoint.transports().any(|transport| transport.is_stream() == over.is_stream())
 }
 
 #[cfg(test)]

@@ -1,32 +1,78 @@
-//! What stands between those who connect and the services: the header of a proxy.
+//! What stands between those who connect and the services: the header of a proxy, and TLS.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::Config;
-use crate::engine::{Address, Layering, Layers};
+use crate::engine::{Address, Layering, Layers, Unable};
 use crate::guards::Proxies;
+use crate::tls;
+
+/// The files of a certificate and of its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and behind it those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
 
 /// See the top of this file. All listeners of services have the same.
 #[derive(Debug)]
 pub(super) struct Front {
     proxies: RefCell<Proxies>,
+    tls: Option<tls::Server>,
 }
 
 impl Front {
-    pub(super) fn new(config: &Config) -> Front {
-        Front { proxies: RefCell::new(config.proxies.clone()) }
+    /// As `config` has it.
+    ///
+    /// # Errors
+    /// One line for people: which file is wrong, and what would be right.
+    pub(super) fn new(config: &Config) -> Result<Front, String> {
+        let identity = config.identity.as_ref();
+        let tls = identity.map(|files| tls::Server::from_files(&files.certificate, &files.key));
+        Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls: tls.transpose()? })
     }
 
-    /// The same as `config` has it, for whoever connects from now on.
+    /// The proxies that `config` has, for whoever connects from now on.
     #[cfg(feature = "config")]
     pub(super) fn change(&self, config: &Config) {
         self.proxies.replace(config.proxies.clone());
+    }
+
+    /// Whether there is a certificate.
+    pub(super) fn has_identity(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Reads the certificate and its key again, if there are any, for whoever connects from now on.
+    ///
+    /// # Errors
+    /// As for `new`; everything stays as it was.
+    pub(super) fn renew(&self) -> Result<(), String> {
+        self.tls.as_ref().map_or(Ok(()), tls::Server::reload)
     }
 }
 
 impl Layering for Front {
     fn layers(&self, remote: Address) -> Option<Layers> {
         self.proxies.borrow().has(remote).then(header)
+    }
+}
+
+/// The same before services inside TLS.
+#[derive(Debug)]
+pub(super) struct Secured(pub(super) Rc<Front>);
+
+impl Layering for Secured {
+    fn layers(&self, remote: Address) -> Option<Layers> {
+        let layers = self.0.layers(remote).unwrap_or_default();
+        // A listener that is to be secured is opened only if there is a certificate.
+        let tls = self.0.tls.as_ref().ok_or_else(|| "there is no certificate".to_owned());
+        let cipher = tls.and_then(tls::Server::cipher);
+        Some(layers.enciphered(cipher.unwrap_or_else(|why| Box::new(Unable(why)))))
     }
 }
 

@@ -116,8 +116,10 @@ fn taken(passed: &mut ListenFd, index: usize, name: &str) -> Result<InheritedSoc
         (Err(error), _) | (_, Err(error)) => return Err(kind(&error)),
         (Ok(None), Ok(None)) => return Err("there is no such socket".into()),
     };
+    let is_secured = endpoint.transport == Some(Transport::Tls) && transport == Transport::Tcp;
+    let transport = if is_secured { Transport::Tls } else { transport };
     if !endpoint.transports().any(|offered| offered == transport) {
-        let what = if transport == Transport::Tcp { "a stream" } else { "a datagram" };
+        let what = if transport.is_stream() { "a stream" } else { "a datagram" };
         return Err(format!("it is {what} socket, over which that is not served"));
     }
     let address = socket.local_address().map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
-use super::front::Front;
+use super::front::{Front, Secured};
 use super::inherited::Inherited;
 use crate::endpoint::{Transport, url};
 use crate::engine::Layering;
@@ -38,7 +38,7 @@ impl Binding {
     }
 
     fn same_port(&self, other: &Binding) -> bool {
-        self.transport == other.transport
+        self.transport.is_stream() == other.transport.is_stream()
             && self.address.port() == other.address.port()
             && self.address.port() != 0
     }
@@ -147,7 +147,10 @@ impl Instances {
                     let quota = config.quota(offer);
                     reactor.engine().add_service(offer.name, quota, make(settings))
                 });
-                let front: Rc<dyn Layering> = self.front.clone();
+                let front: Rc<dyn Layering> = match binding.transport.is_secured() {
+                    true => Rc::new(Secured(self.front.clone())),
+                    false => self.front.clone(),
+                };
                 reactor.add_listener_behind(front, listener, number)
             }
             Socket::Udp(socket) => {
@@ -200,7 +203,7 @@ pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan,
         };
         for transport in endpoint.transports().filter(|over| !is_there(over)) {
             for host in hosts {
-                let port = endpoint.port.unwrap_or(endpoint.service.port);
+                let port = endpoint.port.unwrap_or(transport.port(endpoint.service));
                 let addresses = resolve(bare(host), port)
                     .map_err(|why| format!("{}+{transport}: {why}", endpoint.service.name))?;
                 let is_literal = bare(host).parse::<IpAddr>().is_ok();
@@ -225,8 +228,7 @@ pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan,
     }
     if let Some((host, port)) = &config.admin {
         plan.admin = resolve(host, *port).map_err(|why| format!("--admin: {why}"))?;
-        let has_port =
-            |one: &&Binding| one.transport == Transport::Tcp && one.address.port() == *port;
+        let has_port = |one: &&Binding| one.transport.is_stream() && one.address.port() == *port;
         if let Some(other) = plan.bindings.iter().find(|one| *port != 0 && has_port(one)) {
             let url = other.url();
             return Err(format!("{url} and --admin {port} want the same port: give one another"));
@@ -350,7 +352,9 @@ fn bind(
         }
     }
     match binding.transport {
-        Transport::Tcp => reactor::listen(address, families, &listening).map(Socket::Tcp),
+        Transport::Tcp | Transport::Tls => {
+            reactor::listen(address, families, &listening).map(Socket::Tcp)
+        }
         Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
     }
 }

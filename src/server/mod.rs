@@ -47,7 +47,7 @@ pub use check::check;
 pub(crate) use console::HELP as CONSOLE_HELP;
 use console::{Aim, Console};
 use desk::Desk;
-use front::Front;
+use front::{Front, Identity};
 pub use inherited::Inherited;
 use memory::BUFFERED_MIN;
 use notify::Notifier;
@@ -82,6 +82,8 @@ pub struct Config {
     pub uring: bool,
     /// Whose connections to accept and whose datagrams to answer, and how many.
     pub guards: Policy,
+    /// What services inside TLS show; `None`: there are none.
+    pub identity: Option<Identity>,
     /// Who begins with a PROXY header.
     pub proxies: Proxies,
     /// Bytes that a chat member may be behind by for a while.
@@ -117,6 +119,7 @@ impl Default for Config {
             uring: true,
             guards: Policy::default(),
             proxies: Proxies::default(),
+            identity: None,
             chat_queue: 256 * 1024,
             chat_queue_hard: None,
             hex: None,
@@ -156,7 +159,6 @@ pub struct Server {
     #[cfg_attr(not(feature = "config"), expect(dead_code))]
     services: listen::Services,
     /// What stands before them.
-    #[cfg_attr(not(feature = "config"), expect(dead_code))]
     front: Rc<Front>,
     console: Console,
     desk: Desk,
@@ -188,6 +190,7 @@ impl Server {
         let limits = config.limits()?;
         // Before signals are watched, so that Ctrl-C ends the wait for a name server.
         let plan = listen::plan(config, &inherited)?;
+        let front = Rc::new(Front::new(config)?);
         let mut reactor = Reactor::new(limits).map_err(setting_up)?;
         reactor.spin(config.spin);
         reactor.give_up_after(config.listening.dead_after);
@@ -201,7 +204,7 @@ impl Server {
         let desk = Desk::new();
         let mut signals = desk.signals();
         let minds_hangup = signals.contains(&SIGHUP);
-        if reload.is_some() && !minds_hangup {
+        if (reload.is_some() || front.has_identity()) && !minds_hangup {
             signals.push(SIGHUP);
         }
         reactor.watch_signals(&signals).map_err(setting_up)?;
@@ -213,7 +216,6 @@ impl Server {
         }
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let announcement_now = announcement.as_mut();
-        let front = Rc::new(Front::new(config));
         let (services, listening) =
             listen::open(config, &plan, inherited, &mut reactor, &front, announcement_now, &admin)?;
         facts.listening.replace(listening);
@@ -281,9 +283,14 @@ impl Server {
         }
     }
 
+    /// Whether there is something that SIGHUP could have read again.
+    fn has_to_reload(&self) -> bool {
+        self.reload.is_some() || self.front.has_identity()
+    }
+
     /// Whether SIGHUP asks for the configuration, rather than telling that the terminal is gone.
     fn is_to_reload(&self) -> bool {
-        self.reload.is_some() && !(self.minds_hangup && self.desk.has_lost_terminal())
+        self.has_to_reload() && !(self.minds_hangup && self.desk.has_lost_terminal())
     }
 
     /// Leaves in order the first time, at once the second.

@@ -1,4 +1,4 @@
-//! Reading a configuration again, in a build that reads none.
+//! Reading again what SIGHUP asks for, in a build that reads no configuration.
 
 use super::Server;
 
@@ -6,6 +6,11 @@ use super::Server;
 pub enum Reload {}
 
 impl Server {
-    /// There is nothing to do.
-    pub(super) fn reload(&mut self) {}
+    /// Reads the certificate again.
+    pub(super) fn reload(&mut self) {
+        match self.front.renew() {
+            Ok(()) => log::info!("certificate read again: it is for those who connect from now on"),
+            Err(why) => log::error!("{why}; everything stays as it was"),
+        }
+    }
 }

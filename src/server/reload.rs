@@ -69,18 +69,22 @@ fn changed<'a>(before: &'a Settings, after: &'a Settings) -> (Vec<&'a str>, Vec<
 }
 
 impl Server {
-    /// Reads the configuration again.
+    /// Reads the configuration again, if there is one, and the certificate.
     pub(super) fn reload(&mut self) {
-        let Some(reload) = self.reload.as_mut().filter(|_| self.lifecycle == Lifecycle::Serving)
-        else {
+        if self.lifecycle != Lifecycle::Serving {
             return;
-        };
+        }
         if let Some(notifier) = &mut self.notifier {
             notifier.reloading();
         }
-        let status = match (reload.read)() {
+        let fresh = self.reload.as_mut().map(|reload| (reload.read)()).transpose();
+        let fresh = fresh.and_then(|fresh| self.front.renew().map(|()| fresh));
+        let status = match fresh {
             Ok(fresh) => {
-                self.take_over(&fresh);
+                fresh.iter().for_each(|fresh| self.take_over(fresh));
+                if self.front.has_identity() {
+                    log::info!("certificate read again: it is for those who connect from now on");
+                }
                 self.reactor.engine().metrics().to_string()
             }
             Err(why) => {

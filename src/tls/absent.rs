@@ -5,11 +5,14 @@ use std::path::Path;
 use super::{Cipher, Resume, Trust, available};
 
 /// Cannot be had here.
+#[derive(Debug)]
 pub struct Server(Never);
 
 /// Cannot be had here.
+#[derive(Debug)]
 pub struct Client(Never);
 
+#[derive(Debug)]
 enum Never {}
 
 impl Server {

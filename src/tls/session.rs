@@ -4,8 +4,8 @@ use std::io::{BufRead, IoSlice, Write};
 
 use rustls::{Connection, HandshakeKind};
 
-use super::{Cipher, Fed, Handshake};
 use super::words;
+use super::{Cipher, Fed, Handshake};
 
 /// What a step of a handshake costs in units of 0.3 ns: some 100 µs.
 const STEP_UNITS: usize = 400_000;

@@ -115,6 +115,14 @@ impl RunPlan {
         total / self.threads + usize::from(thread < total % self.threads)
     }
 
+    /// What of an operation is measured apart: that of the workload, and inside TLS how long it
+    /// took from the call to the end of the handshake, for either kind of that.
+    pub(crate) fn phases(&self) -> Vec<&'static str> {
+        let is_told = self.through.is_secured() && self.workload.connects_each_time();
+        let handshakes = if is_told { &["full_handshake", "resumed_handshake"][..] } else { &[] };
+        [self.workload.phases(), handshakes].concat()
+    }
+
     /// What the window is made of: one stage, unless there is a profile.
     pub(crate) fn stages(&self) -> Vec<Stage> {
         match self.profile.is_empty() {

@@ -36,10 +36,10 @@ pub(super) struct Stages {
 impl Stages {
     /// Those of a plan. When they begin is not known yet, and nothing counts until it is.
     pub(super) fn new(plan: &RunPlan) -> Stages {
-        let (is_open, phases) = (plan.rate.is_some(), plan.workload.phases());
+        let (is_open, phases) = (plan.rate.is_some(), plan.phases());
         let recorder = |duration| match plan.count {
-            Some(_) => Recorder::of_any_length(is_open, phases),
-            None => Recorder::new(duration, is_open, phases),
+            Some(_) => Recorder::of_any_length(is_open, &phases),
+            None => Recorder::new(duration, is_open, &phases),
         };
         let stages = plan.stages();
         let records = stages.iter().map(|stage| StageRecord::new(recorder(stage.duration)));

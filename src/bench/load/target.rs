@@ -20,6 +20,8 @@ use crate::bench::measure::usage::Usage;
 use crate::endpoint::{Endpoint, Transport, url};
 use crate::failure::Failure;
 use crate::resolve::resolve;
+use crate::through::{Through, ThroughArgs};
+use crate::tls::Resume;
 
 /// Our own server must listen within this time.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -37,6 +39,8 @@ pub(crate) struct Target {
     addresses: Vec<SocketAddr>,
     /// Those that have.
     failed: Vec<SocketAddr>,
+    /// What is put between the sockets and the generator.
+    pub(crate) through: Through,
     /// Its process, if known.
     pub(crate) pid: Option<u32>,
     own: Option<OwnServer>,
@@ -52,10 +56,11 @@ impl Target {
         workload: Workload,
         text: &str,
         sources: &[IpAddr],
+        through: (&ThroughArgs, Resume),
         pid: Option<u32>,
     ) -> Result<Target, Failure> {
         let endpoint = understand(workload, text).map_err(Failure::Usage)?;
-        let mut target = Target::of(workload, &endpoint).map_err(Failure::Failed)?;
+        let mut target = Target::of(workload, &endpoint, through).map_err(Failure::Failed)?;
         check_sources(sources)?;
         if let Some(source) = sources.first() {
             let family = |address: &SocketAddr| address.is_ipv4() == source.is_ipv4();
@@ -72,12 +77,23 @@ impl Target {
         Ok(Target { pid, ..target })
     }
 
-    fn of(workload: Workload, endpoint: &Endpoint) -> Result<Target, String> {
+    fn of(
+        workload: Workload,
+        endpoint: &Endpoint,
+        (through, resume): (&ThroughArgs, Resume),
+    ) -> Result<Target, String> {
         let host = endpoint.host.as_deref().unwrap_or("127.0.0.1");
-        let port = endpoint.port.unwrap_or(endpoint.service.port);
-        let (service, transport) = (endpoint.service.name, workload.transport());
-        let addresses = resolve(host, port)?;
-        Ok(Target { service, transport, addresses, failed: Vec::new(), pid: None, own: None })
+        let service = endpoint.service.name;
+        let is_named = |named: &Transport| named.is_stream() == workload.transport().is_stream();
+        let named = endpoint.transport.filter(is_named);
+        let transport = named.unwrap_or(workload.transport());
+        let addresses = resolve(host, endpoint.port.unwrap_or(transport.port(endpoint.service)))?;
+        let through = match transport.is_secured() {
+            true => through.secured(host, resume)?,
+            false => through.through()?,
+        };
+        let (failed, pid, own) = (Vec::new(), None, None);
+        Ok(Target { service, transport, addresses, failed, through, pid, own })
     }
 
     /// Our own server, started for `plan`, alone on a CPU if that has one for it.
@@ -87,8 +103,9 @@ impl Target {
     pub(crate) fn start(plan: &RunPlan, stop: &AtomicBool) -> Result<Target, String> {
         let (own, url) = OwnServer::start(plan, stop)?;
         let endpoint: Endpoint = url.parse().map_err(|error| format!("{error}"))?;
-        let target = Target::of(plan.workload, &endpoint)?;
-        Ok(Target { pid: Some(own.child.id()), own: Some(own), ..target })
+        let target = Target::of(plan.workload, &endpoint, (&ThroughArgs::default(), Resume::Auto))?;
+        let (pid, through) = (Some(own.child.id()), plan.through.clone());
+        Ok(Target { pid, through, own: Some(own), ..target })
     }
 
     /// The address to dial.
@@ -158,7 +175,7 @@ fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
             .map_err(|error: crate::endpoint::EndpointError| error.to_string())?,
     };
     let name = endpoint.service.name;
-    if !endpoint.transports().any(|over| over == transport)
+    if !endpoint.transports().any(|over| over.is_stream() == transport.is_stream())
         || (name != workload.service() && !workload.takes_any_service())
     {
         let (asker, service) = (workload.name(), workload.service());
@@ -249,13 +266,15 @@ mod tests {
 
     fn url_of(workload: Workload, text: &str) -> Result<String, String> {
         let endpoint = understand(workload, text)?;
-        Target::of(workload, &endpoint).map(|target| target.url())
+        let through = (&ThroughArgs::default(), Resume::Auto);
+        Target::of(workload, &endpoint, through).map(|target| target.url())
     }
 
     fn target(addresses: &[[u8; 4]]) -> Target {
         let addresses = addresses.iter().map(|ip| SocketAddr::from((*ip, 7))).collect();
         let (service, transport, failed) = ("echo", Transport::Tcp, Vec::new());
-        Target { service, transport, addresses, failed, pid: None, own: None }
+        let through = Through::default();
+        Target { service, transport, addresses, failed, through, pid: None, own: None }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::script::Script;
 use super::workload::Workload;
 use crate::bench::measure::fault::Fault;
 use crate::bench::measure::recorder::Sample;
-use crate::engine::{Address, Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
+use crate::engine::{
+    Address, Arrival, Handshake, Net, Operated, Peer, Reason, Service, Table, Time,
+};
 
 /// Greetings are remembered up to this length.
 const GREETING_BYTES_MAX: usize = 4096;
@@ -192,6 +194,11 @@ impl Service for Visits {
         visit.local = Some(arrival.local);
         let (id, dialed) = (visit.id, visit.dialed);
         self.run.record_phase(0, dialed, now);
+        if let Some(handshake) = arrival.secured {
+            let first = self.run.plan.workload.phases().len();
+            let resumed = usize::from(handshake == Handshake::Resumed);
+            self.run.record_phase(first + resumed, dialed, now);
+        }
         match self.run.plan.workload {
             Workload::TcpCc => self.accomplish(peer, net, now),
             Workload::TcpCrr => self.script.request(id, 0, |piece| net.send(peer, piece)),

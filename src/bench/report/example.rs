@@ -18,13 +18,16 @@ use crate::bench::measure::measurement::{Measurement, ThreadResult};
 use crate::bench::measure::recorder::Recorder;
 use crate::bench::measure::usage::Usage;
 use crate::engine::Time;
+use crate::through::ThroughArgs;
+use crate::tls::Resume;
 
 /// A figure that takes as much room as any.
 pub(super) const LONG: f64 = 123_456_789_012_345.6;
 
 fn measured(workload: Workload, fill: impl FnOnce(&mut Recorder)) -> Report {
     let plan = RunPlan::example(workload);
-    let target = Target::named(workload, "127.0.0.1:9", &[], None).unwrap();
+    let through = (&ThroughArgs::default(), Resume::Auto);
+    let target = Target::named(workload, "127.0.0.1:9", &[], through, None).unwrap();
     let mut recorder = Recorder::new(plan.duration, false, workload.phases());
     recorder.begin(Time::at(Duration::ZERO), Time::at(plan.duration));
     fill(&mut recorder);

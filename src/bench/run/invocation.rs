@@ -176,6 +176,7 @@ impl Invocation<'_> {
     ) -> Result<Vec<(Report, Measurement)>, Failure> {
         let stages = loop {
             plan.remote = target.address();
+            plan.through = target.through.clone();
             plan.id = RunId::random();
             check_budget(plan).map_err(Failure::Failed)?;
             let stages = self.run_once(plan, target)?;

@@ -45,7 +45,7 @@ impl ConnectTarget {
             }
         };
         let over = transport(offer, endpoint.as_ref(), wanted)?;
-        let port = port.unwrap_or(offer.port);
+        let port = port.unwrap_or(over.port(offer));
         if port == 0 {
             return Err("port 0 is no port to call; a server announces its real one".into());
         }
@@ -54,6 +54,11 @@ impl ConnectTarget {
             return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
         }
         Ok(ConnectTarget { service: offer.name, transport: over, host, port, advice: None })
+    }
+
+    /// The host, as it was named.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Has `advice` said as well if the host does not resolve.

@@ -53,6 +53,25 @@ pub trait Cipher {
     fn is_finished(&self) -> bool;
 }
 
+/// A cipher that could not be had: each conversation fails, as the line says.
+pub struct Unable(pub String);
+
+impl Cipher for Unable {
+    fn begin(&mut self, _: &mut Vec<u8>) {}
+
+    fn feed(&mut self, _: &[u8], _: &mut Vec<u8>, _: &mut Vec<u8>) -> Result<Fed, String> {
+        Err(self.0.clone())
+    }
+
+    fn seal(&mut self, _: &[IoSlice<'_>], _: &mut Vec<u8>) {}
+
+    fn close(&mut self, _: &mut Vec<u8>) {}
+
+    fn is_finished(&self) -> bool {
+        false
+    }
+}
+
 /// What came of feeding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fed {
