@@ -139,6 +139,9 @@ pub(super) struct Admin {
     census: Census,
     next_sample: Time,
     process: fn() -> Process,
+    /// When the process began, in seconds since 1970, once that has been asked for: from two clocks
+    /// of which each drops its fraction it would come out now so, now a second later.
+    began: Option<u64>,
 }
 
 impl Admin {
@@ -153,6 +156,7 @@ impl Admin {
             census: Census::default(),
             next_sample: Time::ZERO,
             process: process::read,
+            began: None,
         }
     }
 
@@ -192,9 +196,15 @@ impl Admin {
             "/readyz" if is_leaving => Response::new(503, Body::Plain("leaving\n".into())),
             "/readyz" => Response::ok(Body::Plain("ready\n".into())),
             "/metrics" => {
-                let process = (self.process)();
-                let scraped = prometheus::Scraped { is_leaving, codes: &self.codes, process };
-                Response::ok(Body::Metrics(scraped.text(net.survey(), net.wall_seconds())))
+                let survey = net.survey();
+                let latest = net.wall_seconds().saturating_sub(survey.uptime().as_secs());
+                let scraped = prometheus::Scraped {
+                    is_leaving,
+                    began: *self.began.get_or_insert(latest),
+                    codes: &self.codes,
+                    process: (self.process)(),
+                };
+                Response::ok(Body::Metrics(scraped.text(survey)))
             }
             "/status.json" => {
                 // A page and `cooee top` ask again and again, so it is known from the time before.
@@ -278,11 +288,12 @@ impl Service for Admin {
         self.visits.retain(|visit| visit.peer != peer);
     }
 
-    /// Whoever has been silent for longest goes, one between two requests before one amid one.
+    /// Whoever has been silent for longest goes: one whose last answer is out before one between
+    /// two requests, and that before one amid one.
     fn free_place(&mut self, net: &mut Net) -> bool {
         let claim = |visit: &&Visit| {
             let is_amid = visit.begun.is_some() || net.queued(visit.peer) > 0;
-            (is_amid, visit.active, visit.peer)
+            (is_amid, net.is_open(visit.peer), visit.active, visit.peer)
         };
         let Some(peer) = self.visits.iter().min_by_key(claim).map(|visit| visit.peer) else {
             return false;

@@ -10,6 +10,8 @@ use crate::engine::{Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
     pub(super) is_leaving: bool,
+    /// When the process began, in seconds since 1970.
+    pub(super) began: u64,
     pub(super) codes: &'a Codes,
     pub(super) process: Process,
 }
@@ -95,9 +97,9 @@ const UDP: (&str, &str) = ("transport", "udp");
 
 impl Scraped<'_> {
     /// All of it.
-    pub(super) fn text(&self, survey: Survey<'_>, wall_seconds: u64) -> String {
+    pub(super) fn text(&self, survey: Survey<'_>) -> String {
         let mut text = Text(String::with_capacity(32 * 1024));
-        self.server(&mut text, survey, wall_seconds);
+        self.server(&mut text, survey);
         self.process(&mut text);
         connections(&mut text, survey);
         traffic(&mut text, survey);
@@ -112,13 +114,12 @@ impl Scraped<'_> {
         text.0
     }
 
-    fn server(&self, text: &mut Text, survey: Survey<'_>, wall_seconds: u64) {
+    fn server(&self, text: &mut Text, survey: Survey<'_>) {
         let name = "cooee_build_info";
         text.family(name, "gauge", "Always 1; the label says which version this is.");
         text.value(name, &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        let started = wall_seconds.saturating_sub(survey.uptime().as_secs());
         let help = "When the process began, in seconds since 1970.";
-        text.single("process_start_time_seconds", "gauge", help, started);
+        text.single("process_start_time_seconds", "gauge", help, self.began);
         let help = "1 while the server leaves and takes in nobody new.";
         text.single("cooee_leaving", "gauge", help, u8::from(self.is_leaving));
         let limits = survey.limits();
