@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use super::Config;
 use super::http::{
-    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, is_ours, not_done, parse,
+    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, blank, is_head, is_ours,
+    not_done, parse,
 };
 use super::totals::Totals;
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
@@ -226,12 +227,15 @@ impl Admin {
         .text(net.survey())
     }
 
-    /// Refuses what cannot be told apart from what follows it, and so ends the conversation.
-    fn refuse(&mut self, peer: Peer, refusal: Refusal, net: &mut Net) {
+    /// Refuses `input`, which cannot be told apart from what follows it, and so ends the
+    /// conversation.
+    fn refuse(&mut self, peer: Peer, input: &[u8], refusal: Refusal, net: &mut Net) {
         let response = Response::refused(refusal);
         self.codes.count(response.code());
         net.send(peer, response.head(net.wall_seconds(), false, false).as_bytes());
-        net.send(peer, response.body());
+        if !is_head(input) {
+            net.send(peer, response.body());
+        }
         net.close(peer);
     }
 
@@ -259,6 +263,7 @@ impl Service for Admin {
         let Some(visit) = visits.find(|visit| visit.peer == peer) else { return input.len() };
         visit.active = net.now();
         match parse(input) {
+            Parsed::Partial if blank(input) == input.len() => 0,
             Parsed::Partial => {
                 net.wake_at(visit.begun.get_or_insert(net.now()).after(REQUEST));
                 0
@@ -271,16 +276,16 @@ impl Service for Admin {
                 used
             }
             Parsed::Wrong(refusal) => {
-                self.refuse(peer, refusal, net);
+                self.refuse(peer, input, refusal, net);
                 input.len()
             }
         }
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
-        match rest {
-            [] => net.close(peer),
-            _ => self.refuse(peer, CUT_SHORT, net),
+        match rest.len() - blank(rest) {
+            0 => net.close(peer),
+            _ => self.refuse(peer, rest, CUT_SHORT, net),
         }
     }
 
@@ -319,7 +324,7 @@ impl Service for Admin {
             }
         }
         for peer in late {
-            self.refuse(peer, TOO_SLOW, net);
+            self.refuse(peer, b"", TOO_SLOW, net);
         }
     }
 

@@ -113,6 +113,27 @@ fn a_head_says_what_the_body_would_be_and_has_none() {
     assert!(head.contains("\r\nContent-Length: 3\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     stage.say(peer, get("/healthz"));
     assert_eq!(heard(&mut stage, peer), [(200, "ok\n".into())]);
+    stage.say(peer, "\r\nHEAD / HTTP/1.1\r\n\r\n");
+    let head = stage.hear(peer);
+    assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn an_empty_line_behind_a_request_is_neither_answered_nor_waited_for() {
+    let (mut stage, _) = admin();
+    let (kept, done) = (join(&mut stage), join(&mut stage));
+    for peer in [kept, done] {
+        stage.say(peer, get("/healthz") + "\r\n");
+        assert_eq!(codes(&mut stage, peer), [200]);
+    }
+    stage.finish(done);
+    assert_eq!((codes(&mut stage, done), stage.is_over(done)), (vec![], true));
+    stage.pass(Duration::from_secs(30));
+    stage.say(kept, get("/healthz"));
+    assert_eq!((codes(&mut stage, kept), stage.is_over(kept)), (vec![200], false));
+    stage.say(kept, "\r\n");
+    stage.pass(Duration::from_secs(60));
+    assert!(stage.is_over(kept));
 }
 
 #[test]

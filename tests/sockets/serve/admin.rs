@@ -271,6 +271,7 @@ fn its_addresses_are_taken_as_people_write_them_and_refused_in_one_line() {
     for (words, told) in [
         (&["--admin", "here"][..], "write PORT, HOST:PORT or [IPV6]:PORT"),
         (&["--admin-host", "a"], "--admin"),
+        (&["--admin", "0", "--admin-host", "a.example:80"], "write a name alone"),
         (&["--stat", "1ms"], "100ms or more"),
     ] {
         let line = refused(2, &[&["serve", "echo+tcp://:0"], words].concat());
