@@ -288,7 +288,7 @@ impl Engine {
     /// Services apart go on ([`Quota::apart`](super::Quota::apart)).
     pub fn close_all(&mut self) {
         let everybody = self.core.connections.iter();
-        let shared = everybody.filter(|(_, one)| !self.is_apart(usize::from(one.service)));
+        let shared = everybody.filter(|(_, one)| self.core.is_shared(one));
         let shared: Vec<Peer> = shared.map(|(peer, _)| peer).collect();
         for peer in shared {
             self.core.close(peer, Reason::Shutdown);

@@ -93,7 +93,7 @@ impl Engine {
     #[cold]
     pub(super) fn show_read(&mut self, peer: Peer, range: Range<usize>) {
         let Engine { tap: Some(tap), core, turn, .. } = self else { return };
-        let Some(connection) = core.connections.get(peer) else { return };
+        let Some(connection) = watched(core, peer) else { return };
         let (count, offset) = (range.len(), connection.bytes_in);
         let pieces = [IoSlice::new(&turn[range])];
         let one = passage(peer, connection, core, Direction::In);
@@ -106,7 +106,7 @@ impl Engine {
     pub(super) fn show_written(&mut self, peer: Peer, count: usize) {
         let Some(mut tap) = self.tap.take() else { return };
         if let (Some(connection), Some((head, _))) =
-            (self.core.connections.get(peer), self.outgoing(peer))
+            (watched(&self.core, peer), self.outgoing(peer))
         {
             let one = passage(peer, connection, &self.core, Direction::Out);
             let offset = offset_of(connection, connection.bytes_out);
@@ -119,7 +119,7 @@ impl Engine {
     #[cold]
     pub(super) fn show_end(&mut self, peer: Peer, direction: Direction) {
         let Engine { tap: Some(tap), core, .. } = self else { return };
-        let Some(connection) = core.connections.get(peer) else { return };
+        let Some(connection) = watched(core, peer) else { return };
         let one = passage(peer, connection, core, direction);
         let offset = match direction {
             Direction::In => connection.bytes_in,
@@ -157,6 +157,12 @@ impl Engine {
     pub(crate) fn is_tapped(&self) -> bool {
         self.tap.is_some()
     }
+}
+
+/// The connection of `peer`, if it is one to be shown: whoever operates a server from a service
+/// apart would see little but itself.
+fn watched(core: &Core, peer: Peer) -> Option<&Connection> {
+    core.connections.get(peer).filter(|one| core.is_shared(one))
 }
 
 /// A passage of nothing.
@@ -197,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Net, Service};
+    use crate::engine::{Limits, Net, Quota, Service};
 
     /// Answers twice what it is told, in a second piece.
     struct Twice;
@@ -247,5 +253,19 @@ mod tests {
             r#"Some(#1@0) In 4 "" FIN 2s"#,
         ];
         assert_eq!(*seen.borrow(), wanted);
+    }
+
+    #[test]
+    fn a_service_apart_is_not_shown() {
+        let mut stage = Stage::empty(Limits::default());
+        let apart = Quota { apart: Some(1), ..Quota::default() };
+        stage.engine().add_service("apart", apart, Box::new(Twice));
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        stage.engine().set_tap(Box::new(Scribe(Rc::clone(&seen))));
+        let peer = stage.join();
+        stage.say(peer, "abc");
+        assert_eq!(stage.hear(peer), "abcabc");
+        stage.finish(peer);
+        assert!(seen.borrow().is_empty());
     }
 }

@@ -152,7 +152,7 @@ impl Scraped<'_> {
 
 /// A family with one value for each service over streams.
 fn of_streams(text: &mut Text, survey: Survey<'_>, name: &str, value: OfStream) {
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         text.value(name, &[("service", service), TCP], value(counts));
     }
 }
@@ -173,14 +173,14 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
     of_streams(text, survey, name, |counts| counts.opened);
     let name = "cooee_connections_closed_total";
     text.family(name, "counter", "Connections over, by the reason of their end.");
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         for (reason, count) in Reason::LABELS.iter().zip(counts.closed) {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
         }
     }
     let name = "cooee_connections_refused_total";
     text.family(name, "counter", "Connections refused as they came, by reason.");
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         for (reason, count) in refusals(counts) {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
         }
@@ -249,7 +249,7 @@ fn troubles(text: &mut Text, survey: Survey<'_>) {
 fn durations(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_connection_age_seconds";
     text.family(name, "histogram", "How old connections were when they were over.");
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         text.histogram(name, &[("service", service), TCP], &counts.ages);
     }
     if let Some(turns) = survey.turns() {

@@ -22,8 +22,8 @@ pub(super) struct Status<'a> {
 impl Status<'_> {
     /// All of it.
     pub(super) fn text(&self, survey: Survey<'_>) -> String {
-        let streams = survey.streams().filter(|(_, quota, _)| quota.apart.is_none());
-        let streams = streams.map(|(service, _, counts)| of_stream(service, counts));
+        let streams = survey.shared_streams();
+        let streams = streams.map(|(service, counts)| of_stream(service, counts));
         let datagrams = survey.datagrams().map(|(service, counts)| of_datagrams(service, counts));
         let totals = Totals::of(survey);
         let Process { cpu_seconds, resident, descriptors, descriptors_max } = self.process;
