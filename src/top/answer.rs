@@ -46,7 +46,10 @@ fn code(head: &str) -> Option<u16> {
 fn length(head: &str) -> Option<usize> {
     let named = |line: &str| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        let digits = Some(value.trim()).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        let is_length = name.eq_ignore_ascii_case("content-length") && !digits.is_empty();
+        // What no machine could hold is as good as the largest.
+        is_length.then(|| digits.parse().unwrap_or(usize::MAX))
     };
     head.lines().find_map(named)
 }
@@ -70,7 +73,10 @@ mod tests {
             ("HTTP/1.1 200 OK\r\n\r\n", NO_LENGTH),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", NO_LENGTH),
             ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", NO_LENGTH),
             ("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n", TOO_LONG),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", TOO_LONG),
         ] {
             assert_eq!(read(wrong.as_bytes()), Answer::Wrong(why), "{wrong}");
         }

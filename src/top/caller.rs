@@ -20,6 +20,8 @@ const EVERY: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it is left alone after a call in vain: from this, twice as long each time, to that.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// So much of the first line of an answer that is no status is told.
+const LINE_MAX: usize = 60;
 /// Seconds by which a server's time may seem to be behind ours: answers take time.
 const CLOCKS_DIFFER: f64 = 1.0;
 /// So many statuses are kept, to tell how fast their figures grow: those of a second.
@@ -155,7 +157,7 @@ impl Caller {
             }
             _ => {
                 let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
-                let line = visible(&line[..line.len().min(200)]);
+                let line = visible(&line[..line.len().min(LINE_MAX)]);
                 self.lost(format!("the answer is no status, but {code} {line}"), net);
             }
         }

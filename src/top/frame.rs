@@ -19,8 +19,9 @@ const ROWS_LOW: usize = 10;
 const ROWS_HIGH: usize = 24;
 /// No figure is larger, whatever a server tells.
 const VALUE_MAX: f64 = 1e15;
-/// Peers of each kind.
+/// Peers of each kind, and the kinds.
 const PEERS: usize = 3;
+const KINDS: [&str; 3] = ["busiest", "oldest", "behind"];
 
 /// The name of a graph, what in the history it shows, and the unit of its scale.
 const GRAPHS: [(&str, &str, &str); 4] = [
@@ -53,7 +54,7 @@ pub(super) fn lines(
         let height = if size.rows < ROWS_HIGH { 1 } else { 2 };
         lines.extend(graphs(status, width - LABEL, height, glyphs));
         lines.extend(services(status, width));
-        lines.extend(peers(status, width));
+        lines.extend(peers(status, width, (rows - 1).saturating_sub(lines.len())));
         // Whoever does not know how to leave must not miss it for want of room.
         lines.truncate(rows - 1);
         lines.push(if has_keys { "q leaves" } else { "Ctrl-C leaves" }.into());
@@ -195,12 +196,16 @@ fn services(status: &Value, width: usize) -> Vec<String> {
     lines
 }
 
-fn peers(status: &Value, width: usize) -> Vec<String> {
+/// As many peers of each kind as have room in so many lines, lest the last kind is not shown.
+fn peers(status: &Value, width: usize, room: usize) -> Vec<String> {
     let heads = ["peers", "number", "address", "service", "age", "in", "out", "waiting"];
     let mut rows = vec![heads.map(str::to_owned)];
-    for kind in ["busiest", "oldest", "behind"] {
-        let entries = status["peers"][kind].as_array().into_iter().flatten();
-        for (at, one) in entries.take(PEERS).enumerate() {
+    let entries = |kind: &str| status["peers"][kind].as_array().map_or(&[][..], Vec::as_slice);
+    let of_each =
+        |count: usize| -> usize { KINDS.iter().map(|kind| entries(kind).len().min(count)).sum() };
+    let count = (1..=PEERS).rev().find(|count| of_each(*count) < room).unwrap_or(1);
+    for kind in KINDS {
+        for (at, one) in entries(kind).iter().take(count).enumerate() {
             let cells = [
                 if at == 0 { kind.to_owned() } else { String::new() },
                 format!("#{}", one["number"].as_u64().unwrap_or(0)),
@@ -422,6 +427,30 @@ mod tests {
         assert!(at(120)[4].starts_with("busiest #12345678 192.168.100.200:50000   "));
         let huge = [(); 7].map(|()| bytes(&(u64::MAX / 7).into(), BYTES_ROOM));
         assert_eq!(row(&SERVICES, &huge, 200).split_whitespace().count(), 13);
+    }
+
+    #[test]
+    fn on_a_low_terminal_there_are_fewer_peers_of_each_kind() {
+        let mut seen = seen();
+        let Some((_, status)) = seen.statuses.back_mut() else { panic!() };
+        let peer = status["peers"]["busiest"][0].clone();
+        status["peers"] = json!({ "busiest": [peer, peer, peer], "oldest": [peer, peer, peer], "behind": [peer] });
+        let kinds = |rows| -> Vec<usize> {
+            let lines = lines("h:1", &seen, size(80, rows), BLOCKS, true);
+            let lines = lines.iter().skip_while(|line| !line.starts_with("peers")).skip(1);
+            lines
+                .filter_map(|line| line.split_once('#'))
+                .map(|(kind, _)| kind.trim().len())
+                .collect()
+        };
+        for (rows, wanted) in [
+            (40, vec![7, 0, 0, 6, 0, 0, 6]),
+            (24, vec![7, 0, 0, 6, 0, 0, 6]),
+            (17, vec![7, 0, 6, 0, 6]),
+            (15, vec![7, 6, 6]),
+        ] {
+            assert_eq!(kinds(rows), wanted, "{rows}");
+        }
     }
 
     #[test]
