@@ -173,7 +173,11 @@ impl Engine {
         local: Option<SocketAddr>,
     ) {
         let service = usize::from(connection.service);
-        let level = self.level_of(service);
+        // The operator sees that it is done, wherever it was.
+        let level = match reason {
+            Reason::Kicked => Level::Info,
+            _ => self.level_of(service),
+        };
         if !log::log_enabled!(level) {
             return;
         }

@@ -26,7 +26,7 @@ impl<'a> Survey<'a> {
         self.core.names.iter().copied().zip(&self.core.counts)
     }
 
-    /// Those that stand not apart ([`Quota::apart`](super::Quota::apart)).
+    /// Those that do not stand apart ([`Quota::apart`](super::Quota::apart)).
     pub fn shared_streams(self) -> impl Iterator<Item = (&'static str, &'a StreamCounts)> {
         let streams = self.streams().zip(&self.core.quotas);
         streams.filter(|(_, quota)| quota.apart.is_none()).map(|(stream, _)| stream)
@@ -92,7 +92,7 @@ impl Engine {
         self.core.datagrams.len() - 1
     }
 
-    /// What happened since the start, over all services that stand not apart.
+    /// What happened since the start, over all services that do not stand apart.
     pub fn metrics(&self) -> Metrics {
         let mut sum = self.core.metrics;
         self.survey().shared_streams().for_each(|(_, counts)| sum.add_streams(counts));

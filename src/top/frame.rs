@@ -31,7 +31,7 @@ const GRAPHS: [(&str, &str, &str); 4] = [
     ("out", "bytes_out", "B/s"),
 ];
 
-/// The lines to show, each with less columns than the terminal has, and fewer of them than it has
+/// The lines to show, each with fewer columns than the terminal has, and fewer of them than it has
 /// rows: so nothing wraps, and nothing scrolls away. On a small terminal it is one or none.
 /// `has_keys`: whether a key can be pressed.
 pub(super) fn lines(
@@ -434,7 +434,8 @@ mod tests {
         let mut seen = seen();
         let Some((_, status)) = seen.statuses.back_mut() else { panic!() };
         let peer = status["peers"]["busiest"][0].clone();
-        status["peers"] = json!({ "busiest": [peer, peer, peer], "oldest": [peer, peer, peer], "behind": [peer] });
+        let three = [&peer, &peer, &peer];
+        status["peers"] = json!({ "busiest": three, "oldest": three, "behind": [&peer] });
         let kinds = |rows| -> Vec<usize> {
             let lines = lines("h:1", &seen, size(80, rows), BLOCKS, true);
             let lines = lines.iter().skip_while(|line| !line.starts_with("peers")).skip(1);

@@ -21,33 +21,6 @@ type OfStream = fn(&StreamCounts) -> u64;
 /// One value of a service over datagrams.
 type OfDatagrams = fn(&ResponderCounts) -> u64;
 
-/// Why connections are refused.
-const REFUSED: [(&str, OfStream); 3] = [
-    ("denied", |counts| counts.refused_denied),
-    ("rate", |counts| counts.refused_rate),
-    ("too_many", |counts| counts.refused_too_many),
-];
-
-/// Why datagrams are.
-const REFUSED_DATAGRAMS: [(&str, OfDatagrams); 5] = [
-    ("address", |counts| counts.refused_address),
-    ("denied", |counts| counts.refused_denied),
-    ("low_port", |counts| counts.refused_low_port),
-    ("own_port", |counts| counts.refused_own_port),
-    ("rate", |counts| counts.refused_rate),
-];
-
-/// The reasons of services over streams and how often each, and over datagrams.
-pub(super) fn refusals(counts: &StreamCounts) -> impl Iterator<Item = (&'static str, u64)> {
-    REFUSED.iter().map(|(reason, value)| (*reason, value(counts)))
-}
-
-pub(super) fn datagram_refusals(
-    counts: &ResponderCounts,
-) -> impl Iterator<Item = (&'static str, u64)> {
-    REFUSED_DATAGRAMS.iter().map(|(reason, value)| (*reason, value(counts)))
-}
-
 /// The text as far as it is written.
 struct Text(String);
 
@@ -181,7 +154,7 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_connections_refused_total";
     text.family(name, "counter", "Connections refused as they came, by reason.");
     for (service, counts) in survey.streams() {
-        for (reason, count) in refusals(counts) {
+        for (reason, count) in counts.refusals() {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
         }
     }
@@ -216,7 +189,7 @@ fn datagrams(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_datagrams_refused_total";
     text.family(name, "counter", "Datagrams and answers refused, by reason.");
     for (service, counts) in survey.datagrams() {
-        for (reason, count) in datagram_refusals(counts) {
+        for (reason, count) in counts.refusals() {
             text.value(name, &[("service", service), UDP, ("reason", reason)], count);
         }
     }

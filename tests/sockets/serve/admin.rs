@@ -286,6 +286,18 @@ fn its_addresses_are_taken_as_people_write_them_and_refused_in_one_line() {
 }
 
 #[test]
+fn whom_the_operator_closes_there_is_told_of() {
+    let (mut server, _, admin) = serving(&["echo+tcp://:0"], "echo+tcp");
+    let mut client = Tcp::connect(admin);
+    client.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    hear_until(&mut client, "\r\n\r\nok\n");
+    server.operator("/kick 1");
+    assert_eq!(rest(&mut client), "");
+    drop(client);
+    server.log.wait_for_line("#1 admin closed: kicked");
+}
+
+#[test]
 fn another_name_is_served_where_it_was_asked_for() {
     let words = ["echo+tcp://:0", "--admin-host", "Stats.Example"];
     let (_server, _, admin) = serving(&words, "echo+tcp");
