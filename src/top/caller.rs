@@ -141,10 +141,12 @@ impl Caller {
 
     /// Whether the server owes no answer over the connection that it has closed. Then nothing is
     /// lost: it may keep one only as long as nobody else needs the place. The next question goes
-    /// over another.
+    /// over another, to the same address.
     fn is_done_with(&mut self) -> bool {
         let owes_nothing = matches!(self.due.0, Due::Ask);
-        self.peer.take_if(|_| owes_nothing).is_some()
+        let is_done = self.peer.take_if(|_| owes_nothing).is_some();
+        self.next -= usize::from(is_done);
+        is_done
     }
 
     fn take(&mut self, code: u16, body: &[u8], net: &mut Net) {
@@ -235,8 +237,12 @@ mod tests {
     const SERVER: ([u8; 4], u16) = ([192, 0, 2, 7], 5090);
 
     fn top() -> (Stage, Rc<RefCell<Seen>>) {
+        top_at(vec![SERVER.into()])
+    }
+
+    fn top_at(addresses: Vec<SocketAddr>) -> (Stage, Rc<RefCell<Seen>>) {
         let seen = Rc::new(RefCell::new(Seen::default()));
-        let caller = Caller::new("192.0.2.7:5090".into(), vec![SERVER.into()], Rc::clone(&seen));
+        let caller = Caller::new("192.0.2.7:5090".into(), addresses, Rc::clone(&seen));
         (Stage::new(caller), seen)
     }
 
@@ -292,6 +298,29 @@ mod tests {
         stage.answer(peer, ([192, 0, 2, 99], 4000).into());
         tell(&mut stage, 200, 5.0);
         assert_eq!(seen.borrow().rate("opened"), None);
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_that_answers_is_called_again() {
+        let other = ([192, 0, 2, 8], 5090).into();
+        let (mut stage, seen) = top_at(vec![SERVER.into(), other, SERVER.into()]);
+        stage.flush();
+        let mut called = Vec::new();
+        for is_there in [false, true, true, true] {
+            let peer = last(&stage);
+            called.push(stage.engine().remote(peer).unwrap());
+            match is_there {
+                false => stage.fail(peer, ErrorKind::ConnectionRefused),
+                true => {
+                    stage.answer(peer, ([192, 0, 2, 99], 4000).into());
+                    tell(&mut stage, 10, 100.0);
+                    stage.finish(peer);
+                }
+            }
+            stage.pass(EVERY);
+        }
+        assert_eq!(called, [SERVER.into(), other, other, other]);
+        assert_eq!(seen.borrow().problem, None);
     }
 
     #[test]
