@@ -105,7 +105,7 @@ impl Engine {
         Survey::of(&self.core)
     }
 
-    /// How many connections share the places: all but those of services apart ([`Quota::apart`]).
+    /// How many connections share the places: all but those of services apart (`Quota::apart`).
     pub fn shared_connections(&self) -> usize {
         self.core.shared()
     }
@@ -142,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Whether the service with that number has places of its own ([`Quota::apart`]).
+    /// Whether the service with that number has places of its own (`Quota::apart`).
     pub fn is_apart(&self, service: usize) -> bool {
         self.core.quotas[service].apart.is_some()
     }
