@@ -107,6 +107,11 @@ impl Core {
         self.connections.len() - self.apart
     }
 
+    /// Whether `connection` shares the places: its service does not stand apart.
+    pub(super) fn is_shared(&self, connection: &Connection) -> bool {
+        self.quotas[usize::from(connection.service)].apart.is_none()
+    }
+
     /// Whether one more connection fits that shares the places.
     pub(super) fn has_free_place(&self) -> bool {
         self.shared() < self.limits.connections && self.connections.len() < SLOTS_MAX

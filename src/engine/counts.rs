@@ -128,6 +128,15 @@ impl StreamCounts {
         self.open
     }
 
+    /// How many were refused, by reason.
+    pub fn refusals(&self) -> [(&'static str, u64); 3] {
+        [
+            ("denied", self.refused_denied),
+            ("rate", self.refused_rate),
+            ("too_many", self.refused_too_many),
+        ]
+    }
+
     pub(super) fn began(&mut self) {
         self.opened += 1;
         self.open += 1;
@@ -165,6 +174,19 @@ pub struct ResponderCounts {
     pub refused_denied: u64,
     /// Answers not sent: the network had used up its rate.
     pub refused_rate: u64,
+}
+
+impl ResponderCounts {
+    /// How many were refused, by reason.
+    pub fn refusals(&self) -> [(&'static str, u64); 5] {
+        [
+            ("address", self.refused_address),
+            ("denied", self.refused_denied),
+            ("low_port", self.refused_low_port),
+            ("own_port", self.refused_own_port),
+            ("rate", self.refused_rate),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -127,8 +127,9 @@ pub struct Quota {
     /// How many connections it has places for that are its own, beside [`Limits::connections`]: so
     /// neither it nor the others can take the last place from each other. It stands apart in other
     /// respects, too: it outlasts `stop_listening` and `close_all`, who connects to it is judged
-    /// by address only, and what happens to its connections is not worth a line at level info.
-    /// When they are all taken, `Service::free_place` is told. `None`: it shares the others'.
+    /// by address only, what happens to its connections is not worth a line at level info, and no
+    /// tap sees them. When they are all taken, `Service::free_place` is told. `None`: it shares
+    /// the others'.
     pub apart: Option<usize>,
 }
 

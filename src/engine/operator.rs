@@ -189,7 +189,11 @@ impl Engine {
         local: Option<Address>,
     ) {
         let service = usize::from(connection.service);
-        let level = self.level_of(service);
+        // The operator sees that it is done, wherever it was.
+        let level = match reason {
+            Reason::Kicked => Level::Info,
+            _ => self.level_of(service),
+        };
         if !log::log_enabled!(level) {
             return;
         }
@@ -307,7 +311,7 @@ impl Engine {
     /// Services apart go on ([`Quota::apart`](super::Quota::apart)).
     pub fn close_all(&mut self) {
         let everybody = self.core.connections.iter();
-        let shared = everybody.filter(|(_, one)| !self.is_apart(usize::from(one.service)));
+        let shared = everybody.filter(|(_, one)| self.core.is_shared(one));
         let shared: Vec<Peer> = shared.map(|(peer, _)| peer).collect();
         for peer in shared {
             self.core.close(peer, Reason::Shutdown);

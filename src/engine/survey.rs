@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Engine;
 use super::core::Core;
 use super::counts::{Histogram, ResponderCounts, StreamCounts};
-use super::limits::{Limits, Quota};
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::operator::Entry;
 
@@ -21,11 +21,15 @@ impl<'a> Survey<'a> {
         Survey { core }
     }
 
-    /// The services over streams: name, bounds, and what happened.
-    pub fn streams(self) -> impl Iterator<Item = (&'static str, &'a Quota, &'a StreamCounts)> {
-        let core = self.core;
-        let named = core.names.iter().zip(&core.quotas).zip(&core.counts);
-        named.map(|((name, quota), counts)| (*name, quota, counts))
+    /// The services over streams: name, and what happened.
+    pub fn streams(self) -> impl Iterator<Item = (&'static str, &'a StreamCounts)> {
+        self.core.names.iter().copied().zip(&self.core.counts)
+    }
+
+    /// Those that do not stand apart ([`Quota::apart`](super::Quota::apart)).
+    pub fn shared_streams(self) -> impl Iterator<Item = (&'static str, &'a StreamCounts)> {
+        let streams = self.streams().zip(&self.core.quotas);
+        streams.filter(|(_, quota)| quota.apart.is_none()).map(|(stream, _)| stream)
     }
 
     /// The services over datagrams.
@@ -74,8 +78,7 @@ impl<'a> Survey<'a> {
     /// at a time.
     pub fn peers(self, slots: Range<usize>) -> impl Iterator<Item = Entry> + use<'a> {
         let core = self.core;
-        let is_shared = |service: u8| core.quotas[usize::from(service)].apart.is_none();
-        let peers = core.connections.range(slots).filter(move |(_, one)| is_shared(one.service));
+        let peers = core.connections.range(slots).filter(move |(_, one)| core.is_shared(one));
         peers.map(|(peer, one)| Entry::of(core, peer, one))
     }
 }
@@ -89,12 +92,10 @@ impl Engine {
         self.core.datagrams.len() - 1
     }
 
-    /// What happened since the start, over all services that stand not apart.
+    /// What happened since the start, over all services that do not stand apart.
     pub fn metrics(&self) -> Metrics {
         let mut sum = self.core.metrics;
-        let quotas = self.core.quotas.iter();
-        let counts = self.core.counts.iter().zip(quotas).filter(|(_, quota)| quota.apart.is_none());
-        counts.for_each(|(counts, _)| sum.add_streams(counts));
+        self.survey().shared_streams().for_each(|(_, counts)| sum.add_streams(counts));
         self.core.datagrams.iter().for_each(|(_, counts)| sum.add_datagrams(counts));
         sum
     }
@@ -104,7 +105,7 @@ impl Engine {
         Survey::of(&self.core)
     }
 
-    /// How many connections share the places: all but those of services apart ([`Quota::apart`]).
+    /// How many connections share the places: all but those of services apart (`Quota::apart`).
     pub fn shared_connections(&self) -> usize {
         self.core.shared()
     }
@@ -141,7 +142,7 @@ impl Engine {
         }
     }
 
-    /// Whether the service with that number has places of its own ([`Quota::apart`]).
+    /// Whether the service with that number has places of its own (`Quota::apart`).
     pub fn is_apart(&self, service: usize) -> bool {
         self.core.quotas[service].apart.is_some()
     }
@@ -156,7 +157,7 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Net, Peer, Reason, Service};
+    use crate::engine::{Net, Peer, Quota, Reason, Service};
 
     /// Sends back what comes.
     struct Mirror;
@@ -201,11 +202,13 @@ mod tests {
         stage.pass(Duration::from_secs(2));
         peers.iter().for_each(|peer| stage.finish(*peer));
         let engine = stage.engine();
-        let told = engine.survey().streams().map(|(name, _, counts)| {
+        let told = engine.survey().streams().map(|(name, counts)| {
             (name, counts.opened, counts.bytes_in, counts.bytes_out, counts.messages)
         });
         assert_eq!(told.collect::<Vec<_>>(), [("shared", 1, 4, 4, 1), ("apart", 1, 7, 7, 1)]);
-        for (_, _, counts) in engine.survey().streams() {
+        let shared = engine.survey().shared_streams().map(|(name, _)| name);
+        assert_eq!(shared.collect::<Vec<_>>(), ["shared"]);
+        for (_, counts) in engine.survey().streams() {
             assert_eq!((counts.closed[Reason::Eof.index()], counts.open()), (1, 0));
             assert_eq!(counts.ages.sum(), Duration::from_secs(2));
         }

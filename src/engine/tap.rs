@@ -105,7 +105,7 @@ impl Engine {
     #[cold]
     pub(super) fn show_end(&mut self, peer: Peer, direction: Direction) {
         let Engine { tap: Some(tap), core, .. } = self else { return };
-        let Some(connection) = core.connections.get(peer) else { return };
+        let Some(connection) = watched(core, peer) else { return };
         let one = passage(peer, connection, core, direction);
         let offset = match direction {
             Direction::In => connection.bytes_in,
@@ -155,13 +155,19 @@ pub(super) fn show(
     pieces: &[IoSlice<'_>],
     count: usize,
 ) {
-    let Some(connection) = core.connections.get(peer) else { return };
+    let Some(connection) = watched(core, peer) else { return };
     let before = match direction {
         Direction::In => connection.bytes_in,
         Direction::Out => connection.bytes_out,
     };
     let offset = offset_of(connection, before);
     tap.passed(&Passage { offset, count, pieces, ..passage(peer, connection, core, direction) });
+}
+
+/// The connection of `peer`, if it is one to be shown: whoever operates a server from a service
+/// apart would see little but itself.
+fn watched(core: &Core, peer: Peer) -> Option<&Connection> {
+    core.connections.get(peer).filter(|one| core.is_shared(one))
 }
 
 /// A passage of nothing.
@@ -202,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Net, Service};
+    use crate::engine::{Limits, Net, Quota, Service};
 
     /// Answers twice what it is told, in a second piece.
     struct Twice;
@@ -252,5 +258,19 @@ mod tests {
             r#"Some(#1@0) In 4 "" FIN 2s"#,
         ];
         assert_eq!(*seen.borrow(), wanted);
+    }
+
+    #[test]
+    fn a_service_apart_is_not_shown() {
+        let mut stage = Stage::empty(Limits::default());
+        let apart = Quota { apart: Some(1), ..Quota::default() };
+        stage.engine().add_service("apart", apart, Box::new(Twice));
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        stage.engine().set_tap(Box::new(Scribe(Rc::clone(&seen))));
+        let peer = stage.join();
+        stage.say(peer, "abc");
+        assert_eq!(stage.hear(peer), "abcabc");
+        stage.finish(peer);
+        assert!(seen.borrow().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{BUFFERED_MIN, Config, Listening};
+use super::{BUFFERED_MIN, Config, Listening, http};
 use crate::endpoint::{Endpoint, Transport};
 use crate::logging::LogFormat;
 use crate::rate::Rate;
@@ -87,7 +87,7 @@ pub struct ServeArgs {
     admin: Option<(String, u16)>,
 
     /// Answer there to this name, too, beside addresses, localhost and this host's own (repeatable)
-    #[arg(long, value_name = "NAME", value_parser = parse_nonempty as Parse<_>, requires = "admin",
+    #[arg(long, value_name = "NAME", value_parser = admin_host as Parse<_>, requires = "admin",
           help_heading = "Seeing it work", hide = cfg!(not(feature = "admin")))]
     admin_host: Vec<String>,
 
@@ -217,6 +217,13 @@ fn stat(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         time if time >= STAT_MIN => Ok(time),
         _ => Err("write 100ms or more".into()),
+    }
+}
+
+fn admin_host(text: &str) -> Result<String, String> {
+    match http::is_name(text) {
+        true => Ok(text.into()),
+        false => Err("write a name alone, such as stats.example".into()),
     }
 }
 

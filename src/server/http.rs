@@ -100,6 +100,17 @@ pub fn not_done(method: &str) -> Refusal {
     }
 }
 
+/// How many bytes of empty lines `input` begins with: some clients send one behind a body (RFC
+/// 9112, section 2.2). They are no beginning of a request.
+pub fn blank(input: &[u8]) -> usize {
+    input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
+/// Whether `input`, which is wrong, begins with a request whose answer may have no body.
+pub fn is_head(input: &[u8]) -> bool {
+    input[blank(input)..].starts_with(b"HEAD ")
+}
+
 /// What `input` begins with. It never changes its mind: once a beginning of the input is whole or
 /// wrong, what comes behind it changes nothing.
 pub fn parse(input: &[u8]) -> Parsed<'_> {
@@ -112,8 +123,7 @@ pub fn parse(input: &[u8]) -> Parsed<'_> {
 
 fn request(input: &[u8]) -> Result<Option<(usize, Request<'_>)>, Refusal> {
     let area = &input[..input.len().min(HEAD_MAX)];
-    // Some clients send an empty line behind a body (RFC 9112, section 2.2).
-    let blank = area.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let blank = blank(area);
     let area = &area[blank..];
     if area.first().is_some_and(|first| !is_token(*first)) {
         return Err(NOT_HTTP);
@@ -297,18 +307,32 @@ fn is_token(byte: u8) -> bool {
 pub fn is_ours(host: &str, names: &[String]) -> Result<bool, Refusal> {
     if let Some(rest) = host.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or(BAD_HOST)?;
+        // Some clients name the link, too, which means something to their own machine only.
+        let (address, zone) = address.split_once('%').unwrap_or((address, "1"));
+        let is_clean = |byte: u8| byte.is_ascii_graphic() && byte != b'[';
         let is_address = address.parse::<Ipv6Addr>().is_ok();
+        let is_address = is_address && !zone.is_empty() && zone.bytes().all(is_clean);
         return if is_address && is_port(port) { Ok(true) } else { Err(BAD_HOST) };
     }
     let end = host.find(':').unwrap_or(host.len());
     let (name, port) = host.split_at(end);
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_name) || !is_port(port) {
+    if !is_name(name) || !is_port(port) {
         return Err(BAD_HOST);
     }
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let known = names.iter().map(String::as_str).chain(["localhost"]);
+    let name = without_root(name);
+    let known = names.iter().map(|known| without_root(known)).chain(["localhost"]);
     Ok(name.parse::<Ipv4Addr>().is_ok() || { known }.any(|known| known.eq_ignore_ascii_case(name)))
+}
+
+/// Whether `text` can be the name of a host, and nothing beside it.
+pub fn is_name(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    !without_root(text).is_empty() && text.bytes().all(is_part)
+}
+
+/// A name may be written up to the root of all names, with a dot at its end.
+fn without_root(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 /// Nothing, or a colon and a port.
@@ -451,25 +475,43 @@ mod tests {
 
     #[test]
     fn only_addresses_localhost_and_names_of_ours_are_ours() {
-        let names = ["box".to_owned(), "stats.example".to_owned()];
+        let names = ["box", "stats.example", "rooted.example."].map(str::to_owned);
         for host in [
             "127.0.0.1",
             "192.0.2.7:80",
             "[::1]",
             "[fe80::1]:9",
+            "[fe80::1%eth0]:9",
+            "[fe80::1%25eth0]",
             "localhost",
             "LocalHost:1",
             "localhost.",
             "BOX:",
             "stats.example:443",
+            "rooted.example",
+            "Rooted.Example.",
         ] {
             assert_eq!(is_ours(host, &names), Ok(true), "{host}");
         }
         for host in ["evil.example", "localhost.evil.example", "127.1", "0x7f.0.0.1", "1"] {
             assert_eq!(is_ours(host, &names), Ok(false), "{host}");
         }
-        for host in ["", ":80", "a:b", "[::1", "[x]", "[::1]x", "::1", "a b", "u@127.0.0.1", "a/b"]
-        {
+        for host in [
+            "",
+            ".",
+            ":80",
+            "a:b",
+            "[::1",
+            "[x]",
+            "[::1]x",
+            "[fe80::1%]",
+            "[fe80::1%a b]",
+            "[x%lo]",
+            "::1",
+            "a b",
+            "u@127.0.0.1",
+            "a/b",
+        ] {
             assert_eq!(is_ours(host, &names), Err(BAD_HOST), "{host:?}");
         }
     }

@@ -20,27 +20,23 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    /// Until now, over all services that stand not apart; bytes with those of datagrams.
+    /// Until now, over all services that do not stand apart; bytes with those of datagrams.
     pub(super) fn of(survey: Survey<'_>) -> Totals {
         let mut totals = Totals::default();
-        for (_, _, counts) in survey.streams().filter(|(_, quota, _)| quota.apart.is_none()) {
+        for (_, counts) in survey.shared_streams() {
             totals.open += counts.open() as u64;
             totals.opened += counts.opened;
             totals.closed += counts.closed.iter().sum::<u64>();
             totals.bytes_in += counts.bytes_in;
             totals.bytes_out += counts.bytes_out;
-            totals.refused += counts.refused_denied + counts.refused_too_many + counts.refused_rate;
+            totals.refused += sum(counts.refusals());
         }
         for (_, counts) in survey.datagrams() {
             totals.bytes_in += counts.bytes_in;
             totals.bytes_out += counts.bytes_out;
             totals.datagrams_in += counts.received;
             totals.datagrams_out += counts.sent;
-            totals.refused += counts.refused_address
-                + counts.refused_own_port
-                + counts.refused_low_port
-                + counts.refused_denied
-                + counts.refused_rate;
+            totals.refused += sum(counts.refusals());
         }
         totals
     }
@@ -58,6 +54,10 @@ impl Totals {
             refused: self.refused - earlier.refused,
         }
     }
+}
+
+fn sum<const N: usize>(refusals: [(&str, u64); N]) -> u64 {
+    refusals.iter().map(|(_, count)| count).sum()
 }
 
 /// `--stat`: a line for each so much time.

@@ -10,21 +10,28 @@ pub(super) enum Answer<'a> {
     Partial,
     /// So many bytes, with this status code and this body.
     Whole(usize, u16, &'a [u8]),
-    /// No answer of HTTP, or none that has a length.
-    Wrong,
+    /// It is none of a cooee, and this is why.
+    Wrong(&'static str),
 }
+
+const NO_HTTP: &str = "what answers there speaks no HTTP";
+const NO_LENGTH: &str = "what answers there is no cooee: its answer does not say how long it is";
+const TOO_LONG: &str = "what answers there is no cooee: its answer is longer than 1 MiB";
 
 /// What `input` begins with.
 pub(super) fn read(input: &[u8]) -> Answer<'_> {
     let start = b"HTTP/1.";
     if !input.iter().zip(start).all(|(came, wanted)| came == wanted) {
-        return Answer::Wrong;
+        return Answer::Wrong(NO_HTTP);
     }
     let is_end = |four: &[u8]| four == b"\r\n\r\n";
     let Some(end) = input.windows(4).position(is_end) else { return Answer::Partial };
     let head = String::from_utf8_lossy(&input[..end]);
-    let (code, length) = (code(&head), length(&head));
-    let (Some(code), Some(length)) = (code, length) else { return Answer::Wrong };
+    let Some(code) = code(&head) else { return Answer::Wrong(NO_HTTP) };
+    let Some(length) = length(&head) else { return Answer::Wrong(NO_LENGTH) };
+    if length > ANSWER_MAX {
+        return Answer::Wrong(TOO_LONG);
+    }
     let body = &input[end + 4..];
     match body.get(..length) {
         Some(body) => Answer::Whole(end + 4 + length, code, body),
@@ -39,9 +46,12 @@ fn code(head: &str) -> Option<u16> {
 fn length(head: &str) -> Option<usize> {
     let named = |line: &str| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+        let digits = Some(value.trim()).filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+        let is_length = name.eq_ignore_ascii_case("content-length") && !digits.is_empty();
+        // What no machine could hold is as good as the largest.
+        is_length.then(|| digits.parse().unwrap_or(usize::MAX))
     };
-    head.lines().find_map(named).filter(|length| *length <= ANSWER_MAX)
+    head.lines().find_map(named)
 }
 
 #[cfg(test)]
@@ -56,15 +66,19 @@ mod tests {
             assert_eq!(read(&text[..cut]), wanted, "{cut}");
         }
         assert_eq!(read(text), Answer::Whole(40, 200, b"{}"));
-        for wrong in [
-            "SSH-2.0-x\r\n",
-            "HTTP/2 200\r\n\r\n",
-            "HTTP/1.1 200 OK\r\n\r\n",
-            "HTTP/1.1 x\r\nContent-Length: 0\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-            "HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n",
+        for (wrong, why) in [
+            ("SSH-2.0-x\r\n", NO_HTTP),
+            ("HTTP/2 200\r\n\r\n", NO_HTTP),
+            ("HTTP/1.1 x\r\nContent-Length: 0\r\n\r\n", NO_HTTP),
+            ("HTTP/1.1 200 OK\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length: +1\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n", NO_LENGTH),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n", TOO_LONG),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", TOO_LONG),
         ] {
-            assert_eq!(read(wrong.as_bytes()), Answer::Wrong, "{wrong}");
+            assert_eq!(read(wrong.as_bytes()), Answer::Wrong(why), "{wrong}");
         }
     }
 }

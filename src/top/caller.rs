@@ -20,6 +20,10 @@ const EVERY: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it is left alone after a call in vain: from this, twice as long each time, to that.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
+/// So much of the first line of an answer that is no status is told.
+const LINE_MAX: usize = 60;
+/// Seconds by which a server's time may seem to be behind ours: answers take time.
+const CLOCKS_DIFFER: f64 = 1.0;
 /// So many statuses are kept, to tell how fast their figures grow: those of a second.
 const KEPT: usize = 5;
 
@@ -48,9 +52,12 @@ impl Seen {
     }
 
     fn add(&mut self, now: Time, status: Value) {
-        // A server that has been started anew counts anew.
-        let begun = |status: &Value| status["uptime_s"].as_f64();
-        if self.status().and_then(begun) > begun(&status) {
+        // A server that has been started anew counts anew, however long it has been there.
+        let uptime = |status: &Value| status["uptime_s"].as_f64();
+        if let Some((at, last)) = self.statuses.back()
+            && let (Some(old), Some(new)) = (uptime(last), uptime(&status))
+            && new - old < now.since(*at).as_secs_f64() - CLOCKS_DIFFER
+        {
             self.statuses.clear();
         }
         if self.statuses.len() == KEPT {
@@ -103,8 +110,12 @@ impl Caller {
     }
 
     fn ask(&mut self, net: &mut Net) {
-        let Some(peer) = self.peer else { return };
-        let host = self.addresses[0];
+        let Some(peer) = self.peer else { return self.call(net) };
+        let mut host = self.addresses[0];
+        if let SocketAddr::V6(address) = &mut host {
+            // Which link it is on means something to this machine only.
+            address.set_scope_id(0);
+        }
         net.send(peer, format!("GET /status.json HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
         self.plan(Due::GiveUp, PATIENCE, net);
     }
@@ -128,6 +139,16 @@ impl Caller {
         self.plan(Due::Call, pause, net);
     }
 
+    /// Whether the server owes no answer over the connection that it has closed. Then nothing is
+    /// lost: it may keep one only as long as nobody else needs the place. The next question goes
+    /// over another, to the same address.
+    fn is_done_with(&mut self) -> bool {
+        let owes_nothing = matches!(self.due.0, Due::Ask);
+        let is_done = self.peer.take_if(|_| owes_nothing).is_some();
+        self.next -= usize::from(is_done);
+        is_done
+    }
+
     fn take(&mut self, code: u16, body: &[u8], net: &mut Net) {
         let status = serde_json::from_slice::<Value>(body).ok();
         match status.filter(|status| status["totals"].is_object()) {
@@ -138,7 +159,7 @@ impl Caller {
             }
             _ => {
                 let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
-                let line = visible(&line[..line.len().min(200)]);
+                let line = visible(&line[..line.len().min(LINE_MAX)]);
                 self.lost(format!("the answer is no status, but {code} {line}"), net);
             }
         }
@@ -160,8 +181,8 @@ impl Service for Caller {
                 self.take(code, body, net);
                 used
             }
-            Answer::Wrong => {
-                self.lost("what answers there speaks no HTTP".into(), net);
+            Answer::Wrong(why) => {
+                self.lost(why.into(), net);
                 input.len()
             }
         }
@@ -169,13 +190,13 @@ impl Service for Caller {
 
     fn finished(&mut self, peer: Peer, _: &[u8], net: &mut Net) {
         net.close(peer);
-        if self.peer == Some(peer) {
+        if self.peer == Some(peer) && !self.is_done_with() {
             self.lost("the server has closed the connection".into(), net);
         }
     }
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
-        if self.peer == Some(peer) {
+        if self.peer == Some(peer) && !self.is_done_with() {
             self.peer = None;
             let why = match reason {
                 Reason::Failed(ErrorKind::ConnectionRefused) => "nothing listens there".to_owned(),
@@ -211,13 +232,18 @@ impl Operated for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Address;
     use crate::engine::stage::Stage;
 
     const SERVER: ([u8; 4], u16) = ([192, 0, 2, 7], 5090);
 
     fn top() -> (Stage, Rc<RefCell<Seen>>) {
+        top_at(vec![SERVER.into()])
+    }
+
+    fn top_at(addresses: Vec<SocketAddr>) -> (Stage, Rc<RefCell<Seen>>) {
         let seen = Rc::new(RefCell::new(Seen::default()));
-        let caller = Caller::new("192.0.2.7:5090".into(), vec![SERVER.into()], Rc::clone(&seen));
+        let caller = Caller::new("192.0.2.7:5090".into(), addresses, Rc::clone(&seen));
         (Stage::new(caller), seen)
     }
 
@@ -225,7 +251,7 @@ mod tests {
         *stage.dialed().last().expect("a call")
     }
 
-    fn tell(stage: &mut Stage, opened: u64, uptime: u64) {
+    fn tell(stage: &mut Stage, opened: u64, uptime: f64) {
         let body = format!("{{\"uptime_s\":{uptime},\"totals\":{{\"opened\":{opened}}}}}");
         let peer = last(stage);
         assert!(
@@ -242,28 +268,94 @@ mod tests {
         stage.flush();
         let peer = last(&stage);
         stage.answer(peer, ([192, 0, 2, 99], 4000).into());
-        tell(&mut stage, 10, 100);
+        tell(&mut stage, 10, 100.0);
         (stage, seen)
     }
 
     #[test]
     fn it_asks_four_times_a_second_and_tells_how_fast_figures_grow() {
         let (mut stage, seen) = answered();
-        for opened in [10, 11, 12, 20, 50] {
+        for (opened, uptime) in [(10, 100.25), (11, 100.5), (12, 100.75), (20, 101.0), (50, 101.25)]
+        {
             stage.pass(EVERY);
-            tell(&mut stage, opened, 101);
+            tell(&mut stage, opened, uptime);
         }
         assert_eq!(seen.borrow().rate("opened"), Some(40.0));
         assert_eq!(seen.borrow().rate("nothing"), None);
         // Started anew, it counts anew.
         stage.pass(EVERY);
-        tell(&mut stage, 1, 2);
+        tell(&mut stage, 100, 0.1);
         assert_eq!(seen.borrow().rate("opened"), None);
+        // So it does if it was away for longer than it had been there.
+        let peer = last(&stage);
+        stage.fail(peer, ErrorKind::ConnectionReset);
+        stage.pass(EVERY);
+        for _ in 0..20 {
+            let peer = last(&stage);
+            stage.fail(peer, ErrorKind::ConnectionRefused);
+            stage.pass(PAUSES.1);
+        }
+        let peer = last(&stage);
+        stage.answer(peer, ([192, 0, 2, 99], 4000).into());
+        tell(&mut stage, 200, 5.0);
+        assert_eq!(seen.borrow().rate("opened"), None);
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_that_answers_is_called_again() {
+        let other = ([192, 0, 2, 8], 5090).into();
+        let (mut stage, seen) = top_at(vec![SERVER.into(), other, SERVER.into()]);
+        stage.flush();
+        let mut called = Vec::new();
+        for is_there in [false, true, true, true] {
+            let peer = last(&stage);
+            let mut roster = stage.engine().roster();
+            called.push(roster.find(|entry| entry.peer == peer).unwrap().remote);
+            match is_there {
+                false => stage.fail(peer, ErrorKind::ConnectionRefused),
+                true => {
+                    stage.answer(peer, ([192, 0, 2, 99], 4000).into());
+                    tell(&mut stage, 10, 100.0);
+                    stage.finish(peer);
+                }
+            }
+            stage.pass(EVERY);
+        }
+        let called_in_turn = [SERVER.into(), other, other, other].map(Address::Ip);
+        assert_eq!(called, called_in_turn);
+        assert_eq!(seen.borrow().problem, None);
+    }
+
+    #[test]
+    fn a_server_that_does_not_keep_the_connection_is_called_for_each_question_and_not_missed() {
+        let (mut stage, seen) = answered();
+        for round in 0..4 {
+            let (peer, calls) = (last(&stage), stage.dialed().len());
+            match round % 2 {
+                0 => stage.finish(peer),
+                _ => stage.reset(peer),
+            }
+            assert_eq!(seen.borrow().problem, None);
+            stage.pass(EVERY);
+            assert_eq!(stage.dialed().len(), calls + 1);
+            let peer = last(&stage);
+            stage.answer(peer, ([192, 0, 2, 99], 4000).into());
+            tell(&mut stage, 10, 100.25 + 0.25 * f64::from(round));
+        }
+        assert_eq!(seen.borrow().rate("opened"), Some(0.0));
+        // Amid an answer it is.
+        stage.pass(EVERY);
+        let peer = last(&stage);
+        stage.say(peer, "HTTP/1.1 200 OK\r\n");
+        stage.finish(peer);
+        let problem = seen.borrow().problem.clone();
+        assert_eq!(problem.as_deref(), Some("the server has closed the connection"));
     }
 
     #[test]
     fn a_server_that_goes_away_is_called_again_less_and_less_often_until_it_is_back() {
         let (mut stage, seen) = answered();
+        stage.pass(EVERY);
         let peer = last(&stage);
         stage.finish(peer);
         let mut calls = Vec::new();
@@ -283,7 +375,7 @@ mod tests {
         stage.pass(PAUSES.1);
         let peer = last(&stage);
         stage.answer(peer, ([192, 0, 2, 99], 4000).into());
-        tell(&mut stage, 3, 1);
+        tell(&mut stage, 3, 1.0);
         assert_eq!(seen.borrow().problem, None);
         assert_eq!(stage.engine().outcome(), None);
     }
@@ -298,6 +390,7 @@ mod tests {
         assert!(why.starts_with("192.0.2.7:5090: nothing listens there; is it there"), "{why}");
         for (answer, told) in [
             ("SSH-2.0-x\r\n", "speaks no HTTP"),
+            ("HTTP/1.1 200 OK\r\n\r\nhello", "is no cooee"),
             ("HTTP/1.1 421 x\r\nContent-Length: 6\r\n\r\nno\x1bho\n", "but 421 no"),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "but 200 {}"),
         ] {

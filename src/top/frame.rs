@@ -19,8 +19,9 @@ const ROWS_LOW: usize = 10;
 const ROWS_HIGH: usize = 24;
 /// No figure is larger, whatever a server tells.
 const VALUE_MAX: f64 = 1e15;
-/// Peers of each kind.
+/// Peers of each kind, and the kinds.
 const PEERS: usize = 3;
+const KINDS: [&str; 3] = ["busiest", "oldest", "behind"];
 
 /// The name of a graph, what in the history it shows, and the unit of its scale.
 const GRAPHS: [(&str, &str, &str); 4] = [
@@ -30,9 +31,16 @@ const GRAPHS: [(&str, &str, &str); 4] = [
     ("out", "bytes_out", "B/s"),
 ];
 
-/// The lines to show, each with less columns than the terminal has, and fewer of them than it has
+/// The lines to show, each with fewer columns than the terminal has, and fewer of them than it has
 /// rows: so nothing wraps, and nothing scrolls away. On a small terminal it is one or none.
-pub(super) fn lines(name: &str, seen: &Seen, size: Size, glyphs: Glyphs) -> Vec<String> {
+/// `has_keys`: whether a key can be pressed.
+pub(super) fn lines(
+    name: &str,
+    seen: &Seen,
+    size: Size,
+    glyphs: Glyphs,
+    has_keys: bool,
+) -> Vec<String> {
     let (width, rows) = (size.columns.saturating_sub(1), size.rows.saturating_sub(1).max(1));
     if size.columns < COLUMNS_MIN {
         return Vec::new();
@@ -46,10 +54,10 @@ pub(super) fn lines(name: &str, seen: &Seen, size: Size, glyphs: Glyphs) -> Vec<
         let height = if size.rows < ROWS_HIGH { 1 } else { 2 };
         lines.extend(graphs(status, width - LABEL, height, glyphs));
         lines.extend(services(status, width));
-        lines.extend(peers(status, width));
+        lines.extend(peers(status, width, (rows - 1).saturating_sub(lines.len())));
         // Whoever does not know how to leave must not miss it for want of room.
         lines.truncate(rows - 1);
-        lines.push("q leaves".into());
+        lines.push(if has_keys { "q leaves" } else { "Ctrl-C leaves" }.into());
     }
     lines.truncate(rows);
     lines
@@ -137,11 +145,21 @@ const SERVICES: Columns<7> =
 const OF_PEERS: Columns<8> =
     [(true, 8), (true, 7), (true, 22), (true, 8), (false, 5), (false, 10), (false, 10), (false, 9)];
 
+/// Where in that table numbers and addresses are, and how narrow these may become.
+const NUMBER: usize = 1;
+const ADDRESS: usize = 2;
+const ADDRESS_MIN: usize = 16;
+/// How long bytes can be in these tables, with a gap in front.
+const BYTES_ROOM: usize = 9;
+const WAITING_ROOM: usize = 8;
+
 /// A row of a table, with as many of its columns as fit: half of a figure would be another one.
 fn row<const N: usize>(columns: &Columns<N>, cells: &[String; N], width: usize) -> String {
     let mut line = String::new();
     let mut end = 0;
     for ((is_left, wide), cell) in columns.iter().zip(cells) {
+        // A figure that fills its column must not look like the end of the one before.
+        let wide = if *is_left { wide } else { &(cell.chars().count() + 1).max(*wide) };
         end += wide;
         if end > width + usize::from(*is_left) {
             break;
@@ -169,8 +187,8 @@ fn services(status: &Value, width: usize) -> Vec<String> {
             count("open"),
             count("opened"),
             count("closed"),
-            bytes(&one["bytes_in"]),
-            bytes(&one["bytes_out"]),
+            bytes(&one["bytes_in"], BYTES_ROOM),
+            bytes(&one["bytes_out"], BYTES_ROOM),
             count("datagrams_in"),
         ];
         lines.push(row(&SERVICES, &cells, width));
@@ -178,26 +196,49 @@ fn services(status: &Value, width: usize) -> Vec<String> {
     lines
 }
 
-fn peers(status: &Value, width: usize) -> Vec<String> {
+/// As many peers of each kind as have room in so many lines, lest the last kind is not shown.
+fn peers(status: &Value, width: usize, room: usize) -> Vec<String> {
     let heads = ["peers", "number", "address", "service", "age", "in", "out", "waiting"];
-    let mut lines = vec![row(&OF_PEERS, &heads.map(str::to_owned), width)];
-    for kind in ["busiest", "oldest", "behind"] {
-        let entries = status["peers"][kind].as_array().into_iter().flatten();
-        for (at, one) in entries.take(PEERS).enumerate() {
+    let mut rows = vec![heads.map(str::to_owned)];
+    let entries = |kind: &str| status["peers"][kind].as_array().map_or(&[][..], Vec::as_slice);
+    let of_each =
+        |count: usize| -> usize { KINDS.iter().map(|kind| entries(kind).len().min(count)).sum() };
+    let count = (1..=PEERS).rev().find(|count| of_each(*count) < room).unwrap_or(1);
+    for kind in KINDS {
+        for (at, one) in entries(kind).iter().take(count).enumerate() {
             let cells = [
                 if at == 0 { kind.to_owned() } else { String::new() },
                 format!("#{}", one["number"].as_u64().unwrap_or(0)),
                 told(&one["address"]),
                 told(&one["service"]),
                 age(one["age_s"].as_f64().unwrap_or(0.0)),
-                bytes(&one["bytes_in"]),
-                bytes(&one["bytes_out"]),
-                bytes(&one["queued"]),
+                bytes(&one["bytes_in"], BYTES_ROOM),
+                bytes(&one["bytes_out"], BYTES_ROOM),
+                bytes(&one["queued"], WAITING_ROOM),
             ];
-            lines.push(row(&OF_PEERS, &cells, width));
+            rows.push(cells);
         }
     }
-    lines
+    let columns = suited(&rows, width);
+    rows.iter().map(|cells| row(&columns, cells, width)).collect()
+}
+
+/// Columns in which the numbers of these peers are whole: half of one would be that of another. An
+/// address has the room that is left.
+fn suited(rows: &[[String; 8]], width: usize) -> Columns<8> {
+    let needed = |column: usize| {
+        let lengths = rows.iter().map(|cells| cells[column].chars().count() + 1);
+        lengths.max().unwrap_or(0)
+    };
+    let mut columns = OF_PEERS;
+    columns[NUMBER].1 = needed(NUMBER).max(columns[NUMBER].1);
+    let all: usize = columns.iter().map(|(_, wide)| wide).sum();
+    let usual = columns[ADDRESS].1;
+    let left = (width + usual).saturating_sub(all);
+    if left >= ADDRESS_MIN {
+        columns[ADDRESS].1 = left.min(needed(ADDRESS).max(usual));
+    }
+    columns
 }
 
 /// As many of `fields`, from the first on, as fit; of the first, what fits.
@@ -233,8 +274,15 @@ fn whole(value: &Value) -> String {
     }
 }
 
-fn bytes(value: &Value) -> String {
-    value.as_u64().map_or("-".into(), |value| Bytes(value).to_string())
+/// In `room` characters, if it can be told in so many.
+fn bytes(value: &Value, room: usize) -> String {
+    let text = value.as_u64().map_or("-".into(), |value| Bytes(value).to_string());
+    match text.split_once('.') {
+        Some((whole, rest)) if text.len() > room => {
+            format!("{whole} {}", rest.trim_start_matches(|c: char| c.is_ascii_digit()).trim())
+        }
+        _ => text,
+    }
 }
 
 fn age(seconds: f64) -> String {
@@ -292,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_usual_terminal_shows_figures_graphs_services_and_peers() {
-        let lines = lines("127.0.0.1:5090", &seen(), size(80, 24), BLOCKS);
+        let lines = lines("127.0.0.1:5090", &seen(), size(80, 24), BLOCKS, true);
         let blank = " ".repeat(61);
         assert_eq!(lines[0], "127.0.0.1:5090  up 13m  turns p99 <50 us  cooee 0.1.0");
         let second = "3 of 20000 open  new 10/s  in 0B/s  out 0B/s  refused 0/s  udp -/s";
@@ -333,7 +381,7 @@ mod tests {
                     })
                 {
                     for glyphs in [ASCII, BLOCKS] {
-                        let lines = lines("host:1", &seen, size(columns, rows), glyphs);
+                        let lines = lines("host:1", &seen, size(columns, rows), glyphs, true);
                         assert!(lines.len() <= (rows - 1).max(1), "{columns}x{rows}");
                         let width = lines.iter().map(|line| line.chars().count()).max();
                         assert!(width.unwrap_or(0) < columns, "{columns}x{rows}: {lines:?}");
@@ -346,9 +394,70 @@ mod tests {
     }
 
     #[test]
+    fn no_figure_is_cut_or_runs_into_another() {
+        let peer = |number: u64, address: &str| {
+            json!({
+                "number": number, "service": "months", "address": address, "age_s": 5.0,
+                "bytes_in": 1_047_552, "bytes_out": 1_047_552, "queued": 123_456
+            })
+        };
+        let mut seen = seen();
+        let Some((_, status)) = seen.statuses.back_mut() else { panic!() };
+        status["services"][0]["bytes_in"] = 1_047_552.into();
+        status["peers"] = json!({
+            "busiest": [peer(12_345_678, "192.168.100.200:50000"), peer(3, "192.0.2.1:4000")],
+            "oldest": [peer(7, "[2001:db8:1111:2222:3333:4444:5555:6666]:50000")],
+        });
+        let at = |columns| {
+            let lines = lines("h:1", &seen, size(columns, 24), BLOCKS, true);
+            lines.into_iter().skip_while(|line| !line.starts_with("service")).collect::<Vec<_>>()
+        };
+        let wanted = [
+            "service         open    opened    closed        in       out datagrams",
+            "echo+tcp           3        20         7  1023 KiB 120.6 KiB         -",
+            "echo+udp           -         -         -       1 B       1 B         5",
+            "peers   number    address            service   age        in       out  waiting",
+            "busiest #12345678 192.168.100.200:5~ months     5s  1023 KiB  1023 KiB  120 KiB",
+            "        #3        192.0.2.1:4000     months     5s  1023 KiB  1023 KiB  120 KiB",
+            "oldest  #7        [2001:db8:1111:22~ months     5s  1023 KiB  1023 KiB  120 KiB",
+        ];
+        assert_eq!(at(80)[..7], wanted);
+        assert_eq!(at(40)[4], "busiest #12345678 192.168.100.200:50000");
+        assert!(at(120)[6].contains(" [2001:db8:1111:2222:3333:4444:5555:6666]:50000 months "));
+        assert!(at(120)[4].starts_with("busiest #12345678 192.168.100.200:50000   "));
+        let huge = [(); 7].map(|()| bytes(&(u64::MAX / 7).into(), BYTES_ROOM));
+        assert_eq!(row(&SERVICES, &huge, 200).split_whitespace().count(), 13);
+    }
+
+    #[test]
+    fn on_a_low_terminal_there_are_fewer_peers_of_each_kind() {
+        let mut seen = seen();
+        let Some((_, status)) = seen.statuses.back_mut() else { panic!() };
+        let peer = status["peers"]["busiest"][0].clone();
+        let three = [&peer, &peer, &peer];
+        status["peers"] = json!({ "busiest": three, "oldest": three, "behind": [&peer] });
+        let kinds = |rows| -> Vec<usize> {
+            let lines = lines("h:1", &seen, size(80, rows), BLOCKS, true);
+            let lines = lines.iter().skip_while(|line| !line.starts_with("peers")).skip(1);
+            lines
+                .filter_map(|line| line.split_once('#'))
+                .map(|(kind, _)| kind.trim().len())
+                .collect()
+        };
+        for (rows, wanted) in [
+            (40, vec![7, 0, 0, 6, 0, 0, 6]),
+            (24, vec![7, 0, 0, 6, 0, 0, 6]),
+            (17, vec![7, 0, 6, 0, 6]),
+            (15, vec![7, 6, 6]),
+        ] {
+            assert_eq!(kinds(rows), wanted, "{rows}");
+        }
+    }
+
+    #[test]
     fn small_terminals_have_a_line_or_two_and_a_tiny_one_none() {
         let seen = seen();
-        let at = |columns, rows| lines("127.0.0.1:5090", &seen, size(columns, rows), BLOCKS);
+        let at = |columns, rows| lines("127.0.0.1:5090", &seen, size(columns, rows), BLOCKS, true);
         assert_eq!(at(40, 3), ["127.0.0.1:5090  up 13m", "3 of 20000 open  new 10/s  in 0B/s"]);
         assert_eq!(at(12, 24), ["127.0.0.1:5", "3 of 20000"]);
         assert_eq!(at(80, 1).len(), 1);
@@ -359,7 +468,7 @@ mod tests {
     fn a_server_that_is_gone_or_leaves_is_said_to_be_so() {
         let mut seen = seen();
         seen.problem = Some("nothing listens there".into());
-        let shown = lines("h:1", &seen, size(80, 24), BLOCKS);
+        let shown = lines("h:1", &seen, size(80, 24), BLOCKS, true);
         assert_eq!(
             shown[0],
             "h:1  GONE: nothing listens there; calling again  turns p99 <50 us  cooee 0.1.0"
@@ -370,8 +479,8 @@ mod tests {
         if let Some((_, status)) = seen.statuses.back_mut() {
             status["leaving"] = json!(true);
         }
-        assert!(lines("h:1", &seen, size(80, 24), BLOCKS)[0].starts_with("h:1  LEAVING  "));
+        assert!(lines("h:1", &seen, size(80, 24), BLOCKS, true)[0].starts_with("h:1  LEAVING  "));
         let none = Seen::default();
-        assert_eq!(lines("h:1", &none, size(80, 24), BLOCKS), ["h:1  asking"]);
+        assert_eq!(lines("h:1", &none, size(80, 24), BLOCKS, true), ["h:1  asking"]);
     }
 }

@@ -137,8 +137,9 @@ impl Top {
         let seen = self.seen.borrow();
         if let Some(drawn) = &mut self.drawn {
             self.next = now.after(FRAME);
-            let size = drawn.screen.size();
-            drawn.screen.draw(&frame::lines(&self.name, &seen, size, self.glyphs), size);
+            let (size, has_keys) = (drawn.screen.size(), drawn.keyboard.is_some());
+            let lines = frame::lines(&self.name, &seen, size, self.glyphs, has_keys);
+            drawn.screen.draw(&lines, size);
             return Ok(true);
         }
         self.next = now.after(LINE);

@@ -30,7 +30,8 @@ use crate::engine::reason::Reason;
 /// ```
 ///
 /// Not drawn: the peer's FIN takes `HalfClosingLocal` and `Closing` to `Finishing`; any phase may
-/// be cut short to `Gone`, and `leave` takes whoever is open to `Finishing`.
+/// be cut short to `Gone`; `leave` takes whoever is open or closing to `Finishing`, and whoever
+/// lingers to `Gone`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// We have called; the peer has not answered yet.
@@ -167,7 +168,9 @@ impl Phase {
             | Phase::HalfClosedRemote
             | Phase::HalfClosingLocal
             | Phase::HalfClosedLocal => Phase::Finishing(Reason::Done),
-            Phase::Closing(_) | Phase::Finishing(_) | Phase::Lingering(_) | Phase::Gone(_) => self,
+            Phase::Closing(reason) => Phase::Finishing(reason),
+            Phase::Lingering(reason) => Phase::Gone(reason),
+            Phase::Finishing(_) | Phase::Gone(_) => self,
         }
     }
 
@@ -350,7 +353,9 @@ mod tests {
         assert_eq!(Phase::Open.closed(Kind::Datagram, DONE), Phase::Finishing(DONE));
         let finishing = Phase::Finishing(DONE);
         assert_eq!(after(Phase::left)[..5], [gone, finishing, finishing, finishing, finishing]);
-        assert_eq!(after(Phase::left)[5..], ALL[5..]);
+        // For whoever is being closed already, there is no waiting for its FIN any more.
+        let (finishing, gone) = (Phase::Finishing(IDLE), Phase::Gone(IDLE));
+        assert_eq!(after(Phase::left)[5..], [finishing, finishing, gone, gone]);
     }
 
     #[test]

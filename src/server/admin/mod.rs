@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use super::Config;
 use super::http::{
-    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, is_ours, not_done, parse,
+    CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, blank, is_head, is_ours,
+    not_done, parse,
 };
 use super::totals::Totals;
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
@@ -139,6 +140,9 @@ pub(super) struct Admin {
     census: Census,
     next_sample: Time,
     process: fn() -> Process,
+    /// When the process began, in seconds since 1970, once that has been asked for: from two clocks
+    /// of which each drops its fraction it would come out now so, now a second later.
+    began: Option<u64>,
 }
 
 impl Admin {
@@ -153,6 +157,7 @@ impl Admin {
             census: Census::default(),
             next_sample: Time::ZERO,
             process: process::read,
+            began: None,
         }
     }
 
@@ -192,9 +197,15 @@ impl Admin {
             "/readyz" if is_leaving => Response::new(503, Body::Plain("leaving\n".into())),
             "/readyz" => Response::ok(Body::Plain("ready\n".into())),
             "/metrics" => {
-                let process = (self.process)();
-                let scraped = prometheus::Scraped { is_leaving, codes: &self.codes, process };
-                Response::ok(Body::Metrics(scraped.text(net.survey(), net.wall_seconds())))
+                let survey = net.survey();
+                let latest = net.wall_seconds().saturating_sub(survey.uptime().as_secs());
+                let scraped = prometheus::Scraped {
+                    is_leaving,
+                    began: *self.began.get_or_insert(latest),
+                    codes: &self.codes,
+                    process: (self.process)(),
+                };
+                Response::ok(Body::Metrics(scraped.text(survey)))
             }
             "/status.json" => {
                 // A page and `cooee top` ask again and again, so it is known from the time before.
@@ -216,12 +227,15 @@ impl Admin {
         .text(net.survey())
     }
 
-    /// Refuses what cannot be told apart from what follows it, and so ends the conversation.
-    fn refuse(&mut self, peer: Peer, refusal: Refusal, net: &mut Net) {
+    /// Refuses `input`, which cannot be told apart from what follows it, and so ends the
+    /// conversation.
+    fn refuse(&mut self, peer: Peer, input: &[u8], refusal: Refusal, net: &mut Net) {
         let response = Response::refused(refusal);
         self.codes.count(response.code());
         net.send(peer, response.head(net.wall_seconds(), false, false).as_bytes());
-        net.send(peer, response.body());
+        if !is_head(input) {
+            net.send(peer, response.body());
+        }
         net.close(peer);
     }
 
@@ -249,6 +263,7 @@ impl Service for Admin {
         let Some(visit) = visits.find(|visit| visit.peer == peer) else { return input.len() };
         visit.active = net.now();
         match parse(input) {
+            Parsed::Partial if blank(input) == input.len() => 0,
             Parsed::Partial => {
                 net.wake_at(visit.begun.get_or_insert(net.now()).after(REQUEST));
                 0
@@ -261,16 +276,16 @@ impl Service for Admin {
                 used
             }
             Parsed::Wrong(refusal) => {
-                self.refuse(peer, refusal, net);
+                self.refuse(peer, input, refusal, net);
                 input.len()
             }
         }
     }
 
     fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
-        match rest {
-            [] => net.close(peer),
-            _ => self.refuse(peer, CUT_SHORT, net),
+        match rest.len() - blank(rest) {
+            0 => net.close(peer),
+            _ => self.refuse(peer, rest, CUT_SHORT, net),
         }
     }
 
@@ -278,11 +293,12 @@ impl Service for Admin {
         self.visits.retain(|visit| visit.peer != peer);
     }
 
-    /// Whoever has been silent for longest goes, one between two requests before one amid one.
+    /// Whoever has been silent for longest goes: one whose last answer is out before one between
+    /// two requests, and that before one amid one.
     fn free_place(&mut self, net: &mut Net) -> bool {
         let claim = |visit: &&Visit| {
             let is_amid = visit.begun.is_some() || net.queued(visit.peer) > 0;
-            (is_amid, visit.active, visit.peer)
+            (is_amid, net.is_open(visit.peer), visit.active, visit.peer)
         };
         let Some(peer) = self.visits.iter().min_by_key(claim).map(|visit| visit.peer) else {
             return false;
@@ -308,7 +324,7 @@ impl Service for Admin {
             }
         }
         for peer in late {
-            self.refuse(peer, TOO_SLOW, net);
+            self.refuse(peer, b"", TOO_SLOW, net);
         }
     }
 

@@ -10,6 +10,8 @@ use crate::engine::{Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
     pub(super) is_leaving: bool,
+    /// When the process began, in seconds since 1970.
+    pub(super) began: u64,
     pub(super) codes: &'a Codes,
     pub(super) process: Process,
 }
@@ -18,33 +20,6 @@ pub(super) struct Scraped<'a> {
 type OfStream = fn(&StreamCounts) -> u64;
 /// One value of a service over datagrams.
 type OfDatagrams = fn(&ResponderCounts) -> u64;
-
-/// Why connections are refused.
-const REFUSED: [(&str, OfStream); 3] = [
-    ("denied", |counts| counts.refused_denied),
-    ("rate", |counts| counts.refused_rate),
-    ("too_many", |counts| counts.refused_too_many),
-];
-
-/// Why datagrams are.
-const REFUSED_DATAGRAMS: [(&str, OfDatagrams); 5] = [
-    ("address", |counts| counts.refused_address),
-    ("denied", |counts| counts.refused_denied),
-    ("low_port", |counts| counts.refused_low_port),
-    ("own_port", |counts| counts.refused_own_port),
-    ("rate", |counts| counts.refused_rate),
-];
-
-/// The reasons of services over streams and how often each, and over datagrams.
-pub(super) fn refusals(counts: &StreamCounts) -> impl Iterator<Item = (&'static str, u64)> {
-    REFUSED.iter().map(|(reason, value)| (*reason, value(counts)))
-}
-
-pub(super) fn datagram_refusals(
-    counts: &ResponderCounts,
-) -> impl Iterator<Item = (&'static str, u64)> {
-    REFUSED_DATAGRAMS.iter().map(|(reason, value)| (*reason, value(counts)))
-}
 
 /// The text as far as it is written.
 struct Text(String);
@@ -95,9 +70,9 @@ const UDP: (&str, &str) = ("transport", "udp");
 
 impl Scraped<'_> {
     /// All of it.
-    pub(super) fn text(&self, survey: Survey<'_>, wall_seconds: u64) -> String {
+    pub(super) fn text(&self, survey: Survey<'_>) -> String {
         let mut text = Text(String::with_capacity(32 * 1024));
-        self.server(&mut text, survey, wall_seconds);
+        self.server(&mut text, survey);
         self.process(&mut text);
         connections(&mut text, survey);
         traffic(&mut text, survey);
@@ -112,13 +87,12 @@ impl Scraped<'_> {
         text.0
     }
 
-    fn server(&self, text: &mut Text, survey: Survey<'_>, wall_seconds: u64) {
+    fn server(&self, text: &mut Text, survey: Survey<'_>) {
         let name = "cooee_build_info";
         text.family(name, "gauge", "Always 1; the label says which version this is.");
         text.value(name, &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        let started = wall_seconds.saturating_sub(survey.uptime().as_secs());
         let help = "When the process began, in seconds since 1970.";
-        text.single("process_start_time_seconds", "gauge", help, started);
+        text.single("process_start_time_seconds", "gauge", help, self.began);
         let help = "1 while the server leaves and takes in nobody new.";
         text.single("cooee_leaving", "gauge", help, u8::from(self.is_leaving));
         let limits = survey.limits();
@@ -151,7 +125,7 @@ impl Scraped<'_> {
 
 /// A family with one value for each service over streams.
 fn of_streams(text: &mut Text, survey: Survey<'_>, name: &str, value: OfStream) {
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         text.value(name, &[("service", service), TCP], value(counts));
     }
 }
@@ -172,15 +146,15 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
     of_streams(text, survey, name, |counts| counts.opened);
     let name = "cooee_connections_closed_total";
     text.family(name, "counter", "Connections over, by the reason of their end.");
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         for (reason, count) in Reason::LABELS.iter().zip(counts.closed) {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
         }
     }
     let name = "cooee_connections_refused_total";
     text.family(name, "counter", "Connections refused as they came, by reason.");
-    for (service, _, counts) in survey.streams() {
-        for (reason, count) in refusals(counts) {
+    for (service, counts) in survey.streams() {
+        for (reason, count) in counts.refusals() {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
         }
     }
@@ -215,7 +189,7 @@ fn datagrams(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_datagrams_refused_total";
     text.family(name, "counter", "Datagrams and answers refused, by reason.");
     for (service, counts) in survey.datagrams() {
-        for (reason, count) in datagram_refusals(counts) {
+        for (reason, count) in counts.refusals() {
             text.value(name, &[("service", service), UDP, ("reason", reason)], count);
         }
     }
@@ -248,7 +222,7 @@ fn troubles(text: &mut Text, survey: Survey<'_>) {
 fn durations(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_connection_age_seconds";
     text.family(name, "histogram", "How old connections were when they were over.");
-    for (service, _, counts) in survey.streams() {
+    for (service, counts) in survey.streams() {
         text.histogram(name, &[("service", service), TCP], &counts.ages);
     }
     if let Some(turns) = survey.turns() {

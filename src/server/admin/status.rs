@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use super::census::Census;
 use super::history::History;
 use super::process::Process;
-use super::prometheus::{datagram_refusals, refusals};
 use super::{Facts, Totals};
 use crate::engine::{Entry, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 
@@ -22,8 +21,8 @@ pub(super) struct Status<'a> {
 impl Status<'_> {
     /// All of it.
     pub(super) fn text(&self, survey: Survey<'_>) -> String {
-        let streams = survey.streams().filter(|(_, quota, _)| quota.apart.is_none());
-        let streams = streams.map(|(service, _, counts)| of_stream(service, counts));
+        let streams = survey.shared_streams();
+        let streams = streams.map(|(service, counts)| of_stream(service, counts));
         let datagrams = survey.datagrams().map(|(service, counts)| of_datagrams(service, counts));
         let totals = Totals::of(survey);
         let Process { cpu_seconds, resident, descriptors, descriptors_max } = self.process;
@@ -86,10 +85,10 @@ fn of_totals(totals: &Totals) -> Value {
 }
 
 /// Reasons and how often each; those that never were are left out.
-fn reasons(counted: impl Iterator<Item = (&'static str, u64)>) -> Value {
+fn reasons(counted: impl IntoIterator<Item = (&'static str, u64)>) -> Value {
     // One by one: to collect them would sort them first, which is more code than there is here.
     let mut told = Map::new();
-    for (reason, count) in counted.filter(|(_, count)| *count > 0) {
+    for (reason, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
         told.insert(reason.to_owned(), json!(count));
     }
     Value::Object(told)
@@ -104,7 +103,7 @@ fn of_stream(service: &str, counts: &StreamCounts) -> Value {
         "opened": counts.opened,
         "closed": counts.closed.iter().sum::<u64>(),
         "closed_by_reason": reasons(ends),
-        "refused_by_reason": reasons(refusals(counts)),
+        "refused_by_reason": reasons(counts.refusals()),
         "bytes_in": counts.bytes_in,
         "bytes_out": counts.bytes_out,
         "messages": counts.messages,
@@ -119,7 +118,7 @@ fn of_datagrams(service: &str, counts: &ResponderCounts) -> Value {
         "datagrams_out": counts.sent,
         "unanswered": counts.unanswered,
         "dropped": counts.dropped,
-        "refused_by_reason": reasons(datagram_refusals(counts)),
+        "refused_by_reason": reasons(counts.refusals()),
         "bytes_in": counts.bytes_in,
         "bytes_out": counts.bytes_out,
     })

@@ -113,6 +113,27 @@ fn a_head_says_what_the_body_would_be_and_has_none() {
     assert!(head.contains("\r\nContent-Length: 3\r\n") && head.ends_with("\r\n\r\n"), "{head}");
     stage.say(peer, get("/healthz"));
     assert_eq!(heard(&mut stage, peer), [(200, "ok\n".into())]);
+    stage.say(peer, "\r\nHEAD / HTTP/1.1\r\n\r\n");
+    let head = stage.hear(peer);
+    assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn an_empty_line_behind_a_request_is_neither_answered_nor_waited_for() {
+    let (mut stage, _) = admin();
+    let (kept, done) = (join(&mut stage), join(&mut stage));
+    for peer in [kept, done] {
+        stage.say(peer, get("/healthz") + "\r\n");
+        assert_eq!(codes(&mut stage, peer), [200]);
+    }
+    stage.finish(done);
+    assert_eq!((codes(&mut stage, done), stage.is_over(done)), (vec![], true));
+    stage.pass(Duration::from_secs(30));
+    stage.say(kept, get("/healthz"));
+    assert_eq!((codes(&mut stage, kept), stage.is_over(kept)), (vec![200], false));
+    stage.say(kept, "\r\n");
+    stage.pass(Duration::from_secs(60));
+    assert!(stage.is_over(kept));
 }
 
 #[test]
@@ -216,6 +237,23 @@ fn when_all_places_are_taken_whoever_has_been_silent_for_longest_gives_way() {
 }
 
 #[test]
+fn who_has_had_its_last_answer_and_does_not_go_gives_way_at_once() {
+    let (mut stage, _) = admin();
+    let kept = join(&mut stage);
+    stage.pass(Duration::from_millis(100));
+    let refused: Vec<Peer> = (1..PLACES).map(|_| join(&mut stage)).collect();
+    refused.iter().for_each(|peer| stage.say(*peer, "nonsense\r\n\r\n"));
+    for peer in &refused {
+        assert_eq!((codes(&mut stage, *peer), stage.is_over(*peer)), (vec![400], true));
+        assert!(stage.engine().free_place_of(ADMIN));
+        stage.flush();
+        join(&mut stage);
+    }
+    stage.say(kept, get("/healthz"));
+    assert_eq!(codes(&mut stage, kept), [200]);
+}
+
+#[test]
 fn who_leaves_is_not_ready_and_answers_until_the_end() {
     let (mut stage, facts) = admin();
     let peer = join(&mut stage);
@@ -295,6 +333,18 @@ fn no_counter_ever_goes_backwards() {
             let before = last.insert(name.to_owned(), value).unwrap_or(0.0);
             assert!(!grows(name) || value >= before, "{name}: {before} and then {value}");
         }
+    }
+}
+
+#[test]
+fn the_process_began_once() {
+    let (mut stage, _) = admin();
+    // Each of the two clocks comes to its next full second at another time.
+    for (wait, wall) in [(700, 1002), (300, 1002), (700, 1003), (300, 1003)] {
+        stage.set_wall(wall);
+        stage.pass(Duration::from_millis(wait));
+        let began = value(&fetch(&mut stage, "/metrics"), "process_start_time_seconds");
+        assert!((began - 1002.0).abs() < 1e-9, "{wall}: {began}");
     }
 }
 

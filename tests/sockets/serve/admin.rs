@@ -271,6 +271,7 @@ fn its_addresses_are_taken_as_people_write_them_and_refused_in_one_line() {
     for (words, told) in [
         (&["--admin", "here"][..], "write PORT, HOST:PORT or [IPV6]:PORT"),
         (&["--admin-host", "a"], "--admin"),
+        (&["--admin", "0", "--admin-host", "a.example:80"], "write a name alone"),
         (&["--stat", "1ms"], "100ms or more"),
     ] {
         let line = refused(2, &[&["serve", "echo+tcp://:0"], words].concat());
@@ -282,6 +283,18 @@ fn its_addresses_are_taken_as_people_write_them_and_refused_in_one_line() {
         assert_eq!(at("::1", admin), admin);
         assert_eq!(fetch(admin, "/healthz"), "ok\n");
     }
+}
+
+#[test]
+fn whom_the_operator_closes_there_is_told_of() {
+    let (mut server, _, admin) = serving(&["echo+tcp://:0"], "echo+tcp");
+    let mut client = Tcp::connect(admin);
+    client.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    hear_until(&mut client, "\r\n\r\nok\n");
+    server.operator("/kick 1");
+    assert_eq!(rest(&mut client), "");
+    drop(client);
+    server.log.wait_for_line("#1 admin closed: kicked");
 }
 
 #[test]

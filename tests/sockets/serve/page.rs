@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::admin::admin_of;
@@ -58,6 +59,21 @@ fn asked(browser: &mut Browser, times: u32) {
     assert_eq!(is_so, Value::Bool(true), "the page asks");
 }
 
+/// Waits until the page says that about the server.
+fn state_becomes(browser: &mut Browser, start: &str) {
+    let known = browser.evaluate("Number(document.documentElement.dataset.asked)");
+    let known = u32::try_from(known.as_u64().unwrap()).unwrap();
+    let is_so =
+        |state: &str| if start.is_empty() { state.is_empty() } else { state.starts_with(start) };
+    for times in known + 1..known + 10 {
+        asked(browser, times);
+        if is_so(browser.evaluate(SAID)["state"].as_str().unwrap()) {
+            return;
+        }
+    }
+    panic!("the page does not say {start:?}");
+}
+
 #[test]
 fn the_page_shows_what_goes_on_on_any_screen_and_says_when_the_server_is_gone() {
     let mut browser = match Browser::start() {
@@ -106,6 +122,11 @@ fn the_page_shows_what_goes_on_on_any_screen_and_says_when_the_server_is_gone() 
         assert!(!said["text"].as_str().unwrap().contains(wrong), "{wrong}: {said:#}");
     }
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
+    // One that hangs is no quiet one.
+    server.signal(Signal::STOP);
+    state_becomes(&mut browser, "The server does not answer (");
+    server.signal(Signal::CONT);
+    state_becomes(&mut browser, "");
     drop(server);
     let known = browser.evaluate("Number(document.documentElement.dataset.asked)");
     asked(&mut browser, u32::try_from(known.as_u64().unwrap()).unwrap() + 2);
