@@ -82,7 +82,11 @@ fn page_of_both(a: &Report, b: &Report, found: &Comparison) -> String {
 fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
     let sources = args.sources().map_err(Failure::Usage)?;
     match (args.workload, &args.endpoint) {
-        (Some(workload), Some(text)) => Target::named(workload, text, &sources, args.pid).map(Some),
+        (Some(workload), Some(text)) => {
+            let target = Target::named(workload, text, &sources, args.pid)?;
+            fits(args, &target)?;
+            Ok(Some(target))
+        }
         _ => check_sources(&sources).map(|()| None),
     }
 }
@@ -96,7 +100,20 @@ fn rival(args: &BenchArgs) -> Result<Option<Target>, Failure> {
             other => other,
         })
     };
-    args.workload.zip(args.vs.as_ref()).map(named).transpose()
+    let rival = args.workload.zip(args.vs.as_ref()).map(named).transpose()?;
+    rival.iter().try_for_each(|rival| fits(args, rival))?;
+    Ok(rival)
+}
+
+/// Whether connections to `target` can be ended as is asked for.
+fn fits(args: &BenchArgs, target: &Target) -> Result<(), Failure> {
+    match target.location().unix().is_some() && args.close.is_some() {
+        true => Err(Failure::Usage(format!(
+            "--close does nothing at {target}: a unix socket has no reset, and leaves nothing \
+             in TIME_WAIT"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.

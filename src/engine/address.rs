@@ -21,7 +21,7 @@ pub enum Address {
 pub struct Credentials {
     /// The user.
     pub uid: u32,
-    /// The process.
+    /// The process; 0: it has no number here.
     pub pid: u32,
 }
 
@@ -70,6 +70,7 @@ impl fmt::Display for Address {
         match self {
             Address::Ip(address) => address.fmt(f),
             Address::Unix(None) => f.write_str("unix"),
+            Address::Unix(Some(Credentials { uid, pid: 0 })) => write!(f, "unix uid {uid}"),
             Address::Unix(Some(Credentials { uid, pid })) => write!(f, "unix uid {uid} pid {pid}"),
         }
     }
@@ -86,6 +87,7 @@ mod tests {
             (([192, 0, 2, 1], 7).into(), "192.0.2.1:7", ["tcp", "udp"]),
             (Address::Ip("[::1]:7".parse().unwrap()), "[::1]:7", ["tcp", "udp"]),
             (Address::Unix(Some(whose)), "unix uid 1000 pid 4711", ["unix", "unix"]),
+            (Address::Unix(Some(Credentials { pid: 0, ..whose })), "unix uid 1000", ["unix"; 2]),
             (Address::Unix(None), "unix", ["unix", "unix"]),
         ] {
             assert_eq!(address.to_string(), text);

@@ -260,7 +260,7 @@ impl Core {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let connection = Connection::called(dial.remote.into(), dial.kind, number, self.now);
+        let connection = Connection::called(dial.address(), dial.kind, number, self.now);
         let peer = self.connections.insert(connection);
         self.began(service);
         self.dials.push_back((peer, dial));

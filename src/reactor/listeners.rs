@@ -5,11 +5,16 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use mio::net::{TcpListener, TcpStream};
+use mio::Interest;
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener};
+use socket2::Socket;
 
-use crate::engine::{Arrival, Time};
+use super::unix::peer_of;
+use super::{Reactor, token};
+use crate::engine::{Address, Arrival, Time};
 
 /// Connections accepted from one listener in one turn; then those already made have theirs.
 pub(super) const ACCEPTS_MAX: usize = 256;
@@ -23,16 +28,22 @@ pub(super) const GONE_MAX: usize = 64;
 
 /// A listening socket and the service behind it.
 pub(super) struct Listener {
-    tcp: TcpListener,
+    pub(super) socket: ListenSocket,
     pub(super) service: usize,
-    local: SocketAddr,
     /// Whether it is in the queue of the ready.
     pub(super) queued: bool,
 }
 
+/// What peers come in by.
+pub(super) enum ListenSocket {
+    /// And the address that it is bound to.
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener),
+}
+
 /// What one call of `accept` brought.
 pub(super) enum Accepted {
-    One(TcpStream, Arrival),
+    One(Socket, Arrival),
     /// Nobody else is waiting.
     None,
     /// The one that was to be accepted is gone, or a signal came between; it concerns nobody else.
@@ -41,30 +52,64 @@ pub(super) enum Accepted {
     Exhausted(io::Error),
 }
 
-impl Listener {
-    pub(super) fn new(tcp: TcpListener, service: usize) -> io::Result<Listener> {
-        let local = tcp.local_addr()?;
-        Ok(Listener { tcp, service, local, queued: false })
+impl From<UnixListener> for ListenSocket {
+    fn from(listener: UnixListener) -> ListenSocket {
+        ListenSocket::Unix(listener)
+    }
+}
+
+impl ListenSocket {
+    pub(super) fn tcp(listener: TcpListener) -> io::Result<ListenSocket> {
+        let local = listener.local_addr()?;
+        Ok(ListenSocket::Tcp(listener, local))
     }
 
-    pub(super) fn socket(&mut self) -> &mut TcpListener {
-        &mut self.tcp
+    pub(super) fn source(&mut self) -> &mut dyn Source {
+        match self {
+            ListenSocket::Tcp(listener, _) => listener,
+            ListenSocket::Unix(listener) => listener,
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            ListenSocket::Tcp(listener, _) => listener.as_fd(),
+            ListenSocket::Unix(listener) => listener.as_fd(),
+        }
+    }
+
+    fn accept(&self) -> io::Result<(Socket, Arrival)> {
+        match self {
+            ListenSocket::Tcp(listener, bound) => {
+                let (stream, remote) = listener.accept()?;
+                let local = local(&stream, *bound);
+                let arrival = Arrival { remote: canonical(remote).into(), local: local.into() };
+                Ok((OwnedFd::from(stream).into(), arrival))
+            }
+            ListenSocket::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                let arrival = Arrival { remote: peer_of(&stream), local: Address::Unix(None) };
+                Ok((OwnedFd::from(stream).into(), arrival))
+            }
+        }
+    }
+}
+
+impl Listener {
+    pub(super) fn new(socket: ListenSocket, service: usize) -> Listener {
+        Listener { socket, service, queued: false }
     }
 
     /// Whether somebody waits to be accepted.
     pub(super) fn has_waiting(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let mut fds = [PollFd::from_borrowed_fd(self.tcp.as_fd(), PollFlags::IN)];
+        let mut fds = [PollFd::from_borrowed_fd(self.socket.fd(), PollFlags::IN)];
         poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
     }
 
     pub(super) fn accept(&self) -> Accepted {
-        match self.tcp.accept() {
-            Ok((stream, remote)) => {
-                let (remote, local) = (canonical(remote).into(), self.local(&stream).into());
-                let arrival = Arrival { remote, local };
-                Accepted::One(stream, arrival)
-            }
+        match self.socket.accept() {
+            Ok((stream, arrival)) => Accepted::One(stream, arrival),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Accepted::None,
             Err(error) if is_of_one(&error) => Accepted::Gone(error),
             // Descriptors, memory, or something that accept(2) does not know (a security
@@ -72,13 +117,51 @@ impl Listener {
             Err(error) => Accepted::Exhausted(error),
         }
     }
+}
 
-    /// The address that the peer reached; only a wildcard listener has to ask.
-    fn local(&self, stream: &TcpStream) -> SocketAddr {
-        match self.local.ip().is_unspecified() {
-            true => stream.local_addr().map_or(self.local, canonical),
-            false => self.local,
-        }
+/// The address that the peer reached; only a wildcard listener has to ask.
+fn local(stream: &TcpStream, bound: SocketAddr) -> SocketAddr {
+    match bound.ip().is_unspecified() {
+        true => stream.local_addr().map_or(bound, canonical),
+        false => bound,
+    }
+}
+
+impl Reactor {
+    /// Accepts from `listener` for the service with that number. One from
+    /// [`listen`](super::listen) has the options that suit a server; it need not be one of those.
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll it.
+    pub fn add_listener(
+        &mut self,
+        listener: std::net::TcpListener,
+        service: usize,
+    ) -> io::Result<()> {
+        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
+        listener.set_nonblocking(true)?;
+        self.add_listen_socket(ListenSocket::tcp(TcpListener::from_std(listener))?, service)
+    }
+
+    /// The same from a unix socket, such as one from [`listen_unix`](super::listen_unix).
+    ///
+    /// # Errors
+    /// If the kernel refuses to poll it.
+    pub fn add_unix_listener(
+        &mut self,
+        listener: std::os::unix::net::UnixListener,
+        service: usize,
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.add_listen_socket(UnixListener::from_std(listener).into(), service)
+    }
+
+    fn add_listen_socket(&mut self, mut socket: ListenSocket, service: usize) -> io::Result<()> {
+        let entry = self.listeners.vacant_entry();
+        let token = token::Source::Listener(entry.key()).token();
+        socket.source().register(self.poll.registry(), token, Interest::READABLE)?;
+        entry.insert(Listener::new(socket, service));
+        Ok(())
     }
 }
 

@@ -62,6 +62,7 @@ mod sockets;
 mod timerfd;
 mod token;
 mod udp;
+mod unix;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "uring/none.rs")]
 mod uring;
 mod vanished;
@@ -69,10 +70,10 @@ mod waiting;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll};
+use mio::{Events, Poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use slab::Slab;
 
@@ -81,7 +82,7 @@ use crate::guards::{DatagramGuard, Guards, Policy};
 use clock::Clock;
 use input::Input;
 use kernel::Kernel;
-use listeners::{Accepting, Listener};
+use listeners::{Accepting, ListenSocket, Listener};
 use rest::Rests;
 use signals::Signals;
 use token::Source;
@@ -93,6 +94,10 @@ pub(crate) use clock::wall;
 pub use input::Manner;
 pub use signals::{HeldStop, hold_back_stop};
 pub use sockets::{Families, Listening, adopt, bind_datagrams, listen};
+pub(crate) use unix::dial_unix;
+pub use unix::listen_unix;
+#[cfg(feature = "bench")]
+pub(crate) use unix::peer_of;
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
@@ -233,8 +238,11 @@ impl Reactor {
     /// If the kernel does not take it for a listener.
     pub fn change_dead_after(&mut self, silence: Duration) -> io::Result<()> {
         self.give_up_after(silence);
-        let mut listeners = self.listeners.iter_mut();
-        listeners.try_for_each(|(_, one)| sockets::keep_alive(one.socket(), silence))
+        self.listeners.iter().try_for_each(|(_, one)| match &one.socket {
+            ListenSocket::Tcp(listener, _) => sockets::keep_alive(listener, silence),
+            // Its peers are at this machine.
+            ListenSocket::Unix(_) => Ok(()),
+        })
     }
 
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring
@@ -255,22 +263,6 @@ impl Reactor {
     /// The time of the turn that has just been.
     pub fn now(&self) -> Time {
         self.driver.engine().now()
-    }
-
-    /// Accepts from `listener` for the service with that number. One from [`listen`] has the
-    /// options that suit a server; it need not be one of those.
-    ///
-    /// # Errors
-    /// If the kernel refuses to poll it.
-    pub fn add_listener(&mut self, listener: TcpListener, service: usize) -> io::Result<()> {
-        // std's sockets block, and so would the loop: accepting goes on until there is nobody left.
-        listener.set_nonblocking(true)?;
-        let mut listener = Listener::new(mio::net::TcpListener::from_std(listener), service)?;
-        let entry = self.listeners.vacant_entry();
-        let token = Source::Listener(entry.key()).token();
-        self.poll.registry().register(listener.socket(), token, Interest::READABLE)?;
-        entry.insert(listener);
-        Ok(())
     }
 
     /// Takes a responder in, under the name that [`Engine::survey`] shows, and returns the number
@@ -380,7 +372,7 @@ fn enqueue(ready: &mut VecDeque<Source>, source: Source, queued: &mut bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, TcpListener};
 
     use rustix::fs::{OFlags, fcntl_getfl};
 

@@ -1,10 +1,9 @@
 //! Serving what is not a peer: listeners, datagram sockets, standard input and signals, each
 //! within its share. Whoever has more to do goes to the back of the queue, for later.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use mio::net::TcpStream;
+use socket2::Socket;
 
 use super::listeners::{
     ACCEPTS_APART_MAX, ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX,
@@ -106,15 +105,15 @@ impl Reactor {
                 return self.pause_accepting(Accepting::Full, why);
             }
             match self.listeners[slot].accept() {
-                Accepted::One(tcp, arrival) => {
+                Accepted::One(socket, arrival) => {
                     let now = self.driver.engine().now();
                     let guard = &mut self.driver.sockets_mut().guard;
                     if let Err(why) = guard.admit(arrival.remote, now) {
-                        self.refuse(slot, &tcp, arrival, why);
+                        self.refuse(slot, &socket, arrival, why);
                         continue;
                     }
                     let service = self.listeners[slot].service;
-                    self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
+                    self.driver.accept(service, arrival, socket);
                 }
                 Accepted::None => return,
                 Accepted::Gone(error) if gone < GONE_MAX => {
@@ -150,7 +149,7 @@ impl Reactor {
                 return;
             }
             match self.listeners[slot].accept() {
-                Accepted::One(tcp, arrival) => self.let_in(slot, tcp, arrival),
+                Accepted::One(socket, arrival) => self.let_in(slot, socket, arrival),
                 Accepted::None => return,
                 Accepted::Gone(_) => gone += 1,
                 Accepted::Exhausted(error) => {
@@ -163,12 +162,12 @@ impl Reactor {
         self.come_back(slot, gone < ACCEPTS_APART_MAX);
     }
 
-    fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
+    fn let_in(&mut self, slot: usize, socket: Socket, arrival: Arrival) {
         if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote) {
-            return self.refuse(slot, &tcp, arrival, why);
+            return self.refuse(slot, &socket, arrival, why);
         }
         let service = self.listeners[slot].service;
-        self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
+        self.driver.accept(service, arrival, socket);
     }
 
     /// Serves a listener again in the next turn, or after a rest.
@@ -201,11 +200,11 @@ impl Reactor {
 
     /// Closes a connection that was not let in, with a RST: it costs no further packet and leaves
     /// nothing behind in the kernel.
-    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: Refusal) {
+    fn refuse(&mut self, slot: usize, socket: &Socket, arrival: Arrival, why: Refusal) {
         let service = self.listeners[slot].service;
         *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
-        // Fails only if the peer is gone already.
-        let _ = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO));
+        // Fails only if the peer is gone already. (A unix socket has no use for it.)
+        let _ = socket.set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [

@@ -4,14 +4,13 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::answer::{Answer, read};
-use crate::engine::{Arrival, Kind, Net, Operated, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Kind, Location, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
 /// How often it is asked.
@@ -75,7 +74,7 @@ enum Due {
 pub(super) struct Caller {
     /// As it was asked for.
     name: String,
-    addresses: Vec<SocketAddr>,
+    locations: Vec<Location>,
     /// Which of them is called next.
     next: usize,
     peer: Option<Peer>,
@@ -85,9 +84,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(name: String, addresses: Vec<SocketAddr>, seen: Rc<RefCell<Seen>>) -> Caller {
+    pub(super) fn new(name: String, locations: Vec<Location>, seen: Rc<RefCell<Seen>>) -> Caller {
         let due = (Due::Call, Time::ZERO);
-        Caller { name, addresses, next: 0, peer: None, due, pause: PAUSES.0, seen }
+        Caller { name, locations, next: 0, peer: None, due, pause: PAUSES.0, seen }
     }
 
     fn plan(&mut self, due: Due, wait: Duration, net: &mut Net) {
@@ -96,15 +95,18 @@ impl Caller {
     }
 
     fn call(&mut self, net: &mut Net) {
-        let address = self.addresses[self.next % self.addresses.len()];
+        let location = self.locations[self.next % self.locations.len()].clone();
         self.next += 1;
-        self.peer = net.dial(address, Kind::Stream);
+        self.peer = net.dial(location, Kind::Stream);
         self.plan(Due::GiveUp, PATIENCE, net);
     }
 
     fn ask(&mut self, net: &mut Net) {
         let Some(peer) = self.peer else { return };
-        let host = self.addresses[0];
+        let host = match &self.locations[0] {
+            Location::Ip(address) => address.to_string(),
+            Location::Unix(_) => "localhost".into(),
+        };
         net.send(peer, format!("GET /status.json HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
         self.plan(Due::GiveUp, PATIENCE, net);
     }
@@ -116,7 +118,7 @@ impl Caller {
         }
         // Before it has ever answered, the other addresses of its name are tried at once.
         let is_first = self.seen.borrow().status().is_none();
-        if is_first && self.next >= self.addresses.len() {
+        if is_first && self.next >= self.locations.len() {
             let name = &self.name;
             return net.stop(Err(format!(
                 "{name}: {why}; is it there, with --admin? cooee top ADDRESS asks another"
@@ -179,6 +181,8 @@ impl Service for Caller {
             self.peer = None;
             let why = match reason {
                 Reason::Failed(ErrorKind::ConnectionRefused) => "nothing listens there".to_owned(),
+                Reason::Failed(ErrorKind::NotFound) => "there is no such socket".to_owned(),
+                Reason::Failed(ErrorKind::WouldBlock) => "its queue is full".to_owned(),
                 Reason::Failed(kind) => kind.to_string(),
                 other => other.to_string(),
             };

@@ -1,12 +1,12 @@
 //! What is to be measured, checked and complete. Where it comes from is the business of `args`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::placement::Pinning;
 use super::run_id::RunId;
 use super::workload::Workload;
-use crate::engine::{Dial, Kind};
+use crate::engine::{Dial, Kind, Location};
 
 /// How the generator ends its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,7 +44,7 @@ pub(crate) struct RunPlan {
     /// What is done.
     pub(crate) workload: Workload,
     /// Against whom.
-    pub(crate) remote: SocketAddr,
+    pub(crate) remote: Location,
     /// Connections at once, over all threads.
     pub(crate) connections: usize,
     /// Bytes of a request.
@@ -142,7 +142,7 @@ impl RunPlan {
         };
         let resets = self.closing == Closing::Rst;
         // It has timeouts of its own.
-        Dial { remote: self.remote, kind, from, resets, keepalive: false }
+        Dial { remote: self.remote.clone(), kind, from, resets, keepalive: false }
     }
 
     /// How long to wait after a failed dial, so that a target that refuses is not flooded.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,9 +14,10 @@ use rustix::process::Pid;
 use super::placement::keep_on;
 use super::sources::check_sources;
 use super::workload::Workload;
-use crate::bench::measure::listeners::listeners;
+use crate::bench::measure::listeners::{listeners, listeners_at};
 use crate::bench::measure::usage::Usage;
 use crate::endpoint::{Endpoint, Transport, url};
+use crate::engine::Location;
 use crate::failure::Failure;
 use crate::resolve::resolve;
 
@@ -32,10 +33,10 @@ const ANNOUNCE: &str = if cfg!(target_os = "linux") { "/proc/self/fd/1" } else {
 pub(crate) struct Target {
     service: &'static str,
     transport: Transport,
-    /// Where it may listen: all addresses of its name that have not failed.
-    addresses: Vec<SocketAddr>,
+    /// Where it may listen: all places behind its name that have not failed.
+    locations: Vec<Location>,
     /// Those that have.
-    failed: Vec<SocketAddr>,
+    failed: Vec<Location>,
     /// Its process, if known.
     pub(crate) pid: Option<u32>,
     own: Option<OwnServer>,
@@ -57,9 +58,11 @@ impl Target {
         let mut target = Target::of(workload, &endpoint).map_err(Failure::Failed)?;
         check_sources(sources)?;
         if let Some(source) = sources.first() {
-            let family = |address: &SocketAddr| address.is_ipv4() == source.is_ipv4();
-            target.addresses.retain(family);
-            if target.addresses.is_empty() {
+            let family = |location: &Location| {
+                location.ip().is_some_and(|address| address.is_ipv4() == source.is_ipv4())
+            };
+            target.locations.retain(family);
+            if target.locations.is_empty() {
                 let what = format!("--source {source}: {text} has no address of that kind");
                 return Err(Failure::Usage(what));
             }
@@ -74,9 +77,12 @@ impl Target {
     fn of(workload: Workload, endpoint: &Endpoint) -> Result<Target, String> {
         let host = endpoint.host.as_deref().unwrap_or("127.0.0.1");
         let port = endpoint.port.unwrap_or(endpoint.service.port);
-        let (service, transport) = (endpoint.service.name, workload.transport());
-        let addresses = resolve(host, port)?;
-        Ok(Target { service, transport, addresses, failed: Vec::new(), pid: None, own: None })
+        let (service, transport) = (endpoint.service.name, transport_of(workload, endpoint));
+        let locations = match &endpoint.unix {
+            Some(name) => vec![name.clone().into()],
+            None => resolve(host, port)?.into_iter().map(Location::Ip).collect(),
+        };
+        Ok(Target { service, transport, locations, failed: Vec::new(), pid: None, own: None })
     }
 
     /// Our own server, started for this, on `cpu` alone if there is one for it.
@@ -94,41 +100,45 @@ impl Target {
         Ok(Target { pid: Some(own.child.id()), own: Some(own), ..target })
     }
 
-    /// The address to dial.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.addresses[0]
+    /// Whom to dial.
+    pub(crate) fn location(&self) -> &Location {
+        &self.locations[0]
     }
 
     /// Nobody has answered: turns to the next address of its name. False: there is none.
     pub(crate) fn try_next(&mut self) -> bool {
-        if self.addresses.len() < 2 {
+        if self.locations.len() < 2 {
             return false;
         }
-        let failed = self.addresses.remove(0);
-        log::info!("{failed} does not answer; {} is next", self.address());
+        let failed = self.locations.remove(0);
+        log::info!("{failed} does not answer; {} is next", self.location());
         self.failed.push(failed);
         true
     }
 
     /// It has answered: only this address is used from now on.
     pub(crate) fn settle(&mut self) {
-        self.addresses.truncate(1);
+        self.locations.truncate(1);
         self.failed.clear();
     }
 
     /// Its endpoint.
     pub(crate) fn url(&self) -> String {
-        url(self.service, self.transport, self.address())
+        url(self.service, self.transport, self.location())
     }
 
     /// The processes of this machine that are part of a run against it.
     pub(crate) fn processes(&self) -> BTreeSet<u32> {
         let mut involved = BTreeSet::from([std::process::id()]);
         involved.extend(self.pid);
-        let address = self.address();
-        if self.own.is_none() && UdpSocket::bind((address.ip(), 0)).is_ok() {
-            let is_datagram = self.transport == Transport::Udp;
-            involved.extend(listeners(address.port(), is_datagram));
+        match self.location() {
+            _ if self.own.is_some() => {}
+            Location::Ip(address) if UdpSocket::bind((address.ip(), 0)).is_ok() => {
+                let is_datagram = self.transport == Transport::Udp;
+                involved.extend(listeners(address.port(), is_datagram));
+            }
+            Location::Ip(_) => {}
+            Location::Unix(name) => involved.extend(listeners_at(name)),
         }
         involved
     }
@@ -151,14 +161,26 @@ impl fmt::Display for Target {
     }
 }
 
-/// What `text` means, an endpoint or HOST:PORT, for a workload.
+/// What carries `workload` to `endpoint`.
+fn transport_of(workload: Workload, endpoint: &Endpoint) -> Transport {
+    match endpoint.transport {
+        Some(Transport::Unix) => Transport::Unix,
+        _ => workload.transport(),
+    }
+}
+
+/// What `text` means, an endpoint, HOST:PORT or unix:///PATH, for a workload.
 fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
-    let transport = workload.transport();
-    let endpoint = match text.contains("://") || text.parse::<Endpoint>().is_ok() {
-        true => text.parse::<Endpoint>().map_err(|error| error.to_string())?,
-        false => format!("{}://{text}", workload.service())
-            .parse()
-            .map_err(|error: crate::endpoint::EndpointError| error.to_string())?,
+    let service = workload.service();
+    let text = match text.starts_with("unix:") {
+        true => format!("{service}+{text}"),
+        false if text.contains("://") || text.parse::<Endpoint>().is_ok() => text.to_owned(),
+        false => format!("{service}://{text}"),
+    };
+    let endpoint = text.parse::<Endpoint>().map_err(|error| error.to_string())?;
+    let transport = match transport_of(workload, &endpoint) {
+        Transport::Unix if workload.is_datagram() => workload.transport(),
+        transport => transport,
     };
     let name = endpoint.service.name;
     if !endpoint.transports().any(|over| over == transport)
@@ -256,9 +278,9 @@ mod tests {
     }
 
     fn target(addresses: &[[u8; 4]]) -> Target {
-        let addresses = addresses.iter().map(|ip| SocketAddr::from((*ip, 7))).collect();
+        let locations = addresses.iter().map(|ip| Location::from((*ip, 7))).collect();
         let (service, transport, failed) = ("echo", Transport::Tcp, Vec::new());
-        Target { service, transport, addresses, failed, pid: None, own: None }
+        Target { service, transport, locations, failed, pid: None, own: None }
     }
 
     #[test]
@@ -289,6 +311,9 @@ mod tests {
         }
         let url = url_of(Workload::UdpRr, "echo://:7");
         assert_eq!(url.as_deref(), Ok("echo+udp://127.0.0.1:7"));
+        for text in ["unix:///run/x", "echo+unix:///run/x"] {
+            assert_eq!(url_of(Workload::TcpRr, text).as_deref(), Ok("echo+unix:///run/x"));
+        }
         let url = url_of(Workload::Idle, "chat://[::1]:9");
         assert_eq!(url.as_deref(), Ok("chat+tcp://[::1]:9"));
     }
@@ -298,6 +323,9 @@ mod tests {
         let error = url_of(Workload::TcpRr, "months://:1").unwrap_err();
         assert_eq!(error, "tcp_rr asks echo+tcp, not months://:1");
         assert!(url_of(Workload::UdpRr, "echo+tcp").is_err());
+        let error = url_of(Workload::UdpRr, "unix:///run/x").unwrap_err();
+        assert_eq!(error, "udp_rr asks echo+udp, not echo+unix:///run/x");
+        assert!(url_of(Workload::Months, "unix:///x").unwrap_err().contains("not offered on unix"));
         assert!(url_of(Workload::TcpRr, "127.0.0.1:0").unwrap_err().contains("port 0"));
         assert!(url_of(Workload::TcpRr, "ehco://:1").unwrap_err().contains("did you mean echo"));
     }
