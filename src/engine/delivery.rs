@@ -23,7 +23,7 @@ impl Engine {
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
         let service = usize::from(connection.service);
-        core.counts[service].bytes_in += range.len() as u64;
+        core.counts[service].over(connection.remote.carrier()).bytes_in += range.len() as u64;
         if !connection.phase.is_heard() {
             return;
         }

@@ -50,7 +50,7 @@ impl Engine {
         connection.active_at = core.now;
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
-        core.counts[index].bytes_out += count as u64;
+        core.counts[index].over(connection.remote.carrier()).bytes_out += count as u64;
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
@@ -119,7 +119,7 @@ impl Engine {
             });
         }
         let index = usize::from(connection.service);
-        self.core.ended(index, reason, self.core.now.since(connection.opened_at));
+        self.core.ended(&connection, reason);
         self.core.went_out = connection.bytes_out;
         self.remark_end(peer, &connection, reason, local);
         self.dispatch(index, |service, net| service.closed(peer, reason, net));

@@ -49,12 +49,13 @@ use std::any::Any;
 
 use self::core::Core;
 use connection::{Connection, Flush, Step};
+use counts::ServiceCounts;
 use reading::TURN_BYTES;
 
 pub use address::{Address, Credentials};
 pub use connection::Kind;
 pub use connection::outbox::Slices;
-pub use counts::{Histogram, ResponderCounts, StreamCounts};
+pub use counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
 pub use limits::{Limits, Quota};
 pub use location::{Location, UnixName};
@@ -117,7 +118,7 @@ impl Engine {
         let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
         self.services.push(Registered { read_bytes, counts_reads, service });
         self.core.names.push(name);
-        self.core.counts.push(StreamCounts::default());
+        self.core.counts.push(ServiceCounts::default());
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
@@ -212,7 +213,7 @@ impl Engine {
         let number = u8::try_from(service).ok()?;
         let core = &mut self.core;
         let peer = core.connections.insert(Connection::accepted(arrival.remote, number, core.now));
-        core.began(service);
+        core.began(service, arrival.remote.carrier());
         core.cost.begin_share();
         self.remark_beginning(peer, service, &arrival);
         self.core.arm(peer);

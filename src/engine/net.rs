@@ -191,9 +191,11 @@ impl Net<'_> {
         self.core.cost.spend(units, &self.core.limits);
     }
 
-    /// Counts a line or a message that this service has taken.
-    pub fn count_message(&mut self) {
-        self.core.counts[self.service].messages += 1;
+    /// Counts a line or a message of `peer` that this service has taken.
+    pub fn count_message(&mut self, peer: Peer) {
+        let Some(connection) = self.core.connections.get(peer) else { return };
+        let carrier = connection.remote.carrier();
+        self.core.counts[self.service].over(carrier).messages += 1;
     }
 
     /// Ends the share of this turn of the peer whose input is being delivered: it is read again

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::core::Core;
-use super::counts::{Histogram, ResponderCounts, StreamCounts};
+use super::counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 use super::limits::{Limits, Quota};
 use super::metrics::Metrics;
 use super::operator::Entry;
@@ -21,11 +21,15 @@ impl<'a> Survey<'a> {
         Survey { core }
     }
 
-    /// The services over streams: name, bounds, and what happened.
-    pub fn streams(self) -> impl Iterator<Item = (&'static str, &'a Quota, &'a StreamCounts)> {
+    /// The services over streams: name, what carries them, bounds, and what happened.
+    pub fn streams(
+        self,
+    ) -> impl Iterator<Item = (&'static str, Carrier, &'a Quota, &'a StreamCounts)> {
         let core = self.core;
         let named = core.names.iter().zip(&core.quotas).zip(&core.counts);
-        named.map(|((name, quota), counts)| (*name, quota, counts))
+        named.flat_map(|((name, quota), counts)| {
+            counts.told().map(move |(carrier, counts)| (*name, carrier, quota, counts))
+        })
     }
 
     /// The services over datagrams.
@@ -94,7 +98,7 @@ impl Engine {
         let mut sum = self.core.metrics;
         let quotas = self.core.quotas.iter();
         let counts = self.core.counts.iter().zip(quotas).filter(|(_, quota)| quota.apart.is_none());
-        counts.for_each(|(counts, _)| sum.add_streams(counts));
+        counts.flat_map(|(counts, _)| counts.all()).for_each(|counts| sum.add_streams(counts));
         self.core.datagrams.iter().for_each(|(_, counts)| sum.add_datagrams(counts));
         sum
     }
@@ -111,12 +115,17 @@ impl Engine {
 
     /// Stream bytes that the kernel took from us.
     pub(crate) fn bytes_out(&self) -> u64 {
-        self.core.counts.iter().map(|counts| counts.bytes_out).sum()
+        self.core.counts.iter().flat_map(|counts| counts.all()).map(|counts| counts.bytes_out).sum()
     }
 
     /// The counters of the service with that number, for what the driver's owner has to count.
-    pub(crate) fn counts_mut(&mut self, service: usize) -> &mut StreamCounts {
-        &mut self.core.counts[service]
+    pub(crate) fn counts_mut(&mut self, service: usize, over: Carrier) -> &mut StreamCounts {
+        self.core.counts[service].over(over)
+    }
+
+    /// Peers may come to the service with that number over `carrier`.
+    pub(crate) fn offer_over(&mut self, service: usize, carrier: Carrier) {
+        self.core.counts[service].over(carrier).is_offered = true;
     }
 
     /// The same of a service over datagrams.
@@ -164,7 +173,7 @@ mod tests {
     impl Service for Mirror {
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
             net.send_back(peer, input.len());
-            net.count_message();
+            net.count_message(peer);
             input.len()
         }
     }
@@ -201,11 +210,11 @@ mod tests {
         stage.pass(Duration::from_secs(2));
         peers.iter().for_each(|peer| stage.finish(*peer));
         let engine = stage.engine();
-        let told = engine.survey().streams().map(|(name, _, counts)| {
+        let told = engine.survey().streams().map(|(name, _, _, counts)| {
             (name, counts.opened, counts.bytes_in, counts.bytes_out, counts.messages)
         });
         assert_eq!(told.collect::<Vec<_>>(), [("shared", 1, 4, 4, 1), ("apart", 1, 7, 7, 1)]);
-        for (_, _, counts) in engine.survey().streams() {
+        for (_, _, _, counts) in engine.survey().streams() {
             assert_eq!((counts.closed[Reason::Eof.index()], counts.open()), (1, 0));
             assert_eq!(counts.ages.sum(), Duration::from_secs(2));
         }

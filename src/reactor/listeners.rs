@@ -14,7 +14,7 @@ use socket2::Socket;
 
 use super::unix::peer_of;
 use super::{Reactor, token};
-use crate::engine::{Address, Arrival, Time};
+use crate::engine::{Address, Arrival, Carrier, Time};
 
 /// Connections accepted from one listener in one turn; then those already made have theirs.
 pub(super) const ACCEPTS_MAX: usize = 256;
@@ -68,6 +68,13 @@ impl ListenSocket {
         match self {
             ListenSocket::Tcp(listener, _) => listener,
             ListenSocket::Unix(listener) => listener,
+        }
+    }
+
+    fn carrier(&self) -> Carrier {
+        match self {
+            ListenSocket::Tcp(..) => Carrier::Tcp,
+            ListenSocket::Unix(_) => Carrier::Unix,
         }
     }
 
@@ -160,6 +167,7 @@ impl Reactor {
         let entry = self.listeners.vacant_entry();
         let token = token::Source::Listener(entry.key()).token();
         socket.source().register(self.poll.registry(), token, Interest::READABLE)?;
+        self.driver.engine_mut().offer_over(service, socket.carrier());
         entry.insert(Listener::new(socket, service));
         Ok(())
     }

@@ -202,7 +202,8 @@ impl Reactor {
     /// nothing behind in the kernel.
     fn refuse(&mut self, slot: usize, socket: &Socket, arrival: Arrival, why: Refusal) {
         let service = self.listeners[slot].service;
-        *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
+        let over = arrival.remote.carrier();
+        *why.counter(self.driver.engine_mut().counts_mut(service, over)) += 1;
         // Fails only if the peer is gone already. (A unix socket has no use for it.)
         let _ = socket.set_linger(Some(Duration::ZERO));
         let (remote, local) = (arrival.remote, arrival.local);

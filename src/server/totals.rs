@@ -23,7 +23,7 @@ impl Totals {
     /// Until now, over all services that stand not apart; bytes with those of datagrams.
     pub(super) fn of(survey: Survey<'_>) -> Totals {
         let mut totals = Totals::default();
-        for (_, _, counts) in survey.streams().filter(|(_, quota, _)| quota.apart.is_none()) {
+        for (_, _, _, counts) in survey.streams().filter(|(_, _, quota, _)| quota.apart.is_none()) {
             totals.open += counts.open() as u64;
             totals.opened += counts.opened;
             totals.closed += counts.closed.iter().sum::<u64>();

@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::engine::address::{Address, Credentials};
+use crate::engine::counts::Carrier;
 
 /// An address for keeping. For all else there is `Address`.
 #[derive(Clone, Copy)]
@@ -15,6 +16,16 @@ enum Family {
     V4 { ip: Ipv4Addr, port: [u8; 2] },
     V6 { ip: Ipv6Addr, port: [u8; 2], flow: [u8; 4], scope: [u8; 4] },
     Unix(Option<([u8; 4], [u8; 4])>),
+}
+
+impl Packed {
+    /// See `Address::carrier`.
+    pub(crate) fn carrier(self) -> Carrier {
+        match self.0 {
+            Family::V4 { .. } | Family::V6 { .. } => Carrier::Tcp,
+            Family::Unix(_) => Carrier::Unix,
+        }
+    }
 }
 
 impl From<Address> for Packed {
@@ -73,6 +84,7 @@ mod tests {
         ];
         for address in all {
             assert_eq!(Address::from(Packed::from(address)), address);
+            assert_eq!(Packed::from(address).carrier(), address.carrier());
         }
     }
 }
