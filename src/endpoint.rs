@@ -1,4 +1,5 @@
-//! Endpoints as people write them: `SERVICE[+TRANSPORT][://[HOST][:PORT]]`.
+//! Endpoints as people write them: `SERVICE[+TRANSPORT][://[HOST][:PORT]]`, and
+//! `SERVICE+unix://PATH` or `SERVICE+unix://@NAME` for unix sockets.
 //!
 //! The same grammar for server, clients and bench. It names a service, perhaps on one transport,
 //! at an address; what is left out is the default of whoever asks. Nothing is looked up here: a
@@ -6,9 +7,10 @@
 //! a zone (`[fe80::1%eth0]`).
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use crate::engine::{Location, UnixName};
 use crate::services::{OFFERS, Offer, find};
 
 /// Inside TLS a service is at a port so much higher.
@@ -21,25 +23,23 @@ pub enum Transport {
     Tcp,
     /// Datagrams.
     Udp,
+    /// Streams between processes of one machine. Never meant unless it is named.
+    Unix,
     /// Streams inside TLS. Never meant unless it is named.
     Tls,
 }
 
 impl Transport {
-    /// Whether all is said inside TLS.
-    pub fn is_secured(self) -> bool {
-        self == Transport::Tls
-    }
-
     /// All of them.
-    pub const ALL: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Tls];
+    pub const ALL: [Transport; 4] =
+        [Transport::Tcp, Transport::Udp, Transport::Unix, Transport::Tls];
     /// Those that are meant where none is named, in the order in which they are announced.
     pub const UNNAMED: [Transport; 2] = [Transport::Tcp, Transport::Udp];
 
     /// Whether it carries streams.
     pub fn is_stream(self) -> bool {
         match self {
-            Transport::Tcp | Transport::Tls => true,
+            Transport::Tcp | Transport::Unix | Transport::Tls => true,
             Transport::Udp => false,
         }
     }
@@ -47,6 +47,11 @@ impl Transport {
     /// Whether `service` is offered on it.
     pub fn carries(self, service: &Offer) -> bool {
         if self.is_stream() { service.stream.is_some() } else { service.datagram.is_some() }
+    }
+
+    /// Whether all is said inside TLS.
+    pub fn is_secured(self) -> bool {
+        self == Transport::Tls
     }
 
     /// Where it is offered, unless an endpoint says something else.
@@ -60,6 +65,7 @@ impl fmt::Display for Transport {
         f.pad(match self {
             Transport::Tcp => "tcp",
             Transport::Udp => "udp",
+            Transport::Unix => "unix",
             Transport::Tls => "tls",
         })
     }
@@ -77,9 +83,22 @@ pub struct Endpoint {
     pub host: Option<String>,
     /// The port; 0 asks for any free one.
     pub port: Option<u16>,
+    /// The name of a unix socket; there if, and only if, that is the transport. Then there is
+    /// neither host nor port.
+    pub unix: Option<UnixName>,
 }
 
 impl Endpoint {
+    /// That service on all its transports, at its usual place.
+    pub fn of(service: &'static Offer) -> Endpoint {
+        Endpoint { service, transport: None, host: None, port: None, unix: None }
+    }
+
+    /// Whether it says where.
+    pub fn has_address(&self) -> bool {
+        self.host.is_some() || self.port.is_some() || self.unix.is_some()
+    }
+
     /// The transports it stands for, in the order in which they are announced.
     pub fn transports(&self) -> impl Iterator<Item = Transport> + use<> {
         let (service, wanted) = (self.service, self.transport);
@@ -101,8 +120,17 @@ impl FromStr for Endpoint {
             return without_address(text).map_err(error);
         };
         let (service, transport) = what(head).map_err(error)?;
+        let endpoint = Endpoint { transport, ..Endpoint::of(service) };
+        if transport == Some(Transport::Unix) {
+            let unix = Some(unix_name(address, head).map_err(error)?);
+            return Ok(Endpoint { unix, ..endpoint });
+        }
+        if transport.is_none() && address.starts_with('/') && !address.ends_with('/') {
+            let why = format!("a path is for unix sockets, write {head}+unix://{address}");
+            return Err(error(why));
+        }
         let (host, port) = at(address).map_err(error)?;
-        Ok(Endpoint { service, transport, host, port })
+        Ok(Endpoint { host, port, ..endpoint })
     }
 }
 
@@ -112,8 +140,11 @@ impl fmt::Display for Endpoint {
         if let Some(transport) = self.transport {
             write!(f, "+{transport}")?;
         }
-        if self.host.is_some() || self.port.is_some() {
+        if self.has_address() {
             f.write_str("://")?;
+        }
+        if let Some(name) = &self.unix {
+            return name.fmt(f);
         }
         match &self.host {
             Some(host) if host.contains(':') => write!(f, "[{host}]")?,
@@ -133,15 +164,15 @@ impl fmt::Debug for Endpoint {
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Endpoint) -> bool {
         let key = |endpoint: &Endpoint| (endpoint.service.name, endpoint.transport, endpoint.port);
-        key(self) == key(other) && self.host == other.host
+        key(self) == key(other) && self.host == other.host && self.unix == other.unix
     }
 }
 
 impl Eq for Endpoint {}
 
 /// What a listener is announced as: the endpoint that reaches it.
-pub fn url(service: &str, transport: Transport, address: SocketAddr) -> String {
-    format!("{service}+{transport}://{address}")
+pub fn url(service: &str, transport: Transport, location: &Location) -> String {
+    format!("{service}+{transport}://{location}")
 }
 
 /// Why a text is no endpoint, and what to write instead, in one line.
@@ -163,10 +194,20 @@ impl std::error::Error for EndpointError {}
 fn without_address(text: &str) -> Result<Endpoint, String> {
     let Some(end) = text.find([':', '/', '@', ' ']) else {
         let (service, transport) = what(text)?;
-        return Ok(Endpoint { service, transport, host: None, port: None });
+        if transport == Some(Transport::Unix) {
+            unix_name("", text)?;
+        }
+        return Ok(Endpoint { transport, ..Endpoint::of(service) });
     };
     let (head, rest) = text.split_at(end);
-    what(head)?;
+    if let (_, Some(Transport::Unix)) = what(head)? {
+        let rest = rest.trim_start_matches([':', '/', ' ']);
+        let slash = if rest.starts_with('@') { "" } else { "/" };
+        let meant = format!("{head}://{slash}{rest}");
+        let is_one = meant.parse::<Endpoint>().is_ok();
+        let meant = if is_one { &meant } else { "SERVICE+unix:///PATH" };
+        return Err(format!("a path begins with :///, write {meant}"));
+    }
     // The head ended at one of four characters of one byte.
     let rest = rest[1..].trim_matches('/');
     let guesses = [format!("://{rest}"), format!("://:{rest}"), format!("://[{rest}]")];
@@ -189,7 +230,7 @@ fn what(text: &str) -> Result<(&'static Offer, Option<Transport>), String> {
 fn carrier(service: &'static Offer, name: &str) -> Result<Transport, String> {
     let known = Transport::ALL.into_iter().find(|transport| transport.to_string() == name);
     let Some(transport) = known else {
-        return Err(format!("unknown transport {name:?}, write tcp, udp or tls after the +"));
+        return Err(format!("unknown transport {name:?}, write tcp, udp, unix or tls after the +"));
     };
     if transport.carries(service) {
         return Ok(transport);
@@ -198,6 +239,52 @@ fn carrier(service: &'static Offer, name: &str) -> Result<Transport, String> {
     match Transport::ALL.into_iter().find(|other| other.carries(service)) {
         Some(other) => Err(format!("{name} is not offered on {transport}, write {name}+{other}")),
         None => Err(format!("{name} is not offered on {transport}")),
+    }
+}
+
+/// What the address of a unix socket has room for (unix(7), `sun_path`), but for the byte at the
+/// end of a path or before an abstract name.
+pub(crate) const UNIX_NAME_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// `/PATH` or `@NAME`, behind `head` and `://`.
+pub(crate) fn unix_name(text: &str, head: &str) -> Result<UnixName, String> {
+    let example = format!("{head}:///run/cooee/socket");
+    if let Some((name, behind)) = text.split_once('?') {
+        let behind = format!("?{behind}");
+        return Err(format!("stray text {behind:?}: a ? ends the name {name:?}, remove it"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("a control character is in it, remove that".into());
+    }
+    let name = match text.strip_prefix('@') {
+        Some("") => return Err(format!("no name after the @, write {head}://@NAME")),
+        Some(_) if cfg!(not(target_os = "linux")) => {
+            return Err(format!("only Linux has names without a file, write {example}"));
+        }
+        Some(name) => UnixName::Abstract(name.into()),
+        None if text.is_empty() => {
+            return Err(format!("a unix socket has a path, write it like {example}"));
+        }
+        None if text.ends_with('/') => {
+            return Err(format!("{text} is a directory, name the socket in it, like {example}"));
+        }
+        None if !text.starts_with('/') => {
+            return Err(format!("a path begins with a / of its own, write {head}:///{text}"));
+        }
+        None => UnixName::Path(text.into()),
+    };
+    if let Some((_, port)) = text.rsplit_once(':')
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Err(format!("a unix socket has no port, remove the :{port}"));
+    }
+    let length = text.len() - usize::from(text.starts_with('@'));
+    match length <= UNIX_NAME_BYTES {
+        true => Ok(name),
+        false => Err(format!(
+            "the name is {length} bytes long, and that of a socket may have {UNIX_NAME_BYTES}: \
+             choose a shorter one"
+        )),
     }
 }
 
@@ -385,11 +472,13 @@ mod tests {
 
     #[test]
     fn what_is_announced_parses_to_that_address() {
-        let address = "127.0.0.1:5007".parse().unwrap();
-        assert_eq!(url("echo", Transport::Tcp, address), "echo+tcp://127.0.0.1:5007");
-        assert_eq!(url("echo", Transport::Udp, "[::1]:7".parse().unwrap()), "echo+udp://[::1]:7");
+        let ip = |text: &str| Location::Ip(text.parse().unwrap());
+        assert_eq!(url("echo", Transport::Tcp, &ip("127.0.0.1:5007")), "echo+tcp://127.0.0.1:5007");
+        assert_eq!(url("echo", Transport::Udp, &ip("[::1]:7")), "echo+udp://[::1]:7");
+        let path = UnixName::Path("/run/x".into());
+        assert_eq!(url("echo", Transport::Unix, &path.into()), "echo+unix:///run/x");
         for address in ["192.0.2.1:1", "[::1]:7", "[::ffff:192.0.2.1]:7", "[fe80::1%2]:65535"] {
-            let announced = url("echo", Transport::Udp, address.parse().unwrap());
+            let announced = url("echo", Transport::Udp, &ip(address));
             assert_eq!(parse(&announced).to_string(), announced);
         }
     }
@@ -425,8 +514,56 @@ mod tests {
         assert_eq!(why("greet+udp"), "greet is not offered on udp, write greet+tcp");
         assert_eq!(why("months+tcp://:1"), "months is not offered on tcp, write months+udp");
         for name in ["", "sctp", "TCP", "tcp+udp"] {
-            let wanted = format!("unknown transport {name:?}, write tcp or udp after the +");
+            let wanted = format!("unknown transport {name:?}, write tcp, udp or unix after the +");
             assert_eq!(why(&format!("echo+{name}://:7")), wanted);
+        }
+    }
+
+    #[test]
+    fn unix_sockets_have_a_path_or_an_abstract_name() {
+        let path = |text: &str| Some(UnixName::Path(text.into()));
+        for (text, unix) in [
+            ("echo+unix:///run/cooee/echo.sock", path("/run/cooee/echo.sock")),
+            ("chat+unix:///a", path("/a")),
+            ("greet+unix:///with space/ü:x#1", path("/with space/ü:x#1")),
+            ("talk+unix://@name", Some(UnixName::Abstract(b"name".to_vec()))),
+        ] {
+            let endpoint = parse(text);
+            let transports: Vec<_> = endpoint.transports().collect();
+            assert_eq!((endpoint.to_string(), transports), (text.into(), vec![Transport::Unix]));
+            assert_eq!((&endpoint.host, endpoint.port, &endpoint.unix), (&None, None, &unix));
+        }
+        assert_ne!(parse("echo+unix:///a"), parse("echo+unix:///b"));
+        let longest = "x".repeat(UNIX_NAME_BYTES);
+        for name in [format!("/{}", &longest[1..]), format!("@{longest}")] {
+            assert_eq!(parse(&format!("echo+unix://{name}")).to_string().len(), 12 + name.len());
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_unix_socket_is_answered_with_what_is() {
+        let longer = format!("/{}", "x".repeat(107));
+        for (text, wanted) in [
+            ("echo+unix", "a unix socket has a path, write it like echo+unix:///run/cooee/socket"),
+            ("echo+unix://", "a unix socket has a path"),
+            ("echo+unix:///", "/ is a directory, name the socket in it"),
+            ("echo+unix:///run/", "/run/ is a directory"),
+            ("echo+unix://run/x", "a path begins with a / of its own, write echo+unix:///run/x"),
+            ("echo+unix:/run/x", "a path begins with :///, write echo+unix:///run/x"),
+            ("echo+unix@name", "a path begins with :///, write echo+unix://@name"),
+            ("echo+unix://@", "no name after the @, write echo+unix://@NAME"),
+            ("echo+unix:///run/x:7", "a unix socket has no port, remove the :7"),
+            (
+                "echo+unix:///x?seed=7",
+                "stray text \"?seed=7\": a ? ends the name \"/x\", remove it",
+            ),
+            ("echo+unix:///a\nb", "a control character"),
+            ("echo:///run/x", "a path is for unix sockets, write echo+unix:///run/x"),
+            ("months+unix:///x", "months is not offered on unix, write months+udp"),
+            (&format!("echo+unix://{longer}"), "the name is 108 bytes long, and that of a socket"),
+        ] {
+            let why = why(text);
+            assert!(why.starts_with(wanted), "{text}: {why}");
         }
     }
 
@@ -496,8 +633,8 @@ mod tests {
 
     /// Something like an endpoint, of parts that mean something to the grammar.
     fn like_an_endpoint() -> impl Strategy<Value = String> {
-        let parts = "echo|echo|greet|months|chat|+|tcp|udp|://|://|:|/|[|]|::1|[::1]|[::]|%|1|7|\
-                     0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:";
+        let parts = "echo|echo|greet|months|chat|+|tcp|udp|unix|:///|://|://|:|/|[|]|::1|[::1]|\
+                     [::]|%|1|7|0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:";
         let parts: Vec<&str> = parts.split('|').collect();
         let words = prop::collection::vec(select(parts), 0..7);
         (select(vec!["", "echo://"]), words)
@@ -525,11 +662,12 @@ mod tests {
             port in any::<Option<u16>>(),
         ) {
             let service = find(service).unwrap();
-            for transport in [None].into_iter().chain(Transport::ALL.map(Some)) {
+            for transport in [None].into_iter().chain(Transport::UNNAMED.map(Some)) {
                 if transport.is_some_and(|transport| !transport.carries(service)) {
                     continue;
                 }
-                let endpoint = Endpoint { service, transport, host: Some(host.clone()), port };
+                let host = Some(host.clone());
+                let endpoint = Endpoint { transport, host, port, ..Endpoint::of(service) };
                 prop_assert_eq!(parse(&endpoint.to_string()), endpoint);
             }
         }

@@ -178,33 +178,6 @@ fn split(text: &str) -> Result<(&str, &str), String> {
     }
 }
 
-/// Where `--admin` listens and `cooee top` calls: the host, without brackets, and the port of
-/// `PORT`, `HOST:PORT` or `[IPV6]:PORT`. The host is this machine unless it is named.
-///
-/// # Errors
-/// What to write instead.
-pub fn parse_address(text: &str) -> Result<(String, u16), String> {
-    let wrong = || "write PORT, HOST:PORT or [IPV6]:PORT, such as 5090".to_owned();
-    let (host, port) = match text.rsplit_once(':') {
-        None => ("127.0.0.1", text),
-        Some(("", port)) => ("127.0.0.1", port),
-        Some((host, port)) => (host, port),
-    };
-    let bare = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').ok_or_else(wrong)?,
-        // Where would the address end and the port begin?
-        None if host.contains(':') => return Err(wrong()),
-        None => host,
-    };
-    let are_digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let port = port.parse().ok().filter(|_| are_digits).ok_or_else(wrong)?;
-    let is_clean = |c: char| !c.is_whitespace() && !c.is_control() && !"/@[]".contains(c);
-    match !bare.is_empty() && bare.chars().all(is_clean) {
-        true => Ok((bare.to_owned(), port)),
-        false => Err(wrong()),
-    }
-}
-
 /// A figure in four columns: two or three digits that matter, and a unit.
 pub fn shortened(value: f64) -> String {
     let (mut value, mut units) = (value, ["", "k", "M", "G", "T"].into_iter());
@@ -377,23 +350,6 @@ mod tests {
             let wanted = Duration::new(whole.into(), millis * 1_000_000);
             prop_assert_eq!(parse_duration(&format!("{whole}.{millis:03}s")), Ok(wanted));
             prop_assert_eq!(parse_size(&format!("{whole}k")), Ok(whole as usize * 1024));
-        }
-    }
-
-    #[test]
-    fn a_port_alone_is_at_this_machine() {
-        for (text, host, port) in [
-            ("5090", "127.0.0.1", 5090),
-            (":0", "127.0.0.1", 0),
-            ("0.0.0.0:80", "0.0.0.0", 80),
-            ("[::1]:7", "::1", 7),
-            ("stats.example:65535", "stats.example", 65535),
-        ] {
-            assert_eq!(parse_address(text), Ok((host.to_owned(), port)), "{text}");
-        }
-        for text in ["", "x", "::1:7", "[::1]", "[::1:7", "a:", "a:65536", "a:+1", "a b:1", "[]:1"]
-        {
-            assert!(parse_address(text).is_err(), "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ const FUNCTION_LINES_MAX: usize = 60;
 
 /// What the parts that do a command use.
 const SERVER: &[&str] = &[
+    "admin_address",
     "descriptors",
     "endpoint",
     "engine",
@@ -33,7 +34,8 @@ const CLIENT: &[&str] = &[
     "endpoint", "engine", "failure", "hex", "logging", "rate", "reactor", "resolve", "services",
     "terminal", "through", "tty", "units",
 ];
-const TOP: &[&str] = &["engine", "failure", "reactor", "resolve", "services", "terminal", "units"];
+const TOP: &[&str] =
+    &["admin_address", "engine", "failure", "reactor", "services", "terminal", "units"];
 const BENCH: &[&str] = &[
     "descriptors",
     "endpoint",
@@ -61,7 +63,8 @@ const USES: &[(&str, &[&str])] = &[
     ("logging", &["json", "outlet", "reactor"]),
     ("hex", &["engine", "logging", "units"]),
     ("reactor", &["engine", "guards"]),
-    ("endpoint", &["services"]),
+    ("endpoint", &["engine", "services"]),
+    ("admin_address", &["endpoint", "engine", "resolve"]),
     ("units", &[]),
     ("terminal", &["reactor"]),
     ("tty", &["engine", "reactor", "services", "terminal"]),

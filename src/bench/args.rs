@@ -1,6 +1,6 @@
 //! The words behind `cooee bench`, and the plan that they make.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub struct BenchArgs {
     #[arg(value_name = "WORKLOAD")]
     pub(super) workload: Option<Workload>,
 
-    /// The server: an endpoint or HOST:PORT [default: our own, as a second process]
+    /// The server: an endpoint, HOST:PORT or unix:///PATH [default: our own, as a second process]
     #[arg(value_name = "ENDPOINT")]
     pub(super) endpoint: Option<String>,
 
@@ -240,7 +240,7 @@ impl BenchArgs {
         let plan = RunPlan {
             id: RunId::random(),
             workload,
-            remote: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            remote: (Ipv4Addr::LOCALHOST, 0).into(),
             connections: self.connections.unwrap_or(connections),
             size: self.size.unwrap_or(bytes),
             depth: self.depth.unwrap_or(depth),

@@ -84,7 +84,9 @@ fn named_target(args: &BenchArgs) -> Result<Option<Target>, Failure> {
     match (args.workload, &args.endpoint) {
         (Some(workload), Some(text)) => {
             let through = (&args.through, args.resume());
-            Target::named(workload, text, &sources, through, args.pid).map(Some)
+            let target = Target::named(workload, text, &sources, through, args.pid)?;
+            fits(args, &target)?;
+            Ok(Some(target))
         }
         _ => check_sources(&sources).map(|()| None),
     }
@@ -100,7 +102,20 @@ fn rival(args: &BenchArgs) -> Result<Option<Target>, Failure> {
             other => other,
         })
     };
-    args.workload.zip(args.vs.as_ref()).map(named).transpose()
+    let rival = args.workload.zip(args.vs.as_ref()).map(named).transpose()?;
+    rival.iter().try_for_each(|rival| fits(args, rival))?;
+    Ok(rival)
+}
+
+/// Whether connections to `target` can be ended as is asked for.
+fn fits(args: &BenchArgs, target: &Target) -> Result<(), Failure> {
+    match target.location().unix().is_some() && args.close.is_some() {
+        true => Err(Failure::Usage(format!(
+            "--close does nothing at {target}: a unix socket has no reset, and leaves nothing \
+             in TIME_WAIT"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// Both results as one: what could not be written goes before what is not good enough.

@@ -61,7 +61,7 @@ fn endpoints(command: &str) -> Vec<(String, &'static str)> {
     let mut endpoints = Vec::new();
     for offer in OFFERS.iter().filter(is_meant) {
         endpoints.push((offer.name.to_owned(), offer.about));
-        for transport in Transport::ALL.into_iter().filter(|one| one.carries(offer)) {
+        for transport in Transport::UNNAMED.into_iter().filter(|one| one.carries(offer)) {
             endpoints.push((format!("{}+{transport}", offer.name), offer.about));
         }
     }

@@ -19,7 +19,7 @@ use crate::units::{
 /// Whom to call, for every client.
 #[derive(Args, Debug)]
 struct CallArgs {
-    /// HOST[:PORT] or an ENDPOINT; IPv6 addresses in brackets [default: localhost]
+    /// HOST[:PORT], unix:///PATH or an ENDPOINT; IPv6 addresses in brackets [default: localhost]
     #[arg(value_name = "HOST[:PORT]")]
     target: Option<String>,
 
@@ -120,6 +120,7 @@ const ECHO_EXAMPLES: &str = "
 Examples:
   cooee echo example.org              type lines; bye, Ctrl-D or Ctrl-C ends it
   printf 'hi\\n' | cooee echo [::1]:7  prints what comes back, to the last byte
+  cooee echo unix:///run/echo.sock    a server on this machine, at a unix socket
   cooee echo --udp :7                 a datagram for each line, asked again if lost
   cooee echo -v                       and every step on the way
 
@@ -148,7 +149,7 @@ impl EchoArgs {
     pub fn request(&self) -> Result<Request, String> {
         let over = self.udp.then_some(Transport::Udp);
         let request = self.call.request(&echo::OFFER, over, Task::Echo(self.retry.policy()))?;
-        if request.target.transport != Transport::Udp {
+        if request.target.transport.is_stream() {
             self.retry.refuse_over_tcp()?;
         }
         Ok(request)

@@ -25,7 +25,6 @@ use signal_hook::consts::{
     SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
 };
 
-use crate::endpoint::Transport;
 use crate::engine::{Kind, Limits, Quota, Service, Tap};
 use crate::failure::setting_up;
 use crate::hex::{HexDump, HexLimits};
@@ -56,9 +55,9 @@ const QUOTA: Quota =
 pub fn run(request: &Request) -> Result<Ending, String> {
     let stdio = Stdio::detect();
     let addresses = request.target.resolve()?;
-    let kind = match request.target.transport {
-        Transport::Tcp | Transport::Tls => Kind::Stream,
-        Transport::Udp => Kind::Datagram,
+    let kind = match request.target.transport.is_stream() {
+        true => Kind::Stream,
+        false => Kind::Datagram,
     };
     let (service, patience) = (request.target.service, request.connect_timeout);
     let through = request.through.layering();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::connection::Kind;
+use super::counts::Carrier;
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Address {
 pub struct Credentials {
     /// The user.
     pub uid: u32,
-    /// The process.
+    /// The process; 0: it has no number here.
     pub pid: u32,
 }
 
@@ -45,10 +46,17 @@ impl Address {
     /// The transport over which somebody at this address has a connection of that kind, as logs
     /// name it.
     pub fn transport(self, kind: Kind) -> &'static str {
-        match (self, kind) {
-            (Address::Unix(_), _) => "unix",
-            (Address::Ip(_), Kind::Stream) => "tcp",
-            (Address::Ip(_), Kind::Datagram) => "udp",
+        match kind {
+            Kind::Stream => self.carrier().name(),
+            Kind::Datagram => "udp",
+        }
+    }
+
+    /// What carries a stream to or from it.
+    pub fn carrier(self) -> Carrier {
+        match self {
+            Address::Ip(_) => Carrier::Tcp,
+            Address::Unix(_) => Carrier::Unix,
         }
     }
 }
@@ -70,6 +78,7 @@ impl fmt::Display for Address {
         match self {
             Address::Ip(address) => address.fmt(f),
             Address::Unix(None) => f.write_str("unix"),
+            Address::Unix(Some(Credentials { uid, pid: 0 })) => write!(f, "unix uid {uid}"),
             Address::Unix(Some(Credentials { uid, pid })) => write!(f, "unix uid {uid} pid {pid}"),
         }
     }
@@ -85,8 +94,13 @@ mod tests {
         for (address, text, transports) in [
             (([192, 0, 2, 1], 7).into(), "192.0.2.1:7", ["tcp", "udp"]),
             (Address::Ip("[::1]:7".parse().unwrap()), "[::1]:7", ["tcp", "udp"]),
-            (Address::Unix(Some(whose)), "unix uid 1000 pid 4711", ["unix", "unix"]),
-            (Address::Unix(None), "unix", ["unix", "unix"]),
+            (Address::Unix(Some(whose)), "unix uid 1000 pid 4711", ["unix", "udp"]),
+            (
+                Address::Unix(Some(Credentials { pid: 0, ..whose })),
+                "unix uid 1000",
+                ["unix", "udp"],
+            ),
+            (Address::Unix(None), "unix", ["unix", "udp"]),
         ] {
             assert_eq!(address.to_string(), text);
             let told = [Kind::Stream, Kind::Datagram].map(|kind| address.transport(kind));

@@ -2,13 +2,12 @@
 //! spent. Services see it only through `Net`.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use super::address::Address;
 use super::connection::pool::{Buffers, Pool};
 use super::connection::{Connection, Kind, Origin, Phase};
 use super::cost::Cost;
-use super::counts::{Histogram, ResponderCounts, StreamCounts};
+use super::counts::{Carrier, Histogram, ResponderCounts, ServiceCounts};
 use super::deadlines::Deadlines;
 use super::dial::Dial;
 use super::governor::Governor;
@@ -25,7 +24,7 @@ pub(super) struct Core {
     pub(super) metrics: Metrics,
     /// Of each service over streams, its name and what happened.
     pub(super) names: Vec<&'static str>,
-    pub(super) counts: Vec<StreamCounts>,
+    pub(super) counts: Vec<ServiceCounts>,
     /// Of each service over datagrams.
     pub(super) datagrams: Vec<(&'static str, ResponderCounts)>,
     /// How many connections have places of their service's own (`Quota::apart`).
@@ -122,20 +121,22 @@ impl Core {
         match self.quotas[service].apart {
             None => self.has_free_place(),
             Some(places) => {
-                self.counts[service].open < places && self.connections.len() < SLOTS_MAX
+                self.counts[service].open() < places && self.connections.len() < SLOTS_MAX
             }
         }
     }
 
     /// Counts a connection that has begun.
-    pub(super) fn began(&mut self, service: usize) {
-        self.counts[service].began();
+    pub(super) fn began(&mut self, service: usize, over: Carrier) {
+        self.counts[service].over(over).began();
         self.apart += usize::from(self.quotas[service].apart.is_some());
     }
 
     /// Counts one that is over.
-    pub(super) fn ended(&mut self, service: usize, reason: Reason, age: Duration) {
-        self.counts[service].ended(reason, age);
+    pub(super) fn ended(&mut self, connection: &Connection, reason: Reason) {
+        let service = usize::from(connection.service);
+        let age = self.now.since(connection.opened_at);
+        self.counts[service].over(connection.carrier()).ended(reason, age);
         self.apart -= usize::from(self.quotas[service].apart.is_some());
     }
 
@@ -293,18 +294,17 @@ impl Core {
             return None;
         }
         let number = u8::try_from(service).ok()?;
-        let layers = dial.through.as_ref().and_then(|through| through.layers(dial.remote.into()));
-        let origin = match (dial.kind, &layers) {
-            (Kind::Datagram, _) => Origin::CalledDatagram,
-            (Kind::Stream, None) => Origin::Called,
-            (Kind::Stream, Some(_)) => Origin::CalledLayered,
-        };
-        let peer =
-            self.connections.insert(Connection::new(dial.remote.into(), origin, number, self.now));
+        let address = dial.address();
+        let layers = dial.through.as_ref().and_then(|through| through.layers(address));
+        let carrier = layers.as_ref().map_or(address.carrier(), |layers| layers.carrier(address));
+        let origin = Origin::called(dial.kind, carrier);
+        let origin = if layers.is_some() { origin.layered() } else { origin };
+        let connection = Connection::new(address, origin, number, self.now);
+        let peer = self.connections.insert(connection);
         if let Some(layers) = layers {
             self.layers.insert(peer, Box::new(layers));
         }
-        self.began(service);
+        self.began(service, origin.carrier());
         self.dials.push_back((peer, dial));
         self.arm(peer);
         // So that the turn does not wait before it has been called.

@@ -78,7 +78,61 @@ impl Histogram {
     }
 }
 
-/// What happened in one service over streams.
+/// What carries streams: what happens over each is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// TCP.
+    Tcp,
+    /// Unix sockets.
+    Unix,
+    /// TLS over TCP.
+    Tls,
+}
+
+impl Carrier {
+    /// All of them, in the order of their counts.
+    pub const ALL: [Carrier; 3] = [Carrier::Tcp, Carrier::Unix, Carrier::Tls];
+
+    /// As logs and metrics name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Carrier::Tcp => "tcp",
+            Carrier::Unix => "unix",
+            Carrier::Tls => "tls",
+        }
+    }
+}
+
+/// What happened in one service over streams, by what carried them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ServiceCounts([StreamCounts; Carrier::ALL.len()]);
+
+impl ServiceCounts {
+    pub(super) fn over(&mut self, carrier: Carrier) -> &mut StreamCounts {
+        &mut self.0[carrier as usize]
+    }
+
+    /// How many connections there are.
+    pub(super) fn open(&self) -> usize {
+        self.0.iter().map(|counts| counts.open).sum()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &StreamCounts> {
+        self.0.iter()
+    }
+
+    /// Those over which it is offered, or was used. If it is over nothing else, that is TCP.
+    pub(super) fn told(&self) -> impl Iterator<Item = (Carrier, &StreamCounts)> {
+        let is_told = |counts: &StreamCounts| counts.is_offered || counts.opened > 0;
+        let is_idle = !self.0.iter().any(is_told);
+        let both = Carrier::ALL.into_iter().zip(&self.0);
+        both.filter(move |(carrier, counts)| {
+            is_told(counts) || (is_idle && *carrier == Carrier::Tcp)
+        })
+    }
+}
+
+/// What happened in one service over streams of one carrier.
 #[derive(Clone, Debug)]
 pub struct StreamCounts {
     /// Connections begun: accepted, or dialled, whether they were answered or not.
@@ -103,6 +157,8 @@ pub struct StreamCounts {
     pub ages: Histogram,
     /// How many there are.
     pub(super) open: usize,
+    /// Whether somebody may come over it.
+    pub(super) is_offered: bool,
 }
 
 impl Default for StreamCounts {
@@ -118,6 +174,7 @@ impl Default for StreamCounts {
             refused_rate: 0,
             ages: Histogram::new(AGES),
             open: 0,
+            is_offered: false,
         }
     }
 }
@@ -192,6 +249,17 @@ impl ResponderCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_tells_of_what_it_is_offered_over_and_of_what_was_used() {
+        let mut counts = ServiceCounts::default();
+        let told = |counts: &ServiceCounts| counts.told().map(|(one, _)| one).collect::<Vec<_>>();
+        assert_eq!(told(&counts), [Carrier::Tcp]);
+        counts.over(Carrier::Unix).is_offered = true;
+        assert_eq!(told(&counts), [Carrier::Unix]);
+        counts.over(Carrier::Tcp).began();
+        assert_eq!((told(&counts), counts.open()), (Carrier::ALL.to_vec(), 1));
+    }
 
     #[test]
     fn a_duration_counts_for_its_bound_and_all_above() {

@@ -36,7 +36,7 @@ impl Engine {
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.bytes_in += range.len() as u64;
         let service = usize::from(connection.service);
-        core.counts[service].bytes_in += range.len() as u64;
+        core.counts[service].over(connection.carrier()).bytes_in += range.len() as u64;
         if !connection.phase.is_heard() {
             return;
         }
@@ -61,7 +61,7 @@ impl Engine {
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.bytes_in += held.len() as u64;
         let service = usize::from(connection.service);
-        core.counts[service].bytes_in += held.len() as u64;
+        core.counts[service].over(connection.carrier()).bytes_in += held.len() as u64;
         if !connection.phase.is_heard() {
             return;
         }

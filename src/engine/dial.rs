@@ -1,11 +1,12 @@
 //! How connections come about: somebody arrives, or we call.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::address::Address;
 use super::connection::Kind;
 use super::layers::{Handshake, Layering};
+use super::location::Location;
 
 /// Both ends of a new connection, as this side sees them. IPv4 addresses are IPv4 here, also at a
 /// socket for both families (never `::ffff:192.0.2.1`).
@@ -30,10 +31,11 @@ impl Arrival {
 #[derive(Clone, Debug)]
 pub struct Dial {
     /// Whom.
-    pub remote: SocketAddr,
+    pub remote: Location,
     /// Over what.
     pub kind: Kind,
-    /// From which of this machine's addresses; `None`: as the kernel chooses.
+    /// From which of this machine's addresses; `None`: as the kernel chooses. A unix socket is not
+    /// called from any.
     pub from: Option<IpAddr>,
     /// Whether dropping the socket is to send a RST instead of a FIN (SO_LINGER of zero), so that
     /// no TIME_WAIT is left behind.
@@ -47,8 +49,13 @@ pub struct Dial {
 
 impl Dial {
     /// An ordinary call: from any address, a FIN at its end, and kept alive.
-    pub fn to(remote: SocketAddr, kind: Kind) -> Dial {
+    pub fn to(remote: Location, kind: Kind) -> Dial {
         Dial { remote, kind, from: None, resets: false, keepalive: true, through: None }
+    }
+
+    /// The address of whom it calls, as far as it is known before there is a connection.
+    pub(super) fn address(&self) -> Address {
+        self.remote.ip().map_or(Address::Unix(None), Address::Ip)
     }
 }
 

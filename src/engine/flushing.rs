@@ -44,7 +44,7 @@ impl Engine {
         let core = &mut self.core;
         core.cost.spend_flush(count);
         let Some(connection) = core.connections.get_mut(peer) else { return };
-        let is_layered = connection.is_layered();
+        let (is_layered, over) = (connection.is_layered(), connection.carrier());
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
         connection.active_at = core.now;
@@ -53,7 +53,7 @@ impl Engine {
         if !is_layered {
             // Otherwise that has been counted when it was sealed.
             connection.bytes_out += count as u64;
-            core.counts[index].bytes_out += count as u64;
+            core.counts[index].over(over).bytes_out += count as u64;
         }
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
@@ -127,7 +127,7 @@ impl Engine {
             });
         }
         let index = usize::from(connection.service);
-        self.core.ended(index, reason, self.core.now.since(connection.opened_at));
+        self.core.ended(&connection, reason);
         self.core.went_out = connection.bytes_out;
         self.remark_end(peer, &connection, reason, local);
         if is_known {

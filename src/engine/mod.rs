@@ -30,6 +30,7 @@ mod governor;
 mod lagging;
 mod layers;
 mod limits;
+mod location;
 mod metrics;
 mod net;
 mod operator;
@@ -49,15 +50,17 @@ use std::any::Any;
 
 use self::core::Core;
 use connection::{Connection, Flush, Origin, Step};
+use counts::ServiceCounts;
 use reading::TURN_BYTES;
 
 pub use address::{Address, Credentials};
 pub use connection::Kind;
 pub use connection::outbox::Slices;
-pub use counts::{Histogram, ResponderCounts, StreamCounts};
+pub use counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
 pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced, Unable};
 pub use limits::{Limits, Quota};
+pub use location::{Location, UnixName};
 pub use metrics::{Bytes, Metrics};
 pub use net::Net;
 pub use operator::Entry;
@@ -132,7 +135,7 @@ impl Engine {
         let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
         self.services.push(Registered { read_bytes, counts_reads, service });
         self.core.names.push(name);
-        self.core.counts.push(StreamCounts::default());
+        self.core.counts.push(ServiceCounts::default());
         self.core.quotas.push(quota);
         self.core.alarms.push(Time::NEVER);
         let index = self.services.len() - 1;
@@ -221,7 +224,7 @@ impl Engine {
 
     /// A connection has been made for the service with that number. `None`: there is no room.
     fn accept(&mut self, service: usize, arrival: Arrival) -> Option<Peer> {
-        let peer = self.enter(service, &arrival, Origin::Accepted)?;
+        let peer = self.enter(service, &arrival, Origin::accepted(arrival.remote.carrier()))?;
         self.dispatch(service, |service, net| service.opened(peer, &arrival, net));
         Some(peer)
     }
@@ -235,7 +238,7 @@ impl Engine {
         let core = &mut self.core;
         let connection = Connection::new(arrival.remote, origin, number, core.now);
         let peer = core.connections.insert(connection);
-        core.began(service);
+        core.began(service, origin.carrier());
         core.cost.begin_share();
         self.remark_beginning(peer, service, arrival);
         self.core.arm(peer);

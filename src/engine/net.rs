@@ -1,7 +1,6 @@
 //! `Net`: all that a service can see and do. Sending and closing only take note here; the bytes
 //! leave at the end of the turn, and `closed` is told then.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use super::address::Address;
 use super::connection::{Flush, Kind};
 use super::core::Core;
 use super::dial::Dial;
+use super::location::Location;
 use super::reason::Reason;
 use super::slots::Peer;
 use super::survey::Survey;
@@ -108,7 +108,7 @@ impl Net<'_> {
     /// Calls `remote`, for this service. The answer is `opened`, or `closed` with what went wrong
     /// and no `opened` before it, after [`Limits::dial`](super::Limits::dial) at the latest.
     /// `None`: all places are taken.
-    pub fn dial(&mut self, remote: SocketAddr, kind: Kind) -> Option<Peer> {
+    pub fn dial(&mut self, remote: Location, kind: Kind) -> Option<Peer> {
         self.dial_with(Dial::to(remote, kind))
     }
 
@@ -197,9 +197,11 @@ impl Net<'_> {
         self.core.cost.spend(units, &self.core.limits);
     }
 
-    /// Counts a line or a message that this service has taken.
-    pub fn count_message(&mut self) {
-        self.core.counts[self.service].messages += 1;
+    /// Counts a line or a message of `peer` that this service has taken.
+    pub fn count_message(&mut self, peer: Peer) {
+        let Some(connection) = self.core.connections.get(peer) else { return };
+        let carrier = connection.carrier();
+        self.core.counts[self.service].over(carrier).messages += 1;
     }
 
     /// Ends the share of this turn of the peer whose input is being delivered: it is read again

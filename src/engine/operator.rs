@@ -7,7 +7,7 @@ use log::Level;
 use log::kv::Value;
 
 use super::address::Address;
-use super::connection::{Connection, Kind, Origin, Phase};
+use super::connection::{Connection, Phase};
 use super::core::Core;
 use super::net::Net;
 use super::{Arrival, Bytes, Engine, Operated, Peer, Reason};
@@ -99,15 +99,14 @@ impl Engine {
     pub(super) fn counted(&self, peer: Peer) -> Option<Address> {
         let connection = self.core.connections.get(peer)?;
         let is_guarded = !self.is_apart(usize::from(connection.service));
-        let is_counted = is_guarded
-            && match connection.origin {
-                Origin::Accepted => true,
-                Origin::AcceptedLayered => {
-                    self.core.layers.get(peer).is_none_or(|layers| layers.is_judged())
-                }
-                Origin::Called | Origin::CalledLayered | Origin::CalledDatagram => false,
-            };
+        let is_counted = is_guarded && !connection.origin.is_called() && self.is_judged(peer);
         is_counted.then(|| connection.remote.into())
+    }
+
+    /// Whether the address of `peer` is known.
+    fn is_judged(&self, peer: Peer) -> bool {
+        let is_layered = self.core.connections.get(peer).is_some_and(Connection::is_layered);
+        !is_layered || self.core.layers.get(peer).is_none_or(|layers| layers.is_judged())
     }
 
     /// The addresses of all whom a guard may have counted.
@@ -163,12 +162,13 @@ impl Engine {
         }
         let name = self.core.names[service];
         let Arrival { remote, local, .. } = arrival;
+        let over = self.core.connections.get(peer).map_or("", Connection::transport);
         let line = format_args!("{peer} {name} connection established with {remote}");
         let fields = [
             ("event", Field::Text("opened")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(remote.transport(Kind::Stream))),
+            ("transport", Field::Text(over)),
             ("peer", Field::Shown(remote)),
             ("local", Field::Shown(local)),
         ];
@@ -210,7 +210,7 @@ impl Engine {
             ("event", Field::Text("closed")),
             ("number", Field::Number(peer.number())),
             ("service", Field::Text(name)),
-            ("transport", Field::Text(remote.transport(connection.kind()))),
+            ("transport", Field::Text(connection.transport())),
             ("peer", Field::Shown(&remote)),
             ("local", local.as_ref().map_or(Field::Unknown, |local| Field::Shown(local))),
             ("bytes_in", Field::Number(bytes_in)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Engine;
 use super::core::Core;
-use super::counts::{Histogram, ResponderCounts, StreamCounts};
+use super::counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::operator::Entry;
@@ -21,15 +21,26 @@ impl<'a> Survey<'a> {
         Survey { core }
     }
 
-    /// The services over streams: name, and what happened.
-    pub fn streams(self) -> impl Iterator<Item = (&'static str, &'a StreamCounts)> {
-        self.core.names.iter().copied().zip(&self.core.counts)
+    /// The services over streams: name, what carries them, and what happened.
+    pub fn streams(self) -> impl Iterator<Item = (&'static str, Carrier, &'a StreamCounts)> {
+        self.all_streams().map(|(stream, _)| stream)
     }
 
     /// Those that do not stand apart ([`Quota::apart`](super::Quota::apart)).
-    pub fn shared_streams(self) -> impl Iterator<Item = (&'static str, &'a StreamCounts)> {
-        let streams = self.streams().zip(&self.core.quotas);
-        streams.filter(|(_, quota)| quota.apart.is_none()).map(|(stream, _)| stream)
+    pub fn shared_streams(self) -> impl Iterator<Item = (&'static str, Carrier, &'a StreamCounts)> {
+        self.all_streams().filter(|(_, is_shared)| *is_shared).map(|(stream, _)| stream)
+    }
+
+    /// All, and whether they do not stand apart.
+    fn all_streams(
+        self,
+    ) -> impl Iterator<Item = ((&'static str, Carrier, &'a StreamCounts), bool)> {
+        let core = self.core;
+        let named = core.names.iter().zip(&core.quotas).zip(&core.counts);
+        named.flat_map(|((name, quota), counts)| {
+            let is_shared = quota.apart.is_none();
+            counts.told().map(move |(carrier, counts)| ((*name, carrier, counts), is_shared))
+        })
     }
 
     /// The services over datagrams.
@@ -95,7 +106,9 @@ impl Engine {
     /// What happened since the start, over all services that do not stand apart.
     pub fn metrics(&self) -> Metrics {
         let mut sum = self.core.metrics;
-        self.survey().shared_streams().for_each(|(_, counts)| sum.add_streams(counts));
+        let quotas = self.core.quotas.iter();
+        let counts = self.core.counts.iter().zip(quotas).filter(|(_, quota)| quota.apart.is_none());
+        counts.flat_map(|(counts, _)| counts.all()).for_each(|counts| sum.add_streams(counts));
         self.core.datagrams.iter().for_each(|(_, counts)| sum.add_datagrams(counts));
         sum
     }
@@ -112,12 +125,17 @@ impl Engine {
 
     /// Stream bytes that the kernel took from us.
     pub(crate) fn bytes_out(&self) -> u64 {
-        self.core.counts.iter().map(|counts| counts.bytes_out).sum()
+        self.core.counts.iter().flat_map(|counts| counts.all()).map(|counts| counts.bytes_out).sum()
     }
 
     /// The counters of the service with that number, for what the driver's owner has to count.
-    pub(crate) fn counts_mut(&mut self, service: usize) -> &mut StreamCounts {
-        &mut self.core.counts[service]
+    pub(crate) fn counts_mut(&mut self, service: usize, over: Carrier) -> &mut StreamCounts {
+        self.core.counts[service].over(over)
+    }
+
+    /// Peers may come to the service with that number over `carrier`.
+    pub(crate) fn offer_over(&mut self, service: usize, carrier: Carrier) {
+        self.core.counts[service].over(carrier).is_offered = true;
     }
 
     /// The same of a service over datagrams.
@@ -165,7 +183,7 @@ mod tests {
     impl Service for Mirror {
         fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
             net.send_back(peer, input.len());
-            net.count_message();
+            net.count_message(peer);
             input.len()
         }
     }
@@ -202,13 +220,13 @@ mod tests {
         stage.pass(Duration::from_secs(2));
         peers.iter().for_each(|peer| stage.finish(*peer));
         let engine = stage.engine();
-        let told = engine.survey().streams().map(|(name, counts)| {
+        let told = engine.survey().streams().map(|(name, _, counts)| {
             (name, counts.opened, counts.bytes_in, counts.bytes_out, counts.messages)
         });
         assert_eq!(told.collect::<Vec<_>>(), [("shared", 1, 4, 4, 1), ("apart", 1, 7, 7, 1)]);
-        let shared = engine.survey().shared_streams().map(|(name, _)| name);
+        let shared = engine.survey().shared_streams().map(|(name, _, _)| name);
         assert_eq!(shared.collect::<Vec<_>>(), ["shared"]);
-        for (_, counts) in engine.survey().streams() {
+        for (_, _, counts) in engine.survey().streams() {
             assert_eq!((counts.closed[Reason::Eof.index()], counts.open()), (1, 0));
             assert_eq!(counts.ages.sum(), Duration::from_secs(2));
         }

@@ -118,7 +118,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = listener.local_addr().unwrap();
         let from = Some([127, 0, 0, 9].into());
-        let dial = Dial { from, resets: true, ..Dial::to(remote, Kind::Stream) };
+        let dial = Dial { from, resets: true, ..Dial::to(remote.into(), Kind::Stream) };
         let mut reactor = Reactor::new(Limits::default()).unwrap();
         let caller = Box::new(Caller(dial));
         reactor.engine().add_service("caller", Quota::default(), caller);

@@ -11,11 +11,12 @@ use mio::{Interest, Registry};
 use socket2::Socket;
 
 use super::listeners::canonical;
-use super::sockets;
 use super::token::Source;
 use super::uring::{BATCH_MAX, Ring};
+use super::{sockets, unix};
 use crate::engine::{
-    Address, BatchRead, BatchWrite, Dial, Kind, Outcome, Outgoing, Peer, Refusal, Sockets, Time,
+    Address, BatchRead, BatchWrite, Dial, Kind, Location, Outcome, Outgoing, Peer, Refusal,
+    Sockets, Time,
 };
 use crate::guards::ConnectionGuard;
 
@@ -98,20 +99,28 @@ impl Sockets for Kernel {
     }
 
     fn dial(&mut self, _: Peer, dial: &Dial) -> io::Result<Socket> {
-        let socket = match dial.kind {
-            Kind::Stream => OwnedFd::from(sockets::dial(dial)?),
-            Kind::Datagram => OwnedFd::from(sockets::dial_datagrams(dial)?),
-        };
-        Ok(socket.into())
+        match (&dial.remote, dial.kind) {
+            (Location::Ip(remote), Kind::Stream) => sockets::dial(*remote, dial),
+            (Location::Ip(remote), Kind::Datagram) => {
+                Ok(OwnedFd::from(sockets::dial_datagrams(*remote, dial)?).into())
+            }
+            (Location::Unix(name), Kind::Stream) => unix::dial_unix(name),
+            (Location::Unix(_), Kind::Datagram) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     fn connected(&mut self, socket: &Socket) -> Option<Address> {
-        let local = socket.peer_addr().and_then(|_| socket.local_addr());
-        Some(local.ok()?.as_socket()?.into())
+        let local = socket.peer_addr().and_then(|_| socket.local_addr()).ok()?;
+        match local.as_socket() {
+            Some(local) => Some(local.into()),
+            // As the other side sees us.
+            None => Some(unix::this_process()),
+        }
     }
 
     fn local(&mut self, socket: &Socket) -> Option<Address> {
-        Some(canonical(socket.local_addr().ok()?.as_socket()?).into())
+        let local = socket.local_addr().ok()?.as_socket();
+        Some(local.map_or(Address::Unix(None), |local| canonical(local).into()))
     }
 
     fn batch_max(&self) -> usize {

@@ -62,6 +62,7 @@ mod sockets;
 mod timerfd;
 mod token;
 mod udp;
+mod unix;
 #[cfg_attr(not(all(target_os = "linux", feature = "uring")), path = "uring/none.rs")]
 mod uring;
 mod vanished;
@@ -81,7 +82,7 @@ use crate::guards::{DatagramGuard, Guards, Policy};
 use clock::Clock;
 use input::Input;
 use kernel::Kernel;
-use listeners::{Accepting, Listener};
+use listeners::{Accepting, ListenSocket, Listener};
 use rest::Rests;
 use signals::Signals;
 use token::Source;
@@ -93,6 +94,10 @@ pub(crate) use clock::wall;
 pub use input::Manner;
 pub use signals::{HeldStop, hold_back_stop};
 pub use sockets::{Families, Listening, adopt, bind_datagrams, listen};
+pub(crate) use unix::dial_unix;
+pub use unix::listen_unix;
+#[cfg(feature = "bench")]
+pub(crate) use unix::peer_of;
 
 /// Events fetched in one turn.
 const EVENTS_MAX: usize = 1024;
@@ -231,8 +236,11 @@ impl Reactor {
     /// If the kernel does not take it for a listener.
     pub fn change_dead_after(&mut self, silence: Duration) -> io::Result<()> {
         self.give_up_after(silence);
-        let mut listeners = self.listeners.iter_mut();
-        listeners.try_for_each(|(_, one)| sockets::keep_alive(one.socket(), silence))
+        self.listeners.iter().try_for_each(|(_, one)| match &one.socket {
+            ListenSocket::Tcp(listener, _) => sockets::keep_alive(listener, silence),
+            // Its peers are at this machine.
+            ListenSocket::Unix(_) => Ok(()),
+        })
     }
 
     /// Reads from many peers and writes to many in one system call, where the kernel has io_uring

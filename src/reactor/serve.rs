@@ -1,10 +1,9 @@
 //! Serving what is not a peer: listeners, datagram sockets, standard input and signals, each
 //! within its share. Whoever has more to do goes to the back of the queue, for later.
 
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use mio::net::TcpStream;
+use socket2::Socket;
 
 use super::listeners::{
     ACCEPTS_APART_MAX, ACCEPTS_IN_ALL_MAX, ACCEPTS_MAX, Accepted, Accepting, GONE_MAX,
@@ -14,7 +13,7 @@ use super::sockets;
 use super::token::Source;
 use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
-use crate::engine::{Arrival, Field, Kind, Layers, Refusal};
+use crate::engine::{Arrival, Field, Layers, Refusal};
 
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
@@ -106,7 +105,7 @@ impl Reactor {
                 return self.pause_accepting(Accepting::Full, why);
             }
             match self.listeners[slot].accept() {
-                Accepted::One(tcp, arrival) => self.take_in(slot, tcp, arrival),
+                Accepted::One(socket, arrival) => self.take_in(slot, socket, arrival),
                 Accepted::None => return,
                 Accepted::Gone(error) if gone < GONE_MAX => {
                     gone += 1;
@@ -124,16 +123,16 @@ impl Reactor {
         enqueue(&mut self.unfinished, Source::Listener(slot), &mut listener.queued);
     }
 
-    fn take_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
+    fn take_in(&mut self, slot: usize, socket: Socket, arrival: Arrival) {
         let layers = self.listeners[slot].layers(arrival.remote);
         // Whoever speaks for others is judged by whom it names.
         if !layers.as_ref().is_some_and(Layers::is_prefaced) {
             let now = self.driver.engine().now();
             if let Err(why) = self.driver.sockets_mut().guard.admit(arrival.remote, now) {
-                return self.refuse(slot, &tcp, arrival, why);
+                return self.refuse(slot, &socket, arrival, why);
             }
         }
-        let (service, socket) = (self.listeners[slot].service, OwnedFd::from(tcp).into());
+        let service = self.listeners[slot].service;
         match layers {
             None => self.driver.accept(service, arrival, socket),
             Some(layers) => self.driver.accept_through(service, arrival, socket, layers),
@@ -157,7 +156,7 @@ impl Reactor {
                 return;
             }
             match self.listeners[slot].accept() {
-                Accepted::One(tcp, arrival) => self.let_in(slot, tcp, arrival),
+                Accepted::One(socket, arrival) => self.let_in(slot, socket, arrival),
                 Accepted::None => return,
                 Accepted::Gone(_) => gone += 1,
                 Accepted::Exhausted(error) => {
@@ -170,12 +169,12 @@ impl Reactor {
         self.come_back(slot, gone < ACCEPTS_APART_MAX);
     }
 
-    fn let_in(&mut self, slot: usize, tcp: TcpStream, arrival: Arrival) {
+    fn let_in(&mut self, slot: usize, socket: Socket, arrival: Arrival) {
         if let Err(why) = self.driver.sockets_mut().guard.admit_apart(arrival.remote) {
-            return self.refuse(slot, &tcp, arrival, why);
+            return self.refuse(slot, &socket, arrival, why);
         }
         let service = self.listeners[slot].service;
-        self.driver.accept(service, arrival, OwnedFd::from(tcp).into());
+        self.driver.accept(service, arrival, socket);
     }
 
     /// Serves a listener again in the next turn, or after a rest.
@@ -207,15 +206,17 @@ impl Reactor {
     }
 
     /// Closes a connection that was not let in.
-    fn refuse(&mut self, slot: usize, tcp: &TcpStream, arrival: Arrival, why: Refusal) {
+    fn refuse(&mut self, slot: usize, socket: &Socket, arrival: Arrival, why: Refusal) {
         let service = self.listeners[slot].service;
-        *why.counter(self.driver.engine_mut().counts_mut(service)) += 1;
-        sockets::reset_on_close(tcp);
+        let over = self.listeners[slot].carrier();
+        *why.counter(self.driver.engine_mut().counts_mut(service, over)) += 1;
+        // A unix socket has no use for it.
+        sockets::reset_on_close(socket);
         let (remote, local) = (arrival.remote, arrival.local);
         let line = format_args!("connection from {remote} to {local} refused: {why}");
         let fields = [
             ("event", Field::Text("refused")),
-            ("transport", Field::Text(remote.transport(Kind::Stream))),
+            ("transport", Field::Text(over.name())),
             ("peer", Field::Shown(&remote)),
             ("local", Field::Shown(&local)),
             ("reason", Field::Shown(&why)),

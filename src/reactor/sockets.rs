@@ -36,14 +36,17 @@ pub struct Listening {
     /// How long a peer's machine may give no sign of life; then the connection is broken.
     pub dead_after: Duration,
     /// Whether other processes of the same user may listen there too (socket(7), SO_REUSEPORT):
-    /// the kernel then spreads peers over them.
+    /// the kernel then spreads peers over them. Not unix sockets.
     pub reuse_port: bool,
+    /// Who may connect to unix sockets that have a file: its permission bits.
+    pub unix_mode: u32,
 }
 
 impl Default for Listening {
     fn default() -> Self {
         let dead_after = DEAD_AFTER;
-        Listening { backlog: 4096, congestion: None, dead_after, reuse_port: false }
+        let (congestion, reuse_port, unix_mode) = (None, false, 0o660);
+        Listening { backlog: 4096, congestion, dead_after, reuse_port, unix_mode }
     }
 }
 
@@ -143,8 +146,8 @@ pub fn bind_datagrams(
 
 /// A stream that is being connected; whether it will be, writability and `take_error` tell
 /// (connect(2), EINPROGRESS).
-pub(super) fn dial(dial: &Dial) -> io::Result<mio::net::TcpStream> {
-    let domain = Domain::for_address(dial.remote);
+pub(super) fn dial(remote: SocketAddr, dial: &Dial) -> io::Result<Socket> {
+    let domain = Domain::for_address(remote);
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     // A byte that a server calls urgent is a byte of what it says.
@@ -159,13 +162,13 @@ pub(super) fn dial(dial: &Dial) -> io::Result<mio::net::TcpStream> {
         choose_port_later(&socket);
         socket.bind(&SocketAddr::new(from, 0).into())?;
     }
-    match socket.connect(&dial.remote.into()) {
+    match socket.connect(&remote.into()) {
         Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
             return Err(error);
         }
         _ => {}
     }
-    Ok(mio::net::TcpStream::from_std(socket.into()))
+    Ok(socket)
 }
 
 /// Leaves the port to `connect`, which knows the other end as well and so may use a port of the
@@ -181,13 +184,13 @@ fn choose_port_later(socket: &Socket) {
 }
 
 /// A datagram socket that talks to one peer alone.
-pub(super) fn dial_datagrams(dial: &Dial) -> io::Result<mio::net::UdpSocket> {
-    let any: IpAddr = match dial.remote {
+pub(super) fn dial_datagrams(remote: SocketAddr, dial: &Dial) -> io::Result<mio::net::UdpSocket> {
+    let any: IpAddr = match remote {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = mio::net::UdpSocket::bind((dial.from.unwrap_or(any), 0).into())?;
-    socket.connect(dial.remote)?;
+    socket.connect(remote)?;
     Ok(socket)
 }
 

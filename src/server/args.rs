@@ -14,15 +14,17 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{BUFFERED_MIN, Config, Listening, http};
-use crate::endpoint::{Endpoint, Transport};
+use crate::admin_address::AdminAddress;
+use crate::endpoint::Endpoint;
+use crate::engine::UnixName;
 use crate::logging::LogFormat;
 use crate::rate::Rate;
 use crate::services::echo::Mode;
 use crate::services::greet::Template;
 use crate::services::{OFFERS, Settings, chat, talk};
 use crate::units::{
-    OrOff, Parse, or_off, parse_address, parse_duration, parse_from, parse_nonempty,
-    parse_positive_duration, parse_positive_size, parse_size, rate_or_off as rate,
+    OrOff, Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
+    parse_positive_size, parse_size, rate_or_off as rate,
 };
 use guards::GuardArgs;
 use source::SourceArgs;
@@ -40,7 +42,8 @@ Examples:
   cooee serve talk                             and answer clients by typing lines; /help
 
 An ENDPOINT is SERVICE[+TRANSPORT][://[HOST][:PORT]], with IPv6 addresses in brackets. Port 0 is any
-free one, the same for TCP and UDP if it is free for both (but not with --reuse-port).
+free one, the same for TCP and UDP if it is free for both (but not with --reuse-port). At a unix
+socket it is SERVICE+unix:///PATH, or SERVICE+unix://@NAME without a file.
 TIME is written 500ms, 10s, 5m; SIZE 64, 4k, 1M; RATE 10/s, 600/m.
 SIGTERM or SIGINT: nobody new gets in, what is queued goes out; a second one ends it at once.
 Exit status: 0 fine, 1 failed, 2 wrong usage.";
@@ -76,15 +79,19 @@ pub struct ServeArgs {
           value_parser = parse_nonempty as Parse<_>)]
     host: Vec<String>,
 
+    /// Who may connect to unix sockets that have a file: its mode, in octal [default: 660]
+    #[arg(long, value_name = "MODE", value_parser = mode as Parse<_>)]
+    unix_mode: Option<u32>,
+
     /// Write the endpoints, with their real ports, to FILE once all listen
     #[arg(long, value_name = "FILE")]
     announce: Option<PathBuf>,
 
     /// Serve metrics for Prometheus and a page for people over HTTP, to whoever can connect there:
-    /// PORT, HOST:PORT or [IPV6]:PORT; a port alone is at 127.0.0.1
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address as Parse<_>,
+    /// PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH; a port alone is at 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = AdminAddress::parse as Parse<_>,
           help_heading = "Seeing it work", hide = cfg!(not(feature = "admin")))]
-    admin: Option<(String, u16)>,
+    admin: Option<AdminAddress>,
 
     /// Answer there to this name, too, beside addresses, localhost and this host's own (repeatable)
     #[arg(long, value_name = "NAME", value_parser = admin_host as Parse<_>, requires = "admin",
@@ -195,6 +202,15 @@ pub struct ServeArgs {
     log: LogArgs,
 }
 
+/// Permission bits as chmod(1) takes them.
+fn mode(text: &str) -> Result<u32, String> {
+    let is_octal = (1..=4).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_digit());
+    match u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777) {
+        Some(mode) => Ok(mode),
+        None => Err("write permissions in octal, such as 660 or 666".into()),
+    }
+}
+
 fn time_or_off(text: &str) -> Result<OrOff<Duration>, String> {
     or_off(text, parse_positive_duration).map(OrOff)
 }
@@ -270,6 +286,7 @@ impl ServeArgs {
             .collect::<Result<Vec<Endpoint>, String>>()?;
         let endpoints = if endpoints.is_empty() { inherited.to_vec() } else { endpoints };
         self.refuse_idle_options(&endpoints)?;
+        self.refuse_idle_mode(&endpoints)?;
         self.source.refuse_if_absent()?;
         if cfg!(not(feature = "admin")) && self.admin.is_some() {
             return Err(
@@ -294,6 +311,7 @@ impl ServeArgs {
                 congestion: self.congestion.clone(),
                 dead_after: self.dead_after,
                 reuse_port: self.reuse_port,
+                unix_mode: self.unix_mode.unwrap_or(Listening::default().unix_mode),
             },
             spin: self.spin,
             uring: !self.no_uring,
@@ -310,6 +328,19 @@ impl ServeArgs {
             drain: self.drain,
             leave_with_input: self.leave_with_input,
         })
+    }
+
+    /// A mode without a file to have it would be a mistake in silence.
+    fn refuse_idle_mode(&self, endpoints: &[Endpoint]) -> Result<(), String> {
+        let is_file = |name: &UnixName| matches!(name, UnixName::Path(_));
+        let is_served = endpoints.iter().any(|one| one.unix.as_ref().is_some_and(is_file));
+        let is_told = matches!(&self.admin, Some(AdminAddress::Unix(name)) if is_file(name));
+        match self.unix_mode.is_some() && !is_served && !is_told {
+            true => Err("--unix-mode is for unix sockets that have a file, and none is served \
+                         here: add one, such as echo+unix:///run/echo.sock, or leave it out"
+                .into()),
+            false => Ok(()),
+        }
     }
 
     fn settings(&self) -> Result<Settings, String> {
@@ -350,12 +381,12 @@ impl ServeArgs {
         for (option, is_given, services) in given {
             let served = endpoints.is_empty()
                 || endpoints.iter().any(|endpoint| {
-                    services.contains(&endpoint.service.name) && serves(endpoint, Transport::Tcp)
+                    services.contains(&endpoint.service.name) && serves(endpoint, true)
                 });
             if is_given && !served {
                 let names = services.join(", ");
                 return Err(format!(
-                    "{option} is for {names} over TCP, which is not served here: \
+                    "{option} is for {names} over streams, which is not served here: \
                      add it, or leave the option out"
                 ));
             }
@@ -364,9 +395,9 @@ impl ServeArgs {
     }
 }
 
-/// Whether `endpoint` is served over that transport.
-fn serves(endpoint: &Endpoint, over: Transport) -> bool {
-    endpoint.transports().any(|transport| transport.is_stream() == over.is_stream())
+/// Whether `endpoint` is served over streams, or over datagrams.
+fn serves(endpoint: &Endpoint, streams: bool) -> bool {
+    endpoint.transports().any(|transport| transport.is_stream() == streams)
 }
 
 #[cfg(test)]

@@ -13,22 +13,26 @@ impl Config {
         if !self.endpoints.is_empty() {
             return self.endpoints.clone();
         }
-        services::OFFERS
-            .iter()
-            .map(|service| Endpoint { service, transport: None, host: None, port: None })
-            .collect()
+        services::OFFERS.iter().map(Endpoint::of).collect()
     }
 
-    /// The services that stay in one process even if others may share their ports.
-    pub(super) fn unshared(&self) -> Vec<&'static str> {
-        let mut names: Vec<&str> = Vec::new();
-        for Endpoint { service, .. } in self.endpoints() {
-            if self.listening.reuse_port && service.single_process && !names.contains(&service.name)
-            {
-                names.push(service.name);
+    /// Says which endpoints `--reuse-port` does nothing for.
+    pub(super) fn warn_of_unshared(&self) {
+        if !self.listening.reuse_port {
+            return;
+        }
+        let mut told: Vec<&str> = Vec::new();
+        for endpoint in self.endpoints() {
+            let name = endpoint.service.name;
+            if endpoint.unix.is_some() {
+                log::warn!("--reuse-port does nothing for {endpoint}, which has one server");
+            } else if endpoint.service.single_process && !told.contains(&name) {
+                told.push(name);
+                log::warn!(
+                    "--reuse-port does nothing for {name}, whose people meet in one process"
+                );
             }
         }
-        names
     }
 
     pub(super) fn quota(&self, offer: &Offer) -> Quota {

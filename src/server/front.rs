@@ -74,6 +74,10 @@ impl Layering for Secured {
         let cipher = tls.and_then(tls::Server::cipher);
         Some(layers.enciphered(cipher.unwrap_or_else(|why| Box::new(Unable(why)))))
     }
+
+    fn is_secured(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(feature = "proxy")]

@@ -1,46 +1,59 @@
 //! From endpoints to listeners: resolves names, looks for clashes, binds all or nothing, announces.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
 use super::front::{Front, Secured};
 use super::inherited::Inherited;
-use crate::endpoint::{Transport, url};
-use crate::engine::Layering;
+use super::socket::Socket;
+use super::socket_file::SocketFile;
+#[cfg(feature = "config")]
+use crate::admin_address;
+use crate::endpoint::{Endpoint, Transport, url};
+use crate::engine::{Layering, Location};
 use crate::reactor::{self, Families, Listening, Reactor};
 use crate::resolve::resolve;
 use crate::services::Offer;
 
 /// One socket to be opened.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Binding {
     offer: &'static Offer,
     transport: Transport,
-    address: SocketAddr,
+    location: Location,
     /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
 }
 
-/// One that listens.
-pub(super) enum Socket {
-    /// For streams.
-    Tcp(TcpListener),
-    /// For datagrams.
-    Udp(UdpSocket),
-}
-
 impl Binding {
     fn url(&self) -> String {
-        url(self.offer.name, self.transport, self.address)
+        url(self.offer.name, self.transport, &self.location)
+    }
+
+    /// Its port, unless it is any.
+    fn port(&self) -> Option<u16> {
+        self.location.ip().map(|address| address.port()).filter(|port| *port != 0)
     }
 
     fn same_port(&self, other: &Binding) -> bool {
-        self.transport.is_stream() == other.transport.is_stream()
-            && self.address.port() == other.address.port()
-            && self.address.port() != 0
+        let is_alike = self.transport.is_stream() == other.transport.is_stream();
+        is_alike && self.port().is_some() && self.port() == other.port()
+    }
+
+    /// Whether both are for the same.
+    fn is_alike(&self, other: &Binding) -> bool {
+        self.offer.name == other.offer.name && self.transport == other.transport
+    }
+
+    /// Whether both would be the same socket.
+    fn clashes(&self, other: &Binding) -> bool {
+        match (&self.location, &other.location) {
+            (Location::Ip(one), Location::Ip(two)) => self.same_port(other) && one.ip() == two.ip(),
+            (one, two) => one == two,
+        }
     }
 }
 
@@ -51,7 +64,7 @@ pub(super) struct ListenPlan {
     bindings: Vec<Binding>,
     names: Vec<HostName>,
     /// Where `--admin` listens.
-    pub(super) admin: Vec<SocketAddr>,
+    pub(super) admin: Vec<Location>,
 }
 
 /// A socket, and what it is bound to.
@@ -65,7 +78,8 @@ struct HostName {
 
 impl HostName {
     fn wants(&self, binding: &Binding) -> bool {
-        self.wanted.contains(&(binding.transport, binding.address))
+        let address = binding.location.ip();
+        address.is_some_and(|address| self.wanted.contains(&(binding.transport, address)))
     }
 }
 
@@ -73,7 +87,8 @@ impl HostName {
 pub(super) type Services = Vec<(&'static str, usize)>;
 
 /// Opens every socket of the plan, and gives it to the reactor with its service, as it does those
-/// that were `inherited`. `admin` is announced with them. Also returns what has been announced.
+/// that were `inherited`. `admin` is announced with them. Also returns what has been announced,
+/// and the files.
 pub(super) fn open(
     config: &Config,
     plan: &ListenPlan,
@@ -81,19 +96,17 @@ pub(super) fn open(
     reactor: &mut Reactor,
     front: &Rc<Front>,
     announcement: Option<&mut Announcement>,
-    admin: &[String],
-) -> Result<(Services, Vec<String>), String> {
+    admin: Vec<String>,
+) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
     let (bound, missing) = plan.bind(&config.listening)?;
-    let mut urls = String::new();
+    let mut urls = Vec::new();
     let mut instances = Instances::behind(front);
     let mut listen = |binding: &Binding, socket: Socket| {
-        let address = socket.local_address()?;
-        urls.push_str(&url(binding.offer.name, binding.transport, address));
-        urls.push('\n');
+        urls.push(url(binding.offer.name, binding.transport, &socket.location()?));
         instances.listen(config, binding, socket, reactor)
     };
-    for (offer, transport, address, socket) in inherited.into_sockets() {
-        let binding = Binding { offer, transport, address, is_literal: true };
+    for (offer, transport, location, socket) in inherited.into_sockets() {
+        let binding = Binding { offer, transport, location, is_literal: true };
         if let Socket::Tcp(listener) = &socket {
             reactor::adopt(listener, &config.listening)
                 .map_err(|error| because(&binding, &error))?;
@@ -103,20 +116,17 @@ pub(super) fn open(
     for (binding, socket) in bound {
         listen(binding, socket).map_err(|error| because(binding, &error))?;
     }
-    for url in admin {
-        urls.push_str(url);
-        urls.push('\n');
-    }
+    urls.extend(admin);
     if let Some(announcement) = announcement {
-        announcement.publish(&urls)?;
+        announcement.publish(&urls.iter().map(|url| format!("{url}\n")).collect::<String>())?;
     }
     for line in missing {
         log::warn!("{line}");
     }
-    for url in urls.lines() {
+    for url in &urls {
         log::info!("listening on {url}");
     }
-    Ok((instances.streams, urls.lines().map(str::to_owned).collect()))
+    Ok((instances.streams, urls, instances.files))
 }
 
 /// The services made so far, so that one serves all its listeners.
@@ -124,11 +134,13 @@ struct Instances {
     front: Rc<Front>,
     streams: Services,
     responders: Vec<(&'static str, usize)>,
+    files: Vec<SocketFile>,
 }
 
 impl Instances {
     fn behind(front: &Rc<Front>) -> Instances {
-        Instances { front: Rc::clone(front), streams: Vec::new(), responders: Vec::new() }
+        let (streams, responders, files) = Default::default();
+        Instances { front: Rc::clone(front), streams, responders, files }
     }
 
     fn listen(
@@ -141,7 +153,7 @@ impl Instances {
         let (offer, settings) = (binding.offer, &config.settings);
         let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
         match socket {
-            Socket::Tcp(listener) => {
+            Socket::Tcp(_) | Socket::Unix(..) => {
                 let make = offer.stream.ok_or_else(not_offered)?;
                 let number = find_or(&mut self.streams, offer.name, || {
                     let quota = config.quota(offer);
@@ -151,7 +163,7 @@ impl Instances {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),
                 };
-                reactor.add_listener_behind(front, listener, number)
+                socket.add(reactor, number, Some(front), &mut self.files)
             }
             Socket::Udp(socket) => {
                 let make = offer.datagram.ok_or_else(not_offered)?;
@@ -179,71 +191,81 @@ fn find_or(
     }
 }
 
-impl Socket {
-    pub(super) fn local_address(&self) -> io::Result<SocketAddr> {
-        match self {
-            Socket::Tcp(listener) => listener.local_addr(),
-            Socket::Udp(socket) => socket.local_addr(),
-        }
-    }
-}
-
 /// Resolves every name and looks for clashes; opens nothing yet. What has been `inherited` is not
 /// to be opened: for an endpoint without an address, or at that address.
 pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan, String> {
     let mut plan = ListenPlan::default();
     for endpoint in config.endpoints() {
-        let hosts = match &endpoint.host {
-            Some(host) => std::slice::from_ref(host),
-            None => config.hosts.as_slice(),
-        };
         let is_there = |over: &Transport| {
-            let has_address = endpoint.host.is_some() || endpoint.port.is_some();
-            !has_address && inherited.has(endpoint.service, *over, None)
+            !endpoint.has_address() && inherited.has(endpoint.service, *over, None)
         };
         for transport in endpoint.transports().filter(|over| !is_there(over)) {
-            for host in hosts {
-                let port = endpoint.port.unwrap_or(transport.port(endpoint.service));
-                let addresses = resolve(bare(host), port)
-                    .map_err(|why| format!("{}+{transport}: {why}", endpoint.service.name))?;
-                let is_literal = bare(host).parse::<IpAddr>().is_ok();
-                let is_there = |address: &SocketAddr| {
-                    inherited.has(endpoint.service, transport, Some(*address))
-                };
-                for address in addresses.iter().filter(|address| !is_there(address)) {
-                    let binding = Binding {
-                        offer: endpoint.service,
-                        transport,
-                        address: *address,
-                        is_literal,
-                    };
-                    add(&mut plan.bindings, binding)?;
-                }
-                if !is_literal {
-                    let wanted = addresses.into_iter().map(|address| (transport, address));
-                    plan.names.push(HostName { host: host.clone(), wanted: wanted.collect() });
-                }
-            }
+            plan.add(config, &endpoint, transport, inherited)?;
         }
     }
-    if let Some((host, port)) = &config.admin {
-        plan.admin = resolve(host, *port).map_err(|why| format!("--admin: {why}"))?;
-        let has_port = |one: &&Binding| one.transport.is_stream() && one.address.port() == *port;
-        if let Some(other) = plan.bindings.iter().find(|one| *port != 0 && has_port(one)) {
+    if let Some(admin) = &config.admin {
+        plan.admin = admin.resolve().map_err(|why| format!("--admin: {why}"))?;
+        let port = admin.port().filter(|port| *port != 0);
+        let has_port =
+            |one: &&Binding| one.transport.is_stream() && port.is_some() && one.port() == port;
+        if let (Some(port), Some(other)) = (port, plan.bindings.iter().find(has_port)) {
             let url = other.url();
             return Err(format!("{url} and --admin {port} want the same port: give one another"));
+        }
+        for location in &plan.admin {
+            Socket::check(location).map_err(|why| format!("cannot listen on {admin}: {why}"))?;
         }
     }
     Ok(plan)
 }
 
 impl ListenPlan {
+    /// Takes in where `endpoint` is served over one of its transports.
+    fn add(
+        &mut self,
+        config: &Config,
+        endpoint: &Endpoint,
+        transport: Transport,
+        inherited: &Inherited,
+    ) -> Result<(), String> {
+        let offer = endpoint.service;
+        let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
+        if let Some(name) = &endpoint.unix {
+            let location = Location::from(name.clone());
+            if is_new(&location) {
+                let binding = Binding { offer, transport, location, is_literal: true };
+                Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
+                add(&mut self.bindings, binding)?;
+            }
+            return Ok(());
+        }
+        let hosts = match &endpoint.host {
+            Some(host) => std::slice::from_ref(host),
+            None => config.hosts.as_slice(),
+        };
+        for host in hosts {
+            let port = endpoint.port.unwrap_or(transport.port(offer));
+            let addresses = resolve(bare(host), port)
+                .map_err(|why| format!("{}+{transport}: {why}", offer.name))?;
+            let is_literal = bare(host).parse::<IpAddr>().is_ok();
+            let locations = addresses.iter().map(|address| Location::Ip(*address));
+            for location in locations.filter(is_new) {
+                add(&mut self.bindings, Binding { offer, transport, location, is_literal })?;
+            }
+            if !is_literal {
+                let wanted = addresses.into_iter().map(|address| (transport, address));
+                self.names.push(HostName { host: host.clone(), wanted: wanted.collect() });
+            }
+        }
+        Ok(())
+    }
+
     /// What would be announced, if every port were free.
     #[cfg(feature = "config")]
     pub(super) fn urls(&self, inherited: &Inherited) -> impl Iterator<Item = String> {
         let given = inherited.addresses();
-        let given = given.map(|(offer, over, address)| url(offer.name, over, address));
-        let admin = self.admin.iter().map(|address| format!("http://{address}/"));
+        let given = given.map(|(offer, over, location)| url(offer.name, over, location));
+        let admin = self.admin.iter().map(admin_address::url);
         given.chain(self.bindings.iter().map(Binding::url)).chain(admin)
     }
 
@@ -252,6 +274,11 @@ impl ListenPlan {
     fn bind(&self, listening: &Listening) -> Result<(Vec<BoundSocket<'_>>, Vec<String>), String> {
         let (mut bound, mut missing) = (Vec::new(), Vec::new());
         for binding in &self.bindings {
+            if binding.transport == Transport::Unix {
+                let socket = Socket::unix(&binding.location, listening);
+                bound.push((binding, socket.map_err(|why| cannot(binding, &why))?));
+                continue;
+            }
             let twin = twin_port(binding, &bound);
             match bind(binding, twin, &self.bindings, listening) {
                 Ok(socket) => bound.push((binding, socket)),
@@ -298,11 +325,8 @@ fn bare(host: &str) -> &str {
 }
 
 fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
-    let clash = bindings
-        .iter_mut()
-        .find(|other| other.same_port(&binding) && other.address.ip() == binding.address.ip());
-    match clash {
-        Some(other) if other.offer.name != binding.offer.name => Err(both_want(other, &binding)),
+    match bindings.iter_mut().find(|other| other.clashes(&binding)) {
+        Some(other) if !other.is_alike(&binding) => Err(both_want(other, &binding)),
         // Asked for twice, as by --host localhost --host 127.0.0.1.
         Some(other) => {
             other.is_literal |= binding.is_literal;
@@ -318,13 +342,13 @@ fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
 /// The port that a datagram socket with any port should have, if it is free: that of the listener
 /// of the same service at the same address.
 fn twin_port(binding: &Binding, bound: &[BoundSocket]) -> Option<u16> {
-    let is_wanted = binding.transport == Transport::Udp && binding.address.port() == 0;
+    let is_wanted = binding.transport == Transport::Udp && binding.port().is_none();
     let is_twin = |other: &Binding| {
-        let is_same = other.offer.name == binding.offer.name && other.address == binding.address;
+        let is_same = other.offer.name == binding.offer.name && other.location == binding.location;
         is_same && other.transport == Transport::Tcp
     };
     let (_, listener) = bound.iter().rfind(|(other, _)| is_wanted && is_twin(other))?;
-    Some(listener.local_address().ok()?.port())
+    Some(listener.location().ok()?.ip()?.port())
 }
 
 fn bind(
@@ -334,7 +358,8 @@ fn bind(
     listening: &Listening,
 ) -> io::Result<Socket> {
     // [::] takes IPv4 peers as well, unless there is an IPv4 address on the same port.
-    let beside = |other: &Binding| other.same_port(binding) && other.address.is_ipv4();
+    let is_ipv4 = |other: &Binding| other.location.ip().is_some_and(|one| one.is_ipv4());
+    let beside = |other: &Binding| other.same_port(binding) && is_ipv4(other);
     let families = match all.iter().any(beside) {
         true => Families::Own,
         false => Families::Both,
@@ -342,7 +367,7 @@ fn bind(
     // With `reuse_port` the kernel may spread connections over several servers.
     let reuse_port = listening.reuse_port && !binding.offer.single_process;
     let listening = Listening { reuse_port, ..listening.clone() };
-    let address = binding.address;
+    let address = binding.location.ip().ok_or(io::ErrorKind::Unsupported)?;
     // If ports are shared, one that another server has looks free too.
     if let Some(port) = twin.filter(|_| !reuse_port) {
         let mut beside = address;
@@ -351,15 +376,17 @@ fn bind(
             return Ok(Socket::Udp(socket));
         }
     }
-    match binding.transport {
-        Transport::Tcp | Transport::Tls => {
-            reactor::listen(address, families, &listening).map(Socket::Tcp)
-        }
-        Transport::Udp => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
+    match binding.transport.is_stream() {
+        true => reactor::listen(address, families, &listening).map(Socket::Tcp),
+        false => reactor::bind_datagrams(address, families, &listening).map(Socket::Udp),
     }
 }
 
 fn both_want(one: &Binding, other: &Binding) -> String {
+    if one.location.unix().is_some() {
+        let (one, other) = (one.url(), other.url());
+        return format!("{one} and {other} want the same socket: give one of them another");
+    }
     format!(
         "{} and {} want the same port: give one of them another, such as {}://:0 for any",
         one.url(),
@@ -375,7 +402,7 @@ fn because(binding: &Binding, error: &io::Error) -> String {
             "; another server is there already: stop it, or choose another port, \
              {name}://:0 for any"
         ),
-        io::ErrorKind::PermissionDenied if binding.address.port() < 1024 => {
+        io::ErrorKind::PermissionDenied if binding.port().is_some_and(|port| port < 1024) => {
             "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): \
              choose a higher one"
                 .into()
@@ -383,11 +410,17 @@ fn because(binding: &Binding, error: &io::Error) -> String {
         io::ErrorKind::AddrNotAvailable => "; this machine has no such address".into(),
         _ => String::new(),
     };
-    format!("cannot listen on {}: {error}{help}", binding.url())
+    cannot(binding, &format!("{error}{help}"))
+}
+
+fn cannot(binding: &Binding, why: &str) -> String {
+    format!("cannot listen on {}: {why}", binding.url())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::services;
 
@@ -395,7 +428,10 @@ mod tests {
     fn bound(ips: &[&str], is_literal: bool) -> Result<(usize, Vec<String>), String> {
         let offer = services::OFFERS.iter().find(|offer| offer.name == "greet").unwrap();
         let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
-        let binding = |address| Binding { offer, transport: Transport::Tcp, address, is_literal };
+        let binding = |address| {
+            let location = Location::Ip(address);
+            Binding { offer, transport: Transport::Tcp, location, is_literal }
+        };
         let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
         let plan = ListenPlan {
             bindings: addresses.map(binding).collect(),
@@ -422,7 +458,7 @@ mod tests {
         let plan = plan(&config, &Inherited::default()).unwrap();
         let [tcp, udp] = &plan.bindings[..] else { panic!() };
         let bind = |binding, twin| bind(binding, twin, &plan.bindings, &config.listening).unwrap();
-        let port = |socket: &Socket| socket.local_address().unwrap().port();
+        let port = |socket: &Socket| socket.location().unwrap().ip().unwrap().port();
         let first = bind(udp, None);
         assert_ne!(port(&bind(udp, Some(port(&first)))), port(&first));
         let taken = port(&first);

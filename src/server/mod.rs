@@ -22,12 +22,15 @@ mod notify;
 mod operator;
 #[cfg_attr(not(feature = "config"), path = "no_reload.rs")]
 mod reload;
+mod socket;
+mod socket_file;
 mod totals;
 
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::admin_address::AdminAddress;
 use crate::endpoint::Endpoint;
 use crate::engine::{Metrics, Tap, Time};
 use crate::failure::setting_up;
@@ -55,6 +58,7 @@ use notify::Notifier;
 pub use reload::Fresh;
 pub use reload::Reload;
 use signal_hook::consts::SIGHUP;
+use socket_file::SocketFile;
 use totals::Stat;
 
 /// What to serve, and how.
@@ -92,8 +96,8 @@ pub struct Config {
     pub chat_queue_hard: Option<usize>,
     /// How much of what goes over the connections the log shows; `None`: nothing of it.
     pub hex: Option<HexLimits>,
-    /// Where metrics and a page about all this are served: host and port. `None`: nowhere.
-    pub admin: Option<(String, u16)>,
+    /// Where metrics and a page about all this are served. `None`: nowhere.
+    pub admin: Option<AdminAddress>,
     /// The names that it answers to, beside addresses, localhost and that of this machine.
     pub admin_hosts: Vec<String>,
     /// How often a line is logged about what happens, if at all.
@@ -154,6 +158,9 @@ pub struct Outside {
 
 /// A server that listens.
 pub struct Server {
+    /// Of the unix sockets, before which they are dropped; those of `--admin` stay until the end.
+    socket_files: Vec<SocketFile>,
+    _admin_files: Vec<SocketFile>,
     reactor: Reactor,
     /// The services for streams, by name, with their number in the engine.
     #[cfg_attr(not(feature = "config"), expect(dead_code))]
@@ -216,15 +223,22 @@ impl Server {
         }
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let announcement_now = announcement.as_mut();
-        let (services, listening) =
-            listen::open(config, &plan, inherited, &mut reactor, &front, announcement_now, &admin)?;
+        let (services, listening, socket_files) = listen::open(
+            config,
+            &plan,
+            inherited,
+            &mut reactor,
+            &front,
+            announcement_now,
+            admin.urls,
+        )?;
         facts.listening.replace(listening);
-        for name in config.unshared() {
-            log::warn!("--reuse-port does nothing for {name}, whose people meet in one process");
-        }
+        config.warn_of_unshared();
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
         let notifier = (!config.leave_with_input).then(Notifier::from_environment).flatten();
         Ok(Server {
+            socket_files,
+            _admin_files: admin.files,
             reactor,
             console: Console::of(&services),
             services,
@@ -297,6 +311,7 @@ impl Server {
     fn stop(&mut self) {
         self.lifecycle = match self.lifecycle {
             Lifecycle::Serving => {
+                self.socket_files.clear();
                 self.reactor.stop_listening();
                 self.announcement = None;
                 self.facts.is_leaving.set(true);

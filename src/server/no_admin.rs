@@ -1,10 +1,11 @@
 //! `--admin` in a build without it: nothing. Its flags are refused (`args.rs`).
 
 use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::Config;
+use super::socket::Listened;
+use crate::engine::Location;
 use crate::reactor::Reactor;
 
 /// Descriptors that are for this.
@@ -21,8 +22,8 @@ pub(super) struct Facts {
 #[allow(clippy::unnecessary_wraps)] // as the other one has to
 pub(super) fn open(
     _: &Config,
-    _: &[SocketAddr],
+    _: &[Location],
     _: &mut Reactor,
-) -> Result<(Rc<Facts>, Vec<String>), String> {
+) -> Result<(Rc<Facts>, Listened), String> {
     Ok(Default::default())
 }

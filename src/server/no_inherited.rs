@@ -1,9 +1,8 @@
 //! Inherited sockets in a build without them: refused.
 
-use std::net::SocketAddr;
-
-use super::listen::Socket;
+use super::socket::Socket;
 use crate::endpoint::{Endpoint, Transport};
+use crate::engine::Location;
 use crate::services::Offer;
 
 /// None.
@@ -33,20 +32,18 @@ impl Inherited {
         Vec::new()
     }
 
-    pub(super) fn has(&self, _: &Offer, _: Transport, _: Option<SocketAddr>) -> bool {
+    pub(super) fn has(&self, _: &Offer, _: Transport, _: Option<&Location>) -> bool {
         false
     }
 
     #[cfg(feature = "config")]
-    pub(super) fn addresses(
-        &self,
-    ) -> impl Iterator<Item = (&'static Offer, Transport, SocketAddr)> {
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (&'static Offer, Transport, &Location)> {
         std::iter::empty()
     }
 
     pub(super) fn into_sockets(
         self,
-    ) -> impl Iterator<Item = (&'static Offer, Transport, SocketAddr, Socket)> {
+    ) -> impl Iterator<Item = (&'static Offer, Transport, Location, Socket)> {
         std::iter::empty()
     }
 }

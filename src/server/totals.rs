@@ -23,7 +23,7 @@ impl Totals {
     /// Until now, over all services that do not stand apart; bytes with those of datagrams.
     pub(super) fn of(survey: Survey<'_>) -> Totals {
         let mut totals = Totals::default();
-        for (_, counts) in survey.shared_streams() {
+        for (_, _, counts) in survey.shared_streams() {
             totals.open += counts.open() as u64;
             totals.opened += counts.opened;
             totals.closed += counts.closed.iter().sum::<u64>();

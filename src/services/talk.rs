@@ -395,7 +395,7 @@ impl Talk {
         let grown = shown.len().saturating_sub(text.len());
         net.spend(MESSAGE_UNITS + text.len() + ESCAPE_UNITS * grown);
         net.show(&format!("Client says: {shown}"));
-        net.count_message();
+        net.count_message(peer);
     }
 }
 

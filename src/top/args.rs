@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::units::{Parse, parse_address};
+use crate::admin_address::AdminAddress;
+use crate::units::Parse;
 
 /// Where `cooee top` looks unless told otherwise; the port that our examples give to `--admin`.
 const PORT: u16 = 5090;
@@ -21,24 +22,23 @@ Exit status: 0 fine, 1 failed, 2 wrong usage.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct TopArgs {
-    /// Where the server's --admin is: PORT, HOST:PORT or [IPV6]:PORT [default: 127.0.0.1:5090]
+    /// Where the server's --admin is: PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH
+    /// [default: 127.0.0.1:5090]
     #[arg(value_name = "ADDRESS", value_parser = address as Parse<_>)]
-    address: Option<(String, u16)>,
+    address: Option<AdminAddress>,
 }
 
 /// The URL that a server announces does as well.
-fn address(text: &str) -> Result<(String, u16), String> {
+fn address(text: &str) -> Result<AdminAddress, String> {
     let bare = text.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
-    parse_address(bare.unwrap_or(text))
+    AdminAddress::parse(bare.unwrap_or(text))
 }
 
 impl TopArgs {
-    /// Host and port.
-    pub(super) fn address(&self) -> (&str, u16) {
-        match &self.address {
-            Some((host, port)) => (host, *port),
-            None => ("127.0.0.1", PORT),
-        }
+    /// Where it is.
+    pub(super) fn address(&self) -> AdminAddress {
+        let here = || AdminAddress::Tcp("127.0.0.1".into(), PORT);
+        self.address.clone().unwrap_or_else(here)
     }
 }
 
@@ -53,8 +53,9 @@ mod tests {
             ("http://[::1]:7", "::1", 7),
             ("7", "127.0.0.1", 7),
         ] {
-            assert_eq!(address(text), Ok((host.to_owned(), port)));
+            assert_eq!(address(text), Ok(AdminAddress::Tcp(host.to_owned(), port)));
         }
+        assert!(matches!(address("http+unix:///run/x"), Ok(AdminAddress::Unix(_))));
         assert!(address("https://127.0.0.1:7/").is_err());
         assert!(address("http://h:7/metrics").is_err());
     }

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::answer::{Answer, read};
-use crate::engine::{Arrival, Kind, Net, Operated, Peer, Reason, Service, Time};
+use crate::engine::{Arrival, Kind, Location, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::text::visible;
 
 /// How often it is asked.
@@ -82,7 +82,7 @@ enum Due {
 pub(super) struct Caller {
     /// As it was asked for.
     name: String,
-    addresses: Vec<SocketAddr>,
+    locations: Vec<Location>,
     /// Which of them is called next.
     next: usize,
     peer: Option<Peer>,
@@ -92,9 +92,9 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn new(name: String, addresses: Vec<SocketAddr>, seen: Rc<RefCell<Seen>>) -> Caller {
+    pub(super) fn new(name: String, locations: Vec<Location>, seen: Rc<RefCell<Seen>>) -> Caller {
         let due = (Due::Call, Time::ZERO);
-        Caller { name, addresses, next: 0, peer: None, due, pause: PAUSES.0, seen }
+        Caller { name, locations, next: 0, peer: None, due, pause: PAUSES.0, seen }
     }
 
     fn plan(&mut self, due: Due, wait: Duration, net: &mut Net) {
@@ -103,19 +103,23 @@ impl Caller {
     }
 
     fn call(&mut self, net: &mut Net) {
-        let address = self.addresses[self.next % self.addresses.len()];
+        let location = self.locations[self.next % self.locations.len()].clone();
         self.next += 1;
-        self.peer = net.dial(address, Kind::Stream);
+        self.peer = net.dial(location, Kind::Stream);
         self.plan(Due::GiveUp, PATIENCE, net);
     }
 
     fn ask(&mut self, net: &mut Net) {
         let Some(peer) = self.peer else { return self.call(net) };
-        let mut host = self.addresses[0];
-        if let SocketAddr::V6(address) = &mut host {
-            // Which link it is on means something to this machine only.
-            address.set_scope_id(0);
-        }
+        let host = match &self.locations[0] {
+            Location::Ip(SocketAddr::V6(address)) => {
+                // Which link it is on means something to this machine only.
+                let address = SocketAddrV6::new(*address.ip(), address.port(), 0, 0);
+                address.to_string()
+            }
+            Location::Ip(address) => address.to_string(),
+            Location::Unix(_) => "localhost".into(),
+        };
         net.send(peer, format!("GET /status.json HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
         self.plan(Due::GiveUp, PATIENCE, net);
     }
@@ -127,7 +131,7 @@ impl Caller {
         }
         // Before it has ever answered, the other addresses of its name are tried at once.
         let is_first = self.seen.borrow().status().is_none();
-        if is_first && self.next >= self.addresses.len() {
+        if is_first && self.next >= self.locations.len() {
             let name = &self.name;
             return net.stop(Err(format!(
                 "{name}: {why}; is it there, with --admin? cooee top ADDRESS asks another"
@@ -200,6 +204,8 @@ impl Service for Caller {
             self.peer = None;
             let why = match reason {
                 Reason::Failed(ErrorKind::ConnectionRefused) => "nothing listens there".to_owned(),
+                Reason::Failed(ErrorKind::NotFound) => "there is no such socket".to_owned(),
+                Reason::Failed(ErrorKind::WouldBlock) => "its queue is full".to_owned(),
                 Reason::Failed(kind) => kind.to_string(),
                 other => other.to_string(),
             };
@@ -243,7 +249,8 @@ mod tests {
 
     fn top_at(addresses: Vec<SocketAddr>) -> (Stage, Rc<RefCell<Seen>>) {
         let seen = Rc::new(RefCell::new(Seen::default()));
-        let caller = Caller::new("192.0.2.7:5090".into(), addresses, Rc::clone(&seen));
+        let locations = addresses.into_iter().map(Location::Ip).collect();
+        let caller = Caller::new("192.0.2.7:5090".into(), locations, Rc::clone(&seen));
         (Stage::new(caller), seen)
     }
 
@@ -309,8 +316,8 @@ mod tests {
         let mut called = Vec::new();
         for is_there in [false, true, true, true] {
             let peer = last(&stage);
-            let mut roster = stage.engine().roster();
-            called.push(roster.find(|entry| entry.peer == peer).unwrap().remote);
+            let of_peer = stage.engine().roster().find(|entry| entry.peer == peer);
+            called.push(of_peer.unwrap().remote);
             match is_there {
                 false => stage.fail(peer, ErrorKind::ConnectionRefused),
                 true => {
@@ -321,8 +328,7 @@ mod tests {
             }
             stage.pass(EVERY);
         }
-        let called_in_turn = [SERVER.into(), other, other, other].map(Address::Ip);
-        assert_eq!(called, called_in_turn);
+        assert_eq!(called, [SERVER.into(), other, other, other].map(Address::Ip));
         assert_eq!(seen.borrow().problem, None);
     }
 

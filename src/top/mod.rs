@@ -18,7 +18,6 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SI
 use crate::engine::{Limits, Quota, Time};
 use crate::failure::{Failure, setting_up};
 use crate::reactor::{Manner, Note, Reactor, hold_back_stop};
-use crate::resolve::resolve;
 use crate::terminal::graph::Glyphs;
 use crate::terminal::screen::Screen;
 use crate::terminal::{heed, is_dumb, screen, write_all};
@@ -38,10 +37,8 @@ const LINE: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why nothing can be shown, or which signal ended it.
 pub fn run(args: &TopArgs) -> Result<(), Failure> {
-    let (host, port) = args.address();
-    let addresses = resolve(host, port).map_err(Failure::Failed)?;
-    let name =
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let address = args.address();
+    let (locations, name) = (address.resolve().map_err(Failure::Failed)?, address.to_string());
     let limits = Limits { inbox: ANSWER_MAX, ..Limits::default() };
     let fail = |error| Failure::Failed(setting_up(error));
     let mut reactor = Reactor::new(limits).map_err(fail)?;
@@ -52,7 +49,7 @@ pub fn run(args: &TopArgs) -> Result<(), Failure> {
     reactor.watch_signals(&others).map_err(fail)?;
     heed(&[SIGHUP, SIGQUIT, SIGTERM, SIGINT]).map_err(fail)?;
     let seen = Rc::new(RefCell::new(Seen::default()));
-    let caller = Caller::new(name.clone(), addresses, Rc::clone(&seen));
+    let caller = Caller::new(name.clone(), locations, Rc::clone(&seen));
     reactor.engine().add_service("top", Quota::default(), Box::new(caller));
     let glyphs = Glyphs::of_locale(|name| std::env::var(name).ok());
     let next = Time::ZERO.after(if is_drawn { Duration::ZERO } else { LINE });

@@ -25,4 +25,5 @@ mod slow;
 mod support;
 #[cfg(feature = "admin")]
 mod top;
+mod unix;
 mod uring;

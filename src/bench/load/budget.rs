@@ -1,13 +1,13 @@
 //! Whether this machine has the descriptors and the ports for what is asked, before it begins.
 
 use std::fs;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::plan::{Closing, RunPlan};
 use super::sources::sources_for;
 use crate::bench::figures::grouped;
 use crate::descriptors;
+use crate::engine::Location;
 
 /// How long the side that closes first keeps a port (TIME_WAIT, tcp(7)).
 const TIME_WAIT: Duration = Duration::from_secs(60);
@@ -30,11 +30,12 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// What this machine has towards `remote`; raises the soft limit of descriptors.
-    pub(crate) fn of_this_machine(remote: IpAddr) -> Budget {
+    pub(crate) fn of_this_machine(remote: &Location) -> Budget {
         let read = |name: &str| fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).ok();
         let ports = read("ip_local_port_range").and_then(|text| port_count(&text));
         let reuse = read("tcp_tw_reuse").map_or(0, |text| text.trim().parse().unwrap_or(0));
-        let reused = reuse == 1 || (reuse == 2 && remote.is_loopback());
+        let reused = reuse == 1
+            || (reuse == 2 && remote.ip().is_some_and(|remote| remote.ip().is_loopback()));
         Budget {
             descriptors: descriptors::raise_limit(),
             ports: ports.unwrap_or(28_232),
@@ -63,7 +64,7 @@ impl Budget {
                 "needs {} ports, has {} per source address: add --source {}",
                 grouped(needed as u64),
                 grouped(self.ports as u64),
-                sources_for(plan.remote.ip(), needed.div_ceil(self.ports)),
+                sources_for(&plan.remote, needed.div_ceil(self.ports)),
             ));
         }
         Ok(())
@@ -77,7 +78,8 @@ impl Budget {
         time_wait: u64,
         has_run_out: bool,
     ) -> Option<String> {
-        if !plan.workload.connects_each_time() || plan.closing == Closing::Rst {
+        let has_ports = plan.remote.ip().is_some() && plan.closing == Closing::Fin;
+        if !plan.workload.connects_each_time() || !has_ports {
             return None;
         }
         let ports = (self.ports * plan.sources.len().max(1)) as u64;
@@ -93,13 +95,16 @@ impl Budget {
              or --close rst",
             grouped(ports),
             grouped(time_wait.min(ports)),
-            sources_for(plan.remote.ip(), 4000),
+            sources_for(&plan.remote, 4000),
         ))
     }
 
     /// Ports that are taken at once, as far as that is known before.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // far below 2^53
     fn ports_needed(&self, plan: &RunPlan) -> usize {
+        if plan.remote.unix().is_some() {
+            return 0;
+        }
         let kept = match (plan.rate, plan.closing) {
             (Some(rate), Closing::Fin) if plan.workload.connects_each_time() => {
                 let held = self.time_wait.min(plan.warmup.saturating_add(plan.duration));
@@ -122,6 +127,7 @@ mod tests {
     use super::super::sources::parse_source;
     use super::super::workload::Workload;
     use super::*;
+    use crate::engine::UnixName;
 
     fn plan(workload: Workload, connections: usize) -> RunPlan {
         RunPlan { connections, ..RunPlan::example(workload) }
@@ -146,6 +152,14 @@ mod tests {
     fn missing_descriptors_are_told() {
         let error = BUDGET.check(&plan(Workload::TcpRr, 200_000)).unwrap_err();
         assert!(error.starts_with("needs 200,064 descriptors, has 100,000: "), "{error}");
+    }
+
+    #[test]
+    fn a_unix_socket_takes_no_ports() {
+        let remote = UnixName::Path("/run/x".into()).into();
+        let plan = RunPlan { remote, ..plan(Workload::TcpCrr, 40_000) };
+        assert_eq!(BUDGET.check(&plan), Ok(()));
+        assert_eq!(BUDGET.port_search(&plan, 27_000, false), None);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What is to be measured, checked and complete. Where it comes from is the business of `args`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::placement::Pinning;
 use super::run_id::RunId;
 use super::workload::Workload;
-use crate::engine::{Dial, Kind};
+use crate::engine::{Dial, Kind, Location};
 use crate::through::Through;
 
 /// How the generator ends its connections.
@@ -45,7 +45,7 @@ pub(crate) struct RunPlan {
     /// What is done.
     pub(crate) workload: Workload,
     /// Against whom.
-    pub(crate) remote: SocketAddr,
+    pub(crate) remote: Location,
     /// Connections at once, over all threads.
     pub(crate) connections: usize,
     /// Bytes of a request.
@@ -155,7 +155,7 @@ impl RunPlan {
         let resets = self.closing == Closing::Rst;
         // It has timeouts of its own.
         let through = self.through.layering();
-        Dial { remote: self.remote, kind, from, resets, keepalive: false, through }
+        Dial { remote: self.remote.clone(), kind, from, resets, keepalive: false, through }
     }
 
     /// How long to wait after a failed dial, so that a target that refuses is not flooded.

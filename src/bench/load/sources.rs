@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
+use crate::engine::Location;
 use crate::failure::Failure;
 
 /// Addresses that `--source` may stand for.
@@ -33,8 +34,9 @@ pub(crate) fn check_sources(sources: &[IpAddr]) -> Result<(), Failure> {
 }
 
 /// What to write behind `--source` to have that many addresses towards `remote`.
-pub(super) fn sources_for(remote: IpAddr, count: usize) -> String {
-    if remote != IpAddr::V4(Ipv4Addr::LOCALHOST) || count > SOURCES_MAX {
+pub(super) fn sources_for(remote: &Location, count: usize) -> String {
+    let is_here = remote.ip().is_some_and(|remote| remote.ip() == Ipv4Addr::LOCALHOST);
+    if !is_here || count > SOURCES_MAX {
         return format!("with {count} addresses of this machine");
     }
     // Neither the first nor the last address of a network is used.

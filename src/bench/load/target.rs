@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,9 +15,10 @@ use super::placement::keep_on;
 use super::plan::RunPlan;
 use super::sources::check_sources;
 use super::workload::Workload;
-use crate::bench::measure::listeners::listeners;
+use crate::bench::measure::listeners::{listeners, listeners_at};
 use crate::bench::measure::usage::Usage;
 use crate::endpoint::{Endpoint, Transport, url};
+use crate::engine::Location;
 use crate::failure::Failure;
 use crate::resolve::resolve;
 use crate::through::{Through, ThroughArgs};
@@ -35,10 +36,10 @@ const ANNOUNCE: &str = if cfg!(target_os = "linux") { "/proc/self/fd/1" } else {
 pub(crate) struct Target {
     service: &'static str,
     transport: Transport,
-    /// Where it may listen: all addresses of its name that have not failed.
-    addresses: Vec<SocketAddr>,
+    /// Where it may listen: all places behind its name that have not failed.
+    locations: Vec<Location>,
     /// Those that have.
-    failed: Vec<SocketAddr>,
+    failed: Vec<Location>,
     /// What is put between the sockets and the generator.
     pub(crate) through: Through,
     /// Its process, if known.
@@ -63,9 +64,11 @@ impl Target {
         let mut target = Target::of(workload, &endpoint, through).map_err(Failure::Failed)?;
         check_sources(sources)?;
         if let Some(source) = sources.first() {
-            let family = |address: &SocketAddr| address.is_ipv4() == source.is_ipv4();
-            target.addresses.retain(family);
-            if target.addresses.is_empty() {
+            let family = |location: &Location| {
+                location.ip().is_some_and(|address| address.is_ipv4() == source.is_ipv4())
+            };
+            target.locations.retain(family);
+            if target.locations.is_empty() {
                 let what = format!("--source {source}: {text} has no address of that kind");
                 return Err(Failure::Usage(what));
             }
@@ -83,17 +86,18 @@ impl Target {
         (through, resume): (&ThroughArgs, Resume),
     ) -> Result<Target, String> {
         let host = endpoint.host.as_deref().unwrap_or("127.0.0.1");
-        let service = endpoint.service.name;
-        let is_named = |named: &Transport| named.is_stream() == workload.transport().is_stream();
-        let named = endpoint.transport.filter(is_named);
-        let transport = named.unwrap_or(workload.transport());
-        let addresses = resolve(host, endpoint.port.unwrap_or(transport.port(endpoint.service)))?;
+        let (service, transport) = (endpoint.service, transport_of(workload, endpoint));
+        let port = endpoint.port.unwrap_or(transport.port(service));
+        let locations = match &endpoint.unix {
+            Some(name) => vec![name.clone().into()],
+            None => resolve(host, port)?.into_iter().map(Location::Ip).collect(),
+        };
         let through = match transport.is_secured() {
             true => through.secured(host, resume)?,
             false => through.through()?,
         };
-        let (failed, pid, own) = (Vec::new(), None, None);
-        Ok(Target { service, transport, addresses, failed, through, pid, own })
+        let (service, failed, pid, own) = (service.name, Vec::new(), None, None);
+        Ok(Target { service, transport, locations, failed, through, pid, own })
     }
 
     /// Our own server, started for `plan`, alone on a CPU if that has one for it.
@@ -108,41 +112,45 @@ impl Target {
         Ok(Target { pid, through, own: Some(own), ..target })
     }
 
-    /// The address to dial.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.addresses[0]
+    /// Whom to dial.
+    pub(crate) fn location(&self) -> &Location {
+        &self.locations[0]
     }
 
     /// Nobody has answered: turns to the next address of its name. False: there is none.
     pub(crate) fn try_next(&mut self) -> bool {
-        if self.addresses.len() < 2 {
+        if self.locations.len() < 2 {
             return false;
         }
-        let failed = self.addresses.remove(0);
-        log::info!("{failed} does not answer; {} is next", self.address());
+        let failed = self.locations.remove(0);
+        log::info!("{failed} does not answer; {} is next", self.location());
         self.failed.push(failed);
         true
     }
 
     /// It has answered: only this address is used from now on.
     pub(crate) fn settle(&mut self) {
-        self.addresses.truncate(1);
+        self.locations.truncate(1);
         self.failed.clear();
     }
 
     /// Its endpoint.
     pub(crate) fn url(&self) -> String {
-        url(self.service, self.transport, self.address())
+        url(self.service, self.transport, self.location())
     }
 
     /// The processes of this machine that are part of a run against it.
     pub(crate) fn processes(&self) -> BTreeSet<u32> {
         let mut involved = BTreeSet::from([std::process::id()]);
         involved.extend(self.pid);
-        let address = self.address();
-        if self.own.is_none() && UdpSocket::bind((address.ip(), 0)).is_ok() {
-            let is_datagram = self.transport == Transport::Udp;
-            involved.extend(listeners(address.port(), is_datagram));
+        match self.location() {
+            _ if self.own.is_some() => {}
+            Location::Ip(address) if UdpSocket::bind((address.ip(), 0)).is_ok() => {
+                let is_datagram = self.transport == Transport::Udp;
+                involved.extend(listeners(address.port(), is_datagram));
+            }
+            Location::Ip(_) => {}
+            Location::Unix(name) => involved.extend(listeners_at(name)),
         }
         involved
     }
@@ -165,17 +173,29 @@ impl fmt::Display for Target {
     }
 }
 
-/// What `text` means, an endpoint or HOST:PORT, for a workload.
+/// What carries `workload` to `endpoint`.
+fn transport_of(workload: Workload, endpoint: &Endpoint) -> Transport {
+    match endpoint.transport {
+        Some(named @ (Transport::Unix | Transport::Tls)) => named,
+        _ => workload.transport(),
+    }
+}
+
+/// What `text` means, an endpoint, HOST:PORT or unix:///PATH, for a workload.
 fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
-    let transport = workload.transport();
-    let endpoint = match text.contains("://") || text.parse::<Endpoint>().is_ok() {
-        true => text.parse::<Endpoint>().map_err(|error| error.to_string())?,
-        false => format!("{}://{text}", workload.service())
-            .parse()
-            .map_err(|error: crate::endpoint::EndpointError| error.to_string())?,
+    let service = workload.service();
+    let text = match text.starts_with("unix:") {
+        true => format!("{service}+{text}"),
+        false if text.contains("://") || text.parse::<Endpoint>().is_ok() => text.to_owned(),
+        false => format!("{service}://{text}"),
+    };
+    let endpoint = text.parse::<Endpoint>().map_err(|error| error.to_string())?;
+    let transport = match transport_of(workload, &endpoint) {
+        _ if workload.is_datagram() => workload.transport(),
+        transport => transport,
     };
     let name = endpoint.service.name;
-    if !endpoint.transports().any(|over| over.is_stream() == transport.is_stream())
+    if !endpoint.transports().any(|over| over == transport)
         || (name != workload.service() && !workload.takes_any_service())
     {
         let (asker, service) = (workload.name(), workload.service());
@@ -271,10 +291,10 @@ mod tests {
     }
 
     fn target(addresses: &[[u8; 4]]) -> Target {
-        let addresses = addresses.iter().map(|ip| SocketAddr::from((*ip, 7))).collect();
+        let locations = addresses.iter().map(|ip| Location::from((*ip, 7))).collect();
         let (service, transport, failed) = ("echo", Transport::Tcp, Vec::new());
         let through = Through::default();
-        Target { service, transport, addresses, failed, through, pid: None, own: None }
+        Target { service, transport, locations, failed, through, pid: None, own: None }
     }
 
     #[test]
@@ -305,6 +325,9 @@ mod tests {
         }
         let url = url_of(Workload::UdpRr, "echo://:7");
         assert_eq!(url.as_deref(), Ok("echo+udp://127.0.0.1:7"));
+        for text in ["unix:///run/x", "echo+unix:///run/x"] {
+            assert_eq!(url_of(Workload::TcpRr, text).as_deref(), Ok("echo+unix:///run/x"));
+        }
         let url = url_of(Workload::Idle, "chat://[::1]:9");
         assert_eq!(url.as_deref(), Ok("chat+tcp://[::1]:9"));
     }
@@ -314,6 +337,9 @@ mod tests {
         let error = url_of(Workload::TcpRr, "months://:1").unwrap_err();
         assert_eq!(error, "tcp_rr asks echo+tcp, not months://:1");
         assert!(url_of(Workload::UdpRr, "echo+tcp").is_err());
+        let error = url_of(Workload::UdpRr, "unix:///run/x").unwrap_err();
+        assert_eq!(error, "udp_rr asks echo+udp, not echo+unix:///run/x");
+        assert!(url_of(Workload::Months, "unix:///x").unwrap_err().contains("not offered on unix"));
         assert!(url_of(Workload::TcpRr, "127.0.0.1:0").unwrap_err().contains("port 0"));
         assert!(url_of(Workload::TcpRr, "ehco://:1").unwrap_err().contains("did you mean echo"));
     }

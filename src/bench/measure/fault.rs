@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Refused,
     /// The connection was not made within the timeout.
     ConnectTimeout,
+    /// As many wait at the unix socket as may.
+    QueueFull,
     /// No free port is left on this machine's side.
     NoPorts,
     /// The connection was not made for another reason.
@@ -39,9 +41,10 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(crate) const ALL: [Fault; 14] = [
+    pub(crate) const ALL: [Fault; 15] = [
         Fault::Refused,
         Fault::ConnectTimeout,
+        Fault::QueueFull,
         Fault::NoPorts,
         Fault::ConnectFailed,
         Fault::Reset,
@@ -61,6 +64,7 @@ impl Fault {
         match self {
             Fault::Refused => "refused",
             Fault::ConnectTimeout => "connect_timeout",
+            Fault::QueueFull => "queue_full",
             Fault::NoPorts => "no_ports",
             Fault::ConnectFailed => "connect_failed",
             Fault::Reset => "reset",
@@ -86,7 +90,9 @@ impl Fault {
         match reason {
             // A socket that has connected to itself: on any other port it would be refused.
             Reason::Failed(ErrorKind::ConnectionRefused) | Reason::Itself => Fault::Refused,
+            Reason::Failed(ErrorKind::NotFound) => Fault::Refused,
             Reason::Failed(ErrorKind::TimedOut) => Fault::ConnectTimeout,
+            Reason::Failed(ErrorKind::WouldBlock) => Fault::QueueFull,
             Reason::Failed(ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse) => Fault::NoPorts,
             _ => Fault::ConnectFailed,
         }
@@ -106,6 +112,7 @@ impl Fault {
         match self {
             Fault::Refused => "connection refused: is a server listening there?",
             Fault::ConnectTimeout => "connecting timed out",
+            Fault::QueueFull => "as many wait there as may: the server accepts too slowly",
             Fault::NoPorts => "no free port is left on this side: add --source ADDRESSES",
             Fault::ConnectFailed => "connecting failed",
             Fault::Reset => "the connection was reset",

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::processes::processes;
+use crate::engine::{Address, UnixName};
+use crate::reactor::{dial_unix, peer_of};
 
 /// The processes behind `port` on this machine, as far as they can be seen.
 pub(crate) fn listeners(port: u16, is_datagram: bool) -> BTreeSet<u32> {
@@ -15,10 +17,24 @@ pub(crate) fn listeners(port: u16, is_datagram: bool) -> BTreeSet<u32> {
         .flat_map(|table| inodes(&table, port, is_datagram))
         .map(|inode| format!("socket:[{inode}]"))
         .collect();
+    with_descendants(|pid| holds_any(pid, &sockets))
+}
+
+/// The process that listens at a unix socket, as its kernel tells those who call it, and what it
+/// has started.
+pub(crate) fn listeners_at(name: &UnixName) -> BTreeSet<u32> {
+    let found = dial_unix(name).map(|stream| peer_of(&stream));
+    match found {
+        Ok(Address::Unix(Some(whose))) => with_descendants(|pid| pid == whose.pid),
+        _ => BTreeSet::new(),
+    }
+}
+
+fn with_descendants(is_meant: impl Fn(u32) -> bool) -> BTreeSet<u32> {
     // All processes, each with its parent.
     let all: Vec<_> = processes().map(|one| (one.pid, one.parent)).collect();
     let mut found: BTreeSet<u32> =
-        all.iter().filter(|(pid, _)| holds_any(*pid, &sockets)).map(|(pid, _)| *pid).collect();
+        all.iter().filter(|(pid, _)| is_meant(*pid)).map(|(pid, _)| *pid).collect();
     add_descendants(&mut found, &all);
     found
 }

@@ -30,10 +30,11 @@ impl Report {
 
     /// Says that connecting was dearer or cheaper than the server is.
     fn warn_of_ports(&mut self, plan: &RunPlan) {
-        if !plan.workload.connects_each_time() || plan.closing == Closing::Rst {
+        let has_ports = plan.remote.ip().is_some() && plan.closing == Closing::Fin;
+        if !plan.workload.connects_each_time() || !has_ports {
             return;
         }
-        let search = Budget::of_this_machine(plan.remote.ip()).port_search(
+        let search = Budget::of_this_machine(&plan.remote).port_search(
             plan,
             self.interference.time_wait,
             self.errors.contains_key(Fault::NoPorts.name()),

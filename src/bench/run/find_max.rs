@@ -117,7 +117,7 @@ impl Invocation<'_> {
         let part = format!("probe {number} at {}/s", figure(rate));
         self.caption = Caption::of(plan.workload).with(part);
         (plan.rate, plan.duration) = (Some(rate), times * length);
-        plan.remote = target.address();
+        plan.remote = target.location().clone();
         if let Err(why) = check_budget(plan) {
             // A lower rate may fit.
             way.search.refuse();

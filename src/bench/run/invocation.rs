@@ -175,7 +175,7 @@ impl Invocation<'_> {
         target: &mut Target,
     ) -> Result<Vec<(Report, Measurement)>, Failure> {
         let stages = loop {
-            plan.remote = target.address();
+            plan.remote = target.location().clone();
             plan.through = target.through.clone();
             plan.id = RunId::random();
             check_budget(plan).map_err(Failure::Failed)?;
@@ -306,6 +306,6 @@ fn asks_anything(plan: &RunPlan) -> bool {
 
 /// Whether this machine has what the plan needs.
 pub(super) fn check_budget(plan: &RunPlan) -> Result<(), String> {
-    let budget = Budget::of_this_machine(plan.remote.ip());
+    let budget = Budget::of_this_machine(&plan.remote);
     budget.check(plan).map_err(|what| format!("this run {what}"))
 }

@@ -76,9 +76,9 @@ impl Invocation<'_> {
         rival: Target,
     ) -> Result<(), Failure> {
         // Only a server of this machine can be called from the addresses of its loopback.
-        let is_near = |address: std::net::IpAddr| address.is_loopback() && address.is_ipv4();
-        if self.args.sources().is_ok_and(|given| given.is_empty()) && !is_near(rival.address().ip())
-        {
+        let rival_ip = rival.location().ip().map(|address| address.ip());
+        let is_near = rival_ip.is_some_and(|ip| ip.is_loopback() && ip.is_ipv4());
+        if self.args.sources().is_ok_and(|given| given.is_empty()) && !is_near {
             plan.sources.clear();
         }
         let pairs = self.args.repeat.unwrap_or(PAIRS_MIN);

@@ -1,19 +1,20 @@
 //! The one connection of a client: tries the addresses of the server in turn, counts and tells
 //! what goes over it, and knows how it ended. Each front end has one and adds its protocol.
 
-use std::net::SocketAddr;
+mod ending;
+
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::diagnosis::{self, Tried};
-use crate::client::display::Display;
-use crate::engine::{Dial, Kind, Layering, Net, Peer, Reason, Time};
+use crate::engine::{Dial, Kind, Layering, Location, Net, Peer, Reason, Time};
 use crate::tty::stdio::Stdio;
 
 /// How long a server that we have said goodbye to may take to close; then we leave.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// When the server has closed, whatever is left of a filter's input shows within this time.
-const REST_OF_INPUT: Duration = Duration::from_millis(200);
+/// A unix socket where as many wait as may is called again after so long.
+const CALL_AGAIN: Duration = Duration::from_millis(20);
 
 /// The addresses of a server, and how to connect to them.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Route {
     pub(crate) service: &'static str,
     pub(crate) kind: Kind,
     /// In the order in which they are tried. Not empty.
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<Location>,
     /// How long each of them may take to answer.
     pub(crate) patience: Duration,
     /// What is put between the socket and us.
@@ -60,6 +61,10 @@ pub(crate) struct ServerConnection {
     at: usize,
     /// Those that could not be reached.
     tried: Vec<Tried>,
+    /// When the first call was made to the address whose turn it is.
+    since: Option<Time>,
+    /// When to call it again: as many wait there as may.
+    again: Option<Time>,
     /// Why the address being talked to is given up, if it is.
     given_up: Option<String>,
     /// Whether the server has said anything since goodbye was said, or has said it itself.
@@ -79,6 +84,8 @@ impl ServerConnection {
             peer: None,
             at: 0,
             tried: Vec::new(),
+            since: None,
+            again: None,
             given_up: None,
             has_answered: false,
             is_unsaid: false,
@@ -88,9 +95,9 @@ impl ServerConnection {
     }
 
     /// Whom we talk to, for messages.
-    pub(crate) fn remote(&self) -> SocketAddr {
+    pub(crate) fn remote(&self) -> &Location {
         let last = self.route.addresses.len() - 1;
-        self.route.addresses[self.at.min(last)]
+        &self.route.addresses[self.at.min(last)]
     }
 
     /// A failure, with the name of the service and the address before it.
@@ -100,14 +107,17 @@ impl ServerConnection {
 
     /// Calls the address whose turn it is.
     pub(crate) fn call(&mut self, net: &mut Net) {
-        let remote = self.remote();
-        let socket = match self.route.kind {
-            Kind::Stream => "TCP",
-            Kind::Datagram => "UDP",
+        let remote = self.remote().clone();
+        let socket = match (&remote, self.route.kind) {
+            (Location::Unix(_), _) => "unix",
+            (Location::Ip(_), Kind::Stream) => "TCP",
+            (Location::Ip(_), Kind::Datagram) => "UDP",
         };
         log::debug!("creating a {socket} socket");
         log::debug!("connecting to {remote}");
         self.phase = ConnectionPhase::Connecting;
+        self.again = None;
+        self.since.get_or_insert(net.now());
         let through = self.route.through.clone();
         self.peer = net.dial_with(Dial { through, ..Dial::to(remote, self.route.kind) });
         net.hold_input(true);
@@ -194,6 +204,11 @@ impl ServerConnection {
 
     /// Leaves if the server has been waited for long enough. To be called from `alarm`.
     pub(crate) fn alarm(&mut self, net: &mut Net) {
+        match self.again {
+            Some(when) if when <= net.now() => self.call(net),
+            Some(when) => net.wake_at(when),
+            None => {}
+        }
         match self.phase {
             ConnectionPhase::Leaving(Some(deadline)) if deadline <= net.now() => {
                 log::debug!("the server does not close; leaving");
@@ -217,9 +232,16 @@ impl ServerConnection {
 
     /// The connection is over, or was never made: then the next address is called.
     pub(crate) fn closed(&mut self, reason: Reason, net: &mut Net) -> ConnectionEnd {
-        let remote = self.remote();
+        let remote = self.remote().clone();
         self.peer = None;
         self.is_unsaid = net.went_out() < self.sent;
+        if self.is_to_call_again(reason, net.now()) {
+            log::debug!("{remote}: as many wait there as may; calling again");
+            let when = net.now().after(CALL_AGAIN);
+            self.again = Some(when);
+            net.wake_at(when);
+            return ConnectionEnd::None;
+        }
         let tried = match self.given_up.take() {
             Some(why) => Tried::silent(remote, why),
             None if self.phase == ConnectionPhase::Connecting || self.was_refused(reason) => {
@@ -232,54 +254,18 @@ impl ServerConnection {
                 };
             }
         };
-        log::debug!("{remote}: {}", tried.why());
+        log::debug!("{}: {}", self.remote(), tried.why());
         self.tried.push(tried);
         self.at += 1;
+        self.since = None;
         self.sent = 0;
         self.call_next(net);
         ConnectionEnd::None
     }
 
-    /// Ends the program after a conversation that either side may end, as `end` says.
-    pub(crate) fn conversation_over(
-        &mut self,
-        end: ConnectionEnd,
-        display: &Display,
-        net: &mut Net,
-    ) {
-        match end {
-            ConnectionEnd::None => {}
-            ConnectionEnd::Broken(reason) if !self.is_forgiving() => {
-                net.stop(Err(self.broken(reason)));
-            }
-            ConnectionEnd::Closed if !self.is_leaving() => self.hung_up(display, net),
-            ConnectionEnd::Broken(_) | ConnectionEnd::Closed => net.stop(Ok(())),
-        }
-    }
-
-    /// The server has closed in order before we had said all. To a person that is told; a filter
-    /// has failed if there is more input.
-    pub(crate) fn hung_up(&mut self, display: &Display, net: &mut Net) {
-        if self.stdio.is_interactive {
-            display.remark("the server has closed the connection", net);
-            return net.stop(Ok(()));
-        }
-        let until = net.now().after(REST_OF_INPUT);
-        self.phase = ConnectionPhase::Over(until);
-        net.hold_input(false);
-        net.wake_at(until);
-    }
-
     /// Whether goodbye has been said, by either side.
     pub(crate) fn has_said_goodbye(&self) -> bool {
         matches!(self.phase, ConnectionPhase::Leaving(Some(_)))
-    }
-
-    /// Whether it does not matter how the other hangs up. A person who has said goodbye does not
-    /// mind; of a filter's input nobody knows that it was heard unless the server still answered.
-    fn is_forgiving(&self) -> bool {
-        let is_heard = self.stdio.is_interactive || self.has_answered;
-        self.has_said_goodbye() && is_heard && !self.is_unsaid
     }
 
     /// A datagram socket is connected at once; that nobody listens shows only later.
@@ -288,16 +274,18 @@ impl ServerConnection {
         self.route.kind == Kind::Datagram && self.received == 0 && is_failure
     }
 
+    /// A unix socket where as many wait as may does not keep us waiting: it has to be asked again.
+    fn is_to_call_again(&self, reason: Reason, now: Time) -> bool {
+        let is_full = reason == Reason::Failed(ErrorKind::WouldBlock);
+        let until = self.since.map(|since| since.after(self.route.patience));
+        is_full && self.phase == ConnectionPhase::Connecting && until.is_some_and(|end| now < end)
+    }
+
     fn call_next(&mut self, net: &mut Net) {
         if self.at < self.route.addresses.len() {
             return self.call(net);
         }
         net.stop(Err(diagnosis::unreachable(self.route.service, &self.tried)));
-    }
-
-    /// The line for a connection that broke.
-    pub(crate) fn broken(&self, reason: Reason) -> String {
-        diagnosis::broken(self.route.service, self.remote(), reason)
     }
 }
 
@@ -311,11 +299,9 @@ pub(crate) fn counted(bytes: usize) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::io::ErrorKind;
-
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Arrival, Operated, Service};
+    use crate::engine::{Arrival, Operated, Service, UnixName};
 
     /// A server at 192.0.2.1, and a second address of it.
     pub(crate) fn route(service: &'static str, kind: Kind) -> Route {
@@ -350,6 +336,10 @@ pub(crate) mod tests {
             let _ = self.0.closed(reason, net);
         }
 
+        fn alarm(&mut self, net: &mut Net) {
+            self.0.alarm(net);
+        }
+
         fn operated(&mut self) -> Option<&mut dyn Operated> {
             Some(self)
         }
@@ -380,6 +370,25 @@ pub(crate) mod tests {
         let line = outcome.unwrap_err();
         assert!(line.contains("192.0.2.1:7 (connection refused)"), "{line}");
         assert!(line.contains("192.0.2.2:7 (no answer within 10s)"), "{line}");
+    }
+
+    #[test]
+    fn where_as_many_wait_as_may_it_is_asked_again_until_patience_is_over() {
+        let route = Route { patience: Duration::from_secs(1), ..route("echo", Kind::Stream) };
+        let addresses = vec![UnixName::Path("/run/x".into()).into()];
+        let route = Route { addresses, ..route };
+        let mut stage = Stage::new(Plain(ServerConnection::new(route, Stdio::default())));
+        stage.flush();
+        let mut calls = 0;
+        while stage.engine().outcome().is_none() {
+            calls = stage.dialed().len();
+            let peer = *stage.dialed().last().unwrap();
+            stage.fail(peer, ErrorKind::WouldBlock);
+            stage.pass(CALL_AGAIN);
+        }
+        assert_eq!(calls, 51);
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
+        assert!(line.starts_with("echo: cannot reach /run/x (its queue is full): "), "{line}");
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! What went wrong, in words that help whoever reads them.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::engine::Reason;
+use crate::engine::{Location, Reason};
 
 /// An address that could not be reached.
 #[derive(Clone, Debug)]
 pub(crate) struct Tried {
-    address: SocketAddr,
+    location: Location,
     why: String,
     advice: &'static str,
     /// A refusal proves that the host is there, so its advice is the best.
@@ -18,15 +17,19 @@ pub(crate) struct Tried {
 
 impl Tried {
     /// One whose call has ended for `reason`, or was not answered within `patience`.
-    pub(crate) fn failed(address: SocketAddr, reason: Reason, patience: Duration) -> Tried {
+    pub(crate) fn failed(location: Location, reason: Reason, patience: Duration) -> Tried {
         let refusals = [Reason::Failed(ErrorKind::ConnectionRefused), Reason::Itself];
         let is_refusal = refusals.contains(&reason);
-        Tried { address, why: why(reason, patience), advice: advice(reason), is_refusal }
+        let advice = match location {
+            Location::Ip(_) => advice(reason),
+            Location::Unix(_) => unix_advice(reason),
+        };
+        Tried { location, why: why(reason, patience), advice, is_refusal }
     }
 
     /// One that was asked and never answered.
-    pub(crate) fn silent(address: SocketAddr, why: String) -> Tried {
-        Tried { address, why, advice: SILENT, is_refusal: false }
+    pub(crate) fn silent(location: Location, why: String) -> Tried {
+        Tried { location, why, advice: SILENT, is_refusal: false }
     }
 
     /// What became of it.
@@ -48,6 +51,7 @@ fn why(reason: Reason, patience: Duration) -> String {
         Reason::Failed(ErrorKind::NetworkUnreachable) => "network unreachable".into(),
         Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
         Reason::Failed(ErrorKind::InvalidInput) => "invalid address".into(),
+        Reason::Failed(ErrorKind::WouldBlock) => "its queue is full".into(),
         Reason::Failed(kind) => kind.to_string(),
         Reason::Itself => "the call came back to this client itself".into(),
         other => other.to_string(),
@@ -86,17 +90,36 @@ fn advice(reason: Reason) -> &'static str {
     }
 }
 
+/// The same at a unix socket.
+fn unix_advice(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Failed(ErrorKind::ConnectionRefused) => {
+            "nobody listens at that file any more: is the server running?"
+        }
+        Reason::Failed(ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            "is the server running, and is the path right?"
+        }
+        Reason::Failed(ErrorKind::PermissionDenied) => {
+            "its mode does not let this user in; the server's --unix-mode 666 lets everybody"
+        }
+        Reason::Failed(ErrorKind::WouldBlock) => {
+            "as many wait there as may, and the server lets nobody in: is it stuck?"
+        }
+        _ => "is it a socket for streams, and is the path right?",
+    }
+}
+
 /// The one line for a server that could not be reached at any of its addresses.
 pub(crate) fn unreachable(service: &str, tried: &[Tried]) -> String {
     let all: Vec<String> =
-        tried.iter().map(|Tried { address, why, .. }| format!("{address} ({why})")).collect();
+        tried.iter().map(|Tried { location, why, .. }| format!("{location} ({why})")).collect();
     let telling = tried.iter().find(|tried| tried.is_refusal).or(tried.last());
     let advice = telling.map_or("", |tried| tried.advice);
     format!("{service}: cannot reach {}: {advice}", all.join(" or "))
 }
 
 /// A connection that the other side or the network has broken.
-pub(crate) fn broken(service: &str, remote: SocketAddr, reason: Reason) -> String {
+pub(crate) fn broken(service: &str, remote: &Location, reason: Reason) -> String {
     let how = match reason {
         Reason::Failed(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
             "the server broke the connection (reset)".into()

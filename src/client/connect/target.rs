@@ -1,9 +1,11 @@
-//! Whom to call: `HOST[:PORT]` or an endpoint of the right service, and the addresses behind it.
+//! Whom to call: `HOST[:PORT]`, `unix:///PATH` or an endpoint of the right service, and the places
+//! behind it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::endpoint::{Endpoint, Transport, at};
+use crate::engine::{Location, UnixName};
 use crate::resolve::resolve;
 use crate::services::Offer;
 
@@ -15,10 +17,16 @@ const HOST: &str = "localhost";
 pub struct ConnectTarget {
     pub(crate) service: &'static str,
     pub(crate) transport: Transport,
-    host: String,
-    port: u16,
+    place: Place,
     /// What else to say if the host does not resolve.
     advice: Option<String>,
+}
+
+/// Where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Host(String, u16),
+    Unix(UnixName),
 }
 
 impl ConnectTarget {
@@ -34,6 +42,11 @@ impl ConnectTarget {
     ) -> Result<ConnectTarget, String> {
         let (endpoint, host, port) = match word {
             None => (None, None, None),
+            Some(word) if word.starts_with("unix:") => {
+                let word = format!("{}+{word}", offer.name);
+                let endpoint: Endpoint = word.parse().map_err(|error| format!("{error}"))?;
+                (Some(endpoint), None, None)
+            }
             Some(word) if word.contains("://") || word.contains('+') => {
                 let endpoint: Endpoint = word.parse().map_err(|error| format!("{error}"))?;
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
@@ -45,6 +58,11 @@ impl ConnectTarget {
             }
         };
         let over = transport(offer, endpoint.as_ref(), wanted)?;
+        let target =
+            |place| ConnectTarget { service: offer.name, transport: over, place, advice: None };
+        if let Some(name) = endpoint.and_then(|endpoint| endpoint.unix) {
+            return Ok(target(Place::Unix(name)));
+        }
         let port = port.unwrap_or(over.port(offer));
         if port == 0 {
             return Err("port 0 is no port to call; a server announces its real one".into());
@@ -53,12 +71,15 @@ impl ConnectTarget {
         if looks_like_address(&host) && host.parse::<Ipv4Addr>().is_err() {
             return Err(format!("{host} is not an IPv4 address; that is four numbers up to 255"));
         }
-        Ok(ConnectTarget { service: offer.name, transport: over, host, port, advice: None })
+        Ok(target(Place::Host(host, port)))
     }
 
-    /// The host, as it was named.
+    /// The host, as it was named; a unix socket has none.
     pub(crate) fn host(&self) -> &str {
-        &self.host
+        match &self.place {
+            Place::Host(host, _) => host,
+            Place::Unix(_) => HOST,
+        }
     }
 
     /// Has `advice` said as well if the host does not resolve.
@@ -66,29 +87,34 @@ impl ConnectTarget {
         self.advice = Some(advice);
     }
 
-    /// All addresses behind the name, in the order in which they are worth trying.
+    /// All places behind the name, in the order in which they are worth trying.
     ///
     /// # Errors
     /// If the name is not known, in one line for people.
-    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, String> {
-        log::debug!("resolving {}", self.host);
-        let found = resolve(&self.host, self.port);
+    pub(crate) fn resolve(&self) -> Result<Vec<Location>, String> {
+        let (host, port) = match &self.place {
+            Place::Host(host, port) => (host, *port),
+            Place::Unix(name) => return Ok(vec![name.clone().into()]),
+        };
+        log::debug!("resolving {host}");
+        let found = resolve(host, port);
         let addresses = found.map_err(|why| match &self.advice {
             Some(advice) => format!("{}: {why}; {advice}", self.service),
             None => format!("{}: {why}", self.service),
         })?;
         for address in &addresses {
-            log::debug!("{} is {}", self.host, address.ip());
+            log::debug!("{host} is {}", address.ip());
         }
-        Ok(addresses)
+        Ok(addresses.into_iter().map(Location::Ip).collect())
     }
 }
 
 impl fmt::Display for ConnectTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        match &self.place {
+            Place::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Place::Host(host, port) => write!(f, "{host}:{port}"),
+            Place::Unix(name) => name.fmt(f),
         }
     }
 }
@@ -128,7 +154,7 @@ fn transport(
     {
         return Err(format!("the endpoint says {named} and the option {wanted}: leave one out"));
     }
-    let offered = Transport::ALL.into_iter().find(|transport| transport.carries(offer));
+    let offered = Transport::UNNAMED.into_iter().find(|transport| transport.carries(offer));
     wanted.or(named).or(offered).ok_or_else(|| format!("{} cannot be called", offer.name))
 }
 
@@ -155,6 +181,8 @@ mod tests {
             ("echo", "echo+udp", "udp localhost:5007"),
             ("chat", "chat://[::1]", "tcp [::1]:5001"),
             ("months", "127.0.0.1", "udp 127.0.0.1:8091"),
+            ("echo", "unix:///run/echo.sock", "unix /run/echo.sock"),
+            ("chat", "chat+unix://@den", "unix @den"),
         ] {
             assert_eq!(target(service, word).as_deref(), Ok(wanted), "{word}");
         }
@@ -174,6 +202,10 @@ mod tests {
             ("1.2.3:7", "not an IPv4 address"),
             ("echo://256.1.1.1", "not an IPv4 address"),
             ("fe80::1%", "not a zone"),
+            ("unix://run/x", "write echo+unix:///run/x"),
+            ("unix:/run/x", "write echo+unix:///run/x"),
+            ("chat+unix:///x", "write: cooee chat"),
+            ("echo:///x", "write echo+unix:///x"),
         ] {
             let error = target("echo", word).unwrap_err();
             assert!(error.contains(part), "{word}: {error}");
@@ -182,5 +214,9 @@ mod tests {
         let error =
             ConnectTarget::parse(echo, Some("echo+tcp://:7"), Some(Transport::Udp)).unwrap_err();
         assert!(error.contains("leave one out"), "{error}");
+        let unix = ConnectTarget::parse(echo, Some("unix:///x"), Some(Transport::Udp));
+        assert!(unix.unwrap_err().contains("leave one out"));
+        let months = target("months", "unix:///x").unwrap_err();
+        assert!(months.contains("months is not offered on unix"), "{months}");
     }
 }

@@ -9,6 +9,7 @@ mod phase;
 use std::io;
 
 use super::address::Address;
+use super::counts::Carrier;
 use super::limits::{Limits, Quota};
 use super::reason::Reason;
 use super::slots::Peer;
@@ -27,29 +28,53 @@ pub enum Kind {
     Datagram,
 }
 
-/// Who made a connection, and whether there are layers on it: one byte for all of that.
+/// Who made a connection, what carries it, and whether there are layers on it: one byte for all of
+/// that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// The peer, over a stream.
-    Accepted,
-    /// The same, with layers.
-    AcceptedLayered,
-    /// We did, over a stream.
-    Called,
-    /// The same, with layers.
-    CalledLayered,
-    /// We did, over a datagram socket.
-    CalledDatagram,
-}
+pub(crate) struct Origin(u8);
+
+const CALLED: u8 = 1;
+const DATAGRAM: u8 = 2;
+const LAYERED: u8 = 4;
+/// The carrier is in the bits from here on.
+const CARRIER_BITS: u32 = 3;
 
 impl Origin {
+    /// The peer has connected, over a stream.
+    pub(crate) fn accepted(carrier: Carrier) -> Origin {
+        Origin((carrier as u8) << CARRIER_BITS)
+    }
+
+    /// We have connected.
+    pub(crate) fn called(kind: Kind, carrier: Carrier) -> Origin {
+        let datagram = if kind == Kind::Datagram { DATAGRAM } else { 0 };
+        Origin(Origin::accepted(carrier).0 | CALLED | datagram)
+    }
+
+    /// The same with layers.
+    pub(crate) fn layered(self) -> Origin {
+        Origin(self.0 | LAYERED)
+    }
+
     /// What of it is left without layers.
     pub(crate) fn bare(self) -> Origin {
-        match self {
-            Origin::Accepted | Origin::AcceptedLayered => Origin::Accepted,
-            Origin::Called | Origin::CalledLayered => Origin::Called,
-            Origin::CalledDatagram => Origin::CalledDatagram,
-        }
+        Origin(self.0 & !LAYERED)
+    }
+
+    pub(crate) fn is_called(self) -> bool {
+        self.0 & CALLED != 0
+    }
+
+    pub(crate) fn is_layered(self) -> bool {
+        self.0 & LAYERED != 0
+    }
+
+    fn kind(self) -> Kind {
+        if self.0 & DATAGRAM != 0 { Kind::Datagram } else { Kind::Stream }
+    }
+
+    pub(crate) fn carrier(self) -> Carrier {
+        Carrier::ALL[usize::from(self.0 >> CARRIER_BITS)]
     }
 }
 
@@ -89,10 +114,10 @@ const _: () = assert!(size_of::<Connection>() == 80);
 impl Connection {
     /// One that has been accepted or is being made.
     pub(crate) fn new(remote: Address, origin: Origin, service: u8, now: Time) -> Connection {
-        let phase = match origin {
-            Origin::Accepted => Phase::Open,
-            Origin::AcceptedLayered => Phase::Handshaking,
-            Origin::Called | Origin::CalledLayered | Origin::CalledDatagram => Phase::Dialing,
+        let phase = match (origin.is_called(), origin.is_layered()) {
+            (true, _) => Phase::Dialing,
+            (false, true) => Phase::Handshaking,
+            (false, false) => Phase::Open,
         };
         Connection {
             remote: remote.into(),
@@ -111,15 +136,25 @@ impl Connection {
 
     /// What it carries.
     pub(crate) fn kind(&self) -> Kind {
-        match self.origin {
-            Origin::CalledDatagram => Kind::Datagram,
-            _ => Kind::Stream,
+        self.origin.kind()
+    }
+
+    /// What carries it.
+    pub(crate) fn carrier(&self) -> Carrier {
+        self.origin.carrier()
+    }
+
+    /// The transport that carries it, as logs name it.
+    pub(crate) fn transport(&self) -> &'static str {
+        match self.kind() {
+            Kind::Stream => self.carrier().name(),
+            Kind::Datagram => "udp",
         }
     }
 
     /// Whether there are layers between its socket and its service.
     pub(crate) fn is_layered(&self) -> bool {
-        matches!(self.origin, Origin::AcceptedLayered | Origin::CalledLayered)
+        self.origin.is_layered()
     }
 
     /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
@@ -159,7 +194,7 @@ impl Connection {
         }
         // Whom we have called may read no more until we do: both would wait for ever.
         let Some(buffers) = &self.buffers else { return true };
-        let backed_up = buffers.backed_up && self.origin.bare() == Origin::Accepted;
+        let backed_up = buffers.backed_up && !self.origin.is_called();
         !backed_up && buffers.paused_until == Time::ZERO
     }
 

@@ -17,9 +17,10 @@ use std::io::IoSlice;
 use std::rc::Rc;
 
 use super::address::Address;
+use super::connection::Connection;
 use super::connection::pool::{Buffers, Pool};
-use super::connection::{Connection, Origin};
 use super::core::Core;
+use super::counts::Carrier;
 use super::dial::Arrival;
 use super::reason::Reason;
 use super::slots::Peer;
@@ -168,6 +169,11 @@ impl Layers {
         self
     }
 
+    /// What carries a connection with them, to a peer at that address.
+    pub(super) fn carrier(&self, remote: Address) -> Carrier {
+        if self.cipher.is_some() { Carrier::Tls } else { remote.carrier() }
+    }
+
     /// Whether the peer's address is known only when something has come.
     pub(crate) fn is_prefaced(&self) -> bool {
         self.preface.is_some()
@@ -218,7 +224,7 @@ impl Core {
             *reason = Reason::CutOff;
         }
         self.failure = layers.failure.take();
-        one.origin == Origin::CalledLayered || layers.is_open()
+        one.origin.is_called() || layers.is_open()
     }
 
     /// The layers of `peer` have taken so many bytes of what its service says.
@@ -226,7 +232,8 @@ impl Core {
         self.cost.spend_flush(count);
         if let Some(connection) = self.connections.get_mut(peer) {
             connection.bytes_out += count as u64;
-            self.counts[usize::from(connection.service)].bytes_out += count as u64;
+            self.counts[usize::from(connection.service)].over(connection.carrier()).bytes_out +=
+                count as u64;
         }
     }
 }
@@ -236,4 +243,9 @@ impl Core {
 pub trait Layering: fmt::Debug {
     /// Those for one more connection, to a peer at that address; `None`: it needs none.
     fn layers(&self, remote: Address) -> Option<Layers>;
+
+    /// Whether all of them are enciphered.
+    fn is_secured(&self) -> bool {
+        false
+    }
 }

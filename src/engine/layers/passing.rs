@@ -29,7 +29,11 @@ impl Engine {
         arrival: Arrival,
         layers: Layers,
     ) -> Option<Peer> {
-        let peer = self.enter(service, &arrival, Origin::AcceptedLayered)?;
+        let peer = self.enter(
+            service,
+            &arrival,
+            Origin::accepted(layers.carrier(arrival.remote)).layered(),
+        )?;
         self.core.layers.insert(peer, Box::new(layers));
         self.begin_layers(peer, arrival.local);
         Some(peer)
@@ -99,8 +103,8 @@ impl Engine {
     /// The guards do not let `peer` in.
     pub(in crate::engine) fn refused(&mut self, peer: Peer, refusal: Refusal) {
         let Some(connection) = self.core.connections.get(peer) else { return };
-        let service = usize::from(connection.service);
-        *refusal.counter(&mut self.core.counts[service]) += 1;
+        let (service, over) = (usize::from(connection.service), connection.carrier());
+        *refusal.counter(self.core.counts[service].over(over)) += 1;
         self.fail_layers(peer, Reason::Refused, refusal.to_string());
     }
 

@@ -14,7 +14,7 @@ mod status;
 
 use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,8 +23,10 @@ use super::http::{
     CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, blank, is_head, is_ours,
     not_done, parse,
 };
+use super::socket::{Listened, Socket};
 use super::totals::Totals;
-use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
+use crate::admin_address::url;
+use crate::engine::{Arrival, Location, Net, Operated, Peer, Quota, Reason, Service, Time};
 use crate::failure::setting_up;
 use crate::reactor::{self, Families, Listening, Reactor};
 use census::Census;
@@ -61,49 +63,54 @@ pub(super) struct Facts {
     pub(super) listening: RefCell<Vec<String>>,
 }
 
-/// Listens where `config` asks for it, if it does, at `addresses`. Also returns the URLs.
+/// Listens where `config` asks for it, if it does, at `addresses`.
 ///
 /// # Errors
 /// One line for people.
 pub(super) fn open(
     config: &Config,
-    addresses: &[SocketAddr],
+    addresses: &[Location],
     reactor: &mut Reactor,
-) -> Result<(Rc<Facts>, Vec<String>), String> {
+) -> Result<(Rc<Facts>, Listened), String> {
     let facts = Rc::new(Facts::default());
-    let (listeners, urls) = bind(addresses)?;
-    if listeners.is_empty() {
-        return Ok((facts, urls));
+    let (sockets, mut listened) = (bind(addresses, &config.listening)?, Listened::default());
+    if sockets.is_empty() {
+        return Ok((facts, listened));
     }
     let names = config.admin_hosts.iter().chain([&config.settings.host_name]).cloned().collect();
     let admin = Admin::new(Rc::clone(&facts), names);
     let number = reactor.engine().add_service("admin", QUOTA, Box::new(admin));
-    for listener in listeners {
-        reactor.add_listener(listener, number).map_err(setting_up)?;
+    for socket in sockets {
+        listened.urls.push(url(&socket.location().map_err(setting_up)?));
+        socket.add(reactor, number, None, &mut listened.files).map_err(setting_up)?;
     }
     reactor.measure_turns();
-    Ok((facts, urls))
+    Ok((facts, listened))
 }
 
 /// Of a name, only the addresses that this machine has.
-fn bind(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, Vec<String>), String> {
-    let (mut listeners, mut urls, mut missing) = (Vec::new(), Vec::new(), None);
-    for address in addresses {
-        match reactor::listen(*address, Families::Both, &Listening::default()) {
-            Ok(listener) => {
-                let address = listener.local_addr().map_err(setting_up)?;
-                urls.push(format!("http://{address}/"));
-                listeners.push(listener);
+fn bind(locations: &[Location], listening: &Listening) -> Result<Vec<Socket>, String> {
+    let (mut sockets, mut missing) = (Vec::new(), None);
+    for location in locations {
+        let address = match location {
+            Location::Ip(address) => *address,
+            Location::Unix(_) => {
+                let why = |why| format!("cannot listen on {} (--admin): {why}", url(location));
+                sockets.push(Socket::unix(location, listening).map_err(why)?);
+                continue;
             }
+        };
+        match reactor::listen(address, Families::Both, &Listening::default()) {
+            Ok(listener) => sockets.push(Socket::Tcp(listener)),
             Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
-                missing.get_or_insert_with(|| because(*address, &error));
+                missing.get_or_insert_with(|| because(address, &error));
             }
-            Err(error) => return Err(because(*address, &error)),
+            Err(error) => return Err(because(address, &error)),
         }
     }
     match missing {
-        Some(why) if listeners.is_empty() => Err(why),
-        _ => Ok((listeners, urls)),
+        Some(why) if sockets.is_empty() => Err(why),
+        _ => Ok(sockets),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::process::Process;
 use super::response::Codes;
-use crate::engine::{Histogram, Reason, ResponderCounts, StreamCounts, Survey};
+use crate::engine::{Carrier, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
@@ -65,8 +65,11 @@ impl Text {
     }
 }
 
-const TCP: (&str, &str) = ("transport", "tcp");
 const UDP: (&str, &str) = ("transport", "udp");
+
+fn transport(carrier: Carrier) -> (&'static str, &'static str) {
+    ("transport", carrier.name())
+}
 
 impl Scraped<'_> {
     /// All of it.
@@ -125,8 +128,8 @@ impl Scraped<'_> {
 
 /// A family with one value for each service over streams.
 fn of_streams(text: &mut Text, survey: Survey<'_>, name: &str, value: OfStream) {
-    for (service, counts) in survey.streams() {
-        text.value(name, &[("service", service), TCP], value(counts));
+    for (service, over, counts) in survey.streams() {
+        text.value(name, &[("service", service), transport(over)], value(counts));
     }
 }
 
@@ -146,16 +149,18 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
     of_streams(text, survey, name, |counts| counts.opened);
     let name = "cooee_connections_closed_total";
     text.family(name, "counter", "Connections over, by the reason of their end.");
-    for (service, counts) in survey.streams() {
+    for (service, over, counts) in survey.streams() {
+        let over = transport(over);
         for (reason, count) in Reason::LABELS.iter().zip(counts.closed) {
-            text.value(name, &[("service", service), TCP, ("reason", reason)], count);
+            text.value(name, &[("service", service), over, ("reason", reason)], count);
         }
     }
     let name = "cooee_connections_refused_total";
     text.family(name, "counter", "Connections refused as they came, by reason.");
-    for (service, counts) in survey.streams() {
+    for (service, over, counts) in survey.streams() {
+        let over = transport(over);
         for (reason, count) in counts.refusals() {
-            text.value(name, &[("service", service), TCP, ("reason", reason)], count);
+            text.value(name, &[("service", service), over, ("reason", reason)], count);
         }
     }
 }
@@ -222,8 +227,8 @@ fn troubles(text: &mut Text, survey: Survey<'_>) {
 fn durations(text: &mut Text, survey: Survey<'_>) {
     let name = "cooee_connection_age_seconds";
     text.family(name, "histogram", "How old connections were when they were over.");
-    for (service, counts) in survey.streams() {
-        text.histogram(name, &[("service", service), TCP], &counts.ages);
+    for (service, over, counts) in survey.streams() {
+        text.histogram(name, &[("service", service), transport(over)], &counts.ages);
     }
     if let Some(turns) = survey.turns() {
         let name = "cooee_turn_seconds";

@@ -7,7 +7,7 @@ use super::census::Census;
 use super::history::History;
 use super::process::Process;
 use super::{Facts, Totals};
-use crate::engine::{Entry, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
+use crate::engine::{Carrier, Entry, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 
 /// What is told beside what the engine knows.
 pub(super) struct Status<'a> {
@@ -22,7 +22,7 @@ impl Status<'_> {
     /// All of it.
     pub(super) fn text(&self, survey: Survey<'_>) -> String {
         let streams = survey.shared_streams();
-        let streams = streams.map(|(service, counts)| of_stream(service, counts));
+        let streams = streams.map(|(service, over, counts)| of_stream(service, over, counts));
         let datagrams = survey.datagrams().map(|(service, counts)| of_datagrams(service, counts));
         let totals = Totals::of(survey);
         let Process { cpu_seconds, resident, descriptors, descriptors_max } = self.process;
@@ -94,11 +94,11 @@ fn reasons(counted: impl IntoIterator<Item = (&'static str, u64)>) -> Value {
     Value::Object(told)
 }
 
-fn of_stream(service: &str, counts: &StreamCounts) -> Value {
+fn of_stream(service: &str, over: Carrier, counts: &StreamCounts) -> Value {
     let ends = Reason::LABELS.iter().copied().zip(counts.closed);
     json!({
         "service": service,
-        "transport": "tcp",
+        "transport": over.name(),
         "open": counts.open(),
         "opened": counts.opened,
         "closed": counts.closed.iter().sum::<u64>(),

@@ -6,7 +6,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use super::{OrOff, rate, serves};
-use crate::endpoint::{Endpoint, Transport};
+use crate::endpoint::Endpoint;
 use crate::guards::{Networks, PerSource, Policy, Proxies, Proxy, parse_network};
 use crate::units::{or_off, parse_from};
 
@@ -15,7 +15,8 @@ use crate::units::{or_off, parse_from};
 #[command(next_help_heading = "Guards")]
 pub(super) struct GuardArgs {
     /// Let this network in: 10.0.0.0/8, 2001:db8::/32, or an address (repeatable; the most
-    /// specific of --allow and --deny decides). Everybody else is then refused
+    /// specific of --allow and --deny decides). Everybody else is then refused, but not at unix
+    /// sockets, where --unix-mode decides
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     allow: Vec<IpNet>,
 
@@ -23,13 +24,13 @@ pub(super) struct GuardArgs {
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     deny: Vec<IpNet>,
 
-    /// Connections at once from one IPv4 address or IPv6 /64; or off
-    /// [default: three quarters of --max-connections, and loopback all]
+    /// Connections at once from one IPv4 address, IPv6 /64 or, at unix sockets, user; or off
+    /// [default: three quarters of --max-connections, and loopback and unix sockets all]
     #[arg(long, value_name = "N", value_parser = count)]
     max_per_ip: Option<OrOff<usize>>,
 
-    /// New connections from one IPv4 /24 or IPv6 /64, loopback too, in bursts of one second's
-    /// worth; or off [default: off]
+    /// New connections from one IPv4 /24, IPv6 /64 or, at unix sockets, user, loopback too, in
+    /// bursts of one second's worth; or off [default: off]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     accept_rate: Option<OrOff<f64>>,
 
@@ -97,21 +98,22 @@ impl GuardArgs {
     /// An option for a transport that is not served would do nothing, in silence.
     fn refuse_idle_options(&self, endpoints: &[Endpoint]) -> Result<(), String> {
         let given = [
-            ("--max-per-ip", self.max_per_ip.is_some(), Transport::Tcp),
-            ("--proxy-from", !self.proxy_from.is_empty(), Transport::Tcp),
-            ("--accept-rate", self.accept_rate.is_some(), Transport::Tcp),
-            ("--udp-rate", self.udp_rate.is_some(), Transport::Udp),
-            ("--udp-rate-loopback", self.udp_rate_loopback, Transport::Udp),
-            ("--udp-low-ports", self.udp_low_ports, Transport::Udp),
+            ("--max-per-ip", self.max_per_ip.is_some(), true),
+            ("--proxy-from", !self.proxy_from.is_empty(), true),
+            ("--accept-rate", self.accept_rate.is_some(), true),
+            ("--udp-rate", self.udp_rate.is_some(), false),
+            ("--udp-rate-loopback", self.udp_rate_loopback, false),
+            ("--udp-low-ports", self.udp_low_ports, false),
         ];
-        let idle = given.iter().find(|(_, given, over)| {
-            let served = endpoints.is_empty() || endpoints.iter().any(|e| serves(e, *over));
+        let idle = given.iter().find(|(_, given, streams)| {
+            let served = endpoints.is_empty() || endpoints.iter().any(|e| serves(e, *streams));
             *given && !served
         });
         match idle {
-            Some((option, _, over)) => Err(format!(
-                "{option} is for services over {over}, and none is served here: add one, or \
-                 leave the option out"
+            Some((option, _, streams)) => Err(format!(
+                "{option} is for services over {}, and none is served here: add one, or leave \
+                 the option out",
+                if *streams { "streams" } else { "udp" }
             )),
             None if self.udp_rate_loopback
                 && self.udp_rate.is_some_and(|limit| limit.0.is_none()) =>

@@ -199,7 +199,7 @@ impl Chat {
             _ if !self.admits(peer, net) => {}
             _ if self.grows_overlong(line, net) => tell(net, peer, OVERLONG),
             command => {
-                net.count_message();
+                net.count_message(peer);
                 self.act(peer, &command, net);
             }
         }
