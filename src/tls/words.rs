@@ -3,6 +3,7 @@
 use rustls::pki_types::UnixTime;
 use rustls::{
     AlertDescription, CertificateError, Error, HandshakeType, InvalidMessage, PeerIncompatible,
+    PeerMisbehaved,
 };
 
 use super::session::End;
@@ -46,6 +47,9 @@ pub(super) fn of(error: &Error, end: End) -> String {
              without TLS?"
                 .into()
         }
+        Error::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => format!(
+            "the {peer} signs with a key that is supported in TLS 1.3 only, such as one of Ed25519"
+        ),
         Error::PeerMisbehaved(why) => format!("the {peer} breaks the rules of TLS: {why:?}"),
         Error::InvalidMessage(why @ InvalidMessage::UnknownProtocolVersion)
         | Error::InvalidMessage(why @ InvalidMessage::InvalidContentType) => {
@@ -96,14 +100,17 @@ pub(super) fn certificate(why: &CertificateError) -> String {
                 ),
                 None => format!(
                     "the certificate of the server names nobody, so it is not for {expected}: it \
-                     needs a subjectAltName, the common name does not count"
+                     needs a subjectAltName (openssl req -addext subjectAltName=DNS:{expected}), the \
+                     common name does not count"
                 ),
             }
         }
         E::UnknownIssuer => "the certificate of the server is signed by somebody unknown: --ca \
                              FILE names whom to believe, its own file does as well"
             .into(),
-        E::BadSignature => "the server cannot prove that its certificate is its own".into(),
+        E::BadSignature => "the server has not proved that its certificate is its own; RSA of \
+                            less than 2048 bits, and P-521, are not supported"
+            .into(),
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => {
             "the certificate of the server is not meant for servers (extendedKeyUsage)".into()
         }
@@ -174,11 +181,16 @@ fn received(alert: AlertDescription, end: End) -> String {
             "no version of TLS in common (alert protocol_version): we speak 1.2 and 1.3, the \
              {peer} does not"
         ),
-        (A::HandshakeFailure | A::InsufficientSecurity, _) => format!(
-            "the {peer} finds no cipher, group or signature in common (alert {})",
+        (A::HandshakeFailure | A::InsufficientSecurity, End::Server) => format!(
+            "the client finds no cipher, group or signature in common (alert {})",
             snake(alert)
         ),
-        _ => format!("the {peer} gave up: alert {}", snake(alert)),
+        (A::HandshakeFailure | A::InsufficientSecurity, End::Client) => format!(
+            "the server finds no cipher, group or signature in common, or wants a certificate from \
+             us (alert {})",
+            snake(alert)
+        ),
+        _ => format!("the {peer} has given up: alert {}", snake(alert)),
     }
 }
 
@@ -210,11 +222,12 @@ fn incompatible(why: &PeerIncompatible, end: End) -> String {
         | P::Tls12NotOfferedOrEnabled => format!(
             "no version of TLS in common: we speak 1.2 and 1.3, the {peer} does not ({why:?})"
         ),
-        P::NoCipherSuitesInCommon => format!(
+        // Who names no groups has no cipher with ECDHE.
+        P::NoCipherSuitesInCommon | P::NamedGroupsExtensionRequired => format!(
             "no cipher in common with the {peer}: we have AES-GCM and ChaCha20-Poly1305, in TLS \
              1.2 with ECDHE and a key of RSA or ECDSA"
         ),
-        P::NoKxGroupsInCommon | P::NamedGroupsExtensionRequired => format!(
+        P::NoKxGroupsInCommon => format!(
             "no group for the keys in common with the {peer}: we have X25519 (also with \
              ML-KEM-768), P-256 and P-384"
         ),

@@ -86,7 +86,7 @@ fn who_believes_anybody_still_wants_to_see_the_key() {
             Client::with_versions(&Trust::Anybody, "localhost", Resume::Off, &[version]).unwrap();
         let (one, _) = shaken(&client, &Server::impostor(&file("self.pem"), &file("p256.key")));
         let line = one.failure.unwrap();
-        assert!(line.contains("cannot prove that its certificate is its own"), "{line}");
+        assert!(line.contains("has not proved that its certificate is its own"), "{line}");
     }
 }
 
@@ -136,7 +136,7 @@ fn a_changed_record_ends_the_conversation_after_what_was_said_before() {
         assert_eq!(other.heard, b"good");
         assert!(other.failure.clone().unwrap().contains("cannot be decrypted"));
         one.hear(&alert);
-        assert_eq!(one.failure.as_deref(), Some("the server gave up: alert bad_record_mac"));
+        assert_eq!(one.failure.as_deref(), Some("the server has given up: alert bad_record_mac"));
     }
 }
 
@@ -153,7 +153,7 @@ fn no_version_in_common_is_said_at_both_ends() {
     party.cipher.begin(&mut Vec::new());
     party.hear(&alert);
     let line = party.failure.unwrap();
-    assert!(line.contains("in common (alert handshake_failure)"), "{line}");
+    assert!(line.contains("(alert handshake_failure)"), "{line}");
 }
 
 #[test]
