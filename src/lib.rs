@@ -306,6 +306,7 @@ pub mod reactor;
 pub mod resolve;
 pub mod server;
 pub mod services;
+mod spelling;
 mod terminal;
 mod through;
 #[cfg(feature = "tls")]

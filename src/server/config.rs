@@ -1,11 +1,93 @@
-//! What a configuration comes to: endpoints, and the limits of the engine. Its parts are described
-//! with it.
+//! A configuration, and what it comes to: endpoints, and the limits of the engine.
 
-use super::{Config, admin, memory};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::front::Identity;
+use super::{admin, memory};
+use crate::admin_address::AdminAddress;
 use crate::descriptors;
 use crate::endpoint::Endpoint;
 use crate::engine::{Limits, Quota, SLOTS_MAX};
-use crate::services::{self, Offer};
+use crate::guards::{Policy, Proxies};
+use crate::hex::HexLimits;
+use crate::reactor::Listening;
+use crate::services::{self, Offer, Settings};
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to serve; none means all services.
+    pub endpoints: Vec<Endpoint>,
+    /// Where an endpoint without a host listens: names or addresses.
+    pub hosts: Vec<String>,
+    /// A file for the endpoints that we listen on, written once we do.
+    pub announce: Option<PathBuf>,
+    /// What the services are told at the start.
+    pub settings: Settings,
+    /// Connections at the same time; `None`: as many as the limit on descriptors allows.
+    pub connections: Option<usize>,
+    /// Bytes that may wait for all peers together; `None`: a share of the memory.
+    pub buffered: Option<usize>,
+    /// How long a connection may be idle; `None`: as its service has it, `Some(None)`: for ever.
+    pub idle: Option<Option<Duration>>,
+    /// How the sockets listen.
+    pub listening: Listening,
+    /// For how long after an event the loop does not sleep.
+    pub spin: Duration,
+    /// Whether to use io_uring where the kernel has it.
+    pub uring: bool,
+    /// Whose connections to accept and whose datagrams to answer, and how many.
+    pub guards: Policy,
+    /// What services inside TLS show; `None`: there are none.
+    pub identity: Option<Identity>,
+    /// Who begins with a PROXY header.
+    pub proxies: Proxies,
+    /// Bytes that a chat member may be behind by for a while.
+    pub chat_queue: usize,
+    /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
+    pub chat_queue_hard: Option<usize>,
+    /// How much of what goes over the connections the log shows; `None`: nothing of it.
+    pub hex: Option<HexLimits>,
+    /// Where metrics and a page about all this are served. `None`: nowhere.
+    pub admin: Option<AdminAddress>,
+    /// The names that it answers to, beside addresses, localhost and that of this machine.
+    pub admin_hosts: Vec<String>,
+    /// How often a line is logged about what happens, if at all.
+    pub stat: Option<Duration>,
+    /// How long leaving may take.
+    pub drain: Duration,
+    /// Whether to leave at once when standard input ends: then our parent is gone.
+    pub leave_with_input: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            endpoints: Vec::new(),
+            hosts: vec!["127.0.0.1".into()],
+            announce: None,
+            settings: Settings::default(),
+            connections: None,
+            buffered: None,
+            idle: None,
+            listening: Listening::default(),
+            spin: Duration::ZERO,
+            uring: true,
+            guards: Policy::default(),
+            proxies: Proxies::default(),
+            identity: None,
+            chat_queue: 256 * 1024,
+            chat_queue_hard: None,
+            hex: None,
+            admin: None,
+            admin_hosts: Vec::new(),
+            stat: None,
+            drain: Duration::from_secs(5),
+            leave_with_input: false,
+        }
+    }
+}
 
 impl Config {
     /// The endpoints to serve: those asked for, or every service.

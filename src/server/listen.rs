@@ -6,23 +6,24 @@ use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
-use super::front::{Front, Secured};
+use super::front::Front;
 use super::inherited::Inherited;
+use super::instances::Instances;
 use super::socket::Socket;
 use super::socket_file::SocketFile;
 #[cfg(feature = "config")]
 use crate::admin_address;
 use crate::endpoint::{Endpoint, Transport, url};
-use crate::engine::{Layering, Location};
+use crate::engine::Location;
 use crate::reactor::{self, Families, Listening, Reactor};
 use crate::resolve::resolve;
 use crate::services::Offer;
 
 /// One socket to be opened.
 #[derive(Clone)]
-struct Binding {
-    offer: &'static Offer,
-    transport: Transport,
+pub(super) struct Binding {
+    pub(super) offer: &'static Offer,
+    pub(super) transport: Transport,
     location: Location,
     /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
@@ -86,18 +87,25 @@ impl HostName {
 /// Services for streams, by their name and their number in the engine.
 pub(super) type Services = Vec<(&'static str, usize)>;
 
+/// What is to be opened, and what is open already.
+pub(super) struct Places<'a> {
+    pub(super) plan: &'a ListenPlan,
+    pub(super) inherited: Inherited,
+    /// What stands before all services.
+    pub(super) front: &'a Rc<Front>,
+    /// Where `--admin` listens, to be announced with them.
+    pub(super) admin: Vec<String>,
+}
+
 /// Opens every socket of the plan, and gives it to the reactor with its service, as it does those
-/// that were `inherited`. `admin` is announced with them. Also returns what has been announced,
-/// and the files.
+/// that were inherited. Also returns what has been announced, and the files.
 pub(super) fn open(
     config: &Config,
-    plan: &ListenPlan,
-    inherited: Inherited,
+    places: Places<'_>,
     reactor: &mut Reactor,
-    front: &Rc<Front>,
     announcement: Option<&mut Announcement>,
-    admin: Vec<String>,
 ) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
+    let Places { plan, inherited, front, admin } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
     let mut urls = Vec::new();
     let mut instances = Instances::behind(front);
@@ -127,68 +135,6 @@ pub(super) fn open(
         log::info!("listening on {url}");
     }
     Ok((instances.streams, urls, instances.files))
-}
-
-/// The services made so far, so that one serves all its listeners.
-struct Instances {
-    front: Rc<Front>,
-    streams: Services,
-    responders: Vec<(&'static str, usize)>,
-    files: Vec<SocketFile>,
-}
-
-impl Instances {
-    fn behind(front: &Rc<Front>) -> Instances {
-        let (streams, responders, files) = Default::default();
-        Instances { front: Rc::clone(front), streams, responders, files }
-    }
-
-    fn listen(
-        &mut self,
-        config: &Config,
-        binding: &Binding,
-        socket: Socket,
-        reactor: &mut Reactor,
-    ) -> io::Result<()> {
-        let (offer, settings) = (binding.offer, &config.settings);
-        let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
-        match socket {
-            Socket::Tcp(_) | Socket::Unix(..) => {
-                let make = offer.stream.ok_or_else(not_offered)?;
-                let number = find_or(&mut self.streams, offer.name, || {
-                    let quota = config.quota(offer);
-                    reactor.engine().add_service(offer.name, quota, make(settings))
-                });
-                let front: Rc<dyn Layering> = match binding.transport.is_secured() {
-                    true => Rc::new(Secured(self.front.clone())),
-                    false => self.front.clone(),
-                };
-                socket.add(reactor, number, Some(front), &mut self.files)
-            }
-            Socket::Udp(socket) => {
-                let make = offer.datagram.ok_or_else(not_offered)?;
-                let number = find_or(&mut self.responders, offer.name, || {
-                    reactor.add_responder(offer.name, make(settings))
-                });
-                reactor.add_datagrams(socket, number)
-            }
-        }
-    }
-}
-
-fn find_or(
-    made: &mut Vec<(&'static str, usize)>,
-    name: &'static str,
-    make: impl FnOnce() -> usize,
-) -> usize {
-    match made.iter().find(|(known, _)| *known == name) {
-        Some((_, number)) => *number,
-        None => {
-            let number = make();
-            made.push((name, number));
-            number
-        }
-    }
 }
 
 /// Resolves every name and looks for clashes; opens nothing yet. What has been `inherited` is not

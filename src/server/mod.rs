@@ -15,6 +15,7 @@ mod front;
 pub mod http;
 #[cfg_attr(not(feature = "systemd"), path = "no_inherited.rs")]
 mod inherited;
+mod instances;
 mod listen;
 mod memory;
 #[cfg_attr(not(all(feature = "systemd", target_os = "linux")), path = "no_notify.rs")]
@@ -26,32 +27,31 @@ mod socket;
 mod socket_file;
 mod totals;
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::admin_address::AdminAddress;
-use crate::endpoint::Endpoint;
-use crate::engine::{Metrics, Tap, Time};
+use crate::engine::{Limits, Metrics, Tap, Time};
 use crate::failure::setting_up;
-use crate::guards::{Guards, Policy, Proxies};
+use crate::guards::Guards;
 use crate::hex::{HexDump, HexLimits};
 use crate::logging::{self, LogFormat};
 use crate::outlet::{self, Log};
 pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
-use crate::services::Settings;
 use admin::Facts;
 use announce::Announcement;
 pub use args::ServeArgs;
 #[cfg(feature = "config")]
 pub use check::check;
+pub use config::Config;
 #[cfg(feature = "manual")]
 pub(crate) use console::HELP as CONSOLE_HELP;
 use console::{Aim, Console};
 use desk::Desk;
-use front::{Front, Identity};
+use front::Front;
+pub use front::Identity;
 pub use inherited::Inherited;
+use listen::Places;
 use memory::BUFFERED_MIN;
 use notify::Notifier;
 #[cfg(feature = "config")]
@@ -60,81 +60,6 @@ pub use reload::Reload;
 use signal_hook::consts::SIGHUP;
 use socket_file::SocketFile;
 use totals::Stat;
-
-/// What to serve, and how.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// What to serve; none means all services.
-    pub endpoints: Vec<Endpoint>,
-    /// Where an endpoint without a host listens: names or addresses.
-    pub hosts: Vec<String>,
-    /// A file for the endpoints that we listen on, written once we do.
-    pub announce: Option<PathBuf>,
-    /// What the services are told at the start.
-    pub settings: Settings,
-    /// Connections at the same time; `None`: as many as the limit on descriptors allows.
-    pub connections: Option<usize>,
-    /// Bytes that may wait for all peers together; `None`: a share of the memory.
-    pub buffered: Option<usize>,
-    /// How long a connection may be idle; `None`: as its service has it, `Some(None)`: for ever.
-    pub idle: Option<Option<Duration>>,
-    /// How the sockets listen.
-    pub listening: Listening,
-    /// For how long after an event the loop does not sleep.
-    pub spin: Duration,
-    /// Whether to use io_uring where the kernel has it.
-    pub uring: bool,
-    /// Whose connections to accept and whose datagrams to answer, and how many.
-    pub guards: Policy,
-    /// What services inside TLS show; `None`: there are none.
-    pub identity: Option<Identity>,
-    /// Who begins with a PROXY header.
-    pub proxies: Proxies,
-    /// Bytes that a chat member may be behind by for a while.
-    pub chat_queue: usize,
-    /// Bytes that it must not be behind by at all; `None`: four times `chat_queue`.
-    pub chat_queue_hard: Option<usize>,
-    /// How much of what goes over the connections the log shows; `None`: nothing of it.
-    pub hex: Option<HexLimits>,
-    /// Where metrics and a page about all this are served. `None`: nowhere.
-    pub admin: Option<AdminAddress>,
-    /// The names that it answers to, beside addresses, localhost and that of this machine.
-    pub admin_hosts: Vec<String>,
-    /// How often a line is logged about what happens, if at all.
-    pub stat: Option<Duration>,
-    /// How long leaving may take.
-    pub drain: Duration,
-    /// Whether to leave at once when standard input ends: then our parent is gone.
-    pub leave_with_input: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Config {
-            endpoints: Vec::new(),
-            hosts: vec!["127.0.0.1".into()],
-            announce: None,
-            settings: Settings::default(),
-            connections: None,
-            buffered: None,
-            idle: None,
-            listening: Listening::default(),
-            spin: Duration::ZERO,
-            uring: true,
-            guards: Policy::default(),
-            proxies: Proxies::default(),
-            identity: None,
-            chat_queue: 256 * 1024,
-            chat_queue_hard: None,
-            hex: None,
-            admin: None,
-            admin_hosts: Vec::new(),
-            stat: None,
-            drain: Duration::from_secs(5),
-            leave_with_input: false,
-        }
-    }
-}
 
 /// How far the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,15 +123,7 @@ impl Server {
         // Before signals are watched, so that Ctrl-C ends the wait for a name server.
         let plan = listen::plan(config, &inherited)?;
         let front = Rc::new(Front::new(config)?);
-        let mut reactor = Reactor::new(limits).map_err(setting_up)?;
-        reactor.spin(config.spin);
-        reactor.give_up_after(config.listening.dead_after);
-        if config.uring
-            && let Err(error) = reactor.use_uring()
-        {
-            log::debug!("io_uring cannot be used: {error}; every send is a call of its own");
-        }
-        reactor.guard(Guards::new(&config.guards, limits.connections));
+        let mut reactor = reactor(config, limits)?;
         // Before it is announced that we listen: a signal may come at once.
         let desk = Desk::new();
         let mut signals = desk.signals();
@@ -215,23 +132,10 @@ impl Server {
             signals.push(SIGHUP);
         }
         reactor.watch_signals(&signals).map_err(setting_up)?;
-        if logging::format() == LogFormat::Json {
-            reactor.engine().log_fields();
-        }
-        if let Some(limits) = config.hex {
-            reactor.engine().set_tap(dump(limits));
-        }
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
-        let announcement_now = announcement.as_mut();
-        let (services, listening, socket_files) = listen::open(
-            config,
-            &plan,
-            inherited,
-            &mut reactor,
-            &front,
-            announcement_now,
-            admin.urls,
-        )?;
+        let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls };
+        let (services, listening, socket_files) =
+            listen::open(config, places, &mut reactor, announcement.as_mut())?;
         facts.listening.replace(listening);
         config.warn_of_unshared();
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
@@ -393,6 +297,26 @@ impl Server {
         }
         Some(stat.next())
     }
+}
+
+/// A loop as `config` wants it, without anything to serve.
+fn reactor(config: &Config, limits: Limits) -> Result<Reactor, String> {
+    let mut reactor = Reactor::new(limits).map_err(setting_up)?;
+    reactor.spin(config.spin);
+    reactor.give_up_after(config.listening.dead_after);
+    if config.uring
+        && let Err(error) = reactor.use_uring()
+    {
+        log::debug!("io_uring cannot be used: {error}; every send is a call of its own");
+    }
+    reactor.guard(Guards::new(&config.guards, limits.connections));
+    if logging::format() == LogFormat::Json {
+        reactor.engine().log_fields();
+    }
+    if let Some(limits) = config.hex {
+        reactor.engine().set_tap(dump(limits));
+    }
+    Ok(reactor)
 }
 
 /// What `--hex` shows in the log, whatever the level of that is; but not while `/quiet` lowers it.

@@ -10,8 +10,9 @@ use clap::{Arg, ArgMatches, Command, CommandFactory};
 
 use super::Setting;
 use crate::cli::Cli;
-use crate::endpoint::{Endpoint, nearest};
+use crate::endpoint::Endpoint;
 use crate::services::text::visible;
+use crate::spelling::nearest;
 
 /// Flags that say where the others come from, or are for those who start us.
 const NO_KEYS: [&str; 4] = ["config", "check", "leave-with-input", "help"];

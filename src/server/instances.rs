@@ -1,0 +1,75 @@
+//! The services behind the listeners: one for all listeners of its name.
+
+use std::io;
+use std::rc::Rc;
+
+use super::Config;
+use super::front::{Front, Secured};
+use super::listen::{Binding, Services};
+use super::socket::Socket;
+use super::socket_file::SocketFile;
+use crate::engine::Layering;
+use crate::reactor::Reactor;
+
+/// The services made so far, so that one serves all its listeners.
+pub(super) struct Instances {
+    front: Rc<Front>,
+    pub(super) streams: Services,
+    responders: Vec<(&'static str, usize)>,
+    pub(super) files: Vec<SocketFile>,
+}
+
+impl Instances {
+    pub(super) fn behind(front: &Rc<Front>) -> Instances {
+        let (streams, responders, files) = Default::default();
+        Instances { front: Rc::clone(front), streams, responders, files }
+    }
+
+    /// Serves what `binding` is for through its socket.
+    pub(super) fn listen(
+        &mut self,
+        config: &Config,
+        binding: &Binding,
+        socket: Socket,
+        reactor: &mut Reactor,
+    ) -> io::Result<()> {
+        let (offer, settings) = (binding.offer, &config.settings);
+        let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
+        match socket {
+            Socket::Tcp(_) | Socket::Unix(..) => {
+                let make = offer.stream.ok_or_else(not_offered)?;
+                let number = find_or(&mut self.streams, offer.name, || {
+                    let quota = config.quota(offer);
+                    reactor.engine().add_service(offer.name, quota, make(settings))
+                });
+                let front: Rc<dyn Layering> = match binding.transport.is_secured() {
+                    true => Rc::new(Secured(self.front.clone())),
+                    false => self.front.clone(),
+                };
+                socket.add(reactor, number, Some(front), &mut self.files)
+            }
+            Socket::Udp(socket) => {
+                let make = offer.datagram.ok_or_else(not_offered)?;
+                let number = find_or(&mut self.responders, offer.name, || {
+                    reactor.add_responder(offer.name, make(settings))
+                });
+                reactor.add_datagrams(socket, number)
+            }
+        }
+    }
+}
+
+fn find_or(
+    made: &mut Vec<(&'static str, usize)>,
+    name: &'static str,
+    make: impl FnOnce() -> usize,
+) -> usize {
+    match made.iter().find(|(known, _)| *known == name) {
+        Some((_, number)) => *number,
+        None => {
+            let number = make();
+            made.push((name, number));
+            number
+        }
+    }
+}
