@@ -8,6 +8,7 @@ use super::announce::Announcement;
 use super::inherited::Inherited;
 use super::socket::Socket;
 use super::socket_file::SocketFile;
+#[cfg(feature = "config")]
 use crate::admin_address;
 use crate::endpoint::{Endpoint, Transport, url};
 use crate::engine::Location;
