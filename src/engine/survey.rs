@@ -125,7 +125,9 @@ impl Engine {
 
     /// Peers may come to the service with that number over `carrier`.
     pub(crate) fn offer_over(&mut self, service: usize, carrier: Carrier) {
-        self.core.counts[service].over(carrier).is_offered = true;
+        if let Some(counts) = self.core.counts.get_mut(service) {
+            counts.over(carrier).is_offered = true;
+        }
     }
 
     /// The same of a service over datagrams.
