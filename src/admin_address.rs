@@ -83,7 +83,7 @@ impl fmt::Display for AdminAddress {
 }
 
 /// As a listener there is announced.
-#[cfg(any(feature = "admin", feature = "config"))]
+#[cfg(any(test, feature = "admin", feature = "config"))]
 pub(crate) fn url(location: &Location) -> String {
     match location {
         Location::Ip(address) => format!("http://{address}/"),

@@ -201,5 +201,5 @@ fn where_there_is_no_admin_it_says_so_and_what_to_do() {
         assert!(line.contains(told), "{line}");
     }
     let line = refused(2, &["top", "nowhere"]);
-    assert!(line.contains("write PORT, HOST:PORT or [IPV6]:PORT"), "{line}");
+    assert!(line.contains("write PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH"), "{line}");
 }

@@ -160,7 +160,7 @@ fn nothing_is_half_started_where_one_place_will_not_do() {
     let [good, file] = ["good", "file"].map(|name| folder.path(name));
     fs::write(&file, "precious").unwrap();
     for (wrong, why) in [
-        (file.clone(), "no socket, which is not replaced"),
+        (file, "no socket, which is not replaced"),
         (folder.path("no/echo"), "make it first"),
         (folder.path(&"x".repeat(105 - folder.path("").len())), "a server may have 103"),
     ] {

@@ -24,7 +24,8 @@ them. Each command has a page of its own, listed under SEE ALSO.
 An ENDPOINT, which server, clients and bench write alike, is \
 SERVICE[+TRANSPORT][://[HOST][:PORT]]: a service, perhaps on one transport (tcp or udp), at an \
 address. IPv6 addresses stand in brackets. What is left out is the default of whoever asks; port \
-0 is any free one.",
+0 is any free one. At a unix socket it is SERVICE+unix:///PATH or, without a file, \
+SERVICE+unix://@NAME.",
         examples: &[
             "cooee serve                       all five services, on this machine only",
             "cooee echo                        and, beside it, a client",

@@ -52,6 +52,7 @@ fn why(reason: Reason, patience: Duration) -> String {
         Reason::Failed(ErrorKind::PermissionDenied) => "not permitted".into(),
         Reason::Failed(ErrorKind::InvalidInput) => "invalid address".into(),
         Reason::Failed(ErrorKind::WouldBlock) => "its queue is full".into(),
+        Reason::Failed(ErrorKind::NotFound) => "there is no such file".into(),
         Reason::Failed(kind) => kind.to_string(),
         Reason::Itself => "the call came back to this client itself".into(),
         other => other.to_string(),

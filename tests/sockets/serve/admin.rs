@@ -269,7 +269,7 @@ fn its_addresses_are_taken_as_people_write_them_and_refused_in_one_line() {
     let line = refused(1, &["serve", "echo+tcp://:5997", "--admin", "5997"]);
     assert!(line.contains("want the same port"), "{line}");
     for (words, told) in [
-        (&["--admin", "here"][..], "write PORT, HOST:PORT or [IPV6]:PORT"),
+        (&["--admin", "here"][..], "write PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH"),
         (&["--admin-host", "a"], "--admin"),
         (&["--admin", "0", "--admin-host", "a.example:80"], "write a name alone"),
         (&["--stat", "1ms"], "100ms or more"),

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use super::configuration::Config;
 use crate::support::terminal::COOEE;
-use crate::support::{Datagrams, PATIENCE, Server, Tcp, free_port, loudly};
+use crate::support::{Datagrams, PATIENCE, Server, Tcp, cooee, free_port, loudly};
 
 /// Opens sockets and becomes the program behind them: NAMES KINDS PROGRAM...
 const PASS: &str = "
@@ -93,11 +93,13 @@ fn a_socket_of_the_wrong_kind_is_refused_in_one_line() {
     for (names, kinds, why) in [
         ("echo+tcp", "connection", "3, called \"echo+tcp\": it is a connection, not a listener"),
         ("echo+tcp", "bound", "it does not listen"),
-        ("echo+tcp", "udp", "it is a datagram socket, over which that is not served"),
-        ("greet", "udp", "it is a datagram socket"),
-        ("months", "tcp", "it is a stream socket"),
+        ("echo+tcp", "udp", "it is a udp socket, over which that is not served"),
+        ("greet", "udp", "it is a udp socket"),
+        ("months", "tcp", "it is a tcp socket"),
         ("echo:echo+udp", "tcp,connected-udp", "4, called \"echo+udp\": it is connected to 127."),
-        ("echo", "unix", "it is no socket for TCP or UDP over IP"),
+        ("echo+tcp", "unix", "it is a unix socket, over which that is not served"),
+        ("months", "unix", "it is a unix socket"),
+        ("echo+unix", "tcp", "it is a tcp socket"),
         ("echo", "pipe", "it is no socket"),
         ("cooee.socket", "tcp", "FileDescriptorName=echo"),
         ("echo", "tcp,tcp", "4, called \"\": no service"),
@@ -110,6 +112,20 @@ fn a_socket_of_the_wrong_kind_is_refused_in_one_line() {
     let mut server = Server::run("env", &[&variables[..], &[COOEE, "serve"]].concat());
     let ended = server.ended();
     assert!(ended.status == 2 && ended.log[0].contains("LISTEN_FDS=many"), "{:?}", ended.log);
+}
+
+#[test]
+fn a_unix_socket_is_served_under_its_own_name() {
+    if !has("python3") {
+        return;
+    }
+    for name in ["echo", "echo+unix"] {
+        let mut server = serve(name, "unix", &[]);
+        let line = server.log.wait_for_line("listening on echo+unix://@cooee-");
+        let (_, socket) = line.split_once("://").unwrap();
+        let left = cooee(&["echo", &format!("unix://{socket}")], "hello\n").fine();
+        assert_eq!(left.text(), "hello\n");
+    }
 }
 
 #[test]
