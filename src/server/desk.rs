@@ -258,12 +258,15 @@ impl Desk {
         true
     }
 
-    /// The operator's input has ended. The terminal's driver has the keys again, Ctrl-C for one.
-    pub(super) fn end(&mut self) {
+    /// No more keys are read. The terminal's driver has them again, Ctrl-C for one. False: there
+    /// were no keys, but lines.
+    pub(super) fn end(&mut self) -> bool {
         self.leave();
-        if self.keyboard != Keyboard::None {
+        let had_keys = self.keyboard != Keyboard::None;
+        if had_keys {
             self.keyboard = Keyboard::Ended;
         }
+        had_keys
     }
 
     /// Brings the terminal back to what it was, with the line being typed cleared.

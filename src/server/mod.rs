@@ -23,6 +23,7 @@ mod operator;
 mod reload;
 mod totals;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -200,9 +201,11 @@ impl Server {
         if logging::format() == LogFormat::Json {
             reactor.engine().log_fields();
         }
-        if let Some(limits) = config.hex {
-            reactor.engine().set_tap(dump(limits));
-        }
+        let is_dump_held = config.hex.map(|limits| {
+            let is_held = Rc::default();
+            reactor.engine().set_tap(dump(limits, Rc::clone(&is_held)));
+            is_held
+        });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let announcement_now = announcement.as_mut();
         let (services, listening) =
@@ -215,7 +218,7 @@ impl Server {
         let notifier = (!config.leave_with_input).then(Notifier::from_environment).flatten();
         Ok(Server {
             reactor,
-            console: Console::of(&services),
+            console: Console::of(&services, is_dump_held),
             services,
             desk,
             aim: Aim::Nowhere,
@@ -290,6 +293,10 @@ impl Server {
                 let left = engine.shared_connections();
                 log::info!("leaving: nobody new; connections to finish: {left}");
                 engine.close_all();
+                // Nobody can be told anything any more, and Ctrl-C is a signal again.
+                if self.desk.end() {
+                    self.reactor.hold_input(true);
+                }
                 Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
             Lifecycle::Draining(_) => self.part(Time::ZERO),
@@ -363,11 +370,10 @@ impl Server {
     }
 }
 
-/// What `--hex` shows in the log, whatever the level of that is; but not while `/quiet` lowers it.
-fn dump(limits: HexLimits) -> Box<dyn Tap> {
-    let level = log::max_level();
+/// What `--hex` shows in the log, whatever the level of that is; but not while it is held back.
+fn dump(limits: HexLimits, is_held: Rc<Cell<bool>>) -> Box<dyn Tap> {
     let write = move |lines: &str| {
-        if log::max_level() >= level {
+        if !is_held.get() {
             Log::outlet().push(lines);
         }
     };

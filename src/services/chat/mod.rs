@@ -321,7 +321,11 @@ impl Chat {
         let addressee = self.names.find(to);
         let known = addressee.and_then(|other| Some((other, self.members.get(other)?)));
         let Some((other, found)) = known else {
-            return tell(net, peer, format_args!("There is nobody called {}.", visible(to)));
+            return tell(
+                net,
+                peer,
+                format_args!("There is nobody called {}; see /who.", visible(to)),
+            );
         };
         let text = visible(text);
         // What was said before comes first.
@@ -356,19 +360,25 @@ impl Chat {
 
     fn say_as_operator(&mut self, room: &[u8], text: &[u8], net: &mut Net) {
         if text.is_empty() {
-            return net.show("Usage: /say ROOM TEXT");
+            return net.show("/say ROOM TEXT needs a room and a text");
         }
         if text.len() > LINE_BYTES {
-            return net.show("A line may have at most 1,024 bytes.");
+            return net.show("a line may have at most 1,024 bytes: not said");
         }
-        let Some(number) = Name::parse(room).and_then(|name| self.rooms.find(name)) else {
-            return net.show(&format!("There is no room {}.", visible(room)));
+        let found = Name::parse(room).and_then(|name| self.rooms.find(name));
+        let Some(number) = found else {
+            let room = visible(room);
+            return net.show(&format!("no room {room}; /who shows who is where; not said"));
         };
         self.line.clear();
         self.line.push_str("<operator> ");
         push_visible(&mut self.line, text);
         self.line.push('\n');
         self.rooms.say(number, None, &self.line, net);
+        net.show(&match self.rooms.count(number) {
+            0 => "said to nobody: the room is empty; whoever comes will see it".into(),
+            count => format!("said to {count}"),
+        });
     }
 }
 
