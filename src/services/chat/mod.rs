@@ -15,8 +15,8 @@ mod rooms;
 
 use command::ChatCommand;
 pub(crate) use command::HELP;
-pub(crate) use names::is_name;
 use names::{Name, Names};
+pub(crate) use names::{is_name, is_name_refusal, is_own_name};
 use pace::{Pace, Verdict};
 use replies::{LISTED, send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
@@ -45,6 +45,10 @@ pub const OFFER: Offer = Offer {
 pub const RATE: Rate = Rate { per_second: 10.0, burst: 30.0 };
 /// The longest line, without its line ending. A longer one is dropped, of which its member is told.
 const LINE_BYTES: usize = 1024;
+/// What a member is told who wants to be where it is.
+pub(crate) const SAME_ROOM: &str = "You are in that room already.";
+/// And one whose room cannot be opened.
+pub(crate) const TOO_MANY_ROOMS: &str = "There are too many rooms; see /rooms for those to join.";
 const OVERLONG: &str = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
 /// What a line costs before anything is done for it, in units of `Net::spend`.
 const LINE_UNITS: usize = 64;
@@ -297,10 +301,10 @@ impl Chat {
             return tell(net, peer, format_args!("The name of a room is {}.", names::RULE));
         };
         if self.rooms.find(name) == Some(member.place.room) {
-            return tell(net, peer, "You are in that room already.");
+            return tell(net, peer, SAME_ROOM);
         }
         let Some(room) = self.rooms.open(name) else {
-            return tell(net, peer, "There are too many rooms; see /rooms for those to join.");
+            return tell(net, peer, TOO_MANY_ROOMS);
         };
         self.give_up_place(member, net);
         let here = self.rooms.count(room) + 1;
