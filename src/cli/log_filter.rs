@@ -3,8 +3,8 @@
 
 use log::LevelFilter;
 
-/// What begins the name of every module that logs: ours, and mio's.
-const LOGGING: [&str; 2] = ["cooee", "mio"];
+/// What begins the name of every module that logs.
+const LOGGING: &str = "cooee";
 const LEVELS: &str = "off, error, warn, info, debug, trace";
 
 /// What of `filter` makes sense (`LEVEL`, `MODULE` or `MODULE=LEVEL`, with commas between them, and
@@ -28,8 +28,7 @@ fn is_known(word: &str) -> bool {
         Some((_, level)) => level.trim().is_empty() || is_level(level.trim()),
         None => {
             let word = word.trim();
-            let logs = LOGGING.iter().any(|start| word.starts_with(start));
-            word.is_empty() || is_level(word) || logs
+            word.is_empty() || is_level(word) || word.starts_with(LOGGING)
         }
     }
 }
@@ -53,7 +52,7 @@ mod tests {
             "debug",
             "cooee::engine=trace,warn",
             "cooee = Info, nix=",
-            "mio,info/peer",
+            "cooee::top,info/peer",
             "a=warn",
         ] {
             assert_eq!(understand(filter), (filter.into(), None));
