@@ -20,6 +20,8 @@ const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 const QUEUE_BYTES_AGAIN: usize = QUEUE_BYTES_MAX / 2;
 /// A pipe takes this much in one piece or not at all (PIPE_BUF); poll(2) promises space for it.
 const WRITE_BYTES: usize = 4096;
+/// What a pipe holds, unless somebody has changed that.
+const PIPE_BYTES: usize = 64 * 1024;
 /// A terminal that can only be polled promises space for one byte. More at once may block for as
 /// long as it is stopped, but one at a time would take for ever.
 const TERMINAL_BYTES: usize = 64;
@@ -37,6 +39,8 @@ const LAST_TRIES: usize = 40;
 enum WriteMode {
     /// It never blocks for long (a file), or is our own and non-blocking.
     AtOnce,
+    /// The same, and a pipe.
+    Pipe,
     /// It is a socket, where each call can say that it must not block.
     Socket,
     /// It is shared and cannot be opened again: it is polled first, and written to in pieces of
@@ -190,24 +194,37 @@ impl Outlet {
     /// Writes the rest, if the reader takes it within two seconds.
     pub fn finish(&mut self) {
         for _ in 0..LAST_TRIES {
+            let left = self.queue.len();
             self.flush();
             if self.queue.is_empty() {
                 return;
             }
-            takes_more(self.descriptor.as_fd(), RETRY);
+            // There may be space and yet too little for the next line.
+            if takes_more(self.descriptor.as_fd(), RETRY) && self.queue.len() == left {
+                std::thread::sleep(RETRY);
+            }
         }
     }
 
     /// How much to write next, in whole lines if possible: in a pipe that others write to as well,
-    /// such a piece stays together.
+    /// such a piece stays together. Nothing, if a longer line has to wait until it fits: should the
+    /// reader never go on, what it finds at last still ends with a whole line.
     fn piece_end(&mut self) -> usize {
         let most = match self.mode {
             WriteMode::Polled(most) => most,
-            WriteMode::AtOnce | WriteMode::Socket => WRITE_BYTES,
+            WriteMode::AtOnce | WriteMode::Pipe | WriteMode::Socket => WRITE_BYTES,
         };
         let all: &[u8] = self.queue.make_contiguous();
         let piece = &all[..all.len().min(most)];
-        piece.iter().rposition(|byte| *byte == b'\n').map_or(piece.len(), |at| at + 1)
+        match piece.iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => at + 1,
+            None if self.torn || piece.len() < most => piece.len(),
+            None => {
+                let line = all.iter().position(|byte| *byte == b'\n').unwrap_or(all.len());
+                let fits = fits(self.descriptor.as_fd(), self.mode, line);
+                if fits { piece.len() } else { 0 }
+            }
+        }
     }
 }
 
@@ -223,9 +240,10 @@ fn without_waiting(shared: Descriptor) -> (Descriptor, WriteMode) {
         FileType::CharacterDevice => TERMINAL_BYTES,
         _ => return (shared, WriteMode::AtOnce),
     };
+    let own_mode = if kind == FileType::Fifo { WriteMode::Pipe } else { WriteMode::AtOnce };
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     match open(format!("/dev/fd/{}", fd.as_raw_fd()), flags, Mode::empty()) {
-        Ok(own) => (Descriptor::Own(own), WriteMode::AtOnce),
+        Ok(own) => (Descriptor::Own(own), own_mode),
         // It belongs to another user, or there is no /dev/fd here.
         Err(_) => (shared, WriteMode::Polled(most)),
     }
@@ -233,7 +251,7 @@ fn without_waiting(shared: Descriptor) -> (Descriptor, WriteMode) {
 
 fn write(to: BorrowedFd<'_>, mode: WriteMode, bytes: &[u8]) -> rustix::io::Result<usize> {
     match mode {
-        WriteMode::AtOnce => rustix::io::write(to, bytes),
+        WriteMode::AtOnce | WriteMode::Pipe => rustix::io::write(to, bytes),
         WriteMode::Socket => {
             rustix::net::send(to, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
         }
@@ -257,10 +275,33 @@ fn write_polled(to: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
     rustix::io::write(to, bytes)
 }
 
+/// Whether a line of `length` bytes can be written whole; one that no pipe holds may begin in an
+/// empty one.
+fn fits(to: BorrowedFd<'_>, mode: WriteMode, length: usize) -> bool {
+    match mode {
+        WriteMode::Pipe | WriteMode::Polled(WRITE_BYTES) => {
+            let unread = rustix::io::ioctl_fionread(to).unwrap_or(0);
+            let unread = usize::try_from(unread).unwrap_or(usize::MAX);
+            // Of the pages that a pipe consists of, every other one may be all but empty, and the
+            // first, the last and those where the line begins and ends.
+            let taken = unread.saturating_mul(2).saturating_add(length + 4 * WRITE_BYTES);
+            let has_gone = || readiness(to, Duration::ZERO).contains(PollFlags::ERR);
+            unread == 0 || taken <= PIPE_BYTES || has_gone()
+        }
+        WriteMode::AtOnce | WriteMode::Socket | WriteMode::Polled(_) => true,
+    }
+}
+
 fn takes_more(fd: BorrowedFd<'_>, patience: Duration) -> bool {
+    !readiness(fd, patience).is_empty()
+}
+
+/// What poll(2) finds: space, or that nobody reads any more.
+fn readiness(fd: BorrowedFd<'_>, patience: Duration) -> PollFlags {
     let patience = Timespec { tv_sec: 0, tv_nsec: i64::from(patience.subsec_nanos()) };
     let mut fds = [PollFd::new(&fd, PollFlags::OUT)];
-    poll(&mut fds, Some(&patience)).is_ok_and(|count| count > 0)
+    let is_ready = poll(&mut fds, Some(&patience)).is_ok_and(|count| count > 0);
+    if is_ready { fds[0].revents() } else { PollFlags::empty() }
 }
 
 fn lines(text: &[u8]) -> u64 {
@@ -325,8 +366,10 @@ impl io::Write for Log {
 #[cfg(test)]
 mod tests {
     use std::fs::OpenOptions;
-    use std::io::{PipeReader, Read, pipe};
+    use std::io::{PipeReader, PipeWriter, Read, pipe};
     use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -334,6 +377,12 @@ mod tests {
     fn outlet() -> (Outlet, PipeReader) {
         let (reader, writer) = pipe().unwrap();
         (Outlet::of(writer.into()), reader)
+    }
+
+    /// One into a pipe that could not be opened again.
+    fn polled(writer: PipeWriter) -> Outlet {
+        let mode = WriteMode::Polled(WRITE_BYTES);
+        Outlet { mode, descriptor: Descriptor::Own(writer.into()), ..Outlet::stdout() }
     }
 
     fn line(number: usize) -> String {
@@ -387,7 +436,7 @@ mod tests {
     #[test]
     fn a_reader_that_stops_stops_nobody_and_finds_whole_lines_in_order() {
         let (outlet, reader) = outlet();
-        assert_eq!(outlet.mode, WriteMode::AtOnce);
+        assert_eq!(outlet.mode, WriteMode::Pipe);
         assert_stops_nobody(outlet, reader);
         let (here, there) = UnixStream::pair().unwrap();
         let outlet = Outlet::of(here.into());
@@ -398,11 +447,7 @@ mod tests {
     #[test]
     fn what_cannot_be_opened_again_stops_nobody_either() {
         let (reader, writer) = pipe().unwrap();
-        let descriptor = Descriptor::Own(writer.into());
-        let (mode, queue) = (WriteMode::Polled(WRITE_BYTES), VecDeque::new());
-        let (lost, failed, torn, is_held) = (0, None, false, false);
-        let outlet = Outlet { descriptor, mode, queue, lost, failed, torn, is_held };
-        assert_stops_nobody(outlet, reader);
+        assert_stops_nobody(polled(writer), reader);
     }
 
     #[test]
@@ -474,5 +519,100 @@ mod tests {
         drain(&mut outlet, &mut reader);
         outlet.finish();
         assert!(!outlet.is_behind());
+    }
+
+    #[test]
+    fn whoever_stops_reading_amid_long_lines_finds_whole_ones() {
+        for length in [4097, 5000, 8192, 20_000, 40_000] {
+            let (mut outlet, mut reader) = outlet();
+            let line = format!("{}\n", "x".repeat(length));
+            (0..20).for_each(|_| outlet.push(&line));
+            assert!(outlet.is_behind());
+            drop(outlet);
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            let lines = text.split_inclusive('\n');
+            assert!(!text.is_empty() && lines.into_iter().all(|one| one == line), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_for_a_reader_that_has_gone_waits_for_nobody() {
+        let (mut outlet, reader) = outlet();
+        let line = format!("{}\n", "x".repeat(40_000));
+        outlet.push(&line);
+        outlet.push(&line);
+        assert!(outlet.is_behind());
+        drop(reader);
+        outlet.flush();
+        assert_eq!((outlet.is_behind(), outlet.lost), (false, 1));
+    }
+
+    /// What happens to an outlet, or at the other end of it.
+    #[derive(Clone, Debug)]
+    enum Event {
+        /// So many lines of that length.
+        Push(usize, usize),
+        Read(usize),
+        Hold(bool),
+        Ask,
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        let lengths = prop_oneof![4 => 1..200_usize, 2 => 4000..4200_usize, 1 => 1..60_000_usize];
+        prop_oneof![
+            4 => (1..60_usize, lengths).prop_map(|(count, length)| Event::Push(count, length)),
+            2 => (1..200_000_usize).prop_map(Event::Read),
+            1 => any::<bool>().prop_map(Event::Hold),
+            1 => Just(Event::Ask),
+        ]
+    }
+
+    /// Reads what is there, up to so much.
+    fn read_some(reader: &mut PipeReader, most: usize, into: &mut Vec<u8>) {
+        let there = usize::try_from(rustix::io::ioctl_fionread(&*reader).unwrap()).unwrap();
+        let start = into.len();
+        into.resize(start + there.min(most), 0);
+        reader.read_exact(&mut into[start..]).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn each_line_is_read_whole_and_in_order_or_counted_as_lost(
+            events in proptest::collection::vec(event(), 1..60),
+            is_polled: bool,
+        ) {
+            let (mut reader, writer) = pipe().unwrap();
+            let mut outlet = if is_polled { polled(writer) } else { Outlet::of(writer.into()) };
+            let (mut pushed, mut told, mut read) = (Vec::new(), 0, Vec::new());
+            for event in events {
+                match event {
+                    Event::Push(count, length) => (0..count).for_each(|_| {
+                        let line = format!("{} {}\n", pushed.len(), "x".repeat(length));
+                        outlet.push(&line);
+                        pushed.push(line);
+                    }),
+                    Event::Read(most) => read_some(&mut reader, most, &mut read),
+                    Event::Hold(is_held) => outlet.hold(is_held),
+                    Event::Ask => told += outlet.take_lost().unwrap_or(0),
+                }
+                prop_assert!(outlet.queue.len() <= QUEUE_BYTES_MAX);
+                outlet.flush();
+            }
+            let waiting = lines(outlet.queue.make_contiguous());
+            let lost = told + outlet.lost;
+            drop(outlet);
+            reader.read_to_end(&mut read).unwrap();
+            let text = String::from_utf8(read).unwrap();
+            prop_assert!(text.is_empty() || text.ends_with('\n'), "ends amid a line");
+            let mut written = pushed.iter();
+            let mut count = 0;
+            for line in text.split_inclusive('\n') {
+                prop_assert!(written.any(|one| one == line), "{} is none of them", line.len());
+                count += 1;
+            }
+            prop_assert_eq!(count + waiting + lost, pushed.len() as u64);
+        }
     }
 }

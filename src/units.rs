@@ -24,10 +24,10 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
     size(text).map_err(|why| wrong(text, "size", &why, "64, 4k or 1M"))
 }
 
-/// Reads a rate above zero, such as `10/s`, `600/m` or `0.5/h`, and returns how many that is per
-/// second.
+/// Reads a rate above zero and returns how many that is per second: a number, perhaps in thousands
+/// or millions (`k`, `M`), and `/s`, `/m` or `/h`. Alone it is one per second.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
-    rate(text).map_err(|why| wrong(text, "rate", &why, "10/s or 600/m"))
+    rate(text).map_err(|why| wrong(text, "rate", &why, "10, 10/s or 600/m"))
 }
 
 /// Reads a duration in which something can happen: above zero.
@@ -147,14 +147,18 @@ fn size(text: &str) -> Result<usize, String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let (number, unit) = split(text)?;
-    let seconds = match unit {
-        "/s" => 1.0,
+    let (times, per) = match unit.as_bytes().first() {
+        Some(b'k') => (1e3, unit[1..].trim_start()),
+        Some(b'M') => (1e6, unit[1..].trim_start()),
+        _ => (1.0, unit),
+    };
+    let seconds = match per {
+        "" | "/s" => 1.0,
         "/m" => 60.0,
         "/h" => 3600.0,
-        "" => return Err("say per what time".into()),
         _ => return Err(format!("unknown unit {unit:?}, known are /s, /m and /h")),
     };
-    match number.parse::<f64>().map(|number| number / seconds) {
+    match number.parse::<f64>().map(|number| times * number / seconds) {
         Ok(rate) if !rate.is_finite() => Err("too large".into()),
         Ok(rate) if rate > 0.0 => Ok(rate),
         _ => Err("it must be above zero".into()),
@@ -287,7 +291,17 @@ mod tests {
 
     #[test]
     fn rates_are_read_as_so_many_per_second() {
-        for (text, wanted) in [("10/s", 10.0), ("600/m", 10.0), ("1.5/s", 1.5), ("1800/h", 0.5)] {
+        for (text, wanted) in [
+            ("10/s", 10.0),
+            ("10", 10.0),
+            ("0.5", 0.5),
+            ("600/m", 10.0),
+            (" 1.5 /s ", 1.5),
+            ("1800/h", 0.5),
+            ("20k", 20_000.0),
+            ("1.2M/s", 1_200_000.0),
+            ("6k/m", 100.0),
+        ] {
             assert_eq!(parse_rate(text), Ok(wanted), "{text}");
         }
     }
@@ -295,15 +309,17 @@ mod tests {
     #[test]
     fn a_wrong_rate_is_named_with_the_reason_and_right_examples() {
         for (text, why) in [
-            ("10", "say per what time"),
+            ("0", "it must be above zero"),
             ("0/s", "it must be above zero"),
             ("-1/s", "it cannot be negative"),
             ("/s", "it does not start with a number"),
             ("inf/s", "it does not start with a number"),
             ("10/d", "unknown unit \"/d\", known are /s, /m and /h"),
+            ("10K", "unknown unit \"K\", known are /s, /m and /h"),
+            ("1e3", "unknown unit \"e3\", known are /s, /m and /h"),
             (&format!("{}/s", "9".repeat(400)), "too large"),
         ] {
-            let wanted = format!("{text:?} is not a rate: {why}; write it like 10/s or 600/m");
+            let wanted = format!("{text:?} is not a rate: {why}; write it like 10, 10/s or 600/m");
             assert_eq!(parse_rate(text), Err(wanted));
         }
     }

@@ -41,6 +41,10 @@ pub fn in_one_line(error: &Error, words: impl Iterator<Item = OsString>) -> Stri
         });
         line.push_str(tip.unwrap_or(part));
     }
+    if let Some(tip) = tip_for_workload(error) {
+        line.push_str("; ");
+        line.push_str(tip);
+    }
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{}; see {name} --help", visible(line.as_bytes()))
 }
@@ -61,6 +65,24 @@ fn tip_for_value(error: &Error, words: &[String], command: &Command) -> Option<S
         true => format!("{flag} cannot be negative"),
         false => format!("to pass it as a value, write {flag}={value}"),
     })
+}
+
+/// What measures a service that was named in the place of a workload; and where the server's
+/// address belongs.
+fn tip_for_workload(error: &Error) -> Option<&'static str> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    text(ContextKind::InvalidArg).filter(|arg| *arg == "[WORKLOAD]")?;
+    let value = text(ContextKind::InvalidValue)?;
+    let service = value.split(['+', ':']).next().unwrap_or_default();
+    match service {
+        "echo" if service == value => Some("tcp_rr and tcp_stream measure echo, udp_rr over UDP"),
+        "talk" => Some("nothing measures talk, for a person answers there"),
+        _ if value.contains([':', '+']) => Some("the server comes behind the workload"),
+        _ => None,
+    }
 }
 
 /// The command that `words` are about, as far as they name one.
@@ -135,6 +157,9 @@ mod tests {
         for (words, told) in [
             (&["bench", "--rat", "5"][..], "a similar argument exists: '--rate'; see cooee bench"),
             (&["bench", "nope"], "[possible values: tcp_rr, tcp_crr,"),
+            (&["bench", "echo"], "idle]; tcp_rr and tcp_stream measure echo, udp_rr over UDP; see"),
+            (&["bench", "echo+udp://:7"], "idle]; the server comes behind the workload; see cooee"),
+            (&["bench", "talk"], "idle]; nothing measures talk, for a person answers there; see"),
             (
                 &["bench", "compare"],
                 "were not provided: <A.json> <B.json>; see cooee bench compare",

@@ -5,35 +5,41 @@ use std::time::Duration;
 use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use super::display::Display;
 use super::drops::Drops;
-use super::nicks::Nicks;
+use super::introduction::{Introduction, Refusal, Step};
+use super::nicks::{Nicks, is_list};
 use super::pacer::{Next, Pacer};
 use super::piped::{Piece, Piped};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use crate::tty::stdio::Stdio;
 
-/// A server that does not welcome us within this time is spoken to all the same.
-const WELCOME: Duration = Duration::from_secs(1);
+/// How often the server is asked who is there, at most.
+const ROLL_EVERY: Duration = Duration::from_secs(10);
+/// An answer to that which comes later is shown: it may be to what the user asked.
+const ROLL_ANSWER: Duration = Duration::from_secs(2);
 
 /// A longer line than this means no goodbye, whatever the word between its blanks: our server
 /// takes it for too long a line.
 const GOODBYE_BYTES_MAX: usize = 1024;
 
-/// Whether the server has been told who we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Welcome {
-    /// Its welcome is waited for until then.
-    Awaited(Time),
-    Over,
+/// What is asked for Tab without being shown: who is in the room, of those who have not been named.
+#[derive(Clone, Copy, Debug, Default)]
+struct Roll {
+    /// When to ask, if at all.
+    due: Option<Time>,
+    /// Not before.
+    again: Time,
+    /// Until when the answer is ours; `None`: it is not, or has come.
+    hidden_until: Option<Time>,
 }
 
 /// The chat client.
 pub(super) struct ChatClient {
     connection: ServerConnection,
     display: Display,
-    /// What is said for the user on arrival.
-    first_words: Vec<String>,
-    welcome: Welcome,
+    /// What is said for the user on arrival, and whether the user has to wait for that.
+    introduction: Introduction,
+    is_introducing: bool,
     piped: Piped,
     pacer: Pacer,
     /// Whether the input waits for the pacer.
@@ -44,6 +50,7 @@ pub(super) struct ChatClient {
     heard: Piped,
     drops: Drops,
     nicks: Nicks,
+    roll: Roll,
     is_interactive: bool,
 }
 
@@ -56,14 +63,12 @@ impl ChatClient {
         room: Option<&str>,
         rate: Option<f64>,
     ) -> ChatClient {
-        let nick = nick.map(|name| format!("/nick {name}\n"));
-        let room = room.map(|name| format!("/join {name}\n"));
-        let (piped, heard, drops, nicks) = Default::default();
+        let (piped, heard, drops, nicks, roll) = Default::default();
         ChatClient {
             connection: ServerConnection::new(route, stdio),
             display: Display::new(stdio),
-            first_words: nick.into_iter().chain(room).collect(),
-            welcome: Welcome::Over,
+            introduction: Introduction::new(nick, room, !stdio.is_interactive),
+            is_introducing: false,
             piped,
             pacer: Pacer::new(rate),
             is_holding: false,
@@ -71,32 +76,75 @@ impl ChatClient {
             heard,
             drops,
             nicks,
+            roll,
             is_interactive: stdio.is_interactive,
         }
     }
 
-    /// Says the first words, and listens to the user from now on.
+    /// Says the first words as far as their time has come, and then listens to the user.
     fn introduce(&mut self, net: &mut Net) {
-        self.welcome = Welcome::Over;
-        for line in std::mem::take(&mut self.first_words) {
-            self.connection.send(line.as_bytes(), net);
-            self.pacer.charge(net.now());
+        while self.is_introducing {
+            match self.introduction.next(net.now()) {
+                Step::Say(line) => self.say_unasked(&line, net),
+                Step::Wait(until) => return net.wake_at(until),
+                Step::Done => {
+                    self.is_introducing = false;
+                    net.hold_input(false);
+                }
+            }
         }
-        net.hold_input(false);
+    }
+
+    fn say_unasked(&mut self, line: &str, net: &mut Net) {
+        self.connection.send(line.as_bytes(), net);
+        self.pacer.charge(net.now());
     }
 
     /// Learns from what the server says.
-    fn hear(&mut self, input: &[u8]) {
+    fn hear(&mut self, input: &[u8], now: Time) -> Option<Refusal> {
+        let mut refusal = None;
         for piece in self.heard.take(Some(input)) {
             let Piece::Line(line) = piece else { continue };
             let line = String::from_utf8_lossy(&line);
             let line = line.trim_end_matches('\r');
             if self.drops.hear(line) {
                 self.pacer.slow_down();
+                self.roll.hidden_until = None;
             }
+            refusal = refusal.or(self.introduction.hear(line));
             if self.is_interactive {
                 self.nicks.hear(line);
             }
+        }
+        if self.nicks.take_lack() {
+            self.roll.due = Some(self.roll.again.max(now));
+        }
+        refusal
+    }
+
+    /// A filter must not go on as somebody else; a person may choose again.
+    fn be_refused(&mut self, refusal: &Refusal, net: &mut Net) {
+        match self.is_interactive {
+            true => self.display.remark(&format!("{refusal}; {}", refusal.remedy()), net),
+            false => {
+                self.is_introducing = false;
+                let what = format!("{refusal}; choose another, or leave it out");
+                net.stop(Err(self.connection.complaint(&what)));
+            }
+        }
+    }
+
+    /// Asks who is there, if that is due.
+    fn call_roll(&mut self, net: &mut Net) {
+        let now = net.now();
+        match self.roll.due {
+            Some(due) if due > now => net.wake_at(due),
+            Some(_) if self.connection.is_connected() && !self.is_introducing => {
+                let (again, answer) = (now.after(ROLL_EVERY), now.after(ROLL_ANSWER));
+                self.roll = Roll { due: None, again, hidden_until: Some(answer) };
+                self.say_unasked("/who\n", net);
+            }
+            Some(_) | None => {}
         }
     }
 }
@@ -104,21 +152,26 @@ impl ChatClient {
 impl Service for ChatClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
-        if self.first_words.is_empty() {
-            return self.introduce(net);
-        }
-        let until = net.now().after(WELCOME);
-        self.welcome = Welcome::Awaited(until);
-        net.wake_at(until);
+        self.introduction.begin(net.now());
+        self.is_introducing = true;
+        self.introduce(net);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.connection.note(input);
-        self.hear(input);
-        self.display.take(input, net);
-        if matches!(self.welcome, Welcome::Awaited(_)) {
-            self.introduce(net);
+        self.introduction.be_welcome();
+        let (now, roll) = (net.now(), &mut self.roll);
+        self.display.take_but(input, net, |message| {
+            let is_ours = roll.hidden_until.is_some_and(|until| now < until)
+                && is_list(&String::from_utf8_lossy(message));
+            roll.hidden_until = roll.hidden_until.filter(|_| !is_ours);
+            is_ours
+        });
+        if let Some(refusal) = self.hear(input, now) {
+            self.be_refused(&refusal, net);
         }
+        self.introduce(net);
+        self.call_roll(net);
         input.len()
     }
 
@@ -146,11 +199,8 @@ impl Service for ChatClient {
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
         self.connection.alarm(net);
-        match self.welcome {
-            Welcome::Awaited(until) if until <= net.now() => self.introduce(net),
-            Welcome::Awaited(until) => net.wake_at(until),
-            Welcome::Over => {}
-        }
+        self.introduce(net);
+        self.call_roll(net);
         self.pass_on(net);
     }
 
@@ -166,8 +216,11 @@ impl Operated for ChatClient {
 
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         match line {
-            Some(line) => self.pacer.push(Piece::Line(line.into())),
-            None => self.pacer.end(),
+            Some(line) => self.offer(Piece::Line(line.into())),
+            None => {
+                self.tell_refused();
+                self.pacer.end();
+            }
         }
         self.pass_on(net);
     }
@@ -188,6 +241,22 @@ impl Operated for ChatClient {
 }
 
 impl ChatClient {
+    /// Has what a person said wait for its turn, and says if there is no room for it.
+    fn offer(&mut self, piece: Piece) {
+        match (self.pacer.offer(piece), self.pacer.refused()) {
+            (false, 1) => log::warn!("too much waits to be said: what comes now is dropped"),
+            (true, 1..) => self.tell_refused(),
+            _ => {}
+        }
+    }
+
+    fn tell_refused(&mut self) {
+        let refused = self.pacer.take_refused();
+        if refused > 0 {
+            log::warn!("dropped, for too much was waiting to be said: {refused} lines");
+        }
+    }
+
     /// Says what may be said by now; the input waits while there is more.
     fn pass_on(&mut self, net: &mut Net) {
         loop {
@@ -241,30 +310,114 @@ mod tests {
         connected(ChatClient::new(route("chat", Kind::Stream), stdio, nick, room, Some(10.0)))
     }
 
+    /// The same at a terminal.
+    fn person(nick: Option<&str>) -> (Stage, Peer) {
+        let stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
+        let route = route("chat", Kind::Stream);
+        connected(ChatClient::new(route, stdio, nick, None, Some(10.0)))
+    }
+
     #[test]
-    fn name_and_room_are_told_after_the_welcome_and_before_the_user_is_heard() {
+    fn name_and_room_are_told_one_after_the_other_before_the_user_is_heard() {
         let (mut stage, peer) = chat(Some("ann"), Some("den"));
         assert!(stage.engine().is_backed_up());
         assert_eq!(stage.hear(peer), "");
         stage.say(peer, "** Welcome!\n");
+        assert_eq!(stage.hear(peer), "/nick ann\n");
+        stage.say(peer, "** You are now ann.\n");
+        assert_eq!(stage.hear(peer), "/join den\n");
+        assert!(stage.engine().is_backed_up());
+        stage.say(peer, "** You are now in den (1 here).\n");
         assert!(!stage.engine().is_backed_up());
         stage.tell(Some("hi"));
-        assert_eq!(stage.hear(peer), "/nick ann\n/join den\nhi\n");
+        assert_eq!(stage.hear(peer), "hi\n");
     }
 
     #[test]
     fn a_server_that_does_not_welcome_is_told_after_a_second() {
-        let (mut stage, peer) = chat(Some("ann"), None);
+        let (mut stage, peer) = chat(Some("ann"), Some("den"));
         stage.pass(Duration::from_millis(999));
         assert_eq!(stage.hear(peer), "");
         stage.pass(Duration::from_millis(1));
+        assert_eq!(stage.hear(peer), "/nick ann\n/join den\n");
+        assert!(!stage.engine().is_backed_up());
+    }
+
+    #[test]
+    fn a_filter_that_does_not_get_its_name_says_nothing_and_fails() {
+        let (mut stage, peer) = chat(Some("ann"), Some("den"));
+        stage.say(peer, "** Welcome!\n");
+        stage.say(peer, "** That name is taken.\n");
         assert_eq!(stage.hear(peer), "/nick ann\n");
+        assert!(stage.screen().ends_with("** That name is taken.\n"));
+        let line = stage.engine().outcome().cloned().unwrap().unwrap_err();
+        let wanted =
+            "--nick ann was refused: \"That name is taken.\"; choose another, or leave it out";
+        assert!(line.ends_with(wanted), "{line}");
+    }
+
+    #[test]
+    fn a_person_who_does_not_get_the_name_is_told_and_goes_on() {
+        let (mut stage, peer) = person(Some("ann"));
+        stage.say(peer, "** Welcome!\n");
+        assert!(!stage.engine().is_backed_up());
+        stage.say(peer, "** That name is taken.\n");
+        let told = "* --nick ann was refused: \"That name is taken.\"; /nick chooses another\n";
+        assert!(stage.screen().ends_with(told));
+        assert_eq!(stage.engine().outcome(), None);
+    }
+
+    #[test]
+    fn a_server_that_leaves_before_it_has_answered_makes_a_filter_fail_that_has_more_to_say() {
+        for (rest, is_fine) in [(None, true), (Some(&b"hi\n"[..]), false)] {
+            let (mut stage, peer) = chat(Some("ann"), None);
+            stage.say(peer, "** Welcome!\n");
+            stage.finish(peer);
+            stage.engine().feed(0, rest);
+            stage.flush();
+            assert_eq!(stage.engine().outcome().map(Result::is_ok), Some(is_fine));
+        }
+    }
+
+    #[test]
+    fn who_is_there_is_asked_for_tab_and_not_shown_but_what_the_user_asks_is() {
+        let (mut stage, peer) = person(None);
+        let welcome = "** Welcome! You are guest3, in lobby (3 here). Type /help for help.\n";
+        stage.say(peer, welcome);
+        assert_eq!(stage.hear(peer), "/who\n");
+        stage.tell(Some("/who"));
+        assert_eq!(stage.hear(peer), "/who\n");
+        let list = "** 3 in lobby: ann, bob, guest3\n";
+        stage.say(peer, format!("<ann> hi\n{list}{list}"));
+        assert_eq!(stage.screen(), format!("{welcome}<ann> hi\n{list}"));
+        assert_eq!(stage.engine().completions(0, "bo"), Some(vec!["bob: ".into()]));
+        // In a crowd newcomers are counted: not each of them is asked for.
+        stage.say(peer, "* 2 joined\n");
+        assert_eq!(stage.hear(peer), "");
+        stage.pass(Duration::from_secs(10));
+        assert_eq!(stage.hear(peer), "/who\n");
+        // Not answered for so long, it is the user's.
+        stage.pass(Duration::from_secs(2));
+        stage.screen();
+        stage.say(peer, list);
+        assert_eq!(stage.screen(), list);
+    }
+
+    #[test]
+    fn a_filter_and_the_chat_of_another_server_are_not_asked() {
+        let welcome = "** Welcome! You are guest3, in lobby (3 here). Type /help for help.\n";
+        let (mut stage, peer) = chat(None, None);
+        stage.say(peer, welcome);
+        let (mut other, server) = person(None);
+        other.say(server, "Welcome to the chat, 3 here\n");
+        assert_eq!((stage.hear(peer), other.hear(server)), (String::new(), String::new()));
     }
 
     #[test]
     fn more_lines_than_a_server_takes_at_once_go_out_at_its_pace_in_order() {
         let (mut stage, peer) = chat(Some("ann"), None);
         stage.say(peer, "** Welcome!\n");
+        stage.say(peer, "** You are now ann.\n");
         let lines: Vec<String> = (1..=60).map(|number| format!("{number}\n")).collect();
         stage.engine().feed(0, Some(lines.concat().as_bytes()));
         stage.engine().feed(0, None);
@@ -322,9 +475,7 @@ mod tests {
 
     #[test]
     fn tab_goes_on_with_names_that_were_heard() {
-        let stdio = Stdio { is_terminal: true, is_interactive: true, is_coloured: false };
-        let client = ChatClient::new(route("chat", Kind::Stream), stdio, None, None, None);
-        let (mut stage, peer) = connected(client);
+        let (mut stage, peer) = person(None);
         stage.say(peer, "<an");
         stage.say(peer, "n> hi\r\n");
         assert_eq!(stage.engine().completions(0, "a"), Some(vec!["ann: ".into()]));

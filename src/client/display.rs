@@ -66,11 +66,23 @@ impl Display {
 
     /// Shows what has come.
     pub(crate) fn take(&mut self, input: &[u8], net: &mut Net) {
+        self.take_but(input, net, |_| false);
+    }
+
+    /// The same without the messages that are `hidden` from a terminal.
+    pub(crate) fn take_but(
+        &mut self,
+        input: &[u8],
+        net: &mut Net,
+        mut hidden: impl FnMut(&[u8]) -> bool,
+    ) {
         if !self.stdio.is_terminal {
             return net.print(input);
         }
         for message in self.messages.push(input, net) {
-            self.show(&message, net);
+            if !hidden(&message) {
+                self.show(&message, net);
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod display;
 mod drops;
 mod echo;
 mod greet;
+mod introduction;
 mod months;
 mod nicks;
 mod pacer;

@@ -16,6 +16,9 @@ pub(super) struct Nicks {
     others: Vec<String>,
     rooms: Vec<String>,
     own: String,
+    /// Whether there are others who have not been named: they were there before, or have come in a
+    /// crowd.
+    lacks_names: bool,
 }
 
 impl Nicks {
@@ -39,10 +42,17 @@ impl Nicks {
         }
     }
 
+    /// Whether the server should be asked who is there. Told once.
+    pub(super) fn take_lack(&mut self) -> bool {
+        std::mem::take(&mut self.lacks_names)
+    }
+
     /// `* ann joined`, or `* ann waves`.
     fn hear_change(&mut self, change: &str) {
         let Some((name, what)) = change.split_once(' ') else { return };
         match what {
+            // Of `* 3 joined, 2 left`, in a crowd, the number is no name.
+            _ if is_number(name) => self.lacks_names |= !what.starts_with("left"),
             "left" => self.others.retain(|other| other != name),
             _ => {
                 let new = what.strip_prefix("is now ").filter(|new| is_name(new.as_bytes()));
@@ -57,6 +67,8 @@ impl Nicks {
     /// `** You are now ann.`, and lists.
     fn hear_server(&mut self, news: &str) {
         let news = news.strip_prefix("Welcome! ").unwrap_or(news);
+        let here = news.split_once(" (").and_then(|(_, rest)| rest.split_once(" here)"));
+        self.lacks_names |= here.is_some_and(|(count, _)| is_number(count) && count != "1");
         if let Some(room) = news.strip_prefix("You are now in ") {
             remember(&mut self.rooms, first_word(room));
         } else if let Some(name) = news.strip_prefix("You are now ") {
@@ -65,9 +77,7 @@ impl Nicks {
             self.be_called(first_word(name));
         } else if let Some(rooms) = news.strip_prefix("Rooms: ") {
             listed(rooms).for_each(|room| remember(&mut self.rooms, room));
-        } else if let Some((head, names)) = news.split_once(": ")
-            && head.split_once(" in ").is_some_and(|(count, _)| is_number(count))
-        {
+        } else if let Some(names) = names_in(news) {
             let names: Vec<&str> = listed(names).collect();
             names.into_iter().rev().for_each(|name| self.come_first(name));
         }
@@ -79,8 +89,7 @@ impl Nicks {
     }
 
     fn come_first(&mut self, name: &str) {
-        // Of `* 3 joined, 2 left`, in a crowd, the number is no name.
-        if name != self.own && !is_number(name) {
+        if name != self.own {
             remember(&mut self.others, name);
         }
     }
@@ -115,6 +124,18 @@ fn remember(known: &mut Vec<String>, name: &str) {
         known.insert(0, name.into());
         known.truncate(REMEMBERED_MAX);
     }
+}
+
+/// Whether the server answers with `line` who is in a room.
+pub(super) fn is_list(line: &str) -> bool {
+    line.strip_prefix("** ").is_some_and(|news| names_in(news).is_some())
+}
+
+/// The names in `3 in lobby: a, b, c`.
+fn names_in(news: &str) -> Option<&str> {
+    let (head, names) = news.split_once(": ")?;
+    let (count, room) = head.split_once(" in ")?;
+    (is_number(count) && is_name(room.as_bytes())).then_some(names)
 }
 
 /// The names in `a, b (3), c and 5 more`.
@@ -195,6 +216,28 @@ mod tests {
         let mut helped: Vec<&str> = words.filter(is_command).collect();
         helped.sort_unstable();
         assert_eq!(COMMANDS.map(str::trim_end), helped[..]);
+    }
+
+    #[test]
+    fn who_has_not_been_named_is_asked_for() {
+        for (line, is_asked) in [
+            ("** Welcome! You are guest2, in lobby (2 here). Type /help for help.", true),
+            ("** Welcome! You are guest1, in lobby (1 here). Type /help for help.", false),
+            ("** You are now in den (51 here).", true),
+            ("** You are now in den (1 here).", false),
+            ("* 3 joined, 2 left", true),
+            ("* 2 renamed", true),
+            ("* 2 left", false),
+            ("* ann joined", false),
+            ("<ann> 2 (2 here)", false),
+        ] {
+            let mut nicks = nicks(&[line]);
+            assert_eq!((nicks.take_lack(), nicks.take_lack()), (is_asked, false), "{line}");
+        }
+        assert!(is_list("** 3 in lobby: ann, bob, guest7 and 9 more"));
+        for other in ["3 in lobby: ann", "** Rooms: den (1)", "** 3 in a lobby: x", "** Usage: x"] {
+            assert!(!is_list(other), "{other}");
+        }
     }
 
     #[test]

@@ -14,6 +14,12 @@ const BURST_SECONDS: f64 = 2.0;
 /// A server that complains over and over is not made slower for than this, a second.
 const PER_SECOND_MIN: f64 = 1.0;
 
+/// So many bytes may wait of what a person has typed or pasted, each piece counting as some more
+/// than it has; further ones are refused until half of that waits.
+const WAITING_BYTES_MAX: usize = 256 * 1024;
+/// What a piece takes beside its bytes.
+const PIECE_BYTES: usize = size_of::<Piece>();
+
 /// What to do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -33,6 +39,10 @@ pub(super) struct Pacer {
     limit: Option<RateLimit>,
     bucket: Bucket,
     waiting: VecDeque<Piece>,
+    /// What they take.
+    waiting_bytes: usize,
+    /// How many have been refused and not been told of.
+    refused: u64,
     /// Nothing more will be pushed.
     has_ended: bool,
 }
@@ -42,13 +52,36 @@ impl Pacer {
         let limit = per_second.map(|per_second| {
             RateLimit::new(Rate { per_second, burst: (BURST_SECONDS * per_second).max(1.0) })
         });
-        let bucket = Bucket::default();
-        Pacer { per_second, limit, bucket, waiting: VecDeque::new(), has_ended: false }
+        let (bucket, waiting, waiting_bytes, refused) = Default::default();
+        Pacer { per_second, limit, bucket, waiting, waiting_bytes, refused, has_ended: false }
     }
 
-    /// Another piece of what is to be said.
+    /// Another piece of what is to be said, from whoever stops reading when it is told to wait.
     pub(super) fn push(&mut self, piece: Piece) {
+        self.waiting_bytes += cost(&piece);
         self.waiting.push_back(piece);
+    }
+
+    /// The same from whoever goes on all the same. False: too much waits already, and this is not
+    /// said.
+    pub(super) fn offer(&mut self, piece: Piece) -> bool {
+        let most = if self.refused > 0 { WAITING_BYTES_MAX / 2 } else { WAITING_BYTES_MAX };
+        if self.waiting_bytes > most {
+            self.refused += 1;
+            return false;
+        }
+        self.push(piece);
+        true
+    }
+
+    /// How many pieces have been refused since `take_refused` was asked last.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The same, told once: what is pushed next is taken again.
+    pub(super) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     /// That was all.
@@ -81,7 +114,9 @@ impl Pacer {
             }
             limit.charge(&mut self.bucket, 1, now);
         }
-        self.waiting.pop_front().map_or(Next::Nothing, Next::Send)
+        let Some(piece) = self.waiting.pop_front() else { return Next::Nothing };
+        self.waiting_bytes -= cost(&piece);
+        Next::Send(piece)
     }
 
     /// The server has complained: from now on half as fast, and without bursts.
@@ -100,7 +135,13 @@ impl Pacer {
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        self.waiting_bytes = 0;
     }
+}
+
+fn cost(piece: &Piece) -> usize {
+    let (Piece::Line(bytes) | Piece::Part(bytes) | Piece::Rest(bytes)) = piece;
+    bytes.len() + PIECE_BYTES
 }
 
 #[cfg(test)]
@@ -152,6 +193,29 @@ mod tests {
         pacer.push(line(1));
         assert_eq!(sent(&mut pacer, 0), 3);
         assert_eq!(pacer.next(at(0)), Next::Wait(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn beyond_so_much_lines_are_refused_and_counted_until_half_of_it_waits() {
+        let long = || Piece::Line(vec![b'x'; 1000]);
+        let mut pacer = Pacer::new(Some(10.0));
+        let taken = (0..1000).filter(|_| pacer.offer(long())).count();
+        assert_eq!(taken, WAITING_BYTES_MAX / (1000 + PIECE_BYTES) + 1);
+        assert!(pacer.waiting_bytes <= WAITING_BYTES_MAX + 1000 + PIECE_BYTES);
+        assert_eq!(sent(&mut pacer, 0), 20);
+        assert!(!pacer.offer(line(1)), "not yet");
+        let later: usize = (1..12).map(|second| sent(&mut pacer, 1000 * second)).sum();
+        assert_eq!(later, 110);
+        assert!(pacer.offer(line(1)));
+        assert_eq!((pacer.take_refused(), pacer.take_refused()), (1000 - taken as u64 + 1, 0));
+        pacer.release();
+        sent(&mut pacer, 11_000);
+        assert_eq!(pacer.waiting_bytes, 0);
+        // What is empty takes memory, too.
+        let empty = (0..1_000_000).filter(|_| pacer.offer(Piece::Line(Vec::new()))).count();
+        assert!(empty < 20_000, "{empty}");
+        pacer.clear();
+        assert_eq!((pacer.waiting_bytes, pacer.next(at(11_000))), (0, Next::Nothing));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The operator's console: what each line typed at the server means.
 
+use std::cell::Cell;
 use std::fmt::{self, Write};
+use std::rc::Rc;
 
 use log::LevelFilter;
 
@@ -118,13 +120,18 @@ pub(super) struct Console {
     pub(super) talk: Option<usize>,
     pub(super) chat: Option<usize>,
     held: Option<Held>,
+    /// Whether what `--hex` shows is held back as well; `None`: it shows nothing.
+    is_dump_held: Option<Rc<Cell<bool>>>,
 }
 
 impl Console {
     /// One that speaks to those of `services` that have an operator.
-    pub(super) fn of(services: &[(&'static str, usize)]) -> Console {
+    pub(super) fn of(
+        services: &[(&'static str, usize)],
+        is_dump_held: Option<Rc<Cell<bool>>>,
+    ) -> Console {
         let find = |wanted| services.iter().find(|(name, _)| *name == wanted).map(|(_, n)| *n);
-        Console { talk: find("talk"), chat: find("chat"), held: None }
+        Console { talk: find("talk"), chat: find("chat"), held: None, is_dump_held }
     }
 
     /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
@@ -147,9 +154,10 @@ impl Console {
             ConsoleCommand::Chat => self.pass(self.chat, "chat", line, engine, desk),
             ConsoleCommand::Who => desk.push(who(engine)),
             ConsoleCommand::Kick(number) => {
-                if engine.kick(number).is_none() {
-                    desk.push(format!("no peer #{number}; /who lists them\n"));
-                }
+                desk.push(match engine.kick(number) {
+                    Some(peer) => format!("{peer} is kicked\n"),
+                    None => format!("no peer #{number}; /who lists them\n"),
+                });
             }
             ConsoleCommand::Stats => desk.push(format!("{}\n", engine.metrics())),
             ConsoleCommand::Quiet => desk.push(self.hold_back(engine, desk.shows_log())),
@@ -227,13 +235,14 @@ impl Console {
         if !shows_log {
             return "the log does not come to this screen: there is nothing to hold back\n";
         }
-        if level <= LevelFilter::Warn {
+        if level <= LevelFilter::Warn && self.is_dump_held.is_none() {
             return "the log has nothing but warnings and errors: there is nothing to hold back\n";
         }
         let Metrics { opened, closed, .. } = engine.metrics();
         self.held = Some(Held { level, opened, closed });
-        log::set_max_level(LevelFilter::Warn);
-        "quiet: of the log only warnings and errors, and what is said to you; /loud ends it\n"
+        log::set_max_level(level.min(LevelFilter::Warn));
+        self.hold_dump(true);
+        "quiet: of the log only warnings and errors come here; /loud ends it\n"
     }
 
     /// So much is to be logged from now on; or once it is loud again.
@@ -249,9 +258,14 @@ impl Console {
     pub(super) fn let_through(&mut self, engine: &Engine) -> String {
         let Some(held) = self.held.take() else { return "it is loud already\n".into() };
         log::set_max_level(held.level);
+        self.hold_dump(false);
         let Metrics { opened, closed, .. } = engine.metrics();
         let (came, went) = (opened - held.opened, closed - held.closed);
         format!("loud again; connections since /quiet: {came} came, {went} went\n")
+    }
+
+    fn hold_dump(&self, is_held: bool) {
+        self.is_dump_held.iter().for_each(|held| held.set(is_held));
     }
 }
 

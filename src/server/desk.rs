@@ -220,7 +220,7 @@ impl Desk {
         }
         // What is half written must be whole first.
         let is_written = !self.screen.is_behind() && !Log::outlet().is_behind();
-        if is_written && raw::is_in_front() && raw::enter().is_ok() {
+        if is_written && raw::enter_in_front(raw::enter) {
             self.keyboard = Keyboard::Ours;
             self.row = Row::Stale;
             self.hold_log(self.shows_log);
@@ -244,7 +244,7 @@ impl Desk {
             (SIGTSTP, Keyboard::Ours) => self.suspend(raw::to_ourselves),
             (SIGWINCH, Keyboard::Ours) => self.redraw("\r\x1b[J"),
             // Stopped by SIGSTOP, as by somebody who has had the terminal since.
-            (SIGCONT, Keyboard::Ours) if raw::is_in_front() && raw::enter_again().is_ok() => {
+            (SIGCONT, Keyboard::Ours) if raw::enter_in_front(raw::enter_again) => {
                 self.touch();
             }
             (SIGCONT, Keyboard::Ours | Keyboard::Away(_)) => {
@@ -258,12 +258,15 @@ impl Desk {
         true
     }
 
-    /// The operator's input has ended. The terminal's driver has the keys again, Ctrl-C for one.
-    pub(super) fn end(&mut self) {
+    /// No more keys are read. The terminal's driver has them again, Ctrl-C for one. False: there
+    /// were no keys, but lines.
+    pub(super) fn end(&mut self) -> bool {
         self.leave();
-        if self.keyboard != Keyboard::None {
+        let had_keys = self.keyboard != Keyboard::None;
+        if had_keys {
             self.keyboard = Keyboard::Ended;
         }
+        had_keys
     }
 
     /// Brings the terminal back to what it was, with the line being typed cleared.

@@ -27,6 +27,7 @@ mod socket;
 mod socket_file;
 mod totals;
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -132,6 +133,11 @@ impl Server {
             signals.push(SIGHUP);
         }
         reactor.watch_signals(&signals).map_err(setting_up)?;
+        let is_dump_held = config.hex.map(|limits| {
+            let is_held = Rc::default();
+            reactor.engine().set_tap(dump(limits, Rc::clone(&is_held)));
+            is_held
+        });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls };
         let (services, listening, socket_files) =
@@ -144,7 +150,7 @@ impl Server {
             socket_files,
             _admin_files: admin.files,
             reactor,
-            console: Console::of(&services),
+            console: Console::of(&services, is_dump_held),
             services,
             front,
             desk,
@@ -226,6 +232,10 @@ impl Server {
                 let left = engine.shared_connections();
                 log::info!("leaving: nobody new; connections to finish: {left}");
                 engine.close_all();
+                // Nobody can be told anything any more, and Ctrl-C is a signal again.
+                if self.desk.end() {
+                    self.reactor.hold_input(true);
+                }
                 Lifecycle::Draining(self.reactor.now().after(self.drain))
             }
             Lifecycle::Draining(_) => self.part(Time::ZERO),
@@ -313,17 +323,13 @@ fn reactor(config: &Config, limits: Limits) -> Result<Reactor, String> {
     if logging::format() == LogFormat::Json {
         reactor.engine().log_fields();
     }
-    if let Some(limits) = config.hex {
-        reactor.engine().set_tap(dump(limits));
-    }
     Ok(reactor)
 }
 
-/// What `--hex` shows in the log, whatever the level of that is; but not while `/quiet` lowers it.
-fn dump(limits: HexLimits) -> Box<dyn Tap> {
-    let level = log::max_level();
+/// What `--hex` shows in the log, whatever the level of that is; but not while it is held back.
+fn dump(limits: HexLimits, is_held: Rc<Cell<bool>>) -> Box<dyn Tap> {
     let write = move |lines: &str| {
-        if log::max_level() >= level {
+        if !is_held.get() {
             Log::outlet().push(lines);
         }
     };

@@ -10,7 +10,9 @@ use crate::tty::raw;
 impl Server {
     pub(super) fn heed_keys(&mut self, keys: &[u8]) {
         self.desk.type_in(keys, self.reactor.now());
-        while let Some(event) = self.desk.next_event() {
+        while self.lifecycle == Lifecycle::Serving
+            && let Some(event) = self.desk.next_event()
+        {
             match event {
                 EditorEvent::Line(line) => {
                     self.obey(&line, Some(self.aim));

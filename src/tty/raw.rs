@@ -5,6 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, TryLockError};
 
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::io::retry_on_intr;
 use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use rustix::stdio::stdin;
@@ -33,6 +34,22 @@ pub(crate) fn is_raw() -> bool {
 /// stopped. One that drives nobody is everybody's.
 pub(crate) fn is_in_front() -> bool {
     tcgetpgrp(stdin()).map_or(true, |front| front == getpgrp())
+}
+
+/// Takes the terminal over, in one of the two ways below, if it is ours. False: it is not.
+pub(crate) fn enter_in_front(enter: impl FnOnce() -> io::Result<()>) -> bool {
+    unstopped(|| is_in_front() && enter().is_ok())
+}
+
+/// Does something that changes the terminal, without being stopped for it (SIGTTOU): between a look
+/// at who is in front and the change somebody else may have come there.
+fn unstopped<T>(change: impl FnOnce() -> T) -> T {
+    let stop = SigSet::from(NixSignal::SIGTTOU);
+    // Neither can fail with a set of this kind.
+    let before = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let changed = change();
+    let _ = before.map(|mask| mask.thread_set_mask());
+    changed
 }
 
 /// Takes the terminal over. What was typed before stays. If that fails nothing has changed: above
@@ -78,11 +95,13 @@ pub(crate) fn leave() -> bool {
     };
     let Some(before) = saved else { return false };
     RAW.store(false, Ordering::Relaxed);
-    // In the background it is somebody else's, who has it as they like.
-    if is_in_front() {
-        // Nothing is left to be done if the terminal is gone. It may be stopped: no waiting.
-        let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &before));
-    }
+    unstopped(|| {
+        // In the background it is somebody else's, who has it as they like.
+        if is_in_front() {
+            // Nothing is left to be done if the terminal is gone. It may be stopped: no waiting.
+            let _ = retry_on_intr(|| tcsetattr(stdin(), OptionalActions::Now, &before));
+        }
+    });
     hold_back_stop(false);
     true
 }
@@ -117,4 +136,21 @@ pub(crate) fn as_the_driver(signal: Signal) -> io::Result<()> {
 /// Sends `signal` to ourselves.
 pub(crate) fn to_ourselves(signal: Signal) -> io::Result<()> {
     Ok(kill_process(getpid(), signal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_terminal_stops_nobody_and_afterwards_the_signal_does_as_ever() {
+        let is_held = || SigSet::thread_get_mask().unwrap().contains(NixSignal::SIGTTOU);
+        let others = SigSet::from(NixSignal::SIGTSTP);
+        others.thread_block().unwrap();
+        assert_eq!((is_held(), unstopped(is_held), is_held()), (false, true, false));
+        assert!(SigSet::thread_get_mask().unwrap().contains(NixSignal::SIGTSTP));
+        // Whoever holds it back goes on doing so.
+        SigSet::from(NixSignal::SIGTTOU).thread_block().unwrap();
+        assert_eq!((unstopped(is_held), is_held()), (true, true));
+    }
 }

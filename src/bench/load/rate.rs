@@ -5,18 +5,11 @@ use std::str::FromStr;
 use super::plan::Stage;
 use crate::units::{parse_positive_duration, parse_rate};
 
-/// Requests a second: a number, as it is or in thousands or millions, or a rate with its unit.
+/// Requests a second: a rate that a generator can keep.
 pub(crate) fn parse_requests(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix("/s").unwrap_or(text);
-    let (digits, times) = match number.as_bytes().last() {
-        Some(b'k') => (&number[..number.len() - 1], 1e3),
-        Some(b'M') => (&number[..number.len() - 1], 1e6),
-        _ => (number, 1.0),
-    };
-    match digits.parse::<f64>().map(|count| times * count).or_else(|_| parse_rate(text))? {
+    match parse_rate(text)? {
         rate if (0.001..=1e8).contains(&rate) => Ok(rate),
-        rate if rate > 0.0 => Err("it must be between 0.001 and 100,000,000 a second".into()),
-        _ => Err("it must be above zero, such as 5000 or 5000/s".into()),
+        _ => Err("it must be between 0.001 and 100,000,000 a second".into()),
     }
 }
 
@@ -104,7 +97,7 @@ mod tests {
             ("1s@5,2s", "'2s': write TIME@RATE"),
             ("0s@5", "'0s@5': "),
             ("1@5", "'1@5': "),
-            ("1s@-5", "'1s@-5': it must be above zero"),
+            ("1s@-5", "'1s@-5': \"-5\" is not a rate: it cannot be negative"),
             ("1s@0,2s@0/s", "nothing is asked"),
         ] {
             let error = wrong.parse::<Profile>().unwrap_err();

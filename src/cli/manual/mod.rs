@@ -14,7 +14,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::Cli;
 use crate::{server, services};
 use help::take_apart;
-use prose::{BENCH_STATUS, ENVIRONMENT, Prose, SERVE_ENVIRONMENT, STATUS};
+use prose::{BENCH_STATUS, ENVIRONMENT, Prose, SERVE_ENVIRONMENT, SIGNAL_STATUS, STATUS};
 use roff::{Roff, bold, escaped, placeholder};
 
 /// When what the pages say was changed last.
@@ -105,6 +105,7 @@ fn page(command: &Command, words: &str, names: &[String]) -> String {
     if words.starts_with("cooee bench") {
         roff.item(&bold(BENCH_STATUS.0), BENCH_STATUS.1);
     }
+    roff.item(&bold(SIGNAL_STATUS.0), SIGNAL_STATUS.1);
     see_also(&mut roff, &name, names);
     roff.into_page()
 }

@@ -209,6 +209,13 @@ pub(super) const STATUS: &[(&str, &str)] =
 pub(super) const BENCH_STATUS: (&str, &str) =
     ("3", "Measured, but not good enough: a wrong byte, or --fail-over exceeded.");
 
+/// How a signal ends all but the server.
+pub(super) const SIGNAL_STATUS: (&str, &str) = (
+    "130, 143",
+    "What a shell shows if Ctrl-C or SIGTERM has ended it, for it dies of that signal. A server \
+     leaves in order, with 0.",
+);
+
 impl Prose {
     /// What the page of that command says.
     pub(super) fn of(command: &str) -> Option<&'static Prose> {

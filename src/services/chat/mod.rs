@@ -15,8 +15,8 @@ mod rooms;
 
 use command::ChatCommand;
 pub(crate) use command::HELP;
-pub(crate) use names::is_name;
 use names::{Name, Names};
+pub(crate) use names::{is_name, is_name_refusal, is_own_name};
 use pace::{Pace, Verdict};
 use replies::{LISTED, send_line, tell};
 use rooms::{Change, LOBBY, Place, Rooms};
@@ -45,6 +45,10 @@ pub const OFFER: Offer = Offer {
 pub const RATE: Rate = Rate { per_second: 10.0, burst: 30.0 };
 /// The longest line, without its line ending. A longer one is dropped, of which its member is told.
 const LINE_BYTES: usize = 1024;
+/// What a member is told who wants to be where it is.
+pub(crate) const SAME_ROOM: &str = "You are in that room already.";
+/// And one whose room cannot be opened.
+pub(crate) const TOO_MANY_ROOMS: &str = "There are too many rooms; see /rooms for those to join.";
 const OVERLONG: &str = "A line may have at most 1,024 bytes; that one was longer and is dropped.";
 /// What a line costs before anything is done for it, in units of `Net::spend`.
 const LINE_UNITS: usize = 64;
@@ -297,10 +301,10 @@ impl Chat {
             return tell(net, peer, format_args!("The name of a room is {}.", names::RULE));
         };
         if self.rooms.find(name) == Some(member.place.room) {
-            return tell(net, peer, "You are in that room already.");
+            return tell(net, peer, SAME_ROOM);
         }
         let Some(room) = self.rooms.open(name) else {
-            return tell(net, peer, "There are too many rooms; see /rooms for those to join.");
+            return tell(net, peer, TOO_MANY_ROOMS);
         };
         self.give_up_place(member, net);
         let here = self.rooms.count(room) + 1;
@@ -321,7 +325,11 @@ impl Chat {
         let addressee = self.names.find(to);
         let known = addressee.and_then(|other| Some((other, self.members.get(other)?)));
         let Some((other, found)) = known else {
-            return tell(net, peer, format_args!("There is nobody called {}.", visible(to)));
+            return tell(
+                net,
+                peer,
+                format_args!("There is nobody called {}; see /who.", visible(to)),
+            );
         };
         let text = visible(text);
         // What was said before comes first.
@@ -356,19 +364,25 @@ impl Chat {
 
     fn say_as_operator(&mut self, room: &[u8], text: &[u8], net: &mut Net) {
         if text.is_empty() {
-            return net.show("Usage: /say ROOM TEXT");
+            return net.show("/say ROOM TEXT needs a room and a text");
         }
         if text.len() > LINE_BYTES {
-            return net.show("A line may have at most 1,024 bytes.");
+            return net.show("a line may have at most 1,024 bytes: not said");
         }
-        let Some(number) = Name::parse(room).and_then(|name| self.rooms.find(name)) else {
-            return net.show(&format!("There is no room {}.", visible(room)));
+        let found = Name::parse(room).and_then(|name| self.rooms.find(name));
+        let Some(number) = found else {
+            let room = visible(room);
+            return net.show(&format!("no room {room}; /who shows who is where; not said"));
         };
         self.line.clear();
         self.line.push_str("<operator> ");
         push_visible(&mut self.line, text);
         self.line.push('\n');
         self.rooms.say(number, None, &self.line, net);
+        net.show(&match self.rooms.count(number) {
+            0 => "said to nobody: the room is empty; whoever comes will see it".into(),
+            count => format!("said to {count}"),
+        });
     }
 }
 

@@ -100,6 +100,26 @@ impl fmt::Display for NameRefusal {
     }
 }
 
+impl NameRefusal {
+    const ALL: [NameRefusal; 5] = [
+        NameRefusal::Malformed,
+        NameRefusal::Reserved,
+        NameRefusal::Guest,
+        NameRefusal::Taken,
+        NameRefusal::Unchanged,
+    ];
+}
+
+/// Whether `text` is what a member is told that does not get the name it wants.
+pub(crate) fn is_name_refusal(text: &str) -> bool {
+    NameRefusal::ALL.iter().any(|refusal| refusal.to_string() == text)
+}
+
+/// Whether `text` is what a member is told that has that name already.
+pub(crate) fn is_own_name(text: &str) -> bool {
+    NameRefusal::Unchanged.to_string() == text
+}
+
 /// Which member has which name. Each name is given once, without regard to case.
 #[derive(Default)]
 pub(super) struct Names {

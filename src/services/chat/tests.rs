@@ -258,7 +258,7 @@ fn private_messages_reach_one_person_in_any_room_and_nobody_else() {
     assert_eq!(stage.hear(carl), "");
     assert_eq!(ask(&mut stage, ann, "/msg bob"), "** Usage: /msg NAME TEXT\n");
     let answer = ask(&mut stage, ann, "/msg no\x1bbody hi");
-    assert_eq!(answer, "** There is nobody called no\\x1bbody.\n");
+    assert_eq!(answer, "** There is nobody called no\\x1bbody; see /who.\n");
 }
 
 #[test]
@@ -343,14 +343,16 @@ fn the_operator_speaks_to_a_room_and_is_told_what_is_wrong() {
     assert_eq!(stage.hear(ann), "<operator> closing \\x1b soon\n");
     assert_eq!(stage.hear(bob), "<operator> closing \\x1b soon\n");
     assert_eq!(stage.hear(carl), "");
+    assert_eq!(stage.screen(), "said to 2\n");
     let ignored = [Some("hello"), Some("/sayings"), Some("/who"), Some(""), None];
     ignored.iter().for_each(|line| stage.tell(*line));
     assert_eq!(stage.screen(), "");
     stage.tell(Some("/say kitc\x1bhen hi"));
-    assert_eq!(stage.screen(), "There is no room kitc\\x1bhen.\n");
+    let refused = "no room kitc\\x1bhen; /who shows who is where; not said\n";
+    assert_eq!(stage.screen(), refused);
     for empty in ["/say", "/say lobby", "/say lobby "] {
         stage.tell(Some(empty));
-        assert_eq!(stage.screen(), "Usage: /say ROOM TEXT\n");
+        assert_eq!(stage.screen(), "/say ROOM TEXT needs a room and a text\n");
     }
     let newcomer = stage.join();
     assert!(stage.hear(newcomer).ends_with(" UTC] <operator> closing \\x1b soon\n"));

@@ -71,6 +71,34 @@ fn chat_takes_name_and_room_says_its_lines_and_leaves() {
 }
 
 #[test]
+fn a_filter_whose_name_is_taken_says_nothing_as_somebody_else_and_a_person_is_told() {
+    let mut server = Server::start(&["chat://:0"]);
+    let address = server.address("chat+tcp");
+    let (mut ann, _) = Member::join(address);
+    ann.say("/nick ann");
+    ann.wait_for_line("You are now ann");
+    let target = address.to_string();
+    for (name, why) in [("ann", "That name is taken."), ("Server", "That name is reserved.")] {
+        let left = cooee(&["chat", &target, "--nick", name, "--room", "den"], "not said\n");
+        left.failed(&[&format!("--nick {name} was refused: {why:?}; choose another, or leave it")]);
+    }
+    for _ in 0..2 {
+        assert_eq!(ann.line().as_deref(), Some("* guest1 joined"));
+        assert_eq!(ann.line().as_deref(), Some("* guest1 left"));
+    }
+    let mut terminal = Terminal::start(&["chat", &target, "--nick", "ann"], &[]);
+    let told = "* --nick ann was refused: \"That name is taken.\"; /nick chooses another";
+    terminal.sees(&["** That name is taken.", told, ">"]);
+    terminal.press("hello\r");
+    assert_eq!(ann.wait_for_line("hello"), "<guest1> hello");
+    // Who was there before and has said nothing is known all the same.
+    terminal.press("a\t");
+    terminal.sees(&["> ann:"]);
+    terminal.press("\x15BYE\r");
+    terminal.ends(0, &["** Goodbye, guest1!"]);
+}
+
+#[test]
 fn tab_completes_names_that_were_heard_and_commands_and_shows_the_next_if_pressed_again() {
     let mut server = Server::start(&["chat://:0"]);
     let address = server.address("chat+tcp");

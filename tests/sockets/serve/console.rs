@@ -25,6 +25,7 @@ fn who_lists_peers_and_kick_closes_one() {
     assert!(one.ends_with(" s, in 5 B, out 5 B"), "{one}");
     assert!(server.screen.next_line().starts_with(&format!("#2 echo {}", other.local())));
     server.operator("/kick 1");
+    assert_eq!(server.screen.next_line(), "#1 is kicked");
     assert_eq!(client.hear(), "");
     drop(client);
     server.log.wait_for_line("#1 echo closed: kicked");
@@ -32,6 +33,7 @@ fn who_lists_peers_and_kick_closes_one() {
     server.operator("/kick #1");
     assert_eq!(server.screen.next_line(), "no peer #1; /who lists them");
     server.operator("/kick 2");
+    assert_eq!(server.screen.next_line(), "#2 is kicked");
     assert_eq!(other.hear(), "");
     drop(other);
     server.log.wait_for_line("#2 echo closed: kicked");
@@ -122,6 +124,10 @@ fn say_reaches_everybody_in_the_room_as_the_operator() {
         let heard = member.wait_for_line("hello from the console");
         assert_eq!(heard, "<operator> hello from the console");
     }
+    assert_eq!(server.screen.next_line(), "said to 2");
+    server.operator("/say kitchen hello");
+    let refused = "no room kitchen; /who shows who is where; not said";
+    assert_eq!(server.screen.next_line(), refused);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn every_way_out_leaves_the_terminal_as_it_was() {
         terminal.press("typed");
         terminal.sees(&["to nobody> typed"]);
         terminal.signal(signal);
-        terminal.hears("left: connections");
+        terminal.writes("left: connections");
         terminal.ends(0, &[""; 0]);
     }
     for signal in [Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2] {

@@ -157,7 +157,7 @@ fn a_failure_to_start_is_an_object_and_wrong_words_are_told_to_a_person() {
     let (status, errors) = run(&[&endpoint, "--log-format", "json"]);
     assert_eq!((status, errors.len()), (Some(1), 2), "{errors:?}");
     let log = objects(&errors);
-    assert!(log[0]["message"].as_str().unwrap().starts_with("RUST_LOG: \"loud\""));
+    assert!(log[0]["message"].as_str().unwrap().starts_with("RUST_LOG: ignored: \"cooee=loud\""));
     assert_eq!(log[1]["level"], "error");
     assert!(log[1]["message"].as_str().unwrap().contains("Address already in use"), "{log:?}");
     for words in [&["--log-format", "json", "ehco"][..], &["--log-format", "xml"]] {

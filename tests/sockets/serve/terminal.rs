@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 
-use crate::support::terminal::{COOEE, Terminal};
+use crate::support::terminal::{COOEE, Terminal, is_cooked};
 use crate::support::{Member, Server, Tcp};
 
 const CTRL_A: &str = "\x01";
@@ -222,6 +222,16 @@ fn quiet_holds_back_what_hex_shows_too() {
 }
 
 #[test]
+fn quiet_holds_back_what_hex_shows_even_of_a_log_that_has_little_else() {
+    let mut terminal = serve(&["-q", "echo+tcp://127.0.0.1:0", "talk://:0", "--hex"]);
+    terminal.press("/who\r");
+    terminal.hears("nobody is connected");
+    terminal.press("/quiet\r");
+    let told = "quiet: of the log only warnings and errors come here; /loud ends it";
+    terminal.sees(&[told, "to nobody>"]);
+}
+
+#[test]
 fn without_a_screen_for_the_log_there_is_nothing_to_hold_back() {
     let mut server = Server::start(&["echo+tcp://:0"]);
     server.operator("/quiet");
@@ -231,6 +241,22 @@ fn without_a_screen_for_the_log_there_is_nothing_to_hold_back() {
     assert_eq!(server.screen.next_line(), "it is loud already");
     Tcp::connect(server.address("echo+tcp")).echoes("logged");
     server.log.wait_for_line("#1 echo closed");
+}
+
+#[test]
+fn once_it_leaves_nothing_can_be_typed_and_ctrl_c_leaves_at_once() {
+    let words = ["serve", "chat://:0", "talk://:0", "--drain", "10m"];
+    let mut terminal = Terminal::start(&words, &[]);
+    terminal.sees(&["to nobody>"]);
+    let (mut member, _) = Member::join(address(&mut terminal, "chat+tcp"));
+    terminal.press("/quit\r/who\r");
+    assert_eq!(member.line(), None);
+    terminal.writes("leaving: nobody new; connections to finish: 1");
+    // It has left raw mode before it wrote that.
+    assert!(is_cooked(&terminal.line));
+    assert!(!terminal.rows().iter().any(|row| row == "to nobody>" || row.contains(" in lobby")));
+    terminal.press(CTRL_C);
+    terminal.ends(0, &[""; 0]);
 }
 
 #[test]

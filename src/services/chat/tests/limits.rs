@@ -268,3 +268,19 @@ fn a_member_costs_little_memory() {
     let registry = 2 * size_of::<(Name, Peer)>() + size_of::<u32>();
     assert!(per_seat + registry < 200, "{}", per_seat + registry);
 }
+
+#[test]
+fn the_operator_is_told_to_how_many_it_has_spoken_and_keeps_to_the_length_too() {
+    let mut stage = Stage::new(Chat::new(None));
+    for (members, told) in
+        [(0, "said to nobody: the room is empty; whoever comes will see it\n"), (1, "said to 1\n")]
+    {
+        for _ in 0..members {
+            stage.join();
+        }
+        stage.tell(Some("/say lobby anybody?"));
+        assert_eq!(stage.screen(), told);
+    }
+    stage.tell(Some(&format!("/say lobby {}", "x".repeat(1025))));
+    assert_eq!(stage.screen(), "a line may have at most 1,024 bytes: not said\n");
+}
