@@ -1,11 +1,14 @@
-//! The flags of `cooee top`.
+//! The flags of `cooee top`, and what `cooee health` has like it.
 
 use clap::Args;
 
+use crate::services::text::visible;
 use crate::units::{Parse, parse_address};
 
-/// Where `cooee top` looks unless told otherwise; the port that our examples give to `--admin`.
+/// Where both look unless told otherwise; the port that our examples give to `--admin`.
 const PORT: u16 = 5090;
+/// As much of what a server says instead of an answer is shown.
+const SHOWN: usize = 200;
 
 /// What `--help` shows at its end.
 pub(super) const EXAMPLES: &str = "
@@ -21,6 +24,13 @@ Exit status: 0 fine, 1 failed, 2 wrong usage.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct TopArgs {
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Whom to ask.
+#[derive(Args, Debug)]
+pub(super) struct Where {
     /// Where the server's --admin is: PORT, HOST:PORT or [IPV6]:PORT [default: 127.0.0.1:5090]
     #[arg(value_name = "ADDRESS", value_parser = address as Parse<_>)]
     address: Option<(String, u16)>,
@@ -32,7 +42,18 @@ fn address(text: &str) -> Result<(String, u16), String> {
     parse_address(bare.unwrap_or(text))
 }
 
-impl TopArgs {
+/// Both, as an address is written.
+pub(super) fn full_name(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The first line of a body, to be shown to a person.
+pub(super) fn first_line(body: &[u8]) -> String {
+    let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
+    visible(&line[..line.len().min(SHOWN)])
+}
+
+impl Where {
     /// Host and port.
     pub(super) fn address(&self) -> (&str, u16) {
         match &self.address {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::answer::{Answer, read};
+use super::args::first_line;
 use crate::engine::{Arrival, Kind, Net, Operated, Peer, Reason, Service, Time};
-use crate::services::text::visible;
 
 /// How often it is asked.
 const EVERY: Duration = Duration::from_millis(250);
@@ -137,8 +137,7 @@ impl Caller {
                 self.plan(Due::Ask, EVERY, net);
             }
             _ => {
-                let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
-                let line = visible(&line[..line.len().min(200)]);
+                let line = first_line(body);
                 self.lost(format!("the answer is no status, but {code} {line}"), net);
             }
         }

@@ -1,10 +1,11 @@
-//! `cooee top`: what a server with `--admin` tells about itself, live. A client on the same engine
-//! and loop as the others, over HTTP.
+//! `cooee top`: what a server with `--admin` tells about itself, live; and `cooee health`, which asks
+//! once. Clients on the same engine and loop as the others, over HTTP.
 
 mod answer;
 mod args;
 mod caller;
 mod frame;
+pub mod health;
 mod keyboard;
 
 use std::cell::RefCell;
@@ -23,10 +24,12 @@ use crate::terminal::graph::Glyphs;
 use crate::terminal::screen::Screen;
 use crate::terminal::{heed, is_dumb, screen, write_all};
 use answer::ANSWER_MAX;
+use args::full_name;
 use caller::{Caller, Seen};
 use keyboard::Keyboard;
 
 pub use args::TopArgs;
+pub use health::HealthArgs;
 
 /// How often a frame is drawn.
 const FRAME: Duration = Duration::from_millis(250);
@@ -38,10 +41,9 @@ const LINE: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why nothing can be shown, or which signal ended it.
 pub fn run(args: &TopArgs) -> Result<(), Failure> {
-    let (host, port) = args.address();
+    let (host, port) = args.place.address();
     let addresses = resolve(host, port).map_err(Failure::Failed)?;
-    let name =
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let name = full_name(host, port);
     let limits = Limits { inbox: ANSWER_MAX, ..Limits::default() };
     let fail = |error| Failure::Failed(setting_up(error));
     let mut reactor = Reactor::new(limits).map_err(fail)?;
