@@ -11,9 +11,9 @@ use super::answer::{ANSWER_MAX, Answer, read};
 use super::args::{Where, first_line, full_name};
 use crate::engine::{Arrival, Kind, Limits, Net, Operated, Peer, Quota, Reason, Service, Time};
 use crate::failure::{Failure, setting_up};
-use crate::outlet::print;
-use crate::reactor::Reactor;
+use crate::reactor::{Note, Reactor};
 use crate::resolve::resolve;
+use crate::terminal::{screen, write_all};
 use crate::units::{Parse, parse_positive_duration};
 
 /// What `--help` shows at its end.
@@ -59,14 +59,19 @@ pub fn run(args: &HealthArgs) -> Result<(), Failure> {
     loop {
         reactor.turn().map_err(|error| Failure::Failed(format!("polling: {error}")))?;
         while let Some(note) = reactor.next_note() {
-            if let crate::reactor::Note::Signal(signal) = note {
+            if let Note::Signal(signal) = note {
                 return Err(Failure::Signal(signal));
             }
         }
         match reactor.engine().outcome().cloned() {
             Some(Ok(())) => {
                 let line = format!("{name} is {}\n", question.yes());
-                return print(line).map_err(Failure::Failed);
+                return match write_all(screen(0), line.as_bytes()) {
+                    Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                        Err(Failure::Failed(format!("standard output: {error}")))
+                    }
+                    _ => Ok(()),
+                };
             }
             Some(Err(why)) => return Err(Failure::Failed(why)),
             None => {}

@@ -1,5 +1,5 @@
-//! `cooee top`: what a server with `--admin` tells about itself, live; and `cooee health`, which asks
-//! once. Clients on the same engine and loop as the others, over HTTP.
+//! `cooee top`: what a server with `--admin` tells about itself, live; and `cooee health`, which
+//! asks once. Clients on the same engine and loop as the others, over HTTP.
 
 mod answer;
 mod args;

@@ -178,7 +178,7 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
         }
     }
     let name = "cooee_connections_refused_total";
-    text.family(name, "counter", "Connections refused as they came, by reason.");
+    text.family(name, "counter", "Connections not let in, by reason.");
     for (service, _, counts) in survey.streams() {
         for (reason, count) in refusals(counts) {
             text.value(name, &[("service", service), TCP, ("reason", reason)], count);
