@@ -31,6 +31,8 @@ impl Engine {
     ) -> Option<Peer> {
         let peer = self.enter(service, &arrival, Origin::AcceptedLayered)?;
         self.core.layers.insert(peer, Box::new(layers));
+        self.first_beginner();
+        self.core.beginners.push_back(peer);
         self.begin_layers(peer, arrival.local);
         Some(peer)
     }

@@ -234,6 +234,21 @@ fn a_proxy_that_dribbles_a_thousand_headers_at_once_names_them_all() {
 }
 
 #[test]
+fn proxies_that_take_all_places_and_say_nothing_keep_nobody_out_for_long() {
+    let words = ["echo+tcp://127.0.0.1:0", "--max-connections", "4", "--proxy-from", "127.0.0.0/8"];
+    let mut server = Server::start(&words);
+    let echo = server.address("echo+tcp");
+    let mut silent: Vec<Tcp> = (0..4).map(|_| Tcp::connect(echo)).collect();
+    let mut client = Tcp::connect(echo);
+    client.say(line("198.51.100.7"));
+    client.echoes("let in");
+    assert!(silent.iter_mut().any(is_refused));
+    let told = server.log.wait_for_line("closed: no PROXY header");
+    // It is not the five seconds after which it would have gone in any case.
+    assert!(told.contains("ms)"), "{told}");
+}
+
+#[test]
 fn leaving_does_not_wait_for_headers() {
     let (mut server, greet) = trusting("greet+tcp", &["--drain", "1h"]);
     let mut clients = [Tcp::connect(greet), Tcp::connect(greet)];
