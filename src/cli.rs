@@ -87,6 +87,19 @@ pub enum Command {
         address: Option<String>,
     },
 
+    /// Ask a server with --admin whether it is ready
+    #[cfg(feature = "admin")]
+    Health(crate::top::HealthArgs),
+
+    /// Nothing: this build is without the feature admin
+    #[cfg(not(feature = "admin"))]
+    #[command(hide = true)]
+    Health {
+        /// Where
+        #[arg(hide = true)]
+        address: Option<String>,
+    },
+
     /// Measure any echo, greet, months or chat server
     #[cfg(feature = "bench")]
     #[command(after_help = crate::bench::EXAMPLES)]
@@ -123,9 +136,9 @@ impl Command {
             | Command::Chat(_)
             | Command::Months(_) => true,
             #[cfg(feature = "admin")]
-            Command::Top(_) => true,
+            Command::Top(_) | Command::Health(_) => true,
             #[cfg(not(feature = "admin"))]
-            Command::Top { .. } => true,
+            Command::Top { .. } | Command::Health { .. } => true,
             #[cfg(feature = "bench")]
             Command::Bench(_) => true,
             Command::Serve(_) => false,

@@ -30,9 +30,11 @@ fn main() -> ExitCode {
         Command::Months(args) => call(args.request()),
         #[cfg(feature = "admin")]
         Command::Top(args) => cooee::top::run(args),
+        #[cfg(feature = "admin")]
+        Command::Health(args) => cooee::top::health::run(args),
         #[cfg(not(feature = "admin"))]
-        Command::Top { .. } => Err(Failure::Usage(
-            "top needs the feature admin, which this cooee was built without".into(),
+        Command::Top { .. } | Command::Health { .. } => Err(Failure::Usage(
+            "this needs the feature admin, which this cooee was built without".into(),
         )),
         #[cfg(feature = "bench")]
         Command::Bench(args) => cooee::bench::run(args),

@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 use std::str::FromStr;
 
-use proxy_header::{Error, ParseConfig, ProxiedAddress, ProxyHeader, Tlv};
+use proxy_header::{Error, ParseConfig, ProxiedAddress, ProxyHeader};
 
 use crate::engine::{Address, Arrival, Opener, Preface, Prefaced};
 
@@ -20,6 +21,8 @@ const LINE: &[u8] = b"PROXY ";
 const BLOCK: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// What a block is at least: its beginning, what it is, and how long the rest is.
 const BLOCK_HEAD: usize = BLOCK.len() + 4;
+/// The kind of the field with the checksum.
+const CHECKSUM: u8 = 3;
 /// As much as is shown of what is no header.
 const SHOWN: usize = 16;
 
@@ -39,7 +42,7 @@ impl Preface for HeaderReader {
             let why = format!("a header of {length} bytes, and no more than {LENGTH_MAX} are read");
             return Prefaced::Wrong(why);
         }
-        match ProxyHeader::parse(input, ParseConfig { include_tlvs: true, ..Default::default() }) {
+        match ProxyHeader::parse(input, ParseConfig::default()) {
             Ok((header, length)) => whole(&header, &input[..length]),
             Err(Error::BufferTooShort) => Prefaced::More,
             Err(_) => Prefaced::Wrong("a header that no proxy may send".into()),
@@ -54,7 +57,7 @@ fn block_length(input: &[u8]) -> Option<usize> {
 }
 
 fn whole(header: &ProxyHeader<'_>, bytes: &[u8]) -> Prefaced {
-    if !has_right_sum(header, bytes) {
+    if bytes.starts_with(BLOCK) && !has_right_sum(bytes) {
         return Prefaced::Wrong("a header whose checksum (CRC32c) is wrong".into());
     }
     // Without one it speaks for itself (LOCAL, UNKNOWN), or for somebody without an IP address.
@@ -65,20 +68,32 @@ fn whole(header: &ProxyHeader<'_>, bytes: &[u8]) -> Prefaced {
 
 /// Whether the block has its own checksum right, if it has one (section 2.2.5): it is that of the
 /// block with zeros in its place.
-fn has_right_sum(header: &ProxyHeader<'_>, bytes: &[u8]) -> bool {
-    let mut sums = header.tlvs().filter_map(|field| match field {
-        Ok(Tlv::Crc32c(sum)) => Some(sum),
-        _ => None,
-    });
-    let Some(sum) = sums.next() else { return true };
-    // The last place where it stands is the place: what is before it may look like it by chance.
-    let field = [&[3, 0, 4][..], &sum.to_be_bytes()].concat();
-    let places = bytes.windows(field.len()).enumerate();
-    places.filter(|(_, window)| *window == field).any(|(at, _)| {
-        let mut blank = bytes.to_vec();
-        blank[at + 3..at + field.len()].fill(0);
-        crc32c(&blank) == sum
-    })
+fn has_right_sum(bytes: &[u8]) -> bool {
+    let Some(place) = place_of_sum(bytes) else { return true };
+    let Ok(sum) = <[u8; 4]>::try_from(&bytes[place.clone()]) else { return false };
+    let mut blank = bytes.to_vec();
+    blank[place].fill(0);
+    crc32c(&blank) == u32::from_be_bytes(sum)
+}
+
+/// Where in the block its checksum stands. The fields are walked through rather than searched: what
+/// is in one of them may look like another.
+fn place_of_sum(bytes: &[u8]) -> Option<Range<usize>> {
+    let addresses = match bytes.get(BLOCK.len() + 1)? >> 4 {
+        1 => 12,
+        2 => 36,
+        3 => 216,
+        _ => 0,
+    };
+    let mut at = BLOCK_HEAD + addresses;
+    while let Some([kind, high, low]) = bytes.get(at..at + 3) {
+        let value = at + 3..at + 3 + usize::from(u16::from_be_bytes([*high, *low]));
+        if *kind == CHECKSUM {
+            return bytes.get(value.clone()).map(|_| value);
+        }
+        at = value.end;
+    }
+    None
 }
 
 /// The Castagnoli CRC (RFC 3720, appendix B.4), bit by bit: a header is short.
@@ -281,6 +296,21 @@ mod tests {
         whole(&sealed(right), 0, Some("198.51.100.7:4711"));
         let why = "a header whose checksum (CRC32c) is wrong";
         assert_eq!(read(&sealed(right ^ 1)), Prefaced::Wrong(why.into()));
+        // One of another length is none.
+        let short = block([0x21, 0x11], &[&V4[..], &[3, 0, 2, 1, 2]].concat());
+        assert_eq!(read(&short), Prefaced::Wrong(why.into()));
+    }
+
+    #[test]
+    fn what_looks_like_a_checksum_within_another_field_is_none() {
+        let inner = [3, 0, 4, 1, 2, 3, 4].repeat(580);
+        let length = u16::try_from(inner.len()).unwrap().to_be_bytes();
+        let fields = [&V4[..], &[0xe0], &length, &inner].concat();
+        whole(&block([0x21, 0x11], &fields), 0, Some("198.51.100.7:4711"));
+        let local = [&V4[..], &[3, 0, 4, 0, 0, 0, 0]].concat();
+        let sum = crc32c(&block([0x20, 0x11], &local));
+        let sealed = [&V4[..], &[3, 0, 4], &sum.to_be_bytes()].concat();
+        whole(&block([0x20, 0x11], &sealed), 0, None);
     }
 
     fn plan(text: &str) -> HeaderPlan {

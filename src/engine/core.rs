@@ -36,6 +36,8 @@ pub(super) struct Core {
     pub(super) layers: Table<Box<Layers>>,
     /// Those whose preface has told their address, for the guards to judge.
     pub(super) newcomers: Vec<Peer>,
+    /// Those who came with layers, in the order in which they came; the first is not through.
+    pub(super) beginners: VecDeque<Peer>,
     /// Those to be flushed.
     pub(super) touched: Vec<Peer>,
     pub(super) deadlines: Deadlines,
@@ -79,6 +81,7 @@ impl Core {
             connections: Slots::default(),
             layers: Table::default(),
             newcomers: Vec::new(),
+            beginners: VecDeque::new(),
             touched: Vec::new(),
             deadlines: Deadlines::default(),
             armed: 0,
@@ -281,10 +284,16 @@ impl Core {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         let quota = &self.quotas[usize::from(connection.service)];
         let due = connection.due(&self.limits, quota);
-        if due < connection.armed {
+        self.look_by(peer, due);
+    }
+
+    /// Sees to it that `peer` is looked at by `when`.
+    pub(super) fn look_by(&mut self, peer: Peer, when: Time) {
+        let Some(connection) = self.connections.get_mut(peer) else { return };
+        if when < connection.armed {
             self.armed += usize::from(connection.armed == Time::NEVER);
-            connection.armed = due;
-            self.deadlines.push(due, peer);
+            connection.armed = when;
+            self.deadlines.push(when, peer);
         }
     }
 

@@ -194,9 +194,12 @@ impl Engine {
     }
 
     /// All places are taken and a newcomer waits: has a service close a peer with little claim to
-    /// its place (`Service::free_place`), which is free once that has been flushed. False: nobody
-    /// gives way.
+    /// its place (`Service::free_place`), which is free once that has been flushed; before that,
+    /// those go whose layers have taken long. False: nobody gives way.
     pub fn free_place(&mut self) -> bool {
+        if self.hurry_beginners() {
+            return true;
+        }
         let mut services = 0..self.services.len();
         services.any(|index| {
             !self.is_apart(index) && self.dispatch(index, |service, net| service.free_place(net))

@@ -1,12 +1,18 @@
-//! The flags of `cooee top`.
+//! The flags of `cooee top`, and what `cooee health` has like it.
+
+use std::net::{SocketAddr, SocketAddrV6};
 
 use clap::Args;
 
 use crate::admin_address::AdminAddress;
+use crate::engine::Location;
+use crate::services::text::visible;
 use crate::units::Parse;
 
-/// Where `cooee top` looks unless told otherwise; the port that our examples give to `--admin`.
+/// Where both look unless told otherwise; the port that our examples give to `--admin`.
 const PORT: u16 = 5090;
+/// As much of what a server says instead of an answer is shown.
+const SHOWN: usize = 60;
 
 /// What `--help` shows at its end.
 pub(super) const EXAMPLES: &str = "
@@ -22,6 +28,13 @@ Exit status: 0 fine, 1 failed, 2 wrong usage.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct TopArgs {
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// Whom to ask.
+#[derive(Args, Debug)]
+pub(super) struct Where {
     /// Where the server's --admin is: PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH
     /// [default: 127.0.0.1:5090]
     #[arg(value_name = "ADDRESS", value_parser = address as Parse<_>)]
@@ -34,7 +47,25 @@ fn address(text: &str) -> Result<AdminAddress, String> {
     AdminAddress::parse(bare.unwrap_or(text))
 }
 
-impl TopArgs {
+/// The first line of a body, to be shown to a person.
+pub(super) fn first_line(body: &[u8]) -> String {
+    let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
+    visible(&line[..line.len().min(SHOWN)])
+}
+
+/// What a request names as the host.
+pub(super) fn host_of(location: &Location) -> String {
+    match location {
+        // Which link it is on means something to this machine only.
+        Location::Ip(SocketAddr::V6(address)) => {
+            SocketAddrV6::new(*address.ip(), address.port(), 0, 0).to_string()
+        }
+        Location::Ip(address) => address.to_string(),
+        Location::Unix(_) => "localhost".into(),
+    }
+}
+
+impl Where {
     /// Where it is.
     pub(super) fn address(&self) -> AdminAddress {
         let here = || AdminAddress::Tcp("127.0.0.1".into(), PORT);

@@ -4,15 +4,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::answer::{Answer, read};
+use super::args::{first_line, host_of};
 use crate::engine::{Arrival, Kind, Location, Net, Operated, Peer, Reason, Service, Time};
-use crate::services::text::visible;
 
 /// How often it is asked.
 const EVERY: Duration = Duration::from_millis(250);
@@ -20,8 +19,6 @@ const EVERY: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it is left alone after a call in vain: from this, twice as long each time, to that.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(2));
-/// So much of the first line of an answer that is no status is told.
-const LINE_MAX: usize = 60;
 /// Seconds by which a server's time may seem to be behind ours: answers take time.
 const CLOCKS_DIFFER: f64 = 1.0;
 /// So many statuses are kept, to tell how fast their figures grow: those of a second.
@@ -111,15 +108,7 @@ impl Caller {
 
     fn ask(&mut self, net: &mut Net) {
         let Some(peer) = self.peer else { return self.call(net) };
-        let host = match &self.locations[0] {
-            Location::Ip(SocketAddr::V6(address)) => {
-                // Which link it is on means something to this machine only.
-                let address = SocketAddrV6::new(*address.ip(), address.port(), 0, 0);
-                address.to_string()
-            }
-            Location::Ip(address) => address.to_string(),
-            Location::Unix(_) => "localhost".into(),
-        };
+        let host = host_of(&self.locations[0]);
         net.send(peer, format!("GET /status.json HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
         self.plan(Due::GiveUp, PATIENCE, net);
     }
@@ -162,8 +151,7 @@ impl Caller {
                 self.plan(Due::Ask, EVERY, net);
             }
             _ => {
-                let line = body.split(|byte| *byte == b'\n').next().unwrap_or(b"");
-                let line = visible(&line[..line.len().min(LINE_MAX)]);
+                let line = first_line(body);
                 self.lost(format!("the answer is no status, but {code} {line}"), net);
             }
         }
@@ -247,7 +235,7 @@ mod tests {
         top_at(vec![SERVER.into()])
     }
 
-    fn top_at(addresses: Vec<SocketAddr>) -> (Stage, Rc<RefCell<Seen>>) {
+    fn top_at(addresses: Vec<std::net::SocketAddr>) -> (Stage, Rc<RefCell<Seen>>) {
         let seen = Rc::new(RefCell::new(Seen::default()));
         let locations = addresses.into_iter().map(Location::Ip).collect();
         let caller = Caller::new("192.0.2.7:5090".into(), locations, Rc::clone(&seen));

@@ -1,10 +1,11 @@
-//! `cooee top`: what a server with `--admin` tells about itself, live. A client on the same engine
-//! and loop as the others, over HTTP.
+//! `cooee top`: what a server with `--admin` tells about itself, live; and `cooee health`, which
+//! asks once. Clients on the same engine and loop as the others, over HTTP.
 
 mod answer;
 mod args;
 mod caller;
 mod frame;
+pub mod health;
 mod keyboard;
 
 use std::cell::RefCell;
@@ -26,6 +27,7 @@ use caller::{Caller, Seen};
 use keyboard::Keyboard;
 
 pub use args::TopArgs;
+pub use health::HealthArgs;
 
 /// How often a frame is drawn.
 const FRAME: Duration = Duration::from_millis(250);
@@ -37,7 +39,7 @@ const LINE: Duration = Duration::from_secs(1);
 /// # Errors
 /// Why nothing can be shown, or which signal ended it.
 pub fn run(args: &TopArgs) -> Result<(), Failure> {
-    let address = args.address();
+    let address = args.place.address();
     let (locations, name) = (address.resolve().map_err(Failure::Failed)?, address.to_string());
     let limits = Limits { inbox: ANSWER_MAX, ..Limits::default() };
     let fail = |error| Failure::Failed(setting_up(error));

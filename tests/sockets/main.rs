@@ -16,6 +16,8 @@ mod guards;
 mod lessons;
 mod narrow_path;
 mod parity;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod serve;
 #[allow(dead_code, unused_imports)] // what `parity` needs of it
 #[path = "../sim/mod.rs"]

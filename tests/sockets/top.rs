@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use crate::serve::admin::admin_of;
 use crate::support::lines::Lines;
 use crate::support::terminal::{COOEE, Terminal, is_cooked};
-use crate::support::{PATIENCE, Server, Tcp, refused};
+use crate::support::{PATIENCE, Server, Tcp, cooee, refused};
 
 const CTRL_C: &str = "\x03";
 const CTRL_Z: &str = "\x1a";
@@ -202,4 +202,32 @@ fn where_there_is_no_admin_it_says_so_and_what_to_do() {
     }
     let line = refused(2, &["top", "nowhere"]);
     assert!(line.contains("write PORT, HOST:PORT, [IPV6]:PORT or unix:///PATH"), "{line}");
+}
+
+#[test]
+fn health_says_in_one_line_and_its_status_whether_a_server_is_ready() {
+    let (mut server, _peer, admin) = served();
+    let to = admin.to_string();
+    let said = cooee(&["health", &to], "").fine();
+    assert_eq!(said.text(), format!("{admin} is ready\n"));
+    let url = format!("http://{admin}/");
+    assert_eq!(
+        cooee(&["health", "--alive", &url], "").fine().text(),
+        format!("{admin} is alive\n")
+    );
+    // Somebody who has not read yet keeps it from being gone at once.
+    server.signal(Signal::TERM);
+    server.log.wait_for_line("leaving");
+    cooee(&["health", &to], "").failed(&[" is not ready: "]);
+    drop(server);
+    cooee(&["health", &to], "").failed(&[&to, "nothing listens there; is it running"]);
+    assert!(refused(2, &["health", "--timeout", "0"]).contains("--timeout"));
+    assert!(refused(2, &["health", "nowhere"]).contains("write PORT, HOST:PORT"));
+}
+
+#[test]
+fn health_gives_a_server_that_keeps_silent_its_time_and_no_more() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = silent.local_addr().unwrap().to_string();
+    cooee(&["health", "--timeout", "200ms", &to], "").failed(&["no answer within 200ms"]);
 }

@@ -153,6 +153,16 @@ for.",
         examples: &[],
         files: &[],
     },
+    #[cfg(feature = "admin")]
+    Prose {
+        command: "cooee health",
+        description: "\
+Asks a server that was started with --admin whether it takes newcomers in (/readyz), prints the \
+answer, and exits 0 or 1. It needs no shell, so the HEALTHCHECK of a container can be \
+[\"/cooee\", \"health\"].",
+        examples: &[],
+        files: &[],
+    },
     Prose {
         command: "cooee completions",
         description: "\

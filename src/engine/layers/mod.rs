@@ -7,6 +7,7 @@
 //! flushed, so that all of that becomes one record; only what is sealed gets into the outbox that
 //! is written.
 
+mod haste;
 mod passing;
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ impl Engine {
             Origin::accepted(layers.carrier(arrival.remote)).layered(),
         )?;
         self.core.layers.insert(peer, Box::new(layers));
+        self.first_beginner();
+        self.core.beginners.push_back(peer);
         self.begin_layers(peer, arrival.local);
         Some(peer)
     }

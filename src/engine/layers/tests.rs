@@ -228,6 +228,30 @@ fn whom_the_guards_have_not_judged_they_do_not_count() {
     assert_eq!(counted, [Address::from(([198, 51, 100, 8], 9))]);
 }
 
+#[test]
+fn when_all_places_are_taken_who_has_not_begun_has_less_time() {
+    let limits = Limits { connections: 4, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+    let peers = [(); 3].map(|()| stage.join_through(prefaced()));
+    stage.say(peers[1], "198.51.100.8:9\n");
+    stage.pass(Duration::from_millis(300));
+    let late = stage.join_through(prefaced());
+    let is_over =
+        |stage: &mut Stage| [peers[0], peers[1], peers[2], late].map(|p| stage.is_over(p));
+    assert!(!stage.engine().free_place());
+    stage.pass(Duration::from_millis(199));
+    assert!(!stage.engine().free_place());
+    stage.pass(Duration::from_millis(1));
+    assert!(stage.engine().free_place());
+    stage.flush();
+    assert_eq!(is_over(&mut stage), [true, false, true, false]);
+    // Where nobody waits for the place it has all the time there is.
+    stage.pass(Duration::from_secs(4));
+    assert_eq!(is_over(&mut stage), [true, false, true, false]);
+    stage.pass(Duration::from_secs(1));
+    assert_eq!(is_over(&mut stage), [true, false, true, true]);
+}
+
 /// Calls somebody through layers as soon as it is told.
 struct Caller(Rc<dyn Layering>);
 

@@ -156,7 +156,7 @@ fn connections(text: &mut Text, survey: Survey<'_>) {
         }
     }
     let name = "cooee_connections_refused_total";
-    text.family(name, "counter", "Connections refused as they came, by reason.");
+    text.family(name, "counter", "Connections not let in, by reason.");
     for (service, over, counts) in survey.streams() {
         let over = transport(over);
         for (reason, count) in counts.refusals() {

@@ -9,7 +9,7 @@ mod outputs;
 mod page;
 mod placement;
 mod results;
-mod run;
+pub(crate) mod run;
 mod scripted;
 mod stages;
 mod together;

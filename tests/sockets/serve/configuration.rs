@@ -8,21 +8,21 @@ use crate::support::terminal::COOEE;
 use crate::support::{Server, Tcp};
 
 /// A file of a test's own, removed when that is over.
-pub(super) struct Config(PathBuf);
+pub(crate) struct Config(PathBuf);
 
 impl Config {
-    pub(super) fn new(name: &str, text: &str) -> Config {
+    pub(crate) fn new(name: &str, text: &str) -> Config {
         let file = format!("cooee-{name}-{}.toml", std::process::id());
         let config = Config(std::env::temp_dir().join(file));
         config.write(text);
         config
     }
 
-    pub(super) fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         fs::write(&self.0, text).unwrap();
     }
 
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
 }

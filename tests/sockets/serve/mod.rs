@@ -4,7 +4,7 @@ mod addresses;
 #[cfg(feature = "admin")]
 pub(crate) mod admin;
 #[cfg(feature = "config")]
-mod configuration;
+pub(crate) mod configuration;
 mod console;
 mod datagrams;
 mod hex;

@@ -15,7 +15,9 @@ fn assert_names(line: &str, words: &[&str]) {
 #[test]
 #[cfg(not(feature = "admin"))]
 fn what_this_build_is_without_is_refused_by_its_name() {
-    for words in [&["serve", "echo+tcp://:0", "--admin", "0"][..], &["top"], &["top", "5090"]] {
+    for words in
+        [&["serve", "echo+tcp://:0", "--admin", "0"][..], &["top"], &["top", "5090"], &["health"]]
+    {
         assert_names(&refused(2, words), &["the feature admin", "built without"]);
     }
 }
