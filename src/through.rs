@@ -16,7 +16,8 @@ use crate::tls::{self, Resume, Trust};
 pub(crate) struct ThroughArgs {
     /// Inside TLS, believe the certificates in FILE, and those that they vouch for [default: this
     /// machine's list]
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure", hide = cfg!(not(feature = "tls")))]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure",
+          hide = cfg!(not(feature = "tls")))]
     ca: Option<PathBuf>,
 
     /// Inside TLS, the name that the server's certificate has to have [default: its host]

@@ -167,6 +167,7 @@ impl Core {
     }
 
     /// Puts `peer` on the list of those to be flushed, once.
+    #[inline]
     pub(super) fn touch(&mut self, peer: Peer) {
         if let Some(connection) = self.connections.get_mut(peer) {
             connection.touch(peer, &mut self.touched);
@@ -201,6 +202,7 @@ impl Core {
     }
 
     /// Queues a copy of `bytes`.
+    #[inline]
     pub(super) fn send(&mut self, peer: Peer, bytes: &[u8]) {
         self.queue(peer, |kind, buffers, pool| match kind {
             Kind::Stream => buffers.outbox.push(bytes, pool),
@@ -280,6 +282,7 @@ impl Core {
     }
 
     /// Sees to it that `peer` is looked at when it is due, unless an earlier look is planned.
+    #[inline]
     pub(super) fn arm(&mut self, peer: Peer) {
         let Some(connection) = self.connections.get_mut(peer) else { return };
         let quota = &self.quotas[usize::from(connection.service)];

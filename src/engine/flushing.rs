@@ -15,12 +15,14 @@ use super::time::Time;
 
 impl Engine {
     /// What `peer` wants of its socket next.
+    #[inline]
     pub(super) fn step(&self, peer: Peer) -> Step {
         self.core.connections.get(peer).map_or(Step::Wait, Connection::step)
     }
 
     /// The head of what `peer` is to be sent, and whether our FIN follows right behind it; `None`
     /// if there is nothing.
+    #[inline]
     pub(crate) fn outgoing(&self, peer: Peer) -> Option<(Head<'_>, bool)> {
         let connection = self.core.connections.get(peer)?;
         let outbox = &connection.buffers.as_ref()?.outbox;
@@ -37,6 +39,7 @@ impl Engine {
     }
 
     /// The kernel has taken the first `count` bytes of what is outgoing.
+    #[inline]
     pub(super) fn sent(&mut self, peer: Peer, count: usize) {
         if self.tap.is_some() {
             self.show_written(peer, count);

@@ -94,6 +94,7 @@ impl Limits {
     /// `high` and `low` as they are while `held` bytes wait for all peers together: as they stand
     /// while a quarter of the limit is free (and several times `high`), and then in proportion to
     /// what is.
+    #[inline]
     pub(super) fn marks(&self, held: usize) -> (usize, usize) {
         let free = self.buffered.saturating_sub(held);
         let enough = (self.buffered / 4).max(self.high.saturating_mul(FREE_SHARE));

@@ -51,12 +51,14 @@ impl Net<'_> {
     /// [`Quota::queue_hard`](super::Quota::queue_hard), the peer is closed as [`Reason::Slow`]:
     /// whoever sends much looks at [`queued`](Net::queued) and goes on when
     /// [`drained`](super::Service::drained) is told.
+    #[inline]
     pub fn send(&mut self, peer: Peer, bytes: &[u8]) {
         self.core.send(peer, bytes);
     }
 
     /// Sends `peer` the first `count` bytes of the input that is being delivered, without a copy
     /// if possible.
+    #[inline]
     pub fn send_back(&mut self, peer: Peer, count: usize) {
         debug_assert!(count <= self.input.bytes.len());
         let count = count.min(self.input.bytes.len());
@@ -74,6 +76,7 @@ impl Net<'_> {
     }
 
     /// Queues a range of a buffer that others are sent too, without a copy.
+    #[inline]
     pub fn share(&mut self, peer: Peer, buffer: &Rc<Vec<u8>>, range: Range<usize>) {
         self.core.queue(peer, |kind, buffers, pool| match kind {
             Kind::Stream => buffers.outbox.push_shared(buffer, range, pool),

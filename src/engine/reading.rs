@@ -101,6 +101,7 @@ impl Engine {
 
     /// Delivers what one read into `slot` of the turn's buffer has brought. True: that was all
     /// for now.
+    #[inline]
     fn take(
         &mut self,
         peer: Peer,
@@ -139,6 +140,7 @@ impl Engine {
     }
 
     /// What `peer` carries and how much one read may bring, if it is to be read now.
+    #[inline]
     fn to_read(&self, peer: Peer) -> Option<(Kind, usize)> {
         let connection = self.core.connections.get(peer)?;
         let service = &self.services[usize::from(connection.service)];

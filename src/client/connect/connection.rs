@@ -118,8 +118,8 @@ impl ServerConnection {
         self.phase = ConnectionPhase::Connecting;
         self.again = None;
         self.since.get_or_insert(net.now());
-        let through = self.route.through.clone();
-        self.peer = net.dial_with(Dial { through, ..Dial::to(remote, self.route.kind) });
+        let dial = Dial::to(remote, self.route.kind);
+        self.peer = net.dial_with(Dial { through: self.route.through.clone(), ..dial });
         net.hold_input(true);
     }
 

@@ -158,6 +158,7 @@ impl Connection {
     }
 
     /// Puts it, whose name is `peer`, on the list of those to be flushed, once.
+    #[inline]
     pub(crate) fn touch(&mut self, peer: Peer, list: &mut Vec<Peer>) {
         if self.flush == Flush::Idle {
             self.flush = Flush::Listed;
@@ -178,6 +179,7 @@ impl Connection {
     }
 
     /// What is to be done for it next.
+    #[inline]
     pub(crate) fn step(&self) -> Step {
         self.phase.step(self.queued())
     }
@@ -224,6 +226,7 @@ impl Connection {
     }
 
     /// When it must be looked at again if nothing happens until then; `NEVER`: it need not be.
+    #[inline]
     pub(crate) fn due(&self, limits: &Limits, quota: &Quota) -> Time {
         match self.phase {
             Phase::Dialing => self.opened_at.after(limits.dial),

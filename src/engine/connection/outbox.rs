@@ -68,6 +68,7 @@ impl Share {
 }
 
 impl Chunk {
+    #[inline]
     fn len(&self) -> usize {
         match self {
             Chunk::Own(bytes) => bytes.len(),
@@ -90,6 +91,7 @@ impl Chunk {
         }
     }
 
+    #[inline]
     fn bytes<'a>(&'a self, turn: &'a [u8]) -> &'a [u8] {
         match self {
             Chunk::Own(bytes) => bytes,
@@ -110,17 +112,23 @@ pub(crate) struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    #[inline]
     pub(crate) fn bytes(&self) -> usize {
+        if self.is_all() {
+            return self.outbox.len;
+        }
         let chunks = self.outbox.chunks.iter().take(self.chunks);
         chunks.map(Chunk::len).sum::<usize>() - self.outbox.sent
     }
 
     /// Whether nothing is behind it.
+    #[inline]
     pub(crate) fn is_all(&self) -> bool {
         self.outbox.chunks.len() <= self.chunks
     }
 
     /// All of it, if it is in one piece.
+    #[inline]
     pub(crate) fn piece(&self) -> Option<&'a [u8]> {
         match self.outbox.chunks.len().min(self.chunks) {
             1 => self.outbox.chunks.front().map(|one| &one.bytes(self.turn)[self.outbox.sent..]),
@@ -175,6 +183,7 @@ impl Default for Outbox {
 
 impl Outbox {
     /// Bytes still to be sent.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
@@ -190,6 +199,7 @@ impl Outbox {
     }
 
     /// Puts a copy of `bytes` last.
+    #[inline]
     fn copy(&mut self, mut bytes: &[u8], pool: &mut Pool) {
         if let Some(Chunk::Own(last)) = self.chunks.back_mut() {
             let room = OWN_CHUNK_BYTES.saturating_sub(last.len());
@@ -261,6 +271,7 @@ impl Outbox {
     }
 
     /// Takes note that the first `count` bytes are gone.
+    #[inline]
     pub(crate) fn sent(&mut self, count: usize, pool: &mut Pool) {
         debug_assert!(count <= self.len);
         self.len -= count;

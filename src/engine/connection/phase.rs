@@ -210,6 +210,7 @@ impl Phase {
 /// The questions.
 impl Phase {
     /// What is to be done for it while so many bytes are queued.
+    #[inline]
     pub(crate) fn step(self, queued: usize) -> Step {
         match self {
             Phase::Gone(_) => Step::Drop,

@@ -138,6 +138,7 @@ impl Pool {
         (self.spare_max, self.ample) = (spare_max, ample);
     }
 
+    #[inline]
     pub(crate) fn take_set(&mut self) -> Box<Buffers> {
         let spare = self.sets.pop();
         self.spare -= spare.as_ref().map_or(0, |set| set.frame());
@@ -147,6 +148,7 @@ impl Pool {
     }
 
     /// Takes back a set that has nothing in it.
+    #[inline]
     pub(crate) fn give_set(&mut self, mut set: Box<Buffers>) {
         debug_assert!(set.is_empty());
         let frame = set.frame();
@@ -184,6 +186,7 @@ impl Pool {
     }
 
     /// Adds bytes to a buffer, which grows by doubling, but not past what one chunk may hold.
+    #[inline]
     pub(super) fn fill(&mut self, buffer: &mut Vec<u8>, bytes: &[u8]) {
         let (before, length) = (buffer.capacity(), buffer.len() + bytes.len());
         if length > before {

@@ -91,6 +91,7 @@ impl<S: Sockets> Driver<S> {
     /// Flushes `peer`, or leaves it for a later turn if the round has cost what it may. Not if it
     /// has been written to just now: whoever has been promised a FIN with its last bytes (MSG_MORE)
     /// has it at once.
+    #[inline]
     fn flush_or_defer(&mut self, peer: Peer, is_written: bool) {
         if is_written || !self.engine.is_flush_spent() {
             self.flush_peer(peer);
@@ -135,6 +136,7 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
+    #[inline]
     fn flush_peer(&mut self, peer: Peer) {
         self.engine.core.cost.spend_flush(VISIT_UNITS);
         let Some(row) = self.rows.get_mut(peer) else {
@@ -238,6 +240,7 @@ impl<T> Row<T> {
     }
 
     /// Takes note of what became of writing `wanted` bytes.
+    #[inline]
     pub(super) fn written(
         &mut self,
         engine: &mut Engine,

@@ -85,6 +85,7 @@ impl<S: Sockets> Driver<S> {
 
     /// Whether a peer that we have hung up on has sent its FIN as well, or is gone. What it sent
     /// before is discarded.
+    #[inline]
     fn has_finished(&mut self, peer: Peer) -> bool {
         let Driver { engine, sockets, rows, .. } = self;
         let Some(row) = rows.get(peer) else { return true };

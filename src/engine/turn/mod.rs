@@ -211,6 +211,7 @@ impl<S: Sockets> Driver<S> {
 
     /// The owner has been told how `peer`'s socket is. Of a peer that is gone that is counted
     /// (`Metrics::stale_events`) and otherwise ignored.
+    #[inline]
     pub fn note(&mut self, peer: Peer, readiness: Readiness) {
         let Driver { engine, sockets, rows, ready, .. } = self;
         let Some(row) = rows.get_mut(peer) else {

@@ -146,16 +146,19 @@ pub struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// The bytes, for one gathered write (`Write::write_vectored`, sendmsg(2)): 1 to 16 slices of a
     /// stream; of a datagram socket one, which is one datagram.
+    #[inline]
     pub fn slices(&self) -> Slices<'a> {
         self.head.slices()
     }
 
     /// All of it, if it is in one piece.
+    #[inline]
     pub fn piece(&self) -> Option<&'a [u8]> {
         self.head.piece()
     }
 
     /// How many bytes that is.
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.head.bytes()
     }
