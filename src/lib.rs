@@ -285,6 +285,7 @@
 // One place has an argument for it: `reactor/uring/mod.rs`.
 #![deny(unsafe_code)]
 
+mod append;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod cli;
