@@ -1,12 +1,12 @@
 //! `--hex`: what goes over each connection, laid out as `hexdump -C` does, with a line above each
 //! read and write that says when, whose, which way and how much. Or, in a log of JSON, as objects.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use log::Level;
 
+use crate::append::append;
 use crate::engine::{Direction, Passage, Tap, Time};
 use crate::logging::{self, LogFormat};
 use crate::units::grouped;
@@ -167,7 +167,7 @@ fn text(passage: &Passage<'_>, shown: usize) -> String {
     }
     let left = passage.count.saturating_sub(shown);
     if left > 0 {
-        push(
+        append(
             &mut out,
             format_args!(
                 "... {} more {}\n",
@@ -187,32 +187,27 @@ fn header(passage: &Passage<'_>) -> String {
     };
     let mut line = format!("{arrow} {:.6} s ", passage.age.as_secs_f64());
     match (passage.peer, passage.service, passage.local) {
-        (Some(peer), Some(service), _) => push(&mut line, format_args!("{peer} {service}")),
-        (_, _, Some(local)) => push(&mut line, format_args!("{local}")),
+        (Some(peer), Some(service), _) => append(&mut line, format_args!("{peer} {service}")),
+        (_, _, Some(local)) => append(&mut line, format_args!("{local}")),
         _ => {}
     }
-    push(&mut line, format_args!(" {towards} {}, ", passage.remote));
+    append(&mut line, format_args!(" {towards} {}, ", passage.remote));
     match (passage.is_end, passage.count) {
         (true, _) => line.push_str("FIN: nothing more will come this way"),
         (false, 1) => line.push_str("1 byte"),
-        (false, count) => push(&mut line, format_args!("{} bytes", grouped(count as u64))),
+        (false, count) => append(&mut line, format_args!("{} bytes", grouped(count as u64))),
     }
     line
-}
-
-/// Writing to a `String` cannot fail.
-fn push(out: &mut String, what: std::fmt::Arguments<'_>) {
-    let _ = out.write_fmt(what);
 }
 
 /// One row, as `hexdump -C` has it.
 fn push_row(out: &mut String, offset: u64, row: &[u8]) {
     let start = out.len();
-    push(out, format_args!("{offset:08x}"));
+    append(out, format_args!("{offset:08x}"));
     let shift = out.len() - start - 8;
     for (at, byte) in row.iter().enumerate() {
         out.push_str(if at % 8 == 0 { "  " } else { " " });
-        push(out, format_args!("{byte:02x}"));
+        append(out, format_args!("{byte:02x}"));
     }
     let width = out.len() - start;
     out.extend(std::iter::repeat_n(' ', (TEXT_COLUMN + shift).saturating_sub(width)));
@@ -252,7 +247,7 @@ fn object(passage: &Passage<'_>, shown: usize, time: Timestamp) -> String {
     object.plain("bytes", passage.count);
     object.plain("is_end", passage.is_end);
     let mut hex = String::with_capacity(2 * shown);
-    passage.bytes().take(shown).for_each(|byte| push(&mut hex, format_args!("{byte:02x}")));
+    passage.bytes().take(shown).for_each(|byte| append(&mut hex, format_args!("{byte:02x}")));
     object.text("hex", &hex);
     object.plain("bytes_left_out", passage.count - shown);
     object.into_line()

@@ -1,7 +1,9 @@
 //! JSON (RFC 8259) as far as a log needs it: one flat object in one line. Whatever its texts are
 //! made of, nothing in them can end the line, close a string or drive a terminal.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
+
+use crate::append::append;
 
 /// An object that is being written.
 pub(crate) struct Object(String);
@@ -26,7 +28,7 @@ impl Object {
     /// Adds what is shown as JSON has it: a whole number, `true` or `false`.
     pub(crate) fn plain(&mut self, name: &str, what: impl Display) {
         self.name(name);
-        push(&mut self.0, what);
+        append(&mut self.0, format_args!("{what}"));
     }
 
     /// Adds a number, to the millionth. JSON has none that is not finite: that becomes null.
@@ -52,11 +54,6 @@ impl Object {
     }
 }
 
-/// Writing to a `String` cannot fail.
-fn push(out: &mut String, what: impl Display) {
-    let _ = write!(out, "{what}");
-}
-
 fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -68,7 +65,7 @@ fn push_string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             // Of controls JSON asks it only below U+0020; a terminal heeds others as well.
             _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => {
-                let _ = write!(out, "\\u{:04x}", u32::from(character));
+                append(out, format_args!("\\u{:04x}", u32::from(character)));
             }
             _ => out.push(character),
         }

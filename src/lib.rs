@@ -286,6 +286,7 @@
 #![deny(unsafe_code)]
 
 pub mod admin_address;
+mod append;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod cli;
@@ -312,7 +313,7 @@ mod through;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(not(feature = "tls"))]
-#[path = "no_tls.rs"]
+#[path = "tls/none.rs"]
 mod tls;
 #[cfg(feature = "admin")]
 pub mod top;

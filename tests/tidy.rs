@@ -13,6 +13,7 @@ const FUNCTION_LINES_MAX: usize = 60;
 /// What the parts that do a command use.
 const SERVER: &[&str] = &[
     "admin_address",
+    "append",
     "descriptors",
     "endpoint",
     "engine",
@@ -52,16 +53,18 @@ const BENCH: &[&str] = &[
 
 /// Which parts of `src` each part may use: strictly one way.
 const USES: &[(&str, &[&str])] = &[
+    ("append", &[]),
     ("engine", &[]),
     ("rate", &["engine"]),
-    ("services", &["engine", "rate"]),
+    ("services", &["append", "engine", "rate"]),
+    ("spelling", &[]),
     ("guards", &["engine", "rate"]),
     ("proxy", &["engine"]),
     ("through", &["engine", "proxy"]),
     ("outlet", &[]),
-    ("json", &[]),
+    ("json", &["append"]),
     ("logging", &["json", "outlet", "reactor"]),
-    ("hex", &["engine", "logging", "units"]),
+    ("hex", &["append", "engine", "logging", "units"]),
     ("reactor", &["engine", "guards"]),
     ("endpoint", &["engine", "services"]),
     ("admin_address", &["endpoint", "engine", "resolve"]),
@@ -76,7 +79,13 @@ const USES: &[(&str, &[&str])] = &[
     ("server", SERVER),
     ("client", CLIENT),
     ("top", TOP),
-    ("cli", &["bench", "client", "endpoint", "failure", "outlet", "server", "services", "top"]),
+    (
+        "cli",
+        &[
+            "append", "bench", "client", "endpoint", "failure", "outlet", "server", "services",
+            "top",
+        ],
+    ),
 ];
 
 /// The parts of two folders: each may use those before it.

@@ -1,12 +1,13 @@
 //! The operator's console: what each line typed at the server means.
 
 use std::cell::Cell;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::rc::Rc;
 
 use log::LevelFilter;
 
 use super::desk::Desk;
+use crate::append::append;
 use crate::engine::{Bytes, Engine, Entry, Metrics, Peer};
 
 /// `/who` lists this many peers, and counts the rest.
@@ -311,13 +312,14 @@ fn who(engine: &Engine) -> String {
     for Entry { peer, service, remote, age, bytes_in, bytes_out, .. } in entries {
         let about = engine.description(peer).map(|words| format!(" ({words})")).unwrap_or_default();
         let (age, came, went) = (age.as_secs(), Bytes(bytes_in), Bytes(bytes_out));
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{peer} {service} {remote}{about} {age} s, in {came}, out {went}");
+        let line =
+            format_args!("{peer} {service} {remote}{about} {age} s, in {came}, out {went}\n");
+        append(&mut text, line);
     }
     match count {
         0 => text.push_str("nobody is connected\n"),
         count if count > WHO_MAX => {
-            let _ = writeln!(text, "and {} more", count - WHO_MAX);
+            append(&mut text, format_args!("and {} more\n", count - WHO_MAX));
         }
         _ => {}
     }

@@ -1,9 +1,9 @@
 //! What one person typed, made safe to show to another: nothing in it can drive a terminal,
 //! forge a line or hide.
 
-use std::fmt::Write;
-
 use unicode_width::UnicodeWidthChar;
+
+use crate::append::append;
 
 /// This many marks may stand on one letter; more would run into the lines above and below.
 const MARKS_MAX: usize = 8;
@@ -60,8 +60,7 @@ fn push_visible_text(out: &mut String, mut last: Option<char>, text: &str) {
             push_visible_char(out, character);
             last = Some(character);
         } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+            append(out, format_args!("\\u{{{:x}}}", u32::from(character)));
             last = None;
         }
     }
@@ -123,14 +122,15 @@ pub(crate) fn skeleton(text: &str) -> impl Iterator<Item = char> {
 }
 
 fn push_visible_char(out: &mut String, character: char) {
-    // Writing to a `String` cannot fail.
-    let _ = match character {
-        '\t' => out.write_char('\t'),
-        '\n' => out.write_str("\\n"),
-        '\r' => out.write_str("\\r"),
-        '\0'..='\x1f' | '\x7f'..='\u{9f}' => write!(out, "\\x{:02x}", u32::from(character)),
-        _ => out.write_char(character),
-    };
+    match character {
+        '\t' => out.push('\t'),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\0'..='\x1f' | '\x7f'..='\u{9f}' => {
+            append(out, format_args!("\\x{:02x}", u32::from(character)));
+        }
+        _ => out.push(character),
+    }
 }
 
 /// Characters that reorder, hide or join what stands around them, or cannot be seen: Unicode's Cf

@@ -1,7 +1,7 @@
 //! The language of manual pages (man(7)) as far as our pages need it: whatever a text is made of,
 //! it is shown as it is, and what is laid out by hand stays so.
 
-use std::fmt::Write;
+use crate::append::append;
 
 /// Lines of text are broken before they are longer than this.
 const COLUMNS: usize = 80;
@@ -107,9 +107,8 @@ impl Roff {
         self.line(format_args!("{guard}{line}"));
     }
 
-    /// Writing to a `String` cannot fail.
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        let _ = writeln!(self.0, "{line}");
+        append(&mut self.0, format_args!("{line}\n"));
     }
 }
 

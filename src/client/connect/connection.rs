@@ -108,15 +108,14 @@ impl ServerConnection {
     /// Calls the address whose turn it is.
     pub(crate) fn call(&mut self, net: &mut Net) {
         let remote = self.remote().clone();
-        let socket = match (&remote, self.route.kind) {
-            (Location::Unix(_), _) => "unix",
-            (Location::Ip(_), Kind::Stream) => "TCP",
-            (Location::Ip(_), Kind::Datagram) => "UDP",
+        let socket = match self.route.kind {
+            _ if remote.unix().is_some() => "unix",
+            Kind::Stream => "TCP",
+            Kind::Datagram => "UDP",
         };
         log::debug!("creating a {socket} socket");
         log::debug!("connecting to {remote}");
-        self.phase = ConnectionPhase::Connecting;
-        self.again = None;
+        (self.phase, self.again) = (ConnectionPhase::Connecting, None);
         self.since.get_or_insert(net.now());
         let dial = Dial::to(remote, self.route.kind);
         self.peer = net.dial_with(Dial { through: self.route.through.clone(), ..dial });

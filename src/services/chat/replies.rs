@@ -1,9 +1,10 @@
 //! What only one member is told: answers to its commands, and the lists of names and rooms.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use super::Chat;
 use super::names::Name;
+use crate::append::append;
 use crate::engine::{Net, Peer};
 
 /// A reply lists this many names or rooms, and counts the rest.
@@ -54,11 +55,10 @@ fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
     let mut text = String::new();
     for (index, item) in items.take(LISTED).enumerate() {
         let comma = if index > 0 { ", " } else { "" };
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{comma}{item}");
+        append(&mut text, format_args!("{comma}{item}"));
     }
     if total > LISTED {
-        let _ = write!(text, " and {} more", total - LISTED);
+        append(&mut text, format_args!(" and {} more", total - LISTED));
     }
     text
 }
