@@ -100,8 +100,8 @@ pub(super) fn certificate(why: &CertificateError) -> String {
                 ),
                 None => format!(
                     "the certificate of the server names nobody, so it is not for {expected}: it \
-                     needs a subjectAltName (openssl req -addext subjectAltName=DNS:{expected}), the \
-                     common name does not count"
+                     needs a subjectAltName (openssl req -addext subjectAltName=DNS:{expected}), \
+                     the common name does not count"
                 ),
             }
         }
