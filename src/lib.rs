@@ -41,7 +41,8 @@
 //! `admin` adds `cooee serve --admin` and `cooee top`,
 //! `bench` adds `cooee bench` (histograms, JSON, plots), `config` adds `cooee serve --config`, the
 //! environment and SIGHUP, `manual` adds `cooee completions` and `cooee manual`, `systemd` takes
-//! sockets from systemd and tells it how things are, and `uring` lets a loop read and write many
+//! sockets from systemd and tells it how things are, `tls` adds the module of that name, and
+//! `uring` lets a loop read and write many
 //! connections in one system call, on a Linux that has io_uring, once it is asked to
 //! ([`Reactor::use_uring`](reactor::Reactor::use_uring)).
 //!

@@ -99,9 +99,9 @@ pub(super) fn certificate(why: &CertificateError) -> String {
                      its names is meant can be said with --server-name"
                 ),
                 None => format!(
-                    "the certificate of the server names nobody, so it is not for {expected}: \
-                     it needs a subjectAltName (openssl req -addext \
-                     subjectAltName=DNS:{expected}), the common name does not count"
+                    "the certificate of the server names nobody, so it is not for {expected}: it \
+                     needs a subjectAltName (openssl req -addext subjectAltName=DNS:{expected}), \
+                     the common name does not count"
                 ),
             }
         }
