@@ -28,12 +28,13 @@ const SERVER: &[&str] = &[
     "resolve",
     "services",
     "terminal",
+    "tls",
     "tty",
     "units",
 ];
 const CLIENT: &[&str] = &[
     "endpoint", "engine", "failure", "hex", "logging", "rate", "reactor", "resolve", "services",
-    "terminal", "through", "tty", "units",
+    "terminal", "through", "tls", "tty", "units",
 ];
 const TOP: &[&str] =
     &["admin_address", "engine", "failure", "reactor", "services", "terminal", "units"];
@@ -48,6 +49,7 @@ const BENCH: &[&str] = &[
     "services",
     "terminal",
     "through",
+    "tls",
     "units",
 ];
 
@@ -60,20 +62,20 @@ const USES: &[(&str, &[&str])] = &[
     ("spelling", &[]),
     ("guards", &["engine", "rate"]),
     ("proxy", &["engine"]),
-    ("through", &["engine", "proxy"]),
+    ("through", &["engine", "proxy", "tls"]),
     ("outlet", &[]),
     ("json", &["append"]),
     ("logging", &["json", "outlet", "reactor"]),
     ("hex", &["append", "engine", "logging", "units"]),
     ("reactor", &["engine", "guards"]),
-    ("endpoint", &["engine", "services"]),
+    ("endpoint", &["engine", "services", "spelling"]),
     ("admin_address", &["endpoint", "engine", "resolve"]),
     ("units", &[]),
     ("terminal", &["reactor"]),
     ("tty", &["engine", "reactor", "services", "terminal"]),
     ("failure", &[]),
     ("resolve", &["services"]),
-    ("tls", &[]),
+    ("tls", &["engine"]),
     ("descriptors", &[]),
     ("bench", BENCH),
     ("server", SERVER),
@@ -83,7 +85,7 @@ const USES: &[(&str, &[&str])] = &[
         "cli",
         &[
             "append", "bench", "client", "endpoint", "failure", "outlet", "server", "services",
-            "top",
+            "spelling", "top",
         ],
     ),
 ];

@@ -69,6 +69,8 @@ pub(crate) struct ServerConnection {
     given_up: Option<String>,
     /// Whether the server has said anything since goodbye was said, or has said it itself.
     has_answered: bool,
+    /// What has failed inside TLS.
+    failure: Option<String>,
     /// Whether the kernel had not even taken all that was to be sent when the connection ended.
     is_unsaid: bool,
     pub(crate) sent: u64,
@@ -88,6 +90,7 @@ impl ServerConnection {
             again: None,
             given_up: None,
             has_answered: false,
+            failure: None,
             is_unsaid: false,
             sent: 0,
             received: 0,
@@ -244,14 +247,10 @@ impl ServerConnection {
         let tried = match self.given_up.take() {
             Some(why) => Tried::silent(remote, why),
             None if self.phase == ConnectionPhase::Connecting || self.was_refused(reason) => {
-                Tried::failed(remote, reason, self.route.patience)
+                let tried = Tried::failed(remote, reason, self.route.patience);
+                tried.because(net.failure())
             }
-            None => {
-                return match reason {
-                    Reason::Failed(_) | Reason::Slow => ConnectionEnd::Broken(reason),
-                    _ => ConnectionEnd::Closed,
-                };
-            }
+            None => return self.ended(reason, net),
         };
         log::debug!("{}: {}", self.remote(), tried.why());
         self.tried.push(tried);

@@ -32,6 +32,14 @@ impl Tried {
         Tried { location, why, advice: SILENT, is_refusal: false }
     }
 
+    /// The same, if the failure of a layer says more.
+    pub(crate) fn because(self, failure: Option<&str>) -> Tried {
+        match failure {
+            Some(failure) => Tried { why: format!("{}: {failure}", self.why), advice: "", ..self },
+            None => self,
+        }
+    }
+
     /// What became of it.
     pub(crate) fn why(&self) -> &str {
         &self.why
@@ -116,7 +124,8 @@ pub(crate) fn unreachable(service: &str, tried: &[Tried]) -> String {
         tried.iter().map(|Tried { location, why, .. }| format!("{location} ({why})")).collect();
     let telling = tried.iter().find(|tried| tried.is_refusal).or(tried.last());
     let advice = telling.map_or("", |tried| tried.advice);
-    format!("{service}: cannot reach {}: {advice}", all.join(" or "))
+    let colon = if advice.is_empty() { "" } else { ": " };
+    format!("{service}: cannot reach {}{colon}{advice}", all.join(" or "))
 }
 
 /// A connection that the other side or the network has broken.

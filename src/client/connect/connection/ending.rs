@@ -28,6 +28,20 @@ impl ServerConnection {
         }
     }
 
+    /// How a connection has ended that had been made.
+    pub(super) fn ended(&mut self, reason: Reason, net: &mut Net) -> ConnectionEnd {
+        self.failure = net.failure().map(str::to_owned);
+        match reason {
+            Reason::Failed(_) | Reason::Slow | Reason::Tls => ConnectionEnd::Broken(reason),
+            Reason::CutOff => {
+                let what = "the server ended without close_notify, so its end may be missing";
+                log::warn!("{}", self.complaint(what));
+                ConnectionEnd::Closed
+            }
+            _ => ConnectionEnd::Closed,
+        }
+    }
+
     /// The server has closed in order before we had said all. To a person that is told; a filter
     /// has failed if there is more input.
     pub(crate) fn hung_up(&mut self, display: &Display, net: &mut Net) {
@@ -50,6 +64,9 @@ impl ServerConnection {
 
     /// The line for a connection that broke.
     pub(crate) fn broken(&self, reason: Reason) -> String {
-        diagnosis::broken(self.route.service, self.remote(), reason)
+        match &self.failure {
+            Some(failure) => self.complaint(&format!("{reason}: {failure}")),
+            None => diagnosis::broken(self.route.service, self.remote(), reason),
+        }
     }
 }
