@@ -33,7 +33,8 @@ impl Front {
     pub(super) fn new(config: &Config) -> Result<Front, String> {
         let identity = config.identity.as_ref();
         let tls = identity.map(|files| tls::Server::from_files(&files.certificate, &files.key));
-        Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls: tls.transpose()? })
+        let tls = tls.transpose().map_err(in_tls)?;
+        Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls })
     }
 
     /// The proxies that `config` has, for whoever connects from now on.
@@ -52,7 +53,7 @@ impl Front {
     /// # Errors
     /// As for `new`; everything stays as it was.
     pub(super) fn renew(&self) -> Result<(), String> {
-        self.tls.as_ref().map_or(Ok(()), tls::Server::reload)
+        self.tls.as_ref().map_or(Ok(()), tls::Server::reload).map_err(in_tls)
     }
 }
 
@@ -78,6 +79,10 @@ impl Layering for Secured {
     fn is_secured(&self) -> bool {
         true
     }
+}
+
+fn in_tls(why: String) -> String {
+    format!("--tls-cert, --tls-key: {why}")
 }
 
 #[cfg(feature = "proxy")]
