@@ -33,7 +33,7 @@ impl Front {
     pub(super) fn new(config: &Config) -> Result<Front, String> {
         let identity = config.identity.as_ref();
         let tls = identity.map(|files| tls::Server::from_files(&files.certificate, &files.key));
-        let tls = tls.transpose().map_err(in_tls)?;
+        let tls = tls.transpose().map_err(|why| in_tls(&why))?;
         Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls })
     }
 
@@ -53,7 +53,7 @@ impl Front {
     /// # Errors
     /// As for `new`; everything stays as it was.
     pub(super) fn renew(&self) -> Result<(), String> {
-        self.tls.as_ref().map_or(Ok(()), tls::Server::reload).map_err(in_tls)
+        self.tls.as_ref().map_or(Ok(()), tls::Server::reload).map_err(|why| in_tls(&why))
     }
 }
 
@@ -81,7 +81,7 @@ impl Layering for Secured {
     }
 }
 
-fn in_tls(why: String) -> String {
+fn in_tls(why: &str) -> String {
     format!("--tls-cert, --tls-key: {why}")
 }
 
