@@ -63,10 +63,13 @@ impl Engine {
     /// `refused`.
     pub(in crate::engine) fn next_newcomer(&mut self) -> Option<(Peer, Address)> {
         while let Some(peer) = self.core.newcomers.pop() {
-            if let Some(remote) = self.core.remote(peer)
+            let connection = self.core.connections.get(peer);
+            // Not if it has been closed meanwhile.
+            let connection = connection.filter(|one| one.phase == Phase::Handshaking);
+            if let Some(connection) = connection
                 && self.core.layers.get(peer).is_some_and(|one| !one.is_judged())
             {
-                return Some((peer, remote));
+                return Some((peer, connection.remote.into()));
             }
         }
         None

@@ -219,6 +219,18 @@ fn the_guards_judge_the_address_that_a_preface_has_told() {
 }
 
 #[test]
+fn who_is_closed_before_the_guards_have_judged_is_never_told_of() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    let peer = stage.join_through(prefaced());
+    stage.say_in_turn(peer, "198.51.100.8:9\n");
+    stage.engine().close_all();
+    stage.flush();
+    stage.finish(peer);
+    assert_eq!((stage.hear(peer), stage.screen()), (String::new(), String::new()));
+    assert_eq!(stage.standing(peer), None);
+}
+
+#[test]
 fn whom_the_guards_have_not_judged_they_do_not_count() {
     let mut stage = Stage::new(Mirror::default());
     let peer = stage.join_through(prefaced());
