@@ -258,9 +258,12 @@ impl Engine {
     pub(in crate::engine) fn unwrap_end(&mut self, peer: Peer) {
         let core = &mut self.core;
         let Some(layers) = core.layers.get_mut(peer) else { return };
-        let is_heard = core.connections.get(peer).is_some_and(|one| one.phase.is_heard());
+        let Some(phase) = core.connections.get(peer).map(|one| one.phase) else { return };
+        let (is_heard, is_beginning) = (phase.is_heard(), phase == Phase::Handshaking);
         let is_finished = layers.cipher.as_ref().is_none_or(|cipher| cipher.is_finished());
         match layers.progress {
+            // It has been closed already.
+            _ if !is_heard && !is_beginning => self.finish_clear(peer),
             Progress::Judging => layers.is_ended = true,
             Progress::Fresh | Progress::Preface => {
                 let why = "the connection ended before its PROXY header was whole".into();
