@@ -327,3 +327,125 @@ fn ignored_signals() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A desk with a keyboard of ours, whose screen somebody reads.
+    fn desk() -> (Desk, UnixStream) {
+        let (screen, reader) = UnixStream::pair().unwrap();
+        reader.set_nonblocking(true).unwrap();
+        let desk = Desk {
+            screen: Outlet::of(screen.into()),
+            keyboard: Keyboard::Ours,
+            editor: Editor::new(&Aim::Nowhere.to_string()),
+            row: Row::Stale,
+            shows_log: false,
+            holds_log: false,
+        };
+        (desk, reader)
+    }
+
+    /// What is written so far, as a terminal shows it: its rows as far as there is something on
+    /// them.
+    fn rows(terminal: &mut vt100::Parser, reader: &mut UnixStream) -> Vec<String> {
+        let mut bytes = [0; 4096];
+        loop {
+            match reader.read(&mut bytes) {
+                // A terminal makes a line feed a new line.
+                Ok(count) => {
+                    let text = String::from_utf8_lossy(&bytes[..count]).replace('\n', "\r\n");
+                    terminal.process(text.as_bytes());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let rows = terminal.screen().rows(0, 80).map(|row| row.trim_end().to_owned());
+        let mut rows: Vec<String> = rows.collect();
+        while rows.last().is_some_and(String::is_empty) {
+            rows.pop();
+        }
+        rows
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Type(char),
+        Show(u8),
+        Flush,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            prop::char::range('a', 'z').prop_map(Act::Type),
+            any::<u8>().prop_map(Act::Show),
+            Just(Act::Flush),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_never_tears_what_is_being_typed(
+            acts in prop::collection::vec(act(), 0..60),
+        ) {
+            let (mut desk, mut reader) = desk();
+            let mut terminal = vt100::Parser::new(100, 80, 0);
+            let (mut typed, mut shown) = (String::new(), Vec::new());
+            for act in acts.into_iter().chain([Act::Flush]) {
+                match act {
+                    Act::Type(letter) => {
+                        typed.push(letter);
+                        desk.type_in(letter.to_string().as_bytes(), Time::ZERO);
+                        prop_assert_eq!(desk.next_event(), None);
+                    }
+                    Act::Show(number) => {
+                        shown.push(format!("line {number}"));
+                        desk.push(format!("line {number}\n"));
+                    }
+                    Act::Flush => {
+                        desk.flush();
+                        let line = format!("> {typed}").trim_end().to_owned();
+                        let wanted = [shown.as_slice(), &[line]].concat();
+                        prop_assert_eq!(rows(&mut terminal, &mut reader), wanted);
+                    }
+                }
+            }
+            desk.keyboard = Keyboard::Ended; // there is no terminal to be left
+        }
+    }
+
+    #[test]
+    fn a_prompt_takes_the_place_of_the_one_before_it() {
+        let (mut desk, mut reader) = desk();
+        let mut terminal = vt100::Parser::new(24, 80, 0);
+        desk.type_in(b"hello", Time::ZERO);
+        assert_eq!(desk.next_event(), None);
+        desk.flush();
+        desk.set_prompt("to nobody> ");
+        desk.flush();
+        assert_eq!(rows(&mut terminal, &mut reader), ["to nobody> hello"]);
+        assert!(!desk.awaits_line());
+        desk.keyboard = Keyboard::Ended;
+    }
+
+    #[test]
+    fn without_keys_there_is_no_line_and_nothing_but_what_is_shown() {
+        let (mut desk, mut reader) = desk();
+        desk.keyboard = Keyboard::None;
+        desk.push("first\n");
+        desk.push("second\n");
+        desk.flush();
+        let mut text = [0; 64];
+        let count = reader.read(&mut text).unwrap();
+        assert_eq!(&text[..count], b"first\nsecond\n");
+        assert!(!desk.heed(signal_hook::consts::SIGTERM), "that is about the server");
+        assert!(!desk.end(), "there were no keys");
+    }
+}
