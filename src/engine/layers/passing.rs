@@ -78,6 +78,7 @@ impl Engine {
         let Some(layers) = core.layers.get_mut(peer) else { return };
         let Some(connection) = core.connections.get_mut(peer) else { return };
         connection.active_at = core.now;
+        core.cost.begin_share();
         layers.progress = Progress::Handshake;
         let (held, is_ended) = (std::mem::take(&mut layers.held), layers.is_ended);
         match &mut layers.cipher {

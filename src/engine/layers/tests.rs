@@ -252,6 +252,70 @@ fn when_all_places_are_taken_who_has_not_begun_has_less_time() {
     assert_eq!(is_over(&mut stage), [true, false, true, true]);
 }
 
+/// Sends each byte back on its own, as many in a turn as its share allows or so long as it is not
+/// paused, and behind the end how much was left of the input.
+struct Sparing {
+    pauses: bool,
+}
+
+impl Service for Sparing {
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        for (used, byte) in input.iter().enumerate() {
+            if net.has_had_its_share() {
+                return used;
+            }
+            net.send(peer, &[*byte]);
+            if self.pauses {
+                net.pause_until(peer, net.now().after(Duration::from_millis(1)));
+                return used + 1;
+            }
+            net.spend(9);
+        }
+        input.len()
+    }
+
+    fn finished(&mut self, peer: Peer, rest: &[u8], net: &mut Net) {
+        net.send(peer, format!("{} left", rest.len()).as_bytes());
+        net.close(peer);
+    }
+}
+
+#[test]
+fn the_end_is_told_once_the_service_has_gone_through_all_before_it() {
+    for pauses in [false, true] {
+        let limits = Limits { share_units: 60, ..Limits::default() };
+        let stage = || Stage::with(limits, Quota::default(), Sparing { pauses });
+        let word = "abcdefghijklm";
+        let sealed = [&[HELLO][..], &framed(word), &[0]].concat();
+        let header = b"198.51.100.7:9\n";
+        for (layers, said, ends, is_sealed) in [
+            (enciphered(), sealed.clone(), false, true),
+            (enciphered(), sealed.clone(), true, true),
+            (
+                prefaced().enciphered(Box::<Toy>::default()),
+                [header, &sealed[..]].concat(),
+                true,
+                true,
+            ),
+            (prefaced(), [header, word.as_bytes()].concat(), true, false),
+            (prefaced(), [header, word.as_bytes()].concat(), false, false),
+        ] {
+            let mut stage = stage();
+            let peer = stage.join_through(layers);
+            stage.send(peer, said);
+            if ends {
+                stage.finish(peer);
+            }
+            (0..20).for_each(|_| stage.pass(Duration::from_millis(1)));
+            let heard = stage.hear_bytes(peer);
+            let heard =
+                if is_sealed { opened(&heard).0 } else { String::from_utf8(heard).unwrap() };
+            let end = if ends || is_sealed { "0 left" } else { "" };
+            assert_eq!(heard, format!("{word}{end}"), "{pauses} {ends} {is_sealed}");
+        }
+    }
+}
+
 /// Calls somebody through layers as soon as it is told.
 struct Caller(Rc<dyn Layering>);
 
