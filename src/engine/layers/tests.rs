@@ -105,6 +105,49 @@ fn who_fails_in_the_handshake_has_the_alert_and_the_service_never_hears_of_it() 
 }
 
 #[test]
+fn a_handshake_that_fails_has_cost_something_too() {
+    let limits = Limits { round_units: 300_000, ..Limits::default() };
+    for (said, is_spent) in [("x", true), ("h", false)] {
+        let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+        let peer = stage.join_through(enciphered());
+        stage.say(peer, said);
+        assert_eq!(stage.engine().is_round_spent(), is_spent);
+    }
+}
+
+#[test]
+fn who_has_broken_off_behind_its_preface_is_not_judged_and_no_service_hears_of_it() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    let peer = stage.join_through(prefaced());
+    stage.say_in_turn(peer, "198.51.100.7:9\nhello");
+    stage.engine().kick(peer.number());
+    stage.flush();
+    assert_eq!((stage.engine().all_counted().count(), stage.screen()), (0, String::new()));
+    stage.finish(peer);
+    assert_eq!((stage.standing(peer), stage.screen()), (None, String::new()));
+}
+
+#[test]
+fn who_is_sealed_for_is_flushed_once() {
+    for count in [1, 3] {
+        let mut stage = Stage::new(Mirror::default());
+        let peers: Vec<Peer> = (0..count).map(|_| stage.join_through(enciphered())).collect();
+        peers.iter().for_each(|peer| stage.say(*peer, [HELLO]));
+        peers.iter().for_each(|peer| stage.say_in_turn(*peer, framed("x")));
+        let engine = stage.engine();
+        match &peers[..] {
+            [peer] => assert_eq!(engine.take_only_touched(), Some(*peer)),
+            _ => {
+                let mut touched = Vec::new();
+                engine.take_touched(&mut touched);
+                assert_eq!(touched.len(), peers.len());
+            }
+        }
+        assert!(peers.iter().all(|peer| engine.outgoing(*peer).is_some()) && !engine.has_touched());
+    }
+}
+
+#[test]
 fn a_handshake_and_a_preface_have_their_time() {
     let limits = Limits::default();
     let late = limits.handshake - Duration::from_millis(1);
