@@ -12,6 +12,9 @@ use super::{Cipher, Fed, Handshake};
 const STEP_UNITS: usize = 300_000;
 /// What a record costs beyond its bytes, some 300 ns.
 const RECORD_UNITS: usize = 1_000;
+/// What a client may say until the handshake is complete. Most say some hundred bytes, with keys
+/// and tickets of tomorrow a few thousand; rustls would keep 64 KiB of a hello, for anybody.
+const HANDSHAKE_MAX: usize = 16 * 1024;
 
 /// Which end we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +29,8 @@ pub(super) struct Session {
     end: End,
     /// Whether it must be resumed.
     must_resume: bool,
-    /// Whether anything has come yet.
-    heard: bool,
+    /// Bytes that have come of a handshake that is not complete.
+    shaken: usize,
     /// close_notify has come.
     finished: bool,
     /// We have said all.
@@ -46,7 +49,7 @@ impl Session {
             connection,
             end,
             must_resume,
-            heard: false,
+            shaken: 0,
             finished: false,
             closed: false,
             failure: None,
@@ -113,8 +116,9 @@ impl Session {
         plain: &mut Vec<u8>,
         sealed: &mut Vec<u8>,
     ) -> Result<Fed, String> {
-        if let (false, Some(first)) = (self.heard, input.first()) {
-            self.heard = true;
+        if let (0, true, Some(first)) =
+            (self.shaken, self.connection.is_handshaking(), input.first())
+        {
             if !words::may_begin_tls(*first) {
                 return Err(words::plain_text(input, self.end)); // it would not grasp an alert
             }
@@ -128,6 +132,12 @@ impl Session {
             true => Some(self.completed()?),
             false => None,
         };
+        if self.connection.is_handshaking() {
+            self.shaken += input.len();
+            if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
+                return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
+            }
+        }
         let has_stepped = was_shaking && (ready.is_some() || sealed.len() > sent);
         let opening = records * RECORD_UNITS + (plain.len() - said);
         let units = opening + if has_stepped { STEP_UNITS } else { 0 };
