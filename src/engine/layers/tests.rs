@@ -163,6 +163,22 @@ fn a_handshake_and_a_preface_have_their_time() {
 }
 
 #[test]
+fn who_fetches_our_part_of_a_handshake_late_has_no_more_time_for_it() {
+    let limits = Limits::default();
+    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+    let peer = stage.join_through(prefaced().enciphered(Box::<Toy>::default()));
+    stage.take(peer, 0);
+    stage.say(peer, "198.51.100.7:9\n");
+    stage.pass(limits.handshake - Duration::from_millis(1));
+    assert_eq!(stage.hear(peer), "");
+    stage.take(peer, usize::MAX);
+    stage.flush();
+    assert_eq!((stage.hear(peer), stage.is_over(peer)), ("h".into(), false));
+    stage.pass(Duration::from_millis(1));
+    assert!(stage.is_over(peer));
+}
+
+#[test]
 fn who_stays_silent_behind_its_handshake_is_idle_no_sooner_than_others() {
     let quota = Quota { idle: Some(Duration::from_secs(60)), ..Quota::default() };
     let mut stage = Stage::with(Limits::default(), quota, Mirror::default());
