@@ -33,7 +33,7 @@ impl Preface for HeaderReader {
     fn read(&mut self, input: &[u8]) -> Prefaced {
         let begins = |with: &[u8]| input.starts_with(with) || with.starts_with(input);
         if !begins(LINE) && !begins(BLOCK) {
-            let shown = input[..input.len().min(SHOWN)].escape_ascii();
+            let shown = beginning(input, SHOWN);
             return Prefaced::Wrong(format!("it begins with \"{shown}\" instead"));
         }
         if input.starts_with(BLOCK)
@@ -45,9 +45,16 @@ impl Preface for HeaderReader {
         match ProxyHeader::parse(input, ParseConfig::default()) {
             Ok((header, length)) => whole(&header, &input[..length]),
             Err(Error::BufferTooShort) => Prefaced::More,
-            Err(_) => Prefaced::Wrong("a header that no proxy may send".into()),
+            Err(_) => Prefaced::Wrong(format!("malformed: \"{}\"", beginning(input, 107))),
         }
     }
+}
+
+/// As much of `input` as is shown.
+fn beginning(input: &[u8], most: usize) -> impl fmt::Display {
+    let line = input.split(|byte| *byte == b'\n').next().unwrap_or(input);
+    let shown = if input.starts_with(LINE) { line.trim_ascii_end() } else { input };
+    shown[..shown.len().min(most)].escape_ascii()
 }
 
 /// How long the block is as a whole, once it has said that.
@@ -262,9 +269,15 @@ mod tests {
             (b"PROXZ", r#"it begins with "PROXZ" instead"#),
             (b"hello, is anybody there?", r#"it begins with "hello, is anybod" instead"#),
             (b"\r\nhello", r#"it begins with "\r\nhello" instead"#),
-            (b"PROXY TCP9 1.2.3.4 1.2.3.4 1 1\r\n", "a header that no proxy may send"),
-            (b"PROXY TCP4 1.2.3.4 1.2.3.4 1 99999\r\n", "a header that no proxy may send"),
-            (b"PROXY TCP4 1.2.3.4 ::1 1 1\r\n", "a header that no proxy may send"),
+            (
+                b"PROXY TCP9 1.2.3.4 1.2.3.4 1 1\r\n",
+                r#"malformed: "PROXY TCP9 1.2.3.4 1.2.3.4 1 1""#,
+            ),
+            (
+                b"PROXY TCP4 1.2.3.4 1.2.3.4 1 99999\r\n",
+                r#"malformed: "PROXY TCP4 1.2.3.4 1.2.3.4 1 99999""#,
+            ),
+            (b"PROXY TCP4 1.2.3.4 ::1 1 1\r\n", r#"malformed: "PROXY TCP4 1.2.3.4 ::1 1 1""#),
         ] {
             assert_eq!(read(input), Prefaced::Wrong(why.into()), "{input:?}");
         }

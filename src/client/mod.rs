@@ -63,7 +63,7 @@ pub fn run(request: &Request) -> Result<Ending, String> {
     let (service, patience) = (request.target.service, request.connect_timeout);
     let through = request.through.layering();
     let route = Route { service, kind, addresses, patience, through };
-    let limits = Limits { dial: patience, ..Limits::default() };
+    let limits = Limits { dial: patience, handshake: patience, ..Limits::default() };
     let mut reactor = Reactor::new(limits).map_err(setting_up)?;
     if stdio.is_interactive {
         // Each of these would end or stop us at once and leave the terminal raw.

@@ -98,10 +98,14 @@ impl Engine {
         connection.active_at = core.now;
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.interrupted = false;
+        let has_ended = std::mem::take(&mut buffers.ended);
         let inbox = buffers.take_inbox(&mut core.pool);
         if is_heard {
             self.deliver_behind(peer, service, inbox, 0..0);
             self.relieve();
+            if has_ended {
+                self.finish_clear(peer);
+            }
         } else {
             // It has been closed meanwhile, and what still comes is discarded.
             core.release(peer);
@@ -155,8 +159,17 @@ impl Engine {
         }
     }
 
-    /// The peer has said all, and all of that has been delivered.
+    /// The peer has said all, and all of that has been delivered. Whoever was interrupted in the
+    /// midst of it goes through the rest first: a layer tells an end together with what precedes
+    /// it.
     pub(super) fn finish_clear(&mut self, peer: Peer) {
+        if let Some(connection) = self.core.connections.get_mut(peer)
+            && connection.phase.is_heard()
+            && let Some(buffers) = connection.buffers.as_mut().filter(|set| set.interrupted)
+        {
+            buffers.ended = true;
+            return;
+        }
         if self.tap.is_some() {
             self.show_end(peer, Direction::In);
         }

@@ -6,7 +6,7 @@ use std::io;
 use super::Engine;
 use super::address::Address;
 use super::connection::outbox::{Head, SLICES_MAX};
-use super::connection::{Connection, Kind, Step};
+use super::connection::{Connection, Kind, Phase, Step};
 use super::core::Core;
 use super::reason::Reason;
 use super::slots::Peer;
@@ -50,7 +50,10 @@ impl Engine {
         let (is_layered, over) = (connection.is_layered(), connection.carrier());
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
-        connection.active_at = core.now;
+        if connection.phase != Phase::Handshaking {
+            // Its layers have their time, whatever we have to say for them.
+            connection.active_at = core.now;
+        }
         let length = buffers.outbox.len();
         let index = usize::from(connection.service);
         if !is_layered {

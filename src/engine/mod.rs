@@ -309,11 +309,10 @@ impl Engine {
     /// Takes the one for whom something is to be done, unless it is gone.
     fn take_only_touched(&mut self) -> Option<Peer> {
         let peer = self.core.touched.pop()?;
-        let connection = self.core.connections.get_mut(peer)?;
-        connection.flush = Flush::Idle;
-        if connection.is_layered() {
+        if self.core.connections.get(peer)?.is_layered() {
             self.seal(peer);
         }
+        self.core.connections.get_mut(peer)?.flush = Flush::Idle;
         Some(peer)
     }
 
@@ -322,15 +321,19 @@ impl Engine {
     fn take_touched(&mut self, peers: &mut Vec<Peer>) {
         for peer in self.core.touched.drain(..) {
             if let Some(connection) = self.core.connections.get_mut(peer) {
-                connection.flush = Flush::Idle;
                 peers.push(peer);
-                if connection.is_layered() {
-                    self.to_seal.push(peer);
+                match connection.is_layered() {
+                    false => connection.flush = Flush::Idle,
+                    true => self.to_seal.push(peer),
                 }
             }
         }
+        // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
         while let Some(peer) = self.to_seal.pop() {
             self.seal(peer);
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                connection.flush = Flush::Idle;
+            }
         }
     }
 

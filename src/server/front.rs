@@ -22,7 +22,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub(super) struct Front {
     proxies: RefCell<Proxies>,
-    tls: Option<tls::Server>,
+    /// Where the certificate is, and the conversations that are held with it.
+    tls: RefCell<Option<(Identity, tls::Server)>>,
 }
 
 impl Front {
@@ -31,10 +32,8 @@ impl Front {
     /// # Errors
     /// One line for people: which file is wrong, and what would be right.
     pub(super) fn new(config: &Config) -> Result<Front, String> {
-        let identity = config.identity.as_ref();
-        let tls = identity.map(|files| tls::Server::from_files(&files.certificate, &files.key));
-        let tls = tls.transpose().map_err(|why| in_tls(&why))?;
-        Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls })
+        let tls = config.identity.clone().map(identified).transpose()?;
+        Ok(Front { proxies: RefCell::new(config.proxies.clone()), tls: RefCell::new(tls) })
     }
 
     /// The proxies that `config` has, for whoever connects from now on.
@@ -45,15 +44,22 @@ impl Front {
 
     /// Whether there is a certificate.
     pub(super) fn has_identity(&self) -> bool {
-        self.tls.is_some()
+        self.tls.borrow().is_some()
     }
 
-    /// Reads the certificate and its key again, if there are any, for whoever connects from now on.
+    /// Reads the certificate and its key again, if there are any, for whoever connects from now on;
+    /// from the files of `config` if there is one.
     ///
     /// # Errors
     /// As for `new`; everything stays as it was.
-    pub(super) fn renew(&self) -> Result<(), String> {
-        self.tls.as_ref().map_or(Ok(()), tls::Server::reload).map_err(|why| in_tls(&why))
+    pub(super) fn renew(&self, config: Option<&Config>) -> Result<(), String> {
+        let mut tls = self.tls.borrow_mut();
+        let Some((files, server)) = &mut *tls else { return Ok(()) };
+        match config.and_then(|config| config.identity.as_ref()) {
+            Some(others) if others != files => *tls = Some(identified(others.clone())?),
+            _ => server.reload().map_err(|why| in_tls(&why))?,
+        }
+        Ok(())
     }
 }
 
@@ -71,14 +77,21 @@ impl Layering for Secured {
     fn layers(&self, remote: Address) -> Option<Layers> {
         let layers = self.0.layers(remote).unwrap_or_default();
         // A listener that is to be secured is opened only if there is a certificate.
-        let tls = self.0.tls.as_ref().ok_or_else(|| "there is no certificate".to_owned());
-        let cipher = tls.and_then(tls::Server::cipher);
+        let tls = self.0.tls.borrow();
+        let tls = tls.as_ref().ok_or_else(|| "there is no certificate".to_owned());
+        let cipher = tls.and_then(|(_, server)| server.cipher());
         Some(layers.enciphered(cipher.unwrap_or_else(|why| Box::new(Unable(why)))))
     }
 
     fn is_secured(&self) -> bool {
         true
     }
+}
+
+/// The conversations that are held with that certificate.
+fn identified(files: Identity) -> Result<(Identity, tls::Server), String> {
+    let server = tls::Server::from_files(&files.certificate, &files.key);
+    Ok((files, server.map_err(|why| in_tls(&why))?))
 }
 
 fn in_tls(why: &str) -> String {

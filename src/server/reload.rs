@@ -11,7 +11,7 @@ use super::{Config, Lifecycle, Server};
 use crate::services;
 
 /// What can change without a restart.
-const LIVE: [&str; 24] = [
+const LIVE: [&str; 26] = [
     "accept-rate",
     "allow",
     "chat-queue",
@@ -31,6 +31,8 @@ const LIVE: [&str; 24] = [
     "spin",
     "stat",
     "talk-rate",
+    "tls-cert",
+    "tls-key",
     "udp-low-ports",
     "udp-rate",
     "udp-rate-loopback",
@@ -78,7 +80,9 @@ impl Server {
             notifier.reloading();
         }
         let fresh = self.reload.as_mut().map(|reload| (reload.read)()).transpose();
-        let fresh = fresh.and_then(|fresh| self.front.renew().map(|()| fresh));
+        let fresh = fresh.and_then(|fresh| {
+            self.front.renew(fresh.as_ref().map(|fresh| &fresh.config)).map(|()| fresh)
+        });
         let status = match fresh {
             Ok(fresh) => {
                 fresh.iter().for_each(|fresh| self.take_over(fresh));

@@ -12,6 +12,11 @@ use super::{Cipher, Fed, Handshake};
 const STEP_UNITS: usize = 300_000;
 /// What a record costs beyond its bytes, some 300 ns.
 const RECORD_UNITS: usize = 1_000;
+/// What a record costs in which nothing is said: an alert, or other keys, some 3 µs.
+const SILENT_UNITS: usize = 10_000;
+/// What a client may say until the handshake is complete. Most say some hundred bytes, with keys
+/// and tickets of tomorrow a few thousand; rustls would keep 64 KiB of a hello, for anybody.
+const HANDSHAKE_MAX: usize = 16 * 1024;
 
 /// Which end we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +25,48 @@ pub(super) enum End {
     Client,
 }
 
+/// Counts records: five bytes, of which the last two say how many follow.
+#[derive(Default)]
+struct Records {
+    /// How many bytes of those five have come, and what the last two say so far.
+    head: usize,
+    length: usize,
+    /// How many bytes of the body are still to come.
+    rest: usize,
+}
+
+impl Records {
+    /// How many end in `input`.
+    fn end_in(&mut self, mut input: &[u8]) -> usize {
+        let mut count = 0;
+        while let Some((byte, tail)) = input.split_first() {
+            if self.rest > 0 {
+                let taken = self.rest.min(input.len());
+                (self.rest, input) = (self.rest - taken, &input[taken..]);
+            } else {
+                (self.head, self.length) = (self.head + 1, (self.length & 0xff) << 8);
+                self.length |= usize::from(*byte);
+                input = tail;
+                if self.head < 5 {
+                    continue;
+                }
+                (self.head, self.rest) = (0, self.length);
+            }
+            count += usize::from(self.rest == 0);
+        }
+        count
+    }
+}
+
 /// One conversation.
 pub(super) struct Session {
     connection: Connection,
+    records: Records,
     end: End,
     /// Whether it must be resumed.
     must_resume: bool,
-    /// Whether anything has come yet.
-    heard: bool,
+    /// Bytes that have come of a handshake that is not complete.
+    shaken: usize,
     /// close_notify has come.
     finished: bool,
     /// We have said all.
@@ -44,9 +83,10 @@ impl Session {
         connection.set_buffer_limit(None);
         Session {
             connection,
+            records: Records::default(),
             end,
             must_resume,
-            heard: false,
+            shaken: 0,
             finished: false,
             closed: false,
             failure: None,
@@ -113,8 +153,9 @@ impl Session {
         plain: &mut Vec<u8>,
         sealed: &mut Vec<u8>,
     ) -> Result<Fed, String> {
-        if let (false, Some(first)) = (self.heard, input.first()) {
-            self.heard = true;
+        if let (0, true, Some(first)) =
+            (self.shaken, self.connection.is_handshaking(), input.first())
+        {
             if !words::may_begin_tls(*first) {
                 return Err(words::plain_text(input, self.end)); // it would not grasp an alert
             }
@@ -128,8 +169,15 @@ impl Session {
             true => Some(self.completed()?),
             false => None,
         };
+        if self.connection.is_handshaking() {
+            self.shaken += input.len();
+            if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
+                return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
+            }
+        }
         let has_stepped = was_shaking && (ready.is_some() || sealed.len() > sent);
-        let opening = records * RECORD_UNITS + (plain.len() - said);
+        let silent = self.records.end_in(input).saturating_sub(records);
+        let opening = records * RECORD_UNITS + silent * SILENT_UNITS + (plain.len() - said);
         let units = opening + if has_stepped { STEP_UNITS } else { 0 };
         Ok(Fed { ready, finished: self.finished && !was_finished, units })
     }
@@ -176,5 +224,25 @@ impl Cipher for Session {
 
     fn is_finished(&self) -> bool {
         self.finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_counted_where_they_end_however_they_are_cut() {
+        let record = |length: u16| {
+            [&[23, 3, 3][..], &length.to_be_bytes(), &vec![9; usize::from(length)]].concat()
+        };
+        let all = [record(1), record(700), record(0), record(16_401), record(3)].concat();
+        for cut in [1, 2, 3, 5, 7, 4096, all.len()] {
+            let mut records = Records::default();
+            let counts = all.chunks(cut).map(|piece| records.end_in(piece));
+            assert_eq!(counts.sum::<usize>(), 5, "{cut}");
+        }
+        let mut records = Records::default();
+        assert_eq!(records.end_in(&all[..all.len() - 1]), 4);
     }
 }

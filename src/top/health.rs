@@ -33,7 +33,7 @@ pub struct HealthArgs {
     place: Where,
 
     /// How long all of it may take
-    #[arg(long, value_name = "DURATION", default_value = "2s",
+    #[arg(long, value_name = "TIME", default_value = "2s",
           value_parser = parse_positive_duration as Parse<_>)]
     timeout: Duration,
 
@@ -172,6 +172,7 @@ impl Service for Checkup {
             Reason::Failed(ErrorKind::ConnectionRefused) => {
                 self.call("nothing listens there; is it running, with --admin?", net);
             }
+            Reason::Failed(ErrorKind::NotFound) => self.call("there is no such file", net),
             Reason::Failed(kind) => self.call(&kind.to_string(), net),
             other => self.call(&other.to_string(), net),
         }

@@ -89,14 +89,14 @@ impl Service for Crowd {
         net.leave(peer);
     }
 
-    fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
+    fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(guest) = self.guests.remove(peer) else { return };
         self.dialed -= 1;
         self.open -= usize::from(guest.opened.is_some());
         self.retry_at = now.after(self.run.plan.pause());
         if self.run.phase < RunPhase::Draining {
-            self.run.lost(guest.opened.is_some(), 1, reason, now);
+            self.run.lost(guest.opened.is_some(), 1, reason, net, now);
         }
         // As long as it keeps one connection, the target has not vanished.
         if self.run.phase > RunPhase::Opening && self.open > 0 {

@@ -352,7 +352,7 @@ impl Service for Exchange {
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(channel) = self.forget(peer) else { return };
-        self.run.lost(channel.open, channel.window.in_flight(), reason, now);
+        self.run.lost(channel.open, channel.window.in_flight(), reason, net, now);
         self.retry_at = now.after(self.run.plan.pause());
         net.wake_at(self.retry_at);
     }

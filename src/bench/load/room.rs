@@ -328,10 +328,10 @@ impl Service for ChatRoom {
         net.leave(peer);
     }
 
-    fn closed(&mut self, peer: Peer, reason: Reason, _: &mut Net) {
+    fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(member) = self.members.remove(peer) else { return };
-        self.run.lost(member.open, self.said.len(), reason, now);
+        self.run.lost(member.open, self.said.len(), reason, net, now);
         let what = format!("member {peer} was lost: {reason}");
         let abort = match self.run.operations() {
             0 => Abort::Failed(what),

@@ -49,6 +49,8 @@ pub(crate) struct RunState {
     from: Time,
     to: Time,
     trouble: Option<Trouble>,
+    /// What has failed inside TLS first, in words.
+    failure: Option<String>,
     has_worked: bool,
     looked: Time,
     /// When the phase was checked last.
@@ -79,6 +81,7 @@ impl RunState {
             from: Time::NEVER,
             to: Time::NEVER,
             trouble: None,
+            failure: None,
             has_worked: false,
             looked: Time::ZERO,
             checked: Time::ZERO,
@@ -307,9 +310,19 @@ impl RunState {
     }
 
     /// A dial has failed, or a connection has ended with `owed` answers outstanding.
-    pub(super) fn lost(&mut self, was_open: bool, owed: usize, reason: Reason, now: Time) {
+    pub(super) fn lost(
+        &mut self,
+        was_open: bool,
+        owed: usize,
+        reason: Reason,
+        net: &Net<'_>,
+        now: Time,
+    ) {
         if owed == 0 && self.phase >= RunPhase::Draining {
             return;
+        }
+        if self.failure.is_none() {
+            self.failure = net.failure().map(|failure| format!("{reason}: {failure}"));
         }
         let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
         let before = self.trouble;
@@ -329,7 +342,7 @@ impl RunState {
     }
 
     fn give_up(&mut self, fault: Fault, now: Time) {
-        let what = fault.words().to_string();
+        let what = self.failure.take().unwrap_or_else(|| fault.words().to_string());
         let abort = match (self.has_worked, self.phase, self.reached) {
             (true, ..) => Abort::Vanished(what),
             (false, RunPhase::Opening, 1..) => {

@@ -241,7 +241,7 @@ impl Service for Visits {
         let Some(visit) = self.visits.remove(peer) else { return };
         self.under_way -= 1;
         if !visit.is_over {
-            self.run.lost(visit.local.is_some(), 1, reason, now);
+            self.run.lost(visit.local.is_some(), 1, reason, net, now);
             self.retry_at = now.after(self.run.plan.pause());
         }
         if self.run.phase < RunPhase::Draining {

@@ -34,6 +34,8 @@ pub(crate) struct Buffers {
     /// Whether the service has stopped in the midst of the inbox, and is to go on with it before
     /// more is read.
     pub(crate) interrupted: bool,
+    /// Whether the peer's end has come meanwhile, which the service is told when it is through.
+    pub(crate) ended: bool,
 }
 
 impl Default for Buffers {
@@ -45,6 +47,7 @@ impl Default for Buffers {
             paused_until: Time::ZERO,
             backed_up: false,
             interrupted: false,
+            ended: false,
         }
     }
 }
@@ -158,6 +161,7 @@ impl Pool {
             set.slow_since = Time::NEVER;
             set.backed_up = false;
             set.interrupted = false;
+            set.ended = false;
             self.sets.push(set);
         }
     }

@@ -117,9 +117,23 @@ impl<S: Sockets> Driver<S> {
         while let Some((peer, remote)) = self.engine.next_newcomer() {
             let Some(row) = self.rows.get(peer) else { continue };
             match self.sockets.admit(&row.socket, remote, self.engine.now()) {
-                Ok(()) => self.engine.admitted(peer),
+                Ok(()) => {
+                    self.engine.admitted(peer);
+                    self.go_on(peer);
+                }
                 Err(refusal) => self.engine.refused(peer, refusal),
             }
+        }
+    }
+
+    /// Serves `peer` again if its service was interrupted in what came behind a header: no readiness
+    /// will tell of that.
+    fn go_on(&mut self, peer: Peer) {
+        if self.engine.is_interrupted(peer)
+            && let Some(row) = self.rows.get_mut(peer)
+        {
+            row.readable = true;
+            row.enqueue(peer, &mut self.unfinished);
         }
     }
 

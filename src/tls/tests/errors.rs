@@ -230,3 +230,19 @@ fn a_list_of_authorities_has_its_lines_as_well() {
     assert!(line("p256.key").ends_with("p256.key: a private key, and no certificate in it"));
     assert!(line("p256.der").contains("p256.der: this looks like DER"));
 }
+
+#[test]
+fn a_client_may_not_shake_hands_for_ever() {
+    let server = server("p256");
+    let mut party = Party::new(server.cipher().unwrap());
+    // A hello that claims to have 65,520 bytes, in records of 4,096.
+    let hello = [&[1, 0, 0xff, 0xf0][..], &[0; 4092]].concat();
+    let record = |body: &[u8]| [&[0x16, 3, 1, 0x10, 0][..], body].concat();
+    party.hear(&record(&hello));
+    for _ in 0..2 {
+        party.hear(&record(&[0; 4096]));
+        assert_eq!(party.failure, None);
+    }
+    party.hear(&record(&[0; 4096]));
+    assert_eq!(party.failure.as_deref(), Some("a handshake of more than 16384 bytes"));
+}

@@ -146,7 +146,10 @@ fn who_sends_no_right_header_is_hung_up_on_and_why_is_told() {
     let sealed = block([0x21, 0x11], &[&V4[..], &[3, 0, 4, 1, 2, 3, 4]].concat());
     for (said, why) in [
         (&b"GET / HTTP/1.1\r\n\r\n"[..], r#"it begins with "GET / HTTP/1.1\r\n" instead"#),
-        (b"PROXY TCP4 198.51.100.7 here 1 2\r\n", "a header that no proxy may send"),
+        (
+            b"PROXY TCP4 198.51.100.7 here 1 2\r\n",
+            "malformed: \"PROXY TCP4 198.51.100.7 here 1 2\"",
+        ),
         (&long[..16], "a header of 5016 bytes, and no more than 4096 are read"),
         (&sealed, "a header whose checksum (CRC32c) is wrong"),
         (b"PROXY TCP4 198", "the connection ended before its PROXY header was whole"),
