@@ -155,10 +155,9 @@ impl Session {
     ) -> Result<Fed, String> {
         if let (0, true, Some(first)) =
             (self.shaken, self.connection.is_handshaking(), input.first())
+            && !words::may_begin_tls(*first)
         {
-            if !words::may_begin_tls(*first) {
-                return Err(words::plain_text(input, self.end)); // it would not grasp an alert
-            }
+            return Err(words::plain_text(input, self.end)); // it would not grasp an alert
         }
         let (was_shaking, was_finished) = (self.connection.is_handshaking(), self.finished);
         let (said, sent) = (plain.len(), sealed.len());

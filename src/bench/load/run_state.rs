@@ -49,7 +49,7 @@ pub(crate) struct RunState {
     from: Time,
     to: Time,
     trouble: Option<Trouble>,
-    /// What has failed inside TLS first, in words.
+    /// What has failed inside TLS, in words.
     failure: Option<String>,
     has_worked: bool,
     looked: Time,
@@ -321,9 +321,8 @@ impl RunState {
         if owed == 0 && self.phase >= RunPhase::Draining {
             return;
         }
-        if self.failure.is_none() {
-            self.failure = net.failure().map(|failure| format!("{reason}: {failure}"));
-        }
+        let failure = net.failure().map(|failure| format!("{reason}: {failure}"));
+        self.failure = self.failure.take().or(failure);
         let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
         let before = self.trouble;
         self.fault(fault, owed.max(1) as u64, now);
