@@ -105,7 +105,7 @@ fn with_a_configuration_both_are_read_again_or_neither() {
     let config = folder.path("cooee.toml");
     let text = |drain: &str| {
         format!(
-            "endpoints = [\"echo+tls://:0\"]\ntls-cert = \"{}\"\ntls-key = \"{}\"\ndrain = \"{drain}\"\n",
+            "endpoints = ['echo+tls://:0']\ntls-cert = '{}'\ntls-key = '{}'\ndrain = '{drain}'\n",
             folder.path("cert"),
             folder.path("key")
         )
