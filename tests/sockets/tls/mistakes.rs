@@ -137,11 +137,12 @@ fn a_certificate_or_key_that_does_not_do_is_one_line_before_anything_is_opened()
     ] {
         let (certificate, key) = (cert(certificate), cert(key));
         let files = ["--tls-cert", &certificate, "--tls-key", &key, "--announce", &announced];
-        let line =
-            refused(1, &[&["serve", "greet+tcp://:0", "echo+tls://:0"], &files[..]].concat());
+        let words = [&["serve", "greet+tcp://:0", "echo+tls://:0"], &files[..]].concat();
+        let line = refused(1, &words);
         assert!(line.contains(why), "{line}");
         assert!(line.contains(&certificate) || line.contains(&key), "{line}");
         assert!(!std::fs::exists(&announced).unwrap());
+        assert_eq!(refused(2, &[&words[..], &["--check"]].concat()), line);
     }
 }
 

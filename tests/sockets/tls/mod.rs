@@ -125,11 +125,9 @@ impl Wire {
         Wire { address, ends }
     }
 
-    /// Both ends see a FIN in the middle of the conversation.
-    fn cut(self) {
-        for end in self.ends.join().unwrap() {
-            end.shutdown(Shutdown::Write).unwrap();
-        }
+    /// One of the ends, the client's or the server's, sees a FIN in the middle of all.
+    fn cut(self, end: usize) {
+        self.ends.join().unwrap()[end].shutdown(Shutdown::Write).unwrap();
     }
 }
 
@@ -222,15 +220,22 @@ fn plain_services_and_those_inside_tls_have_ports_of_their_own() {
 #[test]
 fn a_wire_that_is_cut_is_no_end_for_either() {
     let mut server = secured(&["echo+tls://:0"]);
-    let wire = Wire::to(server.address("echo+tls"));
-    let mut caller = Partner::ours(&["echo", &format!("echo+tls://{}", wire.address)]);
-    caller.says("hello");
-    caller.hears("hello");
-    wire.cut();
-    server.log.wait_for_line("#1 echo closed: closed by the peer without close_notify");
-    let left = caller.leaves();
+    let echo = server.address("echo+tls");
+    let [(mut first, before_client), (second, before_server)] = [(); 2].map(|()| {
+        let wire = Wire::to(echo);
+        let mut caller = Partner::ours(&["echo", &format!("echo+tls://{}", wire.address)]);
+        caller.says("hello");
+        caller.hears("hello");
+        (caller, wire)
+    });
+    before_client.cut(0);
+    first.out.rest();
+    let left = first.leaves();
     let what = "the server ended without close_notify, so its end may be missing";
     assert!(left.errors.contains(what), "{left:?}");
+    before_server.cut(1);
+    server.log.wait_for_line("#2 echo closed: closed by the peer without close_notify");
+    second.leaves();
 }
 
 #[test]
