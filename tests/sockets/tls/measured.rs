@@ -49,6 +49,20 @@ fn full_handshakes_and_resumed_ones_are_told_apart_and_each_can_be_had_alone() {
 }
 
 #[test]
+fn full_handshakes_in_spite_of_the_flag_are_warned_of() {
+    let mut server = secured(&["echo+tls://:0"]);
+    let echo = url(&mut server, "echo");
+    let run = |warmup: &str| {
+        let flags = ["--resume", "only", "--count", "100", "--warmup", warmup];
+        bench("tcp_crr", &echo, &flags)["warnings"].to_string()
+    };
+    let warnings = run("0");
+    assert!(warnings.contains("--resume only, but "), "{warnings}");
+    let warnings = run("200ms");
+    assert!(!warnings.contains("--resume only"), "{warnings}");
+}
+
+#[test]
 fn where_nothing_is_resumed_the_flag_is_refused() {
     for words in [["tcp_crr", "echo+tcp://127.0.0.1:9"], ["tcp_rr", "echo+tls://127.0.0.1:9"]] {
         let line = refused(2, &[&["bench"], &words[..], &["--resume", "off"]].concat());

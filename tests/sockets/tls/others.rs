@@ -136,6 +136,22 @@ fn our_client_says_why_s_server_and_it_have_no_version_in_common() {
     client(&["echo", &echo], "x\n").failed(&["no version of TLS in common"]);
 }
 
+#[cfg(feature = "bench")]
+#[test]
+fn the_bench_warns_where_s_server_resumes_nothing() {
+    let Some(mut command) = openssl() else { return };
+    command.args(["s_server", "-accept", "127.0.0.1:0", "-rev", "-no_cache", "-num_tickets", "0"]);
+    command.args(["-cert", &cert("p256.pem"), "-key", &cert("p256.key")]);
+    let mut theirs = Theirs::telling(command);
+    let echo = theirs.url("ACCEPT ");
+    let few = ["--count", "20", "-c", "1", "--warmup", "100ms", "--resume", "only"];
+    let left = client(&[&["bench", "tcp_cc", &echo], &few[..]].concat(), "");
+    assert_eq!(left.status, Some(0), "{left:?}");
+    let said = left.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = format!("{said} {}", left.errors.split_whitespace().collect::<Vec<_>>().join(" "));
+    assert!(said.contains("--resume only, but 20 of the handshakes were full"), "{said}");
+}
+
 #[test]
 fn socat_is_echoed_and_echoes() {
     let Some(mut command) = program("socat", "-V") else { return };
