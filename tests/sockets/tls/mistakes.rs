@@ -76,6 +76,7 @@ fn plain_text_at_a_port_with_tls_is_shown() {
     let mut plain = Tcp::connect(echo);
     plain.say("GET / HTTP/1.0\r\n\r\n");
     assert!(plain.read(&mut [0; 9]).map_or(true, |count| count == 0));
+    drop(plain);
     let line = server.log.wait_for_line("#1 echo closed: TLS failed: the client speaks no TLS");
     assert!(line.contains(r#""GET / HTTP/1.0\r\n\r\n""#), "{line}");
     let left = cooee(&["echo", &format!("echo+tcp://{echo}")], "hello\n");
@@ -105,6 +106,7 @@ fn without_a_version_in_common_each_side_says_so() {
     old.say(record);
     // An alert, and the end.
     assert_eq!(old.hear_all()[0], 21);
+    drop(old);
     let line = server.log.wait_for_line("#1 echo closed: TLS failed: no version of TLS in common");
     assert!(line.contains("we speak 1.2 and 1.3, the client does not"), "{line}");
     let older = answering(&[21, 3, 1, 0, 2, 2, 70]);

@@ -73,6 +73,12 @@ impl Partner {
         self.out.wait_for_line(text)
     }
 
+    /// Ends a program that does not end by itself.
+    fn is_killed(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends its input, and waits until it has ended.
     fn leaves(mut self) -> Left {
         self.input = None;
