@@ -74,7 +74,7 @@ impl Partner {
     }
 
     /// Ends a program that does not end by itself.
-    fn is_killed(mut self) {
+    fn cut_short(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

@@ -193,14 +193,14 @@ fn curl_reads_a_greeting_in_the_clear_and_is_told_off_at_tls() {
     command.args(["--silent", "--no-buffer", "--max-time", "10", &format!("telnet://{greet}")]);
     let mut partner = Partner::of(command.spawn().unwrap());
     partner.hears("Hello! You are connected to ('127.0.0.1', ");
-    partner.is_killed();
+    partner.cut_short();
     let Some(mut command) = program("curl", "--version") else { return };
     let echo = server.address("echo+tls");
     command.args(["--silent", "--no-buffer", "--max-time", "10", &format!("telnet://{echo}")]);
     let mut partner = Partner::of(command.spawn().unwrap());
     partner.says("hello");
     server.log.wait_for_line("the client speaks no TLS, its first bytes were \"hello");
-    partner.is_killed();
+    partner.cut_short();
 }
 
 /// Says a million bytes, its close_notify, hears all of it and the end; then breaks off another
