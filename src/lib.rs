@@ -276,7 +276,8 @@
 //! - A service that waits or computes for long makes everybody wait; one that panics ends the loop.
 //!   A loop stays in the thread that made it. To use more cores, run more processes that listen
 //!   with [`Listening::reuse_port`](reactor::Listening::reuse_port).
-//! - Name resolution, TLS, Windows. It is tested on Linux, 64 bits.
+//! - Of TLS ([`tls`]): certificates of clients, ALPN, lists of what has been revoked.
+//! - Name resolution, Windows. It is tested on Linux, 64 bits.
 //!
 //! # Inside
 //!

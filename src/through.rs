@@ -111,6 +111,12 @@ impl Through {
         self.tls.is_some()
     }
 
+    /// Whether only connections are wanted that go on from earlier ones.
+    #[cfg(feature = "bench")]
+    pub(crate) fn resumes_only(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.resumes_only())
+    }
+
     /// For calls; `None`: it is nothing.
     pub(crate) fn layering(&self) -> Option<Rc<dyn Layering>> {
         let is_nothing = self.header.is_none() && self.tls.is_none();

@@ -64,6 +64,11 @@ impl Client {
     }
 
     /// Not reached.
+    pub fn resumes_only(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Not reached.
     pub fn tickets(&self) -> usize {
         match self.0 {}
     }

@@ -74,6 +74,11 @@ impl Client {
         Ok(Box::new(Session::new(connection, End::Client, must_resume)))
     }
 
+    /// Whether it was made for [`Resume::Only`].
+    pub fn resumes_only(&self) -> bool {
+        self.resume == Resume::Only
+    }
+
     /// How many conversations could be resumed if they began now.
     pub fn tickets(&self) -> usize {
         self.tickets.count()

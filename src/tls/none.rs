@@ -54,4 +54,9 @@ impl Client {
     pub(crate) fn cipher(&self) -> Result<Box<dyn Cipher>, String> {
         match *self {}
     }
+
+    #[cfg(feature = "bench")]
+    pub(crate) fn resumes_only(&self) -> bool {
+        match *self {}
+    }
 }

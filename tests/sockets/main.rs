@@ -25,6 +25,8 @@ mod sim;
 mod slow;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "admin")]
 mod top;
 mod unix;

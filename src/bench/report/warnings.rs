@@ -14,6 +14,7 @@ impl Report {
     /// Says what makes the figures doubtful. `sent`: how many operations were begun.
     pub(super) fn warn(&mut self, plan: &RunPlan, sent: u64) {
         self.warn_of_ports(plan);
+        self.warn_of_full_handshakes(plan);
         if let Some(count) = plan.count.filter(|count| sent < *count as u64) {
             self.warnings.push(format!(
                 "only {} of --count {count} were begun within --duration",
@@ -45,6 +46,18 @@ impl Report {
                 "{} connections were not kept in TIME_WAIT, as net.ipv4.tcp_max_tw_buckets were \
                  taken: their ends cost less than usual; --close rst leaves nothing there",
                 grouped(self.interference.time_wait_overflowed)
+            ));
+        }
+    }
+
+    /// Says that not only resumed connections were measured.
+    fn warn_of_full_handshakes(&mut self, plan: &RunPlan) {
+        let full = self.phases_us.get("full_handshake").and_then(|latency| latency.samples);
+        if let Some(full) = full.filter(|_| plan.through.resumes_only()) {
+            self.warnings.push(format!(
+                "--resume only, but {} of the handshakes were full ones, for want of a ticket: \
+                 with a longer --warmup the first are not measured, unless the server gives none",
+                grouped(full)
             ));
         }
     }
