@@ -14,7 +14,7 @@ use crate::engine::{Location, UnixName};
 use crate::services::{OFFERS, Offer, find};
 use crate::spelling::nearest;
 
-/// Inside TLS a service is at a port so much higher.
+/// Over TLS a service is at a port so much higher.
 const TLS_PORTS: u16 = 2000;
 
 /// What carries a service.
@@ -26,7 +26,7 @@ pub enum Transport {
     Udp,
     /// Streams between processes of one machine. Never meant unless it is named.
     Unix,
-    /// Streams inside TLS. Never meant unless it is named.
+    /// Streams over TLS. Never meant unless it is named.
     Tls,
 }
 
@@ -50,7 +50,7 @@ impl Transport {
         if self.is_stream() { service.stream.is_some() } else { service.datagram.is_some() }
     }
 
-    /// Whether all is said inside TLS.
+    /// Whether all is said over TLS.
     pub fn is_secured(self) -> bool {
         self == Transport::Tls
     }

@@ -14,17 +14,17 @@ use crate::tls::{self, Resume, Trust};
 /// The flags.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ThroughArgs {
-    /// Inside TLS, believe the certificates in FILE, and those that they vouch for [default: this
+    /// Over TLS, trust the certificates in FILE and those that they have signed [default: this
     /// machine's list]
     #[arg(long, value_name = "FILE", conflicts_with = "insecure",
           hide = cfg!(not(feature = "tls")))]
     ca: Option<PathBuf>,
 
-    /// Inside TLS, the name that the server's certificate has to have [default: its host]
+    /// Over TLS, the name that the server's certificate has to have [default: its host]
     #[arg(long, value_name = "NAME", hide = cfg!(not(feature = "tls")))]
     server_name: Option<String>,
 
-    /// Inside TLS, believe any certificate: anybody may be listening
+    /// Over TLS, trust any certificate: anybody may be listening
     #[arg(long, hide = cfg!(not(feature = "tls")))]
     insecure: bool,
 
@@ -60,7 +60,7 @@ impl ThroughArgs {
         Ok(Through { header: header.transpose()?, tls: None })
     }
 
-    /// What they ask for with all inside TLS, to the server `host`.
+    /// What they ask for with all over TLS, to the server `host`.
     ///
     /// # Errors
     /// As for `through`.
@@ -105,7 +105,7 @@ impl Through {
         self.header.is_some()
     }
 
-    /// Whether all is said inside TLS.
+    /// Whether all is said over TLS.
     #[cfg(feature = "bench")]
     pub(crate) fn is_secured(&self) -> bool {
         self.tls.is_some()

@@ -154,7 +154,7 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub(super) through: ThroughArgs,
 
-    /// Inside TLS, whether connections resume what earlier ones have agreed on: all with a full
+    /// Over TLS, whether connections resume what earlier ones have agreed on: all with a full
     /// handshake, or only resumed ones measured [default: as they can]
     #[arg(long, value_name = "HOW", value_enum, hide = cfg!(not(feature = "tls")))]
     pub(super) resume: Option<ResumeWord>,
@@ -191,7 +191,7 @@ pub struct BenchArgs {
     pub(super) csv: Option<PathBuf>,
 }
 
-/// How connections inside TLS are resumed.
+/// How connections over TLS are resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum ResumeWord {
     /// None is.
@@ -201,7 +201,7 @@ pub(super) enum ResumeWord {
 }
 
 impl BenchArgs {
-    /// How connections inside TLS are resumed.
+    /// How connections over TLS are resumed.
     pub(super) fn resume(&self) -> Resume {
         match self.resume {
             None => Resume::Auto,

@@ -39,7 +39,7 @@ pub struct Config {
     pub uring: bool,
     /// Whose connections to accept and whose datagrams to answer, and how many.
     pub guards: Policy,
-    /// What services inside TLS show; `None`: there are none.
+    /// What services over TLS show; `None`: there are none.
     pub identity: Option<Identity>,
     /// Who begins with a PROXY header.
     pub proxies: Proxies,

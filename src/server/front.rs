@@ -69,7 +69,7 @@ impl Layering for Front {
     }
 }
 
-/// The same before services inside TLS.
+/// The same before services over TLS.
 #[derive(Debug)]
 pub(super) struct Secured(pub(super) Rc<Front>);
 

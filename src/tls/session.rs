@@ -1,4 +1,4 @@
-//! One conversation inside TLS, at either end: a [`Cipher`] that is a connection of rustls.
+//! One conversation over TLS, at either end: a [`Cipher`] that is a connection of rustls.
 
 use std::io::{BufRead, IoSlice, Write};
 

@@ -34,7 +34,7 @@ pub(super) struct Verifier {
     /// `None`: anybody is believed.
     authorities: Option<Arc<WebPkiServerVerifier>>,
     /// What is believed as it is, though it may be no certificate for servers: an authority's own,
-    /// or one signed by somebody unknown.
+    /// or one signed by an unknown authority.
     listed: Vec<CertificateDer<'static>>,
 }
 

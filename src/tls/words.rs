@@ -105,8 +105,8 @@ pub(super) fn certificate(why: &CertificateError) -> String {
                 ),
             }
         }
-        E::UnknownIssuer => "the certificate of the server is signed by somebody unknown: --ca \
-                             FILE names whom to believe, its own file does as well"
+        E::UnknownIssuer => "the certificate of the server is signed by an unknown authority: \
+                             give that, or the server's own certificate, with --ca FILE"
             .into(),
         E::BadSignature => "the server has not proved that its certificate is its own; RSA of \
                             less than 2048 bits, and P-521, are not supported"

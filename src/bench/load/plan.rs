@@ -115,7 +115,7 @@ impl RunPlan {
         total / self.threads + usize::from(thread < total % self.threads)
     }
 
-    /// What of an operation is measured apart: that of the workload, and inside TLS how long it
+    /// What of an operation is measured apart: that of the workload, and over TLS how long it
     /// took from the call to the end of the handshake, for either kind of that.
     pub(crate) fn phases(&self) -> Vec<&'static str> {
         let is_told = self.through.is_secured() && self.workload.connects_each_time();

@@ -49,7 +49,7 @@ pub(crate) struct RunState {
     from: Time,
     to: Time,
     trouble: Option<Trouble>,
-    /// What has failed inside TLS, in words.
+    /// What has failed over TLS, in words.
     failure: Option<String>,
     has_worked: bool,
     looked: Time,
@@ -323,9 +323,8 @@ impl RunState {
         }
         let failure = net.failure().map(|failure| format!("{reason}: {failure}"));
         self.failure = self.failure.take().or(failure);
-        let fault = if was_open { Fault::of_end(reason) } else { Fault::of_dial(reason) };
-        let before = self.trouble;
-        self.fault(fault, owed.max(1) as u64, now);
+        let (judge, before) = (if was_open { Fault::of_end } else { Fault::of_dial }, self.trouble);
+        self.fault(judge(reason), owed.max(1) as u64, now);
         if was_open && owed == 0 && self.schedule.is_some() {
             // Nothing was due: servers close what is idle, and answer who calls again.
             self.trouble = before;

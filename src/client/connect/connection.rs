@@ -69,7 +69,7 @@ pub(crate) struct ServerConnection {
     given_up: Option<String>,
     /// Whether the server has said anything since goodbye was said, or has said it itself.
     has_answered: bool,
-    /// What has failed inside TLS.
+    /// What has failed over TLS.
     failure: Option<String>,
     /// Whether the kernel had not even taken all that was to be sent when the connection ended.
     is_unsaid: bool,

@@ -8,7 +8,7 @@ Examples:
   cooee serve --host 0.0.0.0 --host ::         the same, for everybody
   cooee serve echo+udp://:7 chat://[::]:5001   these two, there
   cooee serve echo+unix:///run/echo.sock       at a unix socket
-  cooee serve chat+tls --tls-cert c.pem --tls-key k.pem   inside TLS, at port 7001
+  cooee serve chat+tls --tls-cert c.pem --tls-key k.pem   over TLS, at port 7001
   cooee serve echo://:0 --announce ports.txt   on any free port, written to a file
   cooee serve greet --greeting 'You are {ip} port {port}\\n'
   cooee serve --admin 5090                     all five, and http://127.0.0.1:5090/ about them

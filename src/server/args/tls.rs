@@ -38,7 +38,7 @@ impl TlsArgs {
                 "{endpoint} needs a certificate and its key: --tls-cert FILE --tls-key FILE"
             )),
             (None, None, None) => Ok(None),
-            _ => Err("--tls-cert and --tls-key are for services inside TLS, and none is served \
+            _ => Err("--tls-cert and --tls-key are for services over TLS, and none is served \
                       here: add one, such as echo+tls, or leave them out"
                 .into()),
         }

@@ -53,7 +53,7 @@ fn dates_are_looked_at() {
 fn who_has_signed_is_looked_at() {
     let others = Trust::File(file("self.pem"));
     let (line, theirs) = refused(&others, "localhost", &server("p256"));
-    assert!(line.contains("signed by somebody unknown: --ca FILE"), "{line}");
+    assert!(line.contains("signed by an unknown authority: give"), "{line}");
     assert!(theirs.contains("alert unknown_ca"), "{theirs}");
     let (line, _) = refused(&authority(), "localhost", &server("self"));
     assert!(line.contains("CA:TRUE") && line.contains("--ca FILE"), "{line}");

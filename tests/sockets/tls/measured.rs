@@ -1,4 +1,4 @@
-//! `cooee bench` inside TLS.
+//! `cooee bench` over TLS.
 
 use serde_json::Value;
 

@@ -46,7 +46,7 @@ fn who_has_signed_has_to_be_known_and_the_name_has_to_be_right() {
     let mut server = secured(&["echo+tls://:0"]);
     let echo = url(&mut server, "echo");
     let stranger = cert("self.pem");
-    cooee(&["echo", &echo, "--ca", &stranger], "x\n").failed(&["signed by somebody unknown"]);
+    cooee(&["echo", &echo, "--ca", &stranger], "x\n").failed(&["signed by an unknown authority"]);
     let line = server.log.wait_for_line("#1 echo closed: TLS failed: ");
     assert!(line.contains("does not know who has signed our certificate"), "{line}");
     let named = |name| client(&["echo", &echo, "--server-name", name], "x\n");
@@ -155,7 +155,7 @@ fn flags_of_tls_that_do_not_fit_are_named() {
     let line = refused(2, &["serve", "echo+tls://:0"]);
     assert!(line.contains("--tls-cert FILE --tls-key FILE"), "{line}");
     let line = refused(2, &[&["serve", "echo+tcp://:0"], &files[..]].concat());
-    assert!(line.contains("for services inside TLS, and none is served here"), "{line}");
+    assert!(line.contains("for services over TLS, and none is served here"), "{line}");
     let line = refused(2, &["serve", "echo+tls://:0", "--tls-cert", &certificate]);
     assert!(line.contains("--tls-key"), "{line}");
     let line = refused(2, &[&["serve", "months+tls"], &files[..]].concat());

@@ -36,7 +36,7 @@ fn serving(words: &[&str], certificate: &str, key: &str) -> Server {
     Server::start(&[words, &["--tls-cert", &certificate, "--tls-key", &key]].concat())
 }
 
-/// Where `service` is to be had inside TLS.
+/// Where `service` is to be had over TLS.
 fn url(server: &mut Server, service: &str) -> String {
     let address = server.address(&format!("{service}+tls"));
     format!("{service}+tls://{address}")
@@ -282,7 +282,7 @@ fn the_metrics_name_the_transport() {
     let mut server = secured(&["echo+tls://:0", "--admin", ":0"]);
     let echo = url(&mut server, "echo");
     client(&["echo", &echo], "hello\n").fine();
-    cooee(&["echo", &echo], "").failed(&["signed by somebody unknown"]);
+    cooee(&["echo", &echo], "").failed(&["signed by an unknown authority"]);
     for _ in 0..2 {
         server.log.wait_for_line("echo closed: ");
     }
