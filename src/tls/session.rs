@@ -153,12 +153,12 @@ impl Session {
         plain: &mut Vec<u8>,
         sealed: &mut Vec<u8>,
     ) -> Result<Fed, String> {
-        if let (0, true, Some(first)) =
-            (self.shaken, self.connection.is_handshaking(), input.first())
+        let is_first = self.shaken == 0 && self.connection.is_handshaking();
+        if let Some(first) = input.first()
+            && is_first
+            && !words::may_begin_tls(*first)
         {
-            if !words::may_begin_tls(*first) {
-                return Err(words::plain_text(input, self.end)); // it would not grasp an alert
-            }
+            return Err(words::plain_text(input, self.end)); // it would not grasp an alert
         }
         let (was_shaking, was_finished) = (self.connection.is_handshaking(), self.finished);
         let (said, sent) = (plain.len(), sealed.len());

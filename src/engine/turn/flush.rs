@@ -126,8 +126,8 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
-    /// Serves `peer` again if its service was interrupted in what came behind a header: no readiness
-    /// will tell of that.
+    /// Serves `peer` again if its service was interrupted in what came behind a header: no
+    /// readiness will tell of that.
     fn go_on(&mut self, peer: Peer) {
         if self.engine.is_interrupted(peer)
             && let Some(row) = self.rows.get_mut(peer)
