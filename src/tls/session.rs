@@ -108,6 +108,12 @@ impl Session {
                 Ok(state) => self.finished |= state.peer_has_closed(),
                 Err(error) => return Err(words::of(&error, self.end)),
             }
+            if self.connection.is_handshaking() {
+                self.shaken += taken;
+                if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
+                    return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
+                }
+            }
         }
         Ok(records)
     }
@@ -169,12 +175,6 @@ impl Session {
             true => Some(self.completed()?),
             false => None,
         };
-        if self.connection.is_handshaking() {
-            self.shaken += input.len();
-            if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
-                return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
-            }
-        }
         let has_stepped = was_shaking && (ready.is_some() || sealed.len() > sent);
         let silent = self.records.end_in(input).saturating_sub(records);
         let opening = records * RECORD_UNITS + silent * SILENT_UNITS + (plain.len() - said);
