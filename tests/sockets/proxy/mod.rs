@@ -267,7 +267,7 @@ fn leaving_does_not_wait_for_headers() {
 fn flags_that_make_no_sense_are_refused_in_one_line() {
     for (words, why) in [
         (&["serve", "--proxy-from", "ten"][..], "or unix"),
-        (&["serve", "months", "--proxy-from", "::1"], "--proxy-from is for services over tcp"),
+        (&["serve", "months", "--proxy-from", "::1"], "--proxy-from is for services over streams"),
         (&["echo", "--proxy-header", "v3"], "write v1 or v2"),
         (&["echo", "--proxy-header", "v1=localhost"], "v1=192.0.2.7:4711"),
         (&["echo", "--udp", "--proxy-header", "v1"], "--proxy-header does nothing over UDP"),
