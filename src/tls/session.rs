@@ -108,6 +108,12 @@ impl Session {
                 Ok(state) => self.finished |= state.peer_has_closed(),
                 Err(error) => return Err(words::of(&error, self.end)),
             }
+            if self.connection.is_handshaking() {
+                self.shaken += taken;
+                if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
+                    return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
+                }
+            }
         }
         Ok(records)
     }
@@ -153,8 +159,9 @@ impl Session {
         plain: &mut Vec<u8>,
         sealed: &mut Vec<u8>,
     ) -> Result<Fed, String> {
-        if let (0, true, Some(first)) =
-            (self.shaken, self.connection.is_handshaking(), input.first())
+        let is_first = self.shaken == 0 && self.connection.is_handshaking();
+        if let Some(first) = input.first()
+            && is_first
             && !words::may_begin_tls(*first)
         {
             return Err(words::plain_text(input, self.end)); // it would not grasp an alert
@@ -168,12 +175,6 @@ impl Session {
             true => Some(self.completed()?),
             false => None,
         };
-        if self.connection.is_handshaking() {
-            self.shaken += input.len();
-            if self.end == End::Server && self.shaken > HANDSHAKE_MAX {
-                return Err(format!("a handshake of more than {HANDSHAKE_MAX} bytes"));
-            }
-        }
         let has_stepped = was_shaking && (ready.is_some() || sealed.len() > sent);
         let silent = self.records.end_in(input).saturating_sub(records);
         let opening = records * RECORD_UNITS + silent * SILENT_UNITS + (plain.len() - said);

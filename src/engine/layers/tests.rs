@@ -1,7 +1,7 @@
 //! What layers make of what comes and is said, with a toy for a cipher.
 
-mod prefaces;
 mod toy;
+mod turns;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Layering, Layers};
+use super::{Layering, Layers, Preface, Prefaced};
 use crate::engine::stage::Stage;
 use crate::engine::{
-    Address, Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Service,
+    Address, Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
 };
 
-use prefaces::prefaced;
 use toy::{HELLO, Toy, frame, framed, opened};
 
 /// Says who comes, sends back what it hears until a full stop, and who has gone and why.
@@ -107,49 +106,6 @@ fn who_fails_in_the_handshake_has_the_alert_and_the_service_never_hears_of_it() 
 }
 
 #[test]
-fn a_handshake_that_fails_has_cost_something_too() {
-    let limits = Limits { round_units: 300_000, ..Limits::default() };
-    for (said, is_spent) in [("x", true), ("h", false)] {
-        let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
-        let peer = stage.join_through(enciphered());
-        stage.say(peer, said);
-        assert_eq!(stage.engine().is_round_spent(), is_spent);
-    }
-}
-
-#[test]
-fn who_has_broken_off_behind_its_preface_is_not_judged_and_no_service_hears_of_it() {
-    let mut stage = Stage::new(Mirror { eager: true });
-    let peer = stage.join_through(prefaced());
-    stage.say_in_turn(peer, "198.51.100.7:9\nhello");
-    stage.engine().kick(peer.number());
-    stage.flush();
-    assert_eq!((stage.engine().all_counted().count(), stage.screen()), (0, String::new()));
-    stage.finish(peer);
-    assert_eq!((stage.standing(peer), stage.screen()), (None, String::new()));
-}
-
-#[test]
-fn who_is_sealed_for_is_flushed_once() {
-    for count in [1, 3] {
-        let mut stage = Stage::new(Mirror::default());
-        let peers: Vec<Peer> = (0..count).map(|_| stage.join_through(enciphered())).collect();
-        peers.iter().for_each(|peer| stage.say(*peer, [HELLO]));
-        peers.iter().for_each(|peer| stage.say_in_turn(*peer, framed("x")));
-        let engine = stage.engine();
-        match &peers[..] {
-            [peer] => assert_eq!(engine.take_only_touched(), Some(*peer)),
-            _ => {
-                let mut touched = Vec::new();
-                engine.take_touched(&mut touched);
-                assert_eq!(touched.len(), peers.len());
-            }
-        }
-        assert!(peers.iter().all(|peer| engine.outgoing(*peer).is_some()) && !engine.has_touched());
-    }
-}
-
-#[test]
 fn a_handshake_and_a_preface_have_their_time() {
     let limits = Limits::default();
     let late = limits.handshake - Duration::from_millis(1);
@@ -162,22 +118,6 @@ fn a_handshake_and_a_preface_have_their_time() {
         assert!(stage.is_over(peer));
         assert_eq!(stage.screen(), "");
     }
-}
-
-#[test]
-fn who_fetches_our_part_of_a_handshake_late_has_no_more_time_for_it() {
-    let limits = Limits::default();
-    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
-    let peer = stage.join_through(prefaced().enciphered(Box::<Toy>::default()));
-    stage.take(peer, 0);
-    stage.say(peer, "198.51.100.7:9\n");
-    stage.pass(limits.handshake - Duration::from_millis(1));
-    assert_eq!(stage.hear(peer), "");
-    stage.take(peer, usize::MAX);
-    stage.flush();
-    assert_eq!((stage.hear(peer), stage.is_over(peer)), ("h".into(), false));
-    stage.pass(Duration::from_millis(1));
-    assert!(stage.is_over(peer));
 }
 
 #[test]
@@ -206,6 +146,111 @@ fn who_does_not_read_is_sealed_for_and_loses_nothing() {
     stage.flush();
     assert_eq!(opened(&stage.hear_bytes(peer)).0, said);
     assert_eq!(stage.engine().buffered(), (0, 0));
+}
+
+/// Reads a line that names the peer's address.
+struct Named;
+
+impl Preface for Named {
+    fn read(&mut self, input: &[u8]) -> Prefaced {
+        let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return Prefaced::More };
+        let line = std::str::from_utf8(&input[..end]).unwrap();
+        match (line, line.parse::<SocketAddr>()) {
+            ("local", _) => Prefaced::Whole(end + 1, None),
+            (_, Ok(remote)) => Prefaced::Whole(end + 1, Some(remote.into())),
+            _ => Prefaced::Wrong(format!("{line:?} is no address")),
+        }
+    }
+}
+
+fn prefaced() -> Layers {
+    Layers::default().prefaced(Box::new(Named))
+}
+
+#[test]
+fn a_preface_names_the_peer_and_what_comes_behind_it_is_for_the_service() {
+    let cases = [("198.51.100.7:9\n", "198.51.100.7:9"), ("local\n", "192.0.2.1:1001")];
+    for ((named, remote), is_cut) in cases.iter().zip([false, true]) {
+        let mut stage = Stage::new(Mirror { eager: true });
+        let peer = stage.join_through(prefaced());
+        match is_cut {
+            false => stage.say(peer, [named, "hello"].concat()),
+            true => [named, "hello"].concat().chars().for_each(|c| stage.say(peer, c.to_string())),
+        }
+        assert_eq!(stage.screen(), format!("{remote} None\n"));
+        assert_eq!(stage.hear(peer), "welcomehello");
+        stage.finish(peer);
+        assert_eq!(stage.hear(peer), "bye");
+        assert_eq!(stage.engine().metrics().bytes_in, 5);
+    }
+}
+
+#[test]
+fn what_comes_with_a_preface_and_its_fin_in_one_read_is_answered() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(prefaced().enciphered(Box::<Toy>::default()));
+    stage.send(peer, [b"198.51.100.7:9\nh", &framed("all")[..], &[0]].concat());
+    stage.finish(peer);
+    assert_eq!(opened(&stage.hear_bytes(peer)), ("allbye".into(), true));
+    assert_eq!(stage.screen(), "198.51.100.7:9 Some(Full)\nclosed by the peer, nothing failed\n");
+}
+
+#[test]
+fn without_a_right_preface_the_service_never_hears_of_a_peer() {
+    for said in ["nonsense\n", "198.51.100.7"] {
+        let mut stage = Stage::new(Mirror { eager: true });
+        let peer = stage.join_through(prefaced());
+        stage.send(peer, said);
+        stage.finish(peer);
+        assert_eq!((stage.hear(peer), stage.screen()), (String::new(), String::new()), "{said}");
+        assert_eq!(stage.standing(peer), None);
+    }
+}
+
+#[test]
+fn the_guards_judge_the_address_that_a_preface_has_told() {
+    let mut stage = Stage::new(Mirror { eager: true });
+    stage.refuse(([198, 51, 100, 7], 9).into(), Refusal::Denied);
+    let peers = [stage.join_through(prefaced()), stage.join_through(prefaced())];
+    stage.say(peers[0], "198.51.100.7:9\n");
+    stage.say(peers[1], "198.51.100.8:9\n");
+    assert_eq!(peers.map(|peer| stage.is_over(peer)), [true, false]);
+    assert_eq!((stage.hear(peers[0]), stage.hear(peers[1])), ("".into(), "welcome".into()));
+    assert_eq!(stage.engine().metrics().refused_denied, 1);
+}
+
+#[test]
+fn whom_the_guards_have_not_judged_they_do_not_count() {
+    let mut stage = Stage::new(Mirror::default());
+    let peer = stage.join_through(prefaced());
+    assert_eq!(stage.engine().all_counted().count(), 0);
+    stage.say(peer, "198.51.100.8:9\n");
+    let counted: Vec<Address> = stage.engine().all_counted().collect();
+    assert_eq!(counted, [Address::from(([198, 51, 100, 8], 9))]);
+}
+
+#[test]
+fn when_all_places_are_taken_who_has_not_begun_has_less_time() {
+    let limits = Limits { connections: 4, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+    let peers = [(); 3].map(|()| stage.join_through(prefaced()));
+    stage.say(peers[1], "198.51.100.8:9\n");
+    stage.pass(Duration::from_millis(300));
+    let late = stage.join_through(prefaced());
+    let is_over =
+        |stage: &mut Stage| [peers[0], peers[1], peers[2], late].map(|p| stage.is_over(p));
+    assert!(!stage.engine().free_place());
+    stage.pass(Duration::from_millis(199));
+    assert!(!stage.engine().free_place());
+    stage.pass(Duration::from_millis(1));
+    assert!(stage.engine().free_place());
+    stage.flush();
+    assert_eq!(is_over(&mut stage), [true, false, true, false]);
+    // Where nobody waits for the place it has all the time there is.
+    stage.pass(Duration::from_secs(4));
+    assert_eq!(is_over(&mut stage), [true, false, true, false]);
+    stage.pass(Duration::from_secs(1));
+    assert_eq!(is_over(&mut stage), [true, false, true, true]);
 }
 
 /// Calls somebody through layers as soon as it is told.
