@@ -6,11 +6,30 @@ use std::ops::Range;
 
 use super::Engine;
 use super::connection::Kind;
+use super::core::Core;
 use super::net::{Delivery, Net};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::tap::{Direction, show};
 use super::time::Time;
+
+impl Core {
+    /// Counts so many bytes from `peer`. If its service still listens: the number of that, and what
+    /// it has left unused before, if anything.
+    #[inline]
+    fn came(&mut self, peer: Peer, count: usize) -> Option<(usize, Option<Vec<u8>>)> {
+        let connection = self.connections.get_mut(peer)?;
+        connection.bytes_in += count as u64;
+        let service = usize::from(connection.service);
+        self.counts[service].over(connection.carrier()).bytes_in += count as u64;
+        if !connection.phase.is_heard() {
+            return None;
+        }
+        connection.active_at = self.now;
+        let unused = connection.buffers.as_mut().filter(|buffers| !buffers.inbox.is_empty());
+        Some((service, unused.map(|buffers| buffers.take_inbox(&mut self.pool))))
+    }
+}
 
 impl Engine {
     /// Counts what lies at `range` of the turn's buffer, and hands it to the service if that
@@ -32,21 +51,10 @@ impl Engine {
             let bytes = IoSlice::new(&self.turn[range.clone()]);
             show(&mut **tap, &self.core, peer, Direction::In, &[bytes], range.len());
         }
-        let core = &mut self.core;
-        let Some(connection) = core.connections.get_mut(peer) else { return };
-        connection.bytes_in += range.len() as u64;
-        let service = usize::from(connection.service);
-        core.counts[service].over(connection.carrier()).bytes_in += range.len() as u64;
-        if !connection.phase.is_heard() {
-            return;
-        }
-        connection.active_at = core.now;
-        match &mut connection.buffers {
-            Some(buffers) if !buffers.inbox.is_empty() => {
-                let inbox = buffers.take_inbox(&mut core.pool);
-                self.deliver_behind(peer, service, inbox, range);
-            }
-            _ => self.deliver_in_place(peer, service, range),
+        let Some((service, inbox)) = self.core.came(peer, range.len()) else { return };
+        match inbox {
+            Some(inbox) => self.deliver_behind(peer, service, inbox, range),
+            None => self.deliver_in_place(peer, service, range),
         }
         self.relieve();
     }
@@ -57,17 +65,8 @@ impl Engine {
             let bytes = [IoSlice::new(held)];
             show(&mut **tap, &self.core, peer, Direction::In, &bytes, held.len());
         }
-        let core = &mut self.core;
-        let Some(connection) = core.connections.get_mut(peer) else { return };
-        connection.bytes_in += held.len() as u64;
-        let service = usize::from(connection.service);
-        core.counts[service].over(connection.carrier()).bytes_in += held.len() as u64;
-        if !connection.phase.is_heard() {
-            return;
-        }
-        connection.active_at = core.now;
-        let buffers = connection.buffers.as_mut();
-        let mut inbox = buffers.map(|set| set.take_inbox(&mut core.pool)).unwrap_or_default();
+        let Some((service, inbox)) = self.core.came(peer, held.len()) else { return };
+        let mut inbox = inbox.unwrap_or_default();
         inbox.extend_from_slice(held);
         self.deliver_behind(peer, service, inbox, 0..0);
         self.relieve();
