@@ -4,6 +4,7 @@
 
 mod client;
 pub(crate) mod filter;
+mod folder;
 pub(crate) mod lines;
 pub(crate) mod network;
 mod process;
@@ -20,6 +21,7 @@ use rng::Rng;
 
 pub(crate) use client::{Datagrams, Member, Tcp};
 pub(crate) use filter::{cooee, end, start};
+pub(crate) use folder::Folder;
 pub(crate) use process::{free_port, let_children_heed_signals, raise_descriptor_limit, refused};
 pub(crate) use server::Server;
 

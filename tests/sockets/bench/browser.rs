@@ -8,7 +8,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::run::{Folder, PATIENCE};
+use super::run::PATIENCE;
+use crate::support::Folder;
 
 /// What it may be called, the first that is there.
 const NAMES: &str =

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::run::{Folder, assert_valid, bench, measured};
+use super::run::{assert_valid, bench, measured};
 use super::scripted::{echo, tcp};
+use crate::support::Folder;
 
 /// What a run would have left with `--repeat`: these rates, these p99, and nothing else changed.
 fn repeated(run: &Value, rates: &[f64], p99: &[f64]) -> Value {

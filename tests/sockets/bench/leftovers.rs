@@ -10,9 +10,9 @@ use rustix::process::Signal;
 
 use crate::support::filter::output_within;
 use crate::support::served::Served;
-use crate::support::{Member, let_children_heed_signals, loudly};
+use crate::support::{Folder, Member, let_children_heed_signals, loudly};
 
-use super::run::{Folder, PATIENCE, assert_valid, bench, command, count, measured};
+use super::run::{PATIENCE, assert_valid, bench, command, count, measured};
 use super::scripted::{echo, month, tcp, udp};
 
 const SHORT: [&str; 4] = ["-t", "200ms", "-w", "50ms"];

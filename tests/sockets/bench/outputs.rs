@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::run::{Folder, PATIENCE, assert_valid, bench, command, measured};
+use super::run::{PATIENCE, assert_valid, bench, command, measured};
+use crate::support::Folder;
 use crate::support::filter::output_within;
 use crate::support::loudly;
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::support::loudly;
 
 use super::browser::{Browser, View};
-use super::run::{Folder, bench};
+use super::run::bench;
+use crate::support::Folder;
 
 /// What is wrong with the page, a line each.
 const MEASURE: &str = r#"(() => {

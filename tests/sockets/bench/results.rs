@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::run::{Folder, assert_valid, bench, count, measured};
+use super::run::{assert_valid, bench, count, measured};
 use super::scripted::{echo, month, tcp, udp};
+use crate::support::Folder;
 
 const SHORT: [&str; 4] = ["-t", "300ms", "-w", "50ms"];
 

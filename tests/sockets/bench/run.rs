@@ -1,8 +1,6 @@
 //! Running `cooee bench`, and what it leaves: a status, JSON that keeps to its schema, files.
 
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -48,31 +46,5 @@ pub(crate) fn assert_valid(result: &Value) {
     let schema = compiler.compile("schema.json", &mut schemas).unwrap();
     if let Err(error) = schemas.validate(result, schema) {
         panic!("{error:#}\n{result:#}");
-    }
-}
-
-/// A folder of its own for a test, removed with the value.
-pub(crate) struct Folder(pub(crate) PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Folder {
-        // Two tests that run at once may name theirs alike.
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let (process, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(format!("cooee-{name}-{process}-{number}"));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    pub(crate) fn write(&self, name: &str, value: &Value) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, value.to_string()).unwrap();
-        path.to_str().unwrap().into()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

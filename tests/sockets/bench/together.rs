@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use super::run::{Folder, PATIENCE, assert_valid, bench, command, measured};
+use super::run::{PATIENCE, assert_valid, bench, command, measured};
 use super::scripted::{echo, tcp};
+use crate::support::Folder;
 use crate::support::filter::output_within;
 
 #[allow(clippy::disallowed_methods)] // no argument: what the bench is told is the real time

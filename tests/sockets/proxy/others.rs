@@ -2,19 +2,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{greeting, trusting};
 use crate::support::lines::Lines;
-use crate::support::{Tcp, cooee, loudly};
+use crate::support::{Folder, Tcp, cooee, loudly};
 
 /// A proxy that runs in the foreground, in a folder of its own.
 struct Proxy {
     child: Child,
-    folder: PathBuf,
+    folder: Folder,
     log: Lines,
     address: SocketAddr,
 }
@@ -42,9 +41,9 @@ impl Proxy {
             false => String::new(),
         };
         let config = |folder: &Folder, address: SocketAddr| {
-            let path = folder.0.display();
+            let pid = folder.path("pid");
             format!(
-                "{load}daemon off;\nworker_processes 1;\npid {path}/pid;\n\
+                "{load}daemon off;\nworker_processes 1;\npid {pid};\n\
                  error_log stderr warn;\nevents {{}}\n\
                  stream {{ server {{ listen {address} {listen};\n{rest} }} }}\n"
             )
@@ -69,7 +68,7 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let folder = Folder::new(&format!("{program}-{}", address.port()));
-        let file = folder.0.join("config");
+        let file = folder.path("config");
         std::fs::write(&file, config(&folder, address)).unwrap();
         // As a number of its own: what is 0 they may take for none, or close.
         let script = "exec 5<&0; exec \"$0\" \"$@\"";
@@ -84,7 +83,7 @@ impl Proxy {
             .spawn()
             .unwrap();
         let log = Lines::of("the proxy's log", child.stderr.take().unwrap());
-        Some(Proxy { child, folder: folder.keep(), log, address })
+        Some(Proxy { child, folder, log, address })
     }
 
     /// What a greet client is told that calls it with these words.
@@ -99,26 +98,9 @@ impl Drop for Proxy {
         // Not killed: nginx would leave its worker behind.
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
         if std::thread::panicking() {
             eprintln!("the proxy's log: {:#?}", self.log.all());
         }
-    }
-}
-
-/// A folder that is there for a proxy.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("cooee-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    /// The proxy removes it.
-    fn keep(self) -> PathBuf {
-        self.0
     }
 }
 
@@ -152,7 +134,7 @@ fn behind_haproxy_greet_tells_the_clients_address() {
 
 /// Whether this haproxy is new enough for that word: those before it end with a complaint.
 fn knows(proxy: &Proxy, word: &str) -> bool {
-    let file = proxy.folder.join("config");
+    let file = proxy.folder.path("config");
     let output = Command::new("haproxy").args(["-c", "-f"]).arg(file).output().unwrap();
     !String::from_utf8_lossy(&output.stderr).contains(word)
 }

@@ -10,7 +10,6 @@ mod renewal;
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin};
 use std::thread;
 
@@ -19,7 +18,7 @@ use rustix::process::Signal;
 use crate::sim::streams;
 use crate::support::filter::Left;
 use crate::support::lines::Lines;
-use crate::support::{Server, cooee, end, pattern, start};
+use crate::support::{Folder, Server, cooee, end, pattern, start};
 
 /// A file of tests/certs.
 fn cert(name: &str) -> String {
@@ -83,27 +82,6 @@ impl Partner {
     fn leaves(mut self) -> Left {
         self.input = None;
         end(self.child)
-    }
-}
-
-/// A folder of a test's own.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("cooee-tls-{name}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
