@@ -41,7 +41,7 @@
 //! `admin` adds `cooee serve --admin` and `cooee top`,
 //! `bench` adds `cooee bench` (histograms, JSON, plots), `config` adds `cooee serve --config`, the
 //! environment and SIGHUP, `manual` adds `cooee completions` and `cooee manual`, `systemd` takes
-//! sockets from systemd and tells it how things are, `tls` adds the module of that name, and
+//! sockets from systemd and tells it how things are, `tls` has [`tls`] do more than refuse, and
 //! `uring` lets a loop read and write many
 //! connections in one system call, on a Linux that has io_uring, once it is asked to
 //! ([`Reactor::use_uring`](reactor::Reactor::use_uring)).
@@ -312,11 +312,7 @@ pub mod services;
 mod spelling;
 mod terminal;
 mod through;
-#[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(not(feature = "tls"))]
-#[path = "tls/none.rs"]
-mod tls;
 #[cfg(feature = "admin")]
 pub mod top;
 mod tty;

@@ -1,8 +1,10 @@
-//! In the place of TLS where the library has no code for the processor: nothing can be made.
+//! In the place of TLS where it is not built in, or the library has no code for the processor:
+//! nothing can be made.
 
 use std::path::Path;
 
-use super::{Cipher, Resume, Trust, available};
+use super::{Resume, Trust, available};
+use crate::engine::Cipher;
 
 /// Cannot be had here.
 #[derive(Debug)]

@@ -1,39 +1,22 @@
-//! TLS 1.2 and 1.3 as a layer of a connection: [`Server`] and [`Client`] make a [`Cipher`] for
-//! each conversation, which is fed what has come and says what to send. No socket, no thread.
+//! TLS 1.2 and 1.3 as a layer of a connection: [`Server`] and [`Client`] make a
+//! [`Cipher`](crate::engine::Cipher) for each conversation, which is fed what has come and says
+//! what to send. No socket, no thread.
 //!
 //! The protocol is rustls's, the cryptography graviola's. Neither is named outside this folder:
 //! rustls 0.24 changes every type that is used here. What is not here: certificates of clients,
 //! ALPN, early data, lists of what has been revoked.
 
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-mod absent;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod client;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod files;
+#[cfg_attr(
+    not(all(feature = "tls", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    path = "absent.rs"
+)]
+mod ends;
 mod processor;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod server;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod session;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod tickets;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod trust;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod words;
 
 use std::path::PathBuf;
 
-use crate::engine::{Cipher, Fed, Handshake};
+pub use ends::{Client, Server};
 pub use processor::available;
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-pub use absent::{Client, Server};
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub use client::Client;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub use server::Server;
 
 /// Whose certificates a client believes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +39,3 @@ pub enum Resume {
     /// If both can.
     Auto,
 }
-
-#[cfg(test)]
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-mod tests;

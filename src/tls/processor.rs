@@ -5,9 +5,12 @@
 ///
 /// # Errors
 ///
-/// One line: which instructions the processor lacks.
+/// One line: that it is not built in, or which instructions the processor lacks.
 pub fn available() -> Result<(), String> {
-    judge(&features())
+    match cfg!(feature = "tls") {
+        true => judge(&features()),
+        false => Err("TLS needs the feature tls, which this cooee was built without".into()),
+    }
 }
 
 fn judge(features: &[(&str, bool)]) -> Result<(), String> {
@@ -73,6 +76,7 @@ mod tests {
         assert!(judge(&[]).unwrap_err().contains("x86_64 or aarch64"));
     }
 
+    #[cfg(feature = "tls")]
     #[test]
     fn what_is_asked_is_what_the_library_asserts() {
         if available().is_ok() {
