@@ -91,7 +91,7 @@ impl Reactor {
         if self.driver.engine().is_apart(listener.service) {
             return self.serve_apart(slot);
         }
-        let mut gone = 0;
+        let (mut gone, mut is_first) = (0, true);
         for _ in 0..ACCEPTS_MAX.min(self.accepts_left) {
             self.accepts_left -= 1;
             if self.accepting != Accepting::Yes {
@@ -105,7 +105,14 @@ impl Reactor {
                 return self.pause_accepting(Accepting::Full, why);
             }
             match self.listeners[slot].accept() {
-                Accepted::One(socket, arrival) => self.take_in(slot, socket, arrival),
+                Accepted::One(socket, arrival) => {
+                    self.take_in(slot, socket, arrival);
+                    // Mostly there is only one, and to ask for another in vain costs more: accept(2)
+                    // makes the socket before it looks whether there is anybody to give it to.
+                    if std::mem::take(&mut is_first) && !self.listeners[slot].has_waiting() {
+                        return;
+                    }
+                }
                 Accepted::None => return,
                 Accepted::Gone(error) if gone < GONE_MAX => {
                     gone += 1;
