@@ -15,6 +15,10 @@ use super::udp::{Left, Screening};
 use super::{PAUSE_TOLD_EVERY, Reactor, enqueue};
 use crate::engine::{Arrival, Field, Layers, Refusal};
 
+/// After so many connections in a turn nobody looks any more whether another one waits before it is
+/// accepted. To accept in vain costs more than to look: accept(2) makes a socket first. But a look
+/// before each of many costs more than one call in vain.
+const LOOKS_MAX: usize = 8;
 /// Networks that have come meanwhile are known after so long; until then the kernel still refuses
 /// to answer from or to their broadcast addresses.
 const NETWORKS_AGE_MAX: Duration = Duration::from_secs(10);
@@ -91,7 +95,7 @@ impl Reactor {
         if self.driver.engine().is_apart(listener.service) {
             return self.serve_apart(slot);
         }
-        let (mut gone, mut is_first) = (0, true);
+        let (mut gone, mut looks_left) = (0, LOOKS_MAX);
         for _ in 0..ACCEPTS_MAX.min(self.accepts_left) {
             self.accepts_left -= 1;
             if self.accepting != Accepting::Yes {
@@ -107,10 +111,11 @@ impl Reactor {
             match self.listeners[slot].accept() {
                 Accepted::One(socket, arrival) => {
                     self.take_in(slot, socket, arrival);
-                    // Mostly there is only one, and to ask for another in vain costs more: accept(2)
-                    // makes the socket before it looks whether there is anybody to give it to.
-                    if std::mem::take(&mut is_first) && !self.listeners[slot].has_waiting() {
-                        return;
+                    if looks_left > 0 {
+                        looks_left -= 1;
+                        if !self.listeners[slot].has_waiting() {
+                            return;
+                        }
                     }
                 }
                 Accepted::None => return,
