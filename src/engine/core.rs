@@ -188,7 +188,14 @@ impl Core {
         let (kind, pool) = (connection.kind(), &mut self.pool);
         if connection.is_layered() {
             let Some(layers) = self.layers.get_mut(peer) else { return };
-            push(kind, layers.plain(pool), pool);
+            let plain = layers.plain(pool);
+            push(kind, plain, pool);
+            let waiting = plain.outbox.len() + layers.held_back() + connection.queued();
+            let (high, _) = self.limits.marks(pool.held);
+            if waiting >= high && kind == Kind::Stream {
+                let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
+                buffers.backed_up = true;
+            }
             return connection.touch(peer, &mut self.touched);
         }
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());

@@ -88,15 +88,15 @@ pub(crate) enum Next {
 impl Script {
     /// For the connection with those draws. `None`: nothing is ever done to it.
     pub fn new(knobs: &Rc<Knobs>, draws: Draws) -> Option<Script> {
-        let has = |share: super::Share, kind| share.has(draws.draw(kind, 0));
-        let stall = knobs.stall.filter(|stall| has(stall.share, FaultKind::Stall));
-        let reset = knobs.reset.filter(|(share, _)| has(*share, FaultKind::Reset));
+        let fate = knobs.fate(draws);
+        let stall = knobs.stall.filter(|_| fate == Some(FaultKind::Stall));
+        let reset = knobs.reset.filter(|_| fate == Some(FaultKind::Reset));
         let script = Script {
             knobs: Rc::clone(knobs),
             draws,
             opened_at: Time::ZERO,
-            is_refused: has(knobs.refuse, FaultKind::Refuse),
-            is_half_open: has(knobs.halfopen, FaultKind::HalfOpen),
+            is_refused: fate == Some(FaultKind::Refuse),
+            is_half_open: fate == Some(FaultKind::HalfOpen),
             stalls: stall.map(|stall| stall.after),
             reset: reset.map(|(_, at)| at),
             close: knobs.close,
@@ -187,7 +187,8 @@ impl Script {
         !self.bytes.is_empty() || (self.is_stalled() && !self.is_cut)
     }
 
-    fn is_stalled(&self) -> bool {
+    /// Whether what is said from here on is thrown away.
+    pub(crate) fn is_stalled(&self) -> bool {
         let is_over = self.stalls.is_some_and(|after| self.said >= after);
         !self.is_free && (self.is_half_open || is_over)
     }
