@@ -35,6 +35,12 @@ impl Core {
         self.script(peer).is_some_and(Script::goes_on)
     }
 
+    /// Whether `peer` has taken all that it has been given, and is not to end yet.
+    pub(in crate::engine) fn is_held_back(&self, peer: Peer) -> bool {
+        let is_given = self.connections.get(peer).is_some_and(|one| one.queued() > 0);
+        !is_given && self.goes_on(peer)
+    }
+
     fn script(&self, peer: Peer) -> Option<&Script> {
         self.layers.get(peer).and_then(|one| one.script())
     }
@@ -48,10 +54,11 @@ impl Core {
         due: Time,
     ) -> Time {
         let Some(script) = self.script(peer) else { return due };
-        let is_held = connection.phase.says_no_more() && script.goes_on();
+        let is_given = connection.queued() > 0;
+        let is_held = connection.phase.says_no_more() && !is_given && script.goes_on();
         let next = match connection.phase {
             Phase::Gone(_) => return due,
-            _ if connection.queued() > 0 => script.end_due(),
+            _ if is_given => script.end_due(),
             _ => script.due(),
         };
         // Not it takes nothing: it is given nothing.
