@@ -15,6 +15,7 @@ pub(super) struct Faults {
     accepted: Cell<u64>,
 }
 
+#[allow(dead_code)] // it is for the console to change them
 impl Faults {
     pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
         let knobs = RefCell::new(knobs);
