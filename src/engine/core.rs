@@ -151,7 +151,7 @@ impl Core {
         let Some(connection) = self.connections.get(peer) else { return 0 };
         match connection.is_layered() {
             false => connection.queued(),
-            true => connection.queued() + self.unsealed(peer),
+            true => connection.queued() + self.unsealed(peer) + self.held_back(peer),
         }
     }
 
@@ -284,10 +284,28 @@ impl Core {
     /// Sees to it that `peer` is looked at when it is due, unless an earlier look is planned.
     #[inline]
     pub(super) fn arm(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
+        let Some(connection) = self.connections.get(peer) else { return };
+        let due = self.due(peer, connection);
+        self.look_by(peer, due);
+    }
+
+    /// When `peer` must be looked at again if nothing happens until then.
+    #[inline]
+    pub(super) fn due(&self, peer: Peer, connection: &Connection) -> Time {
         let quota = &self.quotas[usize::from(connection.service)];
         let due = connection.due(&self.limits, quota);
-        self.look_by(peer, due);
+        match connection.is_layered() {
+            false => due,
+            true => self.due_through(peer, connection, due),
+        }
+    }
+
+    /// Drops deadlines that are out of date, if there are many.
+    pub(super) fn sweep(&mut self) {
+        let Core { deadlines, connections, armed, .. } = self;
+        deadlines.sweep(*armed, |when, peer| {
+            connections.get(peer).is_some_and(|connection| connection.armed == when)
+        });
     }
 
     /// Sees to it that `peer` is looked at by `when`.

@@ -94,8 +94,10 @@ impl Engine {
     pub(super) fn show_written(&mut self, peer: Peer, count: usize) {
         let Some(mut tap) = self.tap.take() else { return };
         let is_layered = self.core.connections.get(peer).is_some_and(Connection::is_layered);
-        // Otherwise it has been shown before it was sealed.
-        if let Some((head, _)) = self.outgoing(peer).filter(|_| !is_layered) {
+        let layers = self.core.layers.get(peer).filter(|_| is_layered);
+        let is_shown = layers.is_some_and(|layers| layers.counts_plain());
+        // Then it was shown before it was sealed.
+        if let Some((head, _)) = self.outgoing(peer).filter(|_| !is_shown) {
             show(&mut *tap, &self.core, peer, Direction::Out, &head.slices(), count);
         }
         self.tap = Some(tap);

@@ -86,7 +86,7 @@ impl World {
         let news = standing.wants_input && pipe.has_news();
         let known = pipe.edge.readable || (standing.readable && standing.is_queued);
         assert!(!news || known, "oracle 6: input forgotten, {who}");
-        let owed = standing.queued;
+        let owed = standing.queued - standing.held;
         let hard = facts.rows[facts.stories[client].service].quota.queue_hard;
         assert!(owed <= hard, "oracle 5: the kernel left {owed} bytes, {who}");
         let undone = owed == 0 && standing.is_due;

@@ -342,6 +342,9 @@ impl Facts {
                 let rest = pipe.taken - story.used;
                 assert!(rest > self.limits.inbox, "oracle 5: not too long, {who}");
             }
+            Reason::RefusedByFault | Reason::ResetByFault | Reason::EndedByFault => {
+                assert!(self.knobs.is_some(), "no fault was asked for, {who}");
+            }
             Reason::Kicked | Reason::Shutdown => assert!(story.disturbed, "undisturbed, {who}"),
             Reason::Done => {}
         }
