@@ -1,8 +1,10 @@
 //! The faults of a listener: what it does wrong to those who connect to it, from its knobs.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
+use crate::endpoint::Endpoint;
 use crate::engine::{Address, Draws, Knobs, Layering, Layers, Script};
 
 /// The knobs of one endpoint, which all its listeners share, and whom they have been drawn for.
@@ -17,6 +19,15 @@ pub(super) struct Faults {
 
 #[allow(dead_code)] // it is for the console to change them
 impl Faults {
+    /// Those that `endpoint` has, at that place. Where it has no seed, one is chosen.
+    pub(super) fn of(place: usize, endpoint: &Endpoint) -> Rc<Faults> {
+        let knobs = endpoint.knobs.as_ref().map(|knobs| {
+            let seed = knobs.seed.unwrap_or_else(chosen);
+            Rc::new(Knobs { seed: Some(seed), ..(**knobs).clone() })
+        });
+        Faults::new(place, knobs)
+    }
+
     pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
         let knobs = RefCell::new(knobs);
         Rc::new(Faults { place, knobs, accepted: Cell::new(0) })
@@ -39,6 +50,11 @@ impl Faults {
         let knobs = knobs.as_ref()?;
         Script::new(knobs, Draws::new(knobs.seed.unwrap_or(0), self.place, number))
     }
+}
+
+/// A seed that nobody has chosen: short, for it is copied by hand.
+fn chosen() -> u64 {
+    RandomState::new().hash_one(()) % 1_000_000
 }
 
 /// What stands before a service, with faults before all of that.

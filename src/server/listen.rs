@@ -112,10 +112,13 @@ pub(super) fn open(
 ) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
     let Places { plan, inherited, front, admin } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
-    let mut urls = Vec::new();
+    let (mut urls, mut lines) = (Vec::new(), Vec::new());
     let mut instances = Instances::behind(front);
     let mut listen = |binding: &Binding, socket: Socket| {
-        urls.push(url(binding.offer.name, binding.transport, &socket.location()?));
+        let url = url(binding.offer.name, binding.transport, &socket.location()?);
+        let knobs = binding.faults.knobs().map(|knobs| format!("?{knobs}"));
+        lines.push(format!("{url}{}", knobs.unwrap_or_default()));
+        urls.push(url);
         instances.listen(config, binding, socket, reactor)
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
@@ -130,6 +133,7 @@ pub(super) fn open(
     for (binding, socket) in bound {
         listen(binding, socket).map_err(|error| because(binding, &error))?;
     }
+    lines.extend(admin.iter().cloned());
     urls.extend(admin);
     if let Some(announcement) = announcement {
         announcement.publish(&urls.iter().map(|url| format!("{url}\n")).collect::<String>())?;
@@ -137,8 +141,8 @@ pub(super) fn open(
     for line in missing {
         log::warn!("{line}");
     }
-    for url in &urls {
-        log::info!("listening on {url}");
+    for line in &lines {
+        log::info!("listening on {line}");
     }
     Ok((instances.streams, urls, instances.files))
 }
@@ -148,7 +152,7 @@ pub(super) fn open(
 pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan, String> {
     let mut plan = ListenPlan::default();
     for (place, endpoint) in config.endpoints().into_iter().enumerate() {
-        plan.faults.push((endpoint.clone(), Faults::new(place, None)));
+        plan.faults.push((endpoint.clone(), Faults::of(place, &endpoint)));
         let is_there = |over: &Transport| {
             !endpoint.has_address() && inherited.has(endpoint.service, *over, None)
         };
