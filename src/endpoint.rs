@@ -1,4 +1,4 @@
-//! Endpoints as people write them: `SERVICE[+TRANSPORT][://[HOST][:PORT]]`, and
+//! Endpoints as people write them: `SERVICE[+TRANSPORT][://[HOST][:PORT]][?KNOBS]`, and
 //! `SERVICE+unix://PATH` or `SERVICE+unix://@NAME` for unix sockets.
 //!
 //! The same grammar for server, clients and bench. It names a service, perhaps on one transport,
@@ -10,7 +10,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use crate::engine::{Location, UnixName};
+use crate::engine::{Knobs, Location, UnixName};
+use crate::knobs::{self, Fits, Knob, Mistake};
 use crate::services::{OFFERS, Offer, find};
 use crate::spelling::nearest;
 
@@ -50,6 +51,15 @@ impl Transport {
         if self.is_stream() { service.stream.is_some() } else { service.datagram.is_some() }
     }
 
+    /// Whether a knob for `fits` means something on it.
+    fn takes(self, fits: Fits) -> bool {
+        match fits {
+            Fits::All => true,
+            Fits::Streams => self.is_stream(),
+            Fits::Datagrams => !self.is_stream(),
+        }
+    }
+
     /// Whether all is said over TLS.
     pub fn is_secured(self) -> bool {
         self == Transport::Tls
@@ -87,12 +97,14 @@ pub struct Endpoint {
     /// The name of a unix socket; there if, and only if, that is the transport. Then there is
     /// neither host nor port.
     pub unix: Option<UnixName>,
+    /// How it is to misbehave, on each of the transports; `None`: not at all.
+    pub knobs: Option<Box<Knobs>>,
 }
 
 impl Endpoint {
     /// That service on all its transports, at its usual place.
     pub fn of(service: &'static Offer) -> Endpoint {
-        Endpoint { service, transport: None, host: None, port: None, unix: None }
+        Endpoint { service, transport: None, host: None, port: None, unix: None, knobs: None }
     }
 
     /// Whether it says where.
@@ -110,6 +122,44 @@ impl Endpoint {
         let known = if wanted.is_some() { &Transport::ALL[..] } else { &Transport::UNNAMED };
         known.iter().copied().filter(is_meant)
     }
+
+    /// The same, if it is for somebody who calls: nobody misbehaves there.
+    ///
+    /// # Errors
+    /// One line for people, if it has knobs.
+    pub fn called(self) -> Result<Endpoint, String> {
+        match &self.knobs {
+            None => Ok(self),
+            Some(knobs) => Err(format!(
+                "{self} is to be called, and ?{knobs} is for who serves it (cooee serve): remove it"
+            )),
+        }
+    }
+
+    /// What the knobs in `text` ask for, if they fit all its transports.
+    ///
+    /// # Errors
+    /// What is wrong with them, and where.
+    pub fn fitting(&self, text: &str) -> Result<Option<Box<Knobs>>, Mistake> {
+        let reading = knobs::parse(text)?;
+        for (knob, at) in &reading.places {
+            if self.transports().any(|over| !over.takes(knob.fits)) {
+                return Err(Mistake::new(*at, misfit(knob, self.service)));
+            }
+        }
+        Ok(Some(reading.knobs).filter(|knobs| !knobs.is_none()).map(Box::new))
+    }
+}
+
+/// Why `knob` is of no use over some transport of `service`.
+fn misfit(knob: &Knob, service: &Offer) -> String {
+    let (name, service_name) = (knob.name, service.name);
+    let kind = if knob.fits == Fits::Datagrams { "datagrams" } else { "streams" };
+    let fits = |over: &Transport| over.carries(service) && over.takes(knob.fits);
+    match Transport::ALL.into_iter().find(fits) {
+        Some(over) => format!("{name} is for {kind} only, write {service_name}+{over}"),
+        None => format!("{name} is for {kind} only, and {service_name} has none"),
+    }
 }
 
 impl FromStr for Endpoint {
@@ -117,21 +167,12 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Endpoint, EndpointError> {
         let error = |why| EndpointError { text: text.into(), why };
-        let Some((head, address)) = text.split_once("://") else {
-            return without_address(text).map_err(error);
+        let Some((place, knobs)) = text.split_once('?') else {
+            return placed(text).map_err(error);
         };
-        let (service, transport) = what(head).map_err(error)?;
-        let endpoint = Endpoint { transport, ..Endpoint::of(service) };
-        if transport == Some(Transport::Unix) {
-            let unix = Some(unix_name(address, head).map_err(error)?);
-            return Ok(Endpoint { unix, ..endpoint });
-        }
-        if transport.is_none() && address.starts_with('/') && !address.ends_with('/') {
-            let why = format!("a path is for unix sockets, write {head}+unix://{address}");
-            return Err(error(why));
-        }
-        let (host, port) = at(address).map_err(error)?;
-        Ok(Endpoint { host, port, ..endpoint })
+        let endpoint = placed(place).map_err(error)?;
+        let told = |mistake: Mistake| error(mistake.told(&format!("{place}?"), knobs));
+        Ok(Endpoint { knobs: endpoint.fitting(knobs).map_err(told)?, ..endpoint })
     }
 }
 
@@ -145,14 +186,15 @@ impl fmt::Display for Endpoint {
             f.write_str("://")?;
         }
         if let Some(name) = &self.unix {
-            return name.fmt(f);
+            name.fmt(f)?;
         }
         match &self.host {
             Some(host) if host.contains(':') => write!(f, "[{host}]")?,
             Some(host) => f.write_str(host)?,
             None => {}
         }
-        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))?;
+        self.knobs.as_ref().map_or(Ok(()), |knobs| write!(f, "?{knobs}"))
     }
 }
 
@@ -165,7 +207,10 @@ impl fmt::Debug for Endpoint {
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Endpoint) -> bool {
         let key = |endpoint: &Endpoint| (endpoint.service.name, endpoint.transport, endpoint.port);
-        key(self) == key(other) && self.host == other.host && self.unix == other.unix
+        key(self) == key(other)
+            && self.host == other.host
+            && self.unix == other.unix
+            && self.knobs == other.knobs
     }
 }
 
@@ -190,6 +235,23 @@ impl fmt::Display for EndpointError {
 }
 
 impl std::error::Error for EndpointError {}
+
+/// All that stands before the `?`.
+fn placed(text: &str) -> Result<Endpoint, String> {
+    let Some((head, address)) = text.split_once("://") else {
+        return without_address(text);
+    };
+    let (service, transport) = what(head)?;
+    let endpoint = Endpoint { transport, ..Endpoint::of(service) };
+    if transport == Some(Transport::Unix) {
+        return Ok(Endpoint { unix: Some(unix_name(address, head)?), ..endpoint });
+    }
+    if transport.is_none() && address.starts_with('/') && !address.ends_with('/') {
+        return Err(format!("a path is for unix sockets, write {head}+unix://{address}"));
+    }
+    let (host, port) = at(address)?;
+    Ok(Endpoint { host, port, ..endpoint })
+}
 
 /// `SERVICE[+TRANSPORT]` and nothing else.
 fn without_address(text: &str) -> Result<Endpoint, String> {
@@ -436,6 +498,49 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_question_mark_it_has_knobs() {
+        for (text, canonical) in [
+            ("echo+tcp://:7?delay=100ms~20ms&reset=5%&seed=7", None),
+            ("echo?delay=50ms", None),
+            ("echo://?seed=7&delay=50ms", Some("echo?delay=50ms&seed=7")),
+            ("echo+udp://[::1]:7?drop=5%", None),
+            ("chat+unix:///run/x?close=10s", None),
+            ("talk+unix://@name?slice=10~4@5ms", None),
+            ("greet+tls?refuse=100%", None),
+            ("months?corrupt=1%", None),
+            ("echo+udp?drop=0%", Some("echo+udp")),
+        ] {
+            assert_eq!(parse(text).to_string(), canonical.unwrap_or(text));
+        }
+        assert_eq!(parse("echo+unix:///x?delay=1ms").unix, parse("echo+unix:///x").unix);
+        assert_ne!(parse("echo?delay=1ms"), parse("echo"));
+        assert_ne!(parse("echo?delay=1ms&seed=0"), parse("echo?delay=1ms"));
+    }
+
+    #[test]
+    fn a_knob_fits_all_transports_or_is_refused_with_the_one_to_write() {
+        for (text, wanted) in [
+            ("echo?reset=5%", "column 6: reset is for streams only, write echo+tcp"),
+            ("echo+udp://:7?rate=1k&stall=5%", "column 23: stall is for streams only, write echo+"),
+            ("echo+unix:///ä?drop=5%", "column 16: drop is for datagrams only, write echo+udp"),
+            ("chat?delay=1s&dup=5%", "column 15: dup is for datagrams only, and chat has none"),
+            ("months?close=5s", "column 8: close is for streams only, and months has none"),
+            ("echo?", "column 6: a knob is missing here"),
+            ("echo:7?delay=1s", "an address begins with ://, write echo://:7"),
+        ] {
+            let why = why(text);
+            assert!(why.starts_with(wanted), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn who_calls_has_no_knobs() {
+        assert_eq!(parse("echo://:7").called(), Ok(parse("echo://:7")));
+        let why = parse("echo://:7?delay=1s").called().unwrap_err();
+        assert!(why.contains("?delay=1s is for who serves it"), "{why}");
+    }
+
+    #[test]
     fn without_a_transport_it_stands_for_all_that_the_service_has() {
         let transports = |text| parse(text).transports().collect::<Vec<_>>();
         assert_eq!(transports("echo"), [Transport::Tcp, Transport::Udp]);
@@ -528,10 +633,6 @@ mod tests {
             ("echo+unix@name", "a path begins with :///, write echo+unix://@name"),
             ("echo+unix://@", "no name after the @, write echo+unix://@NAME"),
             ("echo+unix:///run/x:7", "a unix socket has no port, remove the :7"),
-            (
-                "echo+unix:///x?seed=7",
-                "stray text \"?seed=7\": a ? ends the name \"/x\", remove it",
-            ),
             ("echo+unix:///a\nb", "a control character"),
             ("echo:///run/x", "a path is for unix sockets, write echo+unix:///run/x"),
             ("months+unix:///x", "months is not offered on unix, write months+udp"),
@@ -609,7 +710,8 @@ mod tests {
     /// Something like an endpoint, of parts that mean something to the grammar.
     fn like_an_endpoint() -> impl Strategy<Value = String> {
         let parts = "echo|echo|greet|months|chat|+|tcp|udp|unix|:///|://|://|:|/|[|]|::1|[::1]|\
-                     [::]|%|1|7|0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:";
+                     [::]|%|1|7|0|65535|a|.|-|é| |@|localhost|127.0.0.1|ffff:|?|?delay=1s&|\
+                     drop=5%|reset=5%@1k|seed=7|=|&|~";
         let parts: Vec<&str> = parts.split('|').collect();
         let words = prop::collection::vec(select(parts), 0..7);
         (select(vec!["", "echo://"]), words)

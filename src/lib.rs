@@ -302,6 +302,7 @@ pub mod failure;
 pub mod guards;
 pub mod hex;
 mod json;
+pub mod knobs;
 pub mod logging;
 pub mod outlet;
 #[cfg(feature = "proxy")]

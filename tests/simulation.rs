@@ -7,6 +7,9 @@ mod sim;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use cooee::engine::{Knobs, Slicing, Spread};
 
 use sim::{MIXES, Mix, RUSH, World, assert_cuts_change_nothing, turns_after};
 
@@ -132,6 +135,29 @@ fn the_same_seed_makes_the_same_world() {
         assert_eq!(run(seed, false).0, run(seed, false).0, "oracle 10: seed {seed}");
     }
     assert_ne!(run(1, false).0, run(1 + MIXES.len() as u64, false).0);
+}
+
+/// What changes when something is heard, and not what.
+fn late(seed: u64) -> Knobs {
+    let delay = Spread { middle: Duration::from_millis(3), jitter: Duration::from_millis(5) };
+    let apart = Duration::from_micros(50);
+    Knobs {
+        delay: Some(delay),
+        rate: seed.is_multiple_of(2).then_some(10_000_000),
+        slice: seed.is_multiple_of(3).then_some(Slicing { bytes: 500, spread: 499, apart }),
+        seed: Some(seed),
+        ..Knobs::default()
+    }
+}
+
+#[test]
+fn worlds_in_which_answers_are_late_keep_every_invariant_and_are_the_same_each_time() {
+    let run = |seed: u64| World::new(mix_of(seed), seed, false).suffering(late(seed)).run().0;
+    // Where memory is short, what is held back may cost the one for whom it is.
+    let ample = |seed: &u64| mix_of(*seed).buffered == usize::MAX;
+    for seed in (0..10 * MIXES.len() as u64).filter(ample) {
+        assert_eq!(run(seed), run(seed), "oracle 10: seed {seed}");
+    }
 }
 
 #[test]

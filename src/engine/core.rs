@@ -151,14 +151,8 @@ impl Core {
         let Some(connection) = self.connections.get(peer) else { return 0 };
         match connection.is_layered() {
             false => connection.queued(),
-            true => connection.queued() + self.unsealed(peer),
+            true => connection.queued() + self.layers.get(peer).map_or(0, |one| one.waiting()),
         }
-    }
-
-    /// Bytes that wait to be sealed.
-    fn unsealed(&self, peer: Peer) -> usize {
-        let plain = self.layers.get(peer).and_then(|layers| layers.unsealed());
-        plain.map_or(0, |plain| plain.outbox.len())
     }
 
     /// Whether `peer` can still be sent something.
@@ -189,6 +183,12 @@ impl Core {
         if connection.is_layered() {
             let Some(layers) = self.layers.get_mut(peer) else { return };
             push(kind, layers.plain(pool), pool);
+            let waiting = layers.waiting() + connection.queued();
+            let (high, _) = self.limits.marks(pool.held);
+            if waiting >= high && kind == Kind::Stream {
+                let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
+                buffers.backed_up = true;
+            }
             return connection.touch(peer, &mut self.touched);
         }
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
@@ -284,10 +284,28 @@ impl Core {
     /// Sees to it that `peer` is looked at when it is due, unless an earlier look is planned.
     #[inline]
     pub(super) fn arm(&mut self, peer: Peer) {
-        let Some(connection) = self.connections.get_mut(peer) else { return };
+        let Some(connection) = self.connections.get(peer) else { return };
+        let due = self.due(peer, connection);
+        self.look_by(peer, due);
+    }
+
+    /// When `peer` must be looked at again if nothing happens until then.
+    #[inline]
+    pub(super) fn due(&self, peer: Peer, connection: &Connection) -> Time {
         let quota = &self.quotas[usize::from(connection.service)];
         let due = connection.due(&self.limits, quota);
-        self.look_by(peer, due);
+        match connection.is_layered() {
+            false => due,
+            true => self.due_through(peer, connection, due),
+        }
+    }
+
+    /// Drops deadlines that are out of date, if there are many.
+    pub(super) fn sweep(&mut self) {
+        let Core { deadlines, connections, armed, .. } = self;
+        deadlines.sweep(*armed, |when, peer| {
+            connections.get(peer).is_some_and(|connection| connection.armed == when)
+        });
     }
 
     /// Sees to it that `peer` is looked at by `when`.

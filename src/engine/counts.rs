@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::faults::FaultCounts;
 use super::reason::Reason;
 
 /// The bounds of how old connections get, in nanoseconds: a millisecond to a day.
@@ -112,6 +113,10 @@ impl ServiceCounts {
         &mut self.0[carrier as usize]
     }
 
+    pub(super) fn at(&self, carrier: Carrier) -> &StreamCounts {
+        &self.0[carrier as usize]
+    }
+
     /// How many connections there are.
     pub(super) fn open(&self) -> usize {
         self.0.iter().map(|counts| counts.open).sum()
@@ -153,6 +158,8 @@ pub struct StreamCounts {
     pub refused_too_many: u64,
     /// Connections refused: their network makes new ones too fast.
     pub refused_rate: u64,
+    /// What went wrong because it was told to.
+    pub faults: FaultCounts,
     /// How old they were when they were over.
     pub ages: Histogram,
     /// How many there are.
@@ -172,6 +179,7 @@ impl Default for StreamCounts {
             refused_denied: 0,
             refused_too_many: 0,
             refused_rate: 0,
+            faults: FaultCounts::default(),
             ages: Histogram::new(AGES),
             open: 0,
             is_offered: false,

@@ -30,6 +30,12 @@ impl Deadlines {
         self.heap.push(Reverse((when, peer)));
     }
 
+    /// How many entries there are, with those that are stale.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// The earliest entry's time, be the entry stale or not.
     pub(crate) fn next(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((when, _))| *when)

@@ -6,8 +6,7 @@ use std::io;
 use super::Engine;
 use super::address::Address;
 use super::connection::outbox::{Head, SLICES_MAX};
-use super::connection::{Connection, Kind, Phase, Step};
-use super::core::Core;
+use super::connection::{Kind, Phase, Step};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::tap::Direction;
@@ -17,7 +16,22 @@ impl Engine {
     /// What `peer` wants of its socket next.
     #[inline]
     pub(super) fn step(&self, peer: Peer) -> Step {
-        self.core.connections.get(peer).map_or(Step::Wait, Connection::step)
+        let Some(connection) = self.core.connections.get(peer) else { return Step::Wait };
+        match connection.step() {
+            Step::HangUp | Step::Drop if connection.is_layered() => self.last_step(peer),
+            step => step,
+        }
+    }
+
+    /// What a connection with layers wants next, for which nothing is queued any more.
+    #[cold]
+    fn last_step(&self, peer: Peer) -> Step {
+        let Some(connection) = self.core.connections.get(peer) else { return Step::Wait };
+        match connection.phase {
+            Phase::Gone(_) => Step::Drop,
+            _ if self.core.goes_on(peer) => Step::Wait,
+            _ => connection.step(),
+        }
     }
 
     /// The head of what `peer` is to be sent, and whether our FIN follows right behind it; `None`
@@ -34,7 +48,9 @@ impl Engine {
             return None;
         }
         let head = outbox.head(&self.turn, chunks_max);
-        let is_last = head.is_all() && connection.phase.hangs_up();
+        let is_last = head.is_all()
+            && connection.phase.hangs_up()
+            && !(connection.is_layered() && self.core.goes_on(peer));
         Some((head, is_last))
     }
 
@@ -48,6 +64,8 @@ impl Engine {
         core.cost.spend_flush(count);
         let Some(connection) = core.connections.get_mut(peer) else { return };
         let (is_layered, over) = (connection.is_layered(), connection.carrier());
+        let counts_plain =
+            is_layered && core.layers.get(peer).is_some_and(|one| one.counts_plain());
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
         if connection.phase != Phase::Handshaking {
@@ -55,8 +73,12 @@ impl Engine {
             connection.active_at = core.now;
         }
         let length = buffers.outbox.len();
+        let waiting = match is_layered {
+            false => length,
+            true => length + core.layers.get(peer).map_or(0, |one| one.waiting()),
+        };
         let index = usize::from(connection.service);
-        if !is_layered {
+        if !counts_plain {
             // Otherwise that has been counted when it was sealed.
             connection.bytes_out += count as u64;
             core.counts[index].over(over).bytes_out += count as u64;
@@ -64,12 +86,15 @@ impl Engine {
         if length <= core.quotas[index].queue_soft {
             buffers.slow_since = Time::NEVER;
         }
-        let drained = buffers.backed_up && length <= core.limits.marks(core.pool.held).1;
+        let drained = buffers.backed_up && waiting <= core.limits.marks(core.pool.held).1;
         if drained {
             buffers.backed_up = false;
         }
         let listening = connection.phase.may_be_told();
         connection.release(&mut core.pool);
+        if is_layered && length == 0 {
+            self.play(peer);
+        }
         if drained && listening {
             self.dispatch(index, |service, net| service.drained(peer, net));
         }
@@ -127,10 +152,7 @@ impl Engine {
         };
         if connection.armed < Time::NEVER {
             core.armed -= 1;
-            let Core { deadlines, connections, armed, .. } = core;
-            deadlines.sweep(*armed, |when, peer| {
-                connections.get(peer).is_some_and(|connection| connection.armed == when)
-            });
+            core.sweep();
         }
         let index = usize::from(connection.service);
         self.core.ended(&connection, reason);

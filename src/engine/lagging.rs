@@ -20,14 +20,22 @@ impl Engine {
             connection.release(&mut core.pool);
             connection.touch(peer, &mut core.touched);
         }
-        let quota = &core.quotas[usize::from(connection.service)];
-        if connection.due(&core.limits, quota) > core.now {
+        if connection.is_layered() {
+            self.play(peer);
+        }
+        let core = &mut self.core;
+        let Some(connection) = core.connections.get(peer) else { return };
+        if core.due(peer, connection) > core.now {
             return core.arm(peer);
         }
         if connection.phase == Phase::Handshaking {
             return self.layers_overdue(peer);
         }
         match connection.overdue(&core.limits, core.now) {
+            // It is given nothing to be slow with.
+            Reason::Slow if core.is_held_back(peer) => {
+                core.kill(peer, Reason::Idle);
+            }
             Reason::Slow => self.give_up(peer, Reason::Slow),
             reason => core.kill(peer, reason),
         }

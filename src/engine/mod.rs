@@ -25,6 +25,7 @@ mod deadlines;
 mod delivery;
 mod dial;
 mod dialing;
+mod faults;
 mod flushing;
 mod governor;
 mod lagging;
@@ -58,6 +59,7 @@ pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
+pub use faults::{At, Draws, FaultCounts, FaultKind, Knobs, Script, Share, Slicing, Spread, Stall};
 pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced, Unable};
 pub use limits::{Limits, Quota};
 pub use location::{Location, UnixName};
@@ -361,7 +363,7 @@ impl Engine {
 
     /// Asks for `peer` to be flushed: its socket takes output again.
     fn writable(&mut self, peer: Peer) {
-        if self.core.queued(peer) > 0 {
+        if self.core.connections.get(peer).is_some_and(|one| one.queued() > 0) {
             self.core.touch(peer);
         }
     }

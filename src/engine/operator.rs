@@ -294,7 +294,9 @@ impl Engine {
             .map(|(peer, connection)| (peer, usize::from(connection.service)))?;
         match self.core.is_open(peer) {
             true => {
-                self.dispatch(index, |service, net| service.kicked(peer, net));
+                if !self.core.layers.get(peer).is_some_and(|layers| layers.has_never_begun()) {
+                    self.dispatch(index, |service, net| service.kicked(peer, net));
+                }
                 self.core.close(peer, Reason::Kicked);
             }
             false => {
@@ -314,6 +316,7 @@ impl Engine {
         let shared = everybody.filter(|(_, one)| self.core.is_shared(one));
         let shared: Vec<Peer> = shared.map(|(peer, _)| peer).collect();
         for peer in shared {
+            self.core.set_free(peer);
             self.core.close(peer, Reason::Shutdown);
         }
     }

@@ -34,13 +34,19 @@ pub enum Reason {
     Kicked,
     /// The server is leaving.
     Shutdown,
+    /// It was to be reset as soon as it was there.
+    RefusedByFault,
+    /// It was to be reset then.
+    ResetByFault,
+    /// It was to end then.
+    EndedByFault,
 }
 
 impl Reason {
     /// One word for each, for programs; [`index`](Reason::index) says whose is where.
-    pub const LABELS: [&'static str; 15] = [
+    pub const LABELS: [&'static str; 16] = [
         "done", "eof", "reset", "failed", "itself", "idle", "slow", "memory", "too_long", "kicked",
-        "shutdown", "cut_off", "preface", "tls", "refused",
+        "shutdown", "cut_off", "preface", "tls", "refused", "fault",
     ];
 
     /// Where its label is.
@@ -61,6 +67,7 @@ impl Reason {
             Reason::Preface => 12,
             Reason::Tls => 13,
             Reason::Refused => 14,
+            Reason::RefusedByFault | Reason::ResetByFault | Reason::EndedByFault => 15,
         }
     }
 
@@ -89,6 +96,9 @@ impl fmt::Display for Reason {
             Reason::Refused => "refused",
             Reason::Kicked => "kicked",
             Reason::Shutdown => "shutdown",
+            Reason::RefusedByFault => "refused by fault",
+            Reason::ResetByFault => "reset by fault",
+            Reason::EndedByFault => "ended by fault",
         })
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::faults::Script;
 use super::metrics::Bytes;
 use super::{Engine, Peer, Reason};
 
@@ -22,8 +23,11 @@ impl Engine {
     fn count_held(&self) -> usize {
         let owned = self.core.connections.iter().filter_map(|(_, c)| c.buffers.as_deref());
         let mut seen = BTreeSet::new();
+        let held_back = self.core.layers.iter().filter_map(|(_, layers)| layers.script());
+        let held_back: usize = held_back.map(Script::weight).sum();
         let unsealed = self.core.layers.iter().filter_map(|(_, layers)| layers.unsealed());
-        owned.chain(unsealed).map(|buffers| buffers.weight(&mut seen)).sum()
+        let waiting = owned.chain(unsealed).map(|buffers| buffers.weight(&mut seen));
+        waiting.sum::<usize>() + held_back
     }
 
     /// Closes those who hold most if all hold more than they may.
@@ -40,7 +44,11 @@ impl Engine {
         self.remark(log::Level::Warn, format_args!("{why}: closing those who hold most"));
         let limit = self.core.limits.buffered;
         let holders = self.core.connections.iter().filter_map(|(peer, connection)| {
-            let waiting = connection.buffers.as_ref()?.waiting();
+            let waiting = connection.buffers.as_ref().map_or(0, |buffers| buffers.waiting());
+            let waiting = match connection.is_layered() {
+                false => waiting,
+                true => waiting + self.core.held_back(peer),
+            };
             (waiting > 0).then_some((waiting, peer))
         });
         let mut holders: Vec<(usize, Peer)> = holders.collect();

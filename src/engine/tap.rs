@@ -9,6 +9,7 @@ use super::Engine;
 use super::address::Address;
 use super::connection::{Connection, Kind};
 use super::core::Core;
+use super::faults::{FaultCounts, FaultKind};
 use super::slots::Peer;
 use super::time::Time;
 
@@ -47,6 +48,8 @@ pub struct Passage<'a> {
     /// as it is sent; but if the peer has finished first, the connection is dropped, and only the
     /// log tells that.
     pub is_end: bool,
+    /// What has just been done wrong on purpose: there are no bytes.
+    pub fault: Option<FaultKind>,
     /// How many bytes it was: the first of `pieces`.
     pub count: usize,
     /// Where they lie, perhaps with more behind them that was not taken.
@@ -94,8 +97,10 @@ impl Engine {
     pub(super) fn show_written(&mut self, peer: Peer, count: usize) {
         let Some(mut tap) = self.tap.take() else { return };
         let is_layered = self.core.connections.get(peer).is_some_and(Connection::is_layered);
-        // Otherwise it has been shown before it was sealed.
-        if let Some((head, _)) = self.outgoing(peer).filter(|_| !is_layered) {
+        let layers = self.core.layers.get(peer).filter(|_| is_layered);
+        let is_shown = layers.is_some_and(|layers| layers.counts_plain());
+        // Then it was shown before it was sealed.
+        if let Some((head, _)) = self.outgoing(peer).filter(|_| !is_shown) {
             show(&mut *tap, &self.core, peer, Direction::Out, &head.slices(), count);
         }
         self.tap = Some(tap);
@@ -112,6 +117,33 @@ impl Engine {
             Direction::Out => connection.bytes_out,
         };
         tap.passed(&Passage { offset, is_end: true, ..one });
+    }
+
+    /// What has gone wrong on purpose so far where `peer` is, for `show_faults`; `None`: nobody
+    /// looks.
+    #[inline]
+    pub(super) fn faults_so_far(&self, peer: Peer) -> Option<FaultCounts> {
+        self.tap.as_ref()?;
+        self.faults_of(peer)
+    }
+
+    #[cold]
+    fn faults_of(&self, peer: Peer) -> Option<FaultCounts> {
+        let connection = self.core.connections.get(peer)?;
+        let counts = &self.core.counts[usize::from(connection.service)];
+        Some(counts.at(connection.carrier()).faults)
+    }
+
+    /// Shows what has gone wrong on purpose since then, and has been done to `peer`.
+    #[cold]
+    pub(super) fn show_faults(&mut self, peer: Peer, before: FaultCounts) {
+        let Some(after) = self.faults_of(peer) else { return };
+        let Engine { tap: Some(tap), core, .. } = self else { return };
+        let Some(connection) = watched(core, peer) else { return };
+        for kind in FaultKind::ALL.into_iter().filter(|kind| after.of(*kind) > before.of(*kind)) {
+            let one = passage(peer, connection, core, Direction::Out);
+            tap.passed(&Passage { offset: connection.bytes_out, fault: Some(kind), ..one });
+        }
     }
 
     /// A datagram has gone over the socket at `local`, which many share.
@@ -134,6 +166,7 @@ impl Engine {
             now: self.core.now,
             offset: 0,
             is_end: false,
+            fault: None,
             count: bytes.len(),
             pieces: &[IoSlice::new(bytes)],
         });
@@ -188,6 +221,7 @@ fn passage(
         now: core.now,
         offset: 0,
         is_end: false,
+        fault: None,
         count: 0,
         pieces: &[],
     }

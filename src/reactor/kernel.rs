@@ -81,6 +81,10 @@ impl Sockets for Kernel {
         self.has_closed = true;
     }
 
+    fn abort(&mut self, socket: &Socket) {
+        sockets::reset_on_close(socket);
+    }
+
     fn admit(&mut self, socket: &Socket, remote: Address, now: Time) -> Result<(), Refusal> {
         let outcome = self.guard.admit(remote, now);
         if outcome.is_err() {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cooee::engine::{Arrival, Limits, Peer, Quota, Reason, Time};
+use cooee::engine::{Arrival, Knobs, Limits, Peer, Quota, Reason, Time};
 
 use super::kinds::Kind;
 use super::pipe::{Calls, Pipe};
@@ -88,6 +88,8 @@ pub(crate) struct Facts {
     pub(crate) now: Time,
     pub(crate) turn: u64,
     pub(crate) limits: Limits,
+    /// What the connections suffer, in some worlds.
+    pub(crate) knobs: Option<Rc<Knobs>>,
     pub(crate) rows: Vec<Row>,
     pub(crate) pipes: Vec<Pipe>,
     pub(crate) stories: Vec<Story>,
@@ -133,6 +135,7 @@ impl Facts {
             now: Time::ZERO,
             turn: 0,
             limits,
+            knobs: None,
             rows: Vec::new(),
             stories: pipes.iter().map(|_| Story::default()).collect(),
             pipes,

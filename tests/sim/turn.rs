@@ -1,6 +1,6 @@
 //! A turn of the world: what epoll would tell, accepting, and then the driver that the server runs.
 
-use cooee::engine::{Peer, Readiness};
+use cooee::engine::{Layers, Peer, Readiness, Script};
 
 use super::facts::arrival;
 use super::pipe::{Edge, event_of};
@@ -68,7 +68,17 @@ impl World {
         while self.driver.engine().has_free_place() {
             let Some(client) = self.backlog.pop_front() else { return };
             let service = self.facts.borrow().stories[client].service;
-            let peer = self.driver.accept(service, arrival(client), client);
+            let number = self.accepted;
+            self.accepted += 1;
+            let knobs = self.facts.borrow().knobs.clone();
+            let script = knobs.and_then(|knobs| Script::new(&knobs, knobs.draws(0, number)));
+            let peer = match script {
+                None => self.driver.accept(service, arrival(client), client),
+                Some(script) => {
+                    let layers = Layers::default().faulty(script);
+                    self.driver.accept_through(service, arrival(client), client, layers)
+                }
+            };
             assert!(peer.is_some(), "there is room");
             assert_eq!(self.facts.borrow().stories[client].peer, peer, "opened in accept");
         }

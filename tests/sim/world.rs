@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use cooee::engine::{Driver, Engine, Limits, Peer, Readiness, Reason, Time};
+use cooee::engine::{Driver, Engine, Knobs, Limits, Peer, Readiness, Reason, Time};
 
 use super::client::Client;
 use super::dumped::Dumped;
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     /// Clients that have connected and wait to be accepted.
     pub(crate) backlog: VecDeque<usize>,
+    /// How many have been accepted so far.
+    pub(crate) accepted: u64,
     connected: Vec<bool>,
     mix: Mix,
     /// What each pipe had when its client was last told.
@@ -82,6 +84,7 @@ impl World {
             late: Vec::new(),
             clients,
             backlog: VecDeque::new(),
+            accepted: 0,
             connected: vec![false; count],
             mix: mix.clone(),
             seen: vec![(0, 0, false); count],
@@ -90,6 +93,12 @@ impl World {
             turn_at: Time::ZERO,
             dumped,
         }
+    }
+
+    /// The same with that done to its connections.
+    pub(crate) fn suffering(self, knobs: Knobs) -> World {
+        self.facts.borrow_mut().knobs = Some(Rc::new(knobs));
+        self
     }
 
     /// Runs until everybody has left. Returns the hash of all that happened, and what kinds of

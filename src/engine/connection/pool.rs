@@ -56,8 +56,10 @@ impl Default for Buffers {
 const _: () = assert!(size_of::<Buffers>() == 96 && size_of::<Chunk>() == 32);
 
 impl Buffers {
+    /// Whether nothing would be lost without it. Who is backed up may be so for what is held back.
     pub(crate) fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.outbox.is_empty() && self.paused_until == Time::ZERO
+        let is_paused = self.paused_until != Time::ZERO || self.backed_up;
+        self.inbox.is_empty() && self.outbox.is_empty() && !is_paused
     }
 
     /// Takes out the unused input.
@@ -173,6 +175,7 @@ impl Pool {
             // With its room: a set that is taken next, for a last word, must not hold that again.
             drop(set.take_inbox(self));
             set.paused_until = Time::ZERO;
+            set.backed_up = false;
             self.give_set(set);
         }
     }

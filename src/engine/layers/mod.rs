@@ -1,5 +1,6 @@
-//! What stands between the socket of one connection and its service: a header that tells whom a
-//! proxy speaks for, and a cipher. Outermost first, each a small type without a socket.
+//! What stands between the socket of one connection and its service: what it is to suffer, a header
+//! that tells whom a proxy speaks for, and a cipher. Outermost first, each a small type without a
+//! socket.
 //!
 //! A connection without any knows nothing of this but one bit. One that has some begins in
 //! `Phase::Handshaking`: its service hears of it (`opened`) once all of them are through, and from
@@ -9,6 +10,7 @@
 
 mod haste;
 mod passing;
+mod sealing;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use super::connection::pool::{Buffers, Pool};
 use super::core::Core;
 use super::counts::Carrier;
 use super::dial::Arrival;
+use super::faults::{Script, weighed};
 use super::reason::Reason;
 use super::slots::Peer;
 
@@ -120,6 +123,7 @@ pub struct Layers {
     opener: Option<Opener>,
     preface: Option<Box<dyn Preface>>,
     cipher: Option<Box<dyn Cipher>>,
+    script: Option<Box<Script>>,
     progress: Progress,
     /// What has come of the preface, and behind it until the peer has been judged.
     held: Vec<u8>,
@@ -131,6 +135,8 @@ pub struct Layers {
     is_ended: bool,
     /// Whether the peer's FIN has come before it told that it had said all.
     is_cut_off: bool,
+    /// Whether it is never to begin.
+    is_mute: bool,
     /// What has failed.
     failure: Option<String>,
 }
@@ -170,6 +176,12 @@ impl Layers {
         self
     }
 
+    /// With faults in what goes out.
+    pub fn faulty(mut self, script: Script) -> Layers {
+        self.script = Some(Box::new(script));
+        self
+    }
+
     /// What carries a connection with them, to a peer at that address.
     pub(super) fn carrier(&self, remote: Address) -> Carrier {
         if self.cipher.is_some() { Carrier::Tls } else { remote.carrier() }
@@ -183,6 +195,11 @@ impl Layers {
     /// Whether the guards know of it.
     pub(super) fn is_judged(&self) -> bool {
         !matches!(self.progress, Progress::Preface | Progress::Judging)
+    }
+
+    /// Whether what comes is as its service is to see it.
+    fn is_clear(&self) -> bool {
+        self.is_open() && self.cipher.is_none()
     }
 
     /// Whether its service has been told of it.
@@ -200,9 +217,63 @@ impl Layers {
         self.plain.as_deref()
     }
 
-    /// Drops what waits to be sealed.
+    /// What it suffers.
+    pub(super) fn script(&self) -> Option<&Script> {
+        self.script.as_deref()
+    }
+
+    /// Of a connection that has had no layers so far.
+    pub(super) fn open_through(script: Script) -> Layers {
+        Layers { progress: Progress::Open, ..Layers::default() }.faulty(script)
+    }
+
+    /// From now on it suffers that.
+    pub(super) fn change_script(&mut self, mut script: Script, pool: &mut Pool) {
+        let before = self.script.as_ref().map_or(0, |script| script.weight());
+        if let Some(former) = self.script.take() {
+            script.succeed(*former);
+        }
+        pool.held = pool.held + script.weight() - before;
+        self.script = Some(Box::new(script));
+    }
+
+    /// Its service will not be told of it, and what comes is not looked at.
+    pub(super) fn never_begin(&mut self) {
+        self.progress = match self.is_prefaced() {
+            true => Progress::Preface,
+            false => Progress::Handshake,
+        };
+        self.is_mute = true;
+    }
+
+    /// Whether that is so.
+    pub(super) fn has_never_begun(&self) -> bool {
+        self.is_mute
+    }
+
+    /// Bytes that wait to be sealed, or are held back.
+    pub(super) fn waiting(&self) -> usize {
+        let unsealed = self.unsealed().map_or(0, |plain| plain.outbox.len());
+        unsealed + self.script().map_or(0, Script::held)
+    }
+
+    /// The same, to go on with.
+    pub(super) fn script_mut(&mut self) -> Option<&mut Script> {
+        self.script.as_deref_mut()
+    }
+
+    /// Whether what the service says is counted and shown when it is sealed, and not when it is
+    /// sent.
+    pub(super) fn counts_plain(&self) -> bool {
+        self.cipher.is_some() || self.script.is_none()
+    }
+
+    /// Drops what waits to be sealed, and what is held back.
     pub(super) fn forfeit(&mut self, pool: &mut Pool) {
         pool.forfeit(self.plain.take());
+        if let Some(script) = &mut self.script {
+            weighed(script, pool, |script, _| script.cut());
+        }
     }
 
     /// What has not come in time.
@@ -221,6 +292,11 @@ impl Core {
     pub(super) fn end_layers(&mut self, peer: Peer, one: &Connection, reason: &mut Reason) -> bool {
         let Some(mut layers) = self.layers.remove(peer) else { return true };
         layers.forfeit(&mut self.pool);
+        let weight = layers.script().map_or(0, Script::weight);
+        self.pool.held -= weight;
+        if let Some(condition) = layers.script().and_then(Script::condition) {
+            layers.failure.get_or_insert_with(|| condition.into());
+        }
         if layers.is_cut_off && matches!(reason, Reason::Eof | Reason::Done) {
             *reason = Reason::CutOff;
         }

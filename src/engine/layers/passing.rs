@@ -1,14 +1,11 @@
-//! What the layers of a connection make of what comes and of what is said.
+//! What the layers of a connection make of what comes.
 
 use std::ops::Range;
 
-use super::{Cipher, Fed, Handshake, Layers, Prefaced, Progress};
-use crate::engine::connection::outbox::SLICES_MAX;
-use crate::engine::connection::pool::Buffers;
+use super::{Fed, Handshake, Layers, Prefaced, Progress};
 use crate::engine::connection::{Origin, Phase};
 use crate::engine::dial::Arrival;
 use crate::engine::operator::Field;
-use crate::engine::tap::{Direction, show};
 use crate::engine::{Address, Engine, Peer, Reason, Refusal};
 
 /// What feeding has cost if it failed with an alert: it may have been at the end of a step of a
@@ -41,7 +38,9 @@ impl Engine {
         self.core.layers.insert(peer, Box::new(layers));
         self.first_beginner();
         self.core.beginners.push_back(peer);
-        self.begin_layers(peer, arrival.local);
+        if !self.begin_script(peer) {
+            self.begin_layers(peer, arrival.local);
+        }
         Some(peer)
     }
 
@@ -125,7 +124,7 @@ impl Engine {
         layers.progress = Progress::Open;
         let remote = connection.remote.into();
         let Some(local) = layers.local else { return };
-        if layers.cipher.is_none() {
+        if layers.cipher.is_none() && layers.script.is_none() {
             // From here on it is like any other.
             connection.origin = connection.origin.bare();
             core.layers.remove(peer);
@@ -166,6 +165,9 @@ impl Engine {
     /// Hands what lies at `range` of the turn's buffer to the layers of `peer`.
     #[inline(never)]
     pub(in crate::engine) fn unwrap(&mut self, peer: Peer, range: Range<usize>) {
+        if self.core.layers.get(peer).is_some_and(|layers| layers.is_clear()) {
+            return self.deliver_clear(peer, range);
+        }
         let Engine { core, turn, .. } = self;
         let Some(connection) = core.connections.get(peer) else { return };
         let is_heard = connection.phase.is_heard() || connection.phase == Phase::Handshaking;
@@ -288,69 +290,5 @@ impl Engine {
                 self.finish_clear(peer);
             }
         }
-    }
-}
-
-/// What is said.
-impl Engine {
-    /// Seals what the service of `peer` has said, and behind its last word that this was all.
-    #[inline(never)]
-    pub(in crate::engine) fn seal(&mut self, peer: Peer) {
-        let Some(layers) = self.core.layers.get_mut(peer).filter(|one| one.is_open()) else {
-            return;
-        };
-        let Some(mut cipher) = layers.cipher.take() else { return };
-        if let Some(plain) = layers.plain.take() {
-            self.seal_all(peer, plain, &mut *cipher);
-        }
-        if self.core.connections.get(peer).is_some_and(|one| one.phase.says_no_more()) {
-            let mut sealed = std::mem::take(&mut self.sealed);
-            cipher.close(&mut sealed);
-            self.queue_sealed(peer, sealed);
-        }
-        if let Some(layers) = self.core.layers.get_mut(peer) {
-            layers.cipher = Some(cipher);
-        }
-    }
-
-    fn seal_all(&mut self, peer: Peer, mut plain: Box<Buffers>, cipher: &mut dyn Cipher) {
-        while !plain.outbox.is_empty() {
-            let mut sealed = std::mem::take(&mut self.sealed);
-            let head = plain.outbox.head(&self.turn, SLICES_MAX);
-            let (slices, count) = (head.slices(), head.bytes());
-            if let Some(tap) = &mut self.tap {
-                show(&mut **tap, &self.core, peer, Direction::Out, &slices, count);
-            }
-            cipher.seal(&slices, &mut sealed);
-            plain.outbox.sent(count, &mut self.core.pool);
-            self.core.took(peer, count);
-            self.queue_sealed(peer, sealed);
-        }
-        self.core.pool.give_set(plain);
-    }
-
-    /// Queues what the layers have made, and keeps the room for it.
-    fn queue_sealed(&mut self, peer: Peer, mut sealed: Vec<u8>) {
-        self.push_sealed(peer, &sealed);
-        sealed.clear();
-        self.sealed = sealed;
-    }
-
-    /// Queues what the layers have made.
-    fn push_sealed(&mut self, peer: Peer, sealed: &[u8]) {
-        if sealed.is_empty() {
-            return;
-        }
-        let core = &mut self.core;
-        let Some(connection) = core.connections.get_mut(peer) else { return };
-        if matches!(connection.phase, Phase::Gone(_)) {
-            return;
-        }
-        let pool = &mut core.pool;
-        let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
-        buffers.outbox.push(sealed, pool);
-        let (high, _) = core.limits.marks(pool.held);
-        buffers.backed_up |= buffers.outbox.len() >= high;
-        connection.touch(peer, &mut core.touched);
     }
 }

@@ -16,6 +16,16 @@ impl Stage {
         peer
     }
 
+    /// Whether the connection of `peer` has been broken.
+    pub fn was_reset(&mut self, peer: Peer) -> bool {
+        self.wire(peer).is_reset
+    }
+
+    /// In how many writes `peer` was sent what it has heard.
+    pub fn writes(&mut self, peer: Peer) -> usize {
+        self.wire(peer).writes
+    }
+
     /// From here on a peer that turns out to be `address` is refused.
     pub fn refuse(&mut self, address: Address, refusal: Refusal) {
         self.driver.sockets_mut().refused = Some((address, refusal));

@@ -32,6 +32,10 @@ pub(super) struct Wire {
     pub(super) is_watched: bool,
     /// Our FIN is out, or the socket closed.
     pub(super) is_over: bool,
+    /// With a RST.
+    pub(super) is_reset: bool,
+    /// How many writes there were.
+    pub(super) writes: usize,
     /// Our own address, where we have called and the peer has answered.
     pub(super) local: Option<Address>,
 }
@@ -46,6 +50,8 @@ impl Wire {
             capacity: usize::MAX,
             is_watched: false,
             is_over: false,
+            is_reset: false,
+            writes: 0,
             local: None,
         }
     }
@@ -126,6 +132,7 @@ impl Sockets for Wires {
             wire.heard.extend_from_slice(&slice[..some]);
             left -= some;
         }
+        wire.writes += 1;
         if wire.capacity < usize::MAX {
             wire.capacity -= count;
         }
@@ -140,6 +147,10 @@ impl Sockets for Wires {
         let wire = &mut self.wires[place];
         wire.is_over = true;
         wire.is_watched = false;
+    }
+
+    fn abort(&mut self, place: &usize) {
+        self.wires[*place].is_reset = true;
     }
 
     fn watch(&mut self, peer: Peer, place: &usize) -> io::Result<()> {

@@ -196,6 +196,9 @@ impl<S: Sockets> Driver<S> {
     fn close(&mut self, peer: Peer) {
         let (counted, mut local) = (self.engine.counted(peer), None);
         if let Some(row) = self.rows.remove(peer) {
+            if self.engine.aborts(peer) {
+                self.sockets.abort(&row.socket);
+            }
             if self.engine.wants_address() {
                 local = self.sockets.local(&row.socket);
             }

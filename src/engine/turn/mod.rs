@@ -275,6 +275,7 @@ impl<S: Sockets> Driver<S> {
             is_read_alone: !row.is_quick(),
             wants_input: self.engine.wants_input(peer),
             queued: self.engine.core.queued(peer),
+            held: self.engine.core.held_back(peer),
             is_due: self.engine.step(peer) != super::Step::Wait,
         })
     }
@@ -299,6 +300,8 @@ pub struct Standing {
     pub wants_input: bool,
     /// Bytes that wait for it.
     pub queued: usize,
+    /// How many of them are held back: there is a time for them.
+    pub held: usize,
     /// It is to be written to, hung up on or closed.
     pub is_due: bool,
 }
