@@ -6,6 +6,8 @@
 //! host name stays a name. IPv6 addresses stand in brackets (RFC 3986, section 3.2.2), perhaps with
 //! a zone (`[fe80::1%eth0]`).
 
+mod transport;
+
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -14,73 +16,7 @@ use crate::engine::{Knobs, Location, UnixName};
 use crate::knobs::{self, Fits, Knob, Mistake};
 use crate::services::{OFFERS, Offer, find};
 use crate::spelling::nearest;
-
-/// Over TLS a service is at a port so much higher.
-const TLS_PORTS: u16 = 2000;
-
-/// What carries a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Streams.
-    Tcp,
-    /// Datagrams.
-    Udp,
-    /// Streams between processes of one machine. Never meant unless it is named.
-    Unix,
-    /// Streams over TLS. Never meant unless it is named.
-    Tls,
-}
-
-impl Transport {
-    /// All of them.
-    pub const ALL: [Transport; 4] =
-        [Transport::Tcp, Transport::Udp, Transport::Unix, Transport::Tls];
-    /// Those that are meant where none is named, in the order in which they are announced.
-    pub const UNNAMED: [Transport; 2] = [Transport::Tcp, Transport::Udp];
-
-    /// Whether it carries streams.
-    pub fn is_stream(self) -> bool {
-        match self {
-            Transport::Tcp | Transport::Unix | Transport::Tls => true,
-            Transport::Udp => false,
-        }
-    }
-
-    /// Whether `service` is offered on it.
-    pub fn carries(self, service: &Offer) -> bool {
-        if self.is_stream() { service.stream.is_some() } else { service.datagram.is_some() }
-    }
-
-    /// Whether a knob for `fits` means something on it.
-    fn takes(self, fits: Fits) -> bool {
-        match fits {
-            Fits::All => true,
-            Fits::Streams => self.is_stream(),
-            Fits::Datagrams => !self.is_stream(),
-        }
-    }
-
-    /// Whether all is said over TLS.
-    pub fn is_secured(self) -> bool {
-        self == Transport::Tls
-    }
-
-    /// Where it is offered, unless an endpoint says something else.
-    pub fn port(self, service: &Offer) -> u16 {
-        if self.is_secured() { service.port + TLS_PORTS } else { service.port }
-    }
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Transport::Tcp => "tcp",
-            Transport::Udp => "udp",
-            Transport::Unix => "unix",
-            Transport::Tls => "tls",
-        })
-    }
-}
+pub use transport::Transport;
 
 /// A service, perhaps on one transport, at an address, as far as they were given. Its `Display` is
 /// the canonical form, which parses to the same again.
