@@ -59,6 +59,7 @@ pub use connection::Kind;
 pub use connection::outbox::Slices;
 pub use counts::{Carrier, Histogram, ResponderCounts, StreamCounts};
 pub use dial::{Arrival, Dial};
+pub(crate) use faults::Mishaps;
 pub use faults::{At, Draws, FaultCounts, FaultKind, Knobs, Script, Share, Slicing, Spread, Stall};
 pub use layers::{Cipher, Fed, Handshake, Layering, Layers, Opener, Preface, Prefaced, Unable};
 pub use limits::{Limits, Quota};

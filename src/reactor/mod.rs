@@ -86,6 +86,7 @@ use listeners::{Accepting, ListenSocket, Listener};
 use rest::Rests;
 use signals::Signals;
 use token::Source;
+pub use udp::UdpFaults;
 use udp::{Datagrams, Tray};
 use vanished::Vanished;
 
@@ -159,6 +160,8 @@ pub struct Reactor {
     spin: Duration,
     /// When the owner wants its turn at the latest.
     wake_at: Option<Time>,
+    /// When a reply that is held back is due.
+    held_until: Option<Time>,
     /// Wakes up more precisely than the poll does.
     timer: Option<timerfd::Timer>,
 }
@@ -201,6 +204,7 @@ impl Reactor {
             busy_at: Time::ZERO,
             spin: Duration::ZERO,
             wake_at: None,
+            held_until: None,
             timer: None,
         })
     }
@@ -282,11 +286,25 @@ impl Reactor {
     /// # Errors
     /// If the kernel refuses an option that is needed, or to poll it.
     pub fn add_datagrams(&mut self, socket: UdpSocket, responder: usize) -> io::Result<()> {
+        self.add_faulty_datagrams(socket, responder, None)
+    }
+
+    /// The same for a socket whose replies are to suffer something.
+    ///
+    /// # Errors
+    /// As for `add_datagrams`.
+    pub fn add_faulty_datagrams(
+        &mut self,
+        socket: UdpSocket,
+        responder: usize,
+        faults: Option<UdpFaults>,
+    ) -> io::Result<()> {
         self.tray.get_or_insert_with(Tray::new);
         let socket = mio::net::UdpSocket::from_std(socket);
         let entry = self.datagrams.vacant_entry();
         let token = Source::Datagrams(entry.key()).token();
         let datagrams = Datagrams::new(socket, responder, self.poll.registry(), token)?;
+        let datagrams = datagrams.suffering(faults);
         self.datagram_guard.opened(datagrams.port());
         entry.insert(datagrams);
         Ok(())
@@ -333,6 +351,9 @@ impl Reactor {
     pub fn stop_listening(&mut self) {
         let engine = self.driver.engine();
         self.listeners.retain(|_, listener| engine.is_apart(listener.service));
+        for (_, datagrams) in &mut self.datagrams {
+            datagrams.send_held(self.driver.engine_mut());
+        }
         self.datagrams.clear();
     }
 

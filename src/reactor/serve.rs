@@ -69,6 +69,9 @@ impl Reactor {
         let mut screening = Screening { guard, engine, responder: datagrams.responder };
         let left = datagrams.serve(responder, tray, &mut screening);
         datagrams.await_writable(self.poll.registry(), screening.engine);
+        if let Some(due) = datagrams.due() {
+            self.held_until = Some(self.held_until.map_or(due, |other| other.min(due)));
+        }
         let source = Source::Datagrams(slot);
         match left {
             Left::Nothing => {}
@@ -78,6 +81,24 @@ impl Reactor {
                 self.rest(source, PAUSE);
             }
         }
+    }
+
+    /// Has those served that hold back replies which are due.
+    pub(super) fn serve_held(&mut self) {
+        let now = self.driver.engine().now();
+        if self.held_until.is_none_or(|until| until > now) {
+            return;
+        }
+        let mut next = None;
+        for (slot, datagrams) in &mut self.datagrams {
+            match datagrams.due() {
+                Some(due) if due <= now => {
+                    enqueue(&mut self.ready, Source::Datagrams(slot), &mut datagrams.queued);
+                }
+                due => next = next.into_iter().chain(due).min(),
+            }
+        }
+        self.held_until = next;
     }
 
     /// Looks up from time to time which networks this machine is in.

@@ -36,6 +36,7 @@ impl Reactor {
         events.clear();
         self.events = events;
         self.resume_accepting();
+        self.serve_held();
         self.look_for_vanished();
         self.end_rests();
         Ok(())
@@ -54,8 +55,9 @@ impl Reactor {
         };
         let vanished = self.vanished.next();
         let rest = self.rests.next();
-        let deadlines = [self.driver.next_deadline(), retry, vanished, rest, self.wake_at];
-        let next = deadlines.into_iter().flatten().min()?;
+        let asked = [self.wake_at, self.held_until];
+        let deadlines = [self.driver.next_deadline(), retry, vanished, rest];
+        let next = deadlines.into_iter().chain(asked).flatten().min()?;
         self.timeout_until(next)
     }
 

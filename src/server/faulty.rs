@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use crate::endpoint::Endpoint;
 use crate::engine::{Address, Draws, Knobs, Layering, Layers, Script};
+use crate::reactor::UdpFaults;
 
 /// The knobs of one endpoint, which all its listeners share, and whom they have been drawn for.
 #[derive(Debug)]
@@ -41,6 +42,12 @@ impl Faults {
     /// Those that hold.
     pub(super) fn knobs(&self) -> Option<Rc<Knobs>> {
         self.knobs.borrow().clone()
+    }
+
+    /// The same for a datagram socket.
+    pub(super) fn for_datagrams(self: &Rc<Faults>) -> UdpFaults {
+        let faults = Rc::clone(self);
+        UdpFaults::new(self.place, Rc::new(move || faults.knobs()))
     }
 
     /// What the next one to connect is to suffer.

@@ -56,7 +56,8 @@ impl Instances {
                 let number = find_or(&mut self.responders, offer.name, || {
                     reactor.add_responder(offer.name, make(settings))
                 });
-                reactor.add_datagrams(socket, number)
+                let faults = binding.faults.for_datagrams();
+                reactor.add_faulty_datagrams(socket, number, Some(faults))
             }
         }
     }

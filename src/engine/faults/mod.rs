@@ -4,10 +4,12 @@
 //! connection: a layer between what is to be sent and the socket.
 
 mod knobs;
+mod mishaps;
 mod playing;
 mod rate;
 mod script;
 
 pub use knobs::{At, Draws, FaultCounts, FaultKind, Knobs, Share, Slicing, Spread, Stall};
+pub(crate) use mishaps::Mishaps;
 pub use script::Script;
 pub(super) use script::weighed;

@@ -2,6 +2,7 @@
 //! call out in one, always from the address that was asked.
 
 mod answers;
+mod faulty;
 mod sendmmsg;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use super::sockets;
 use crate::engine::{Direction, Engine, Reply, Responder, ResponderCounts};
 use crate::guards::{DatagramGuard, DatagramRefusal};
 use answers::{Answers, Envelope, Message, alike, segments};
+pub use faulty::UdpFaults;
 
 /// Datagrams (or trains of them, with GRO) taken in one call.
 const BATCH: usize = 32;
@@ -91,6 +93,8 @@ pub(super) struct Datagrams {
     pub(super) queued: bool,
     /// Whether it has been told that nothing can be received.
     refusal_told: bool,
+    /// What its replies are to suffer.
+    faults: Option<Box<UdpFaults>>,
 }
 
 impl Datagrams {
@@ -116,7 +120,14 @@ impl Datagrams {
             awaits_writable: false,
             queued: false,
             refusal_told: false,
+            faults: None,
         })
+    }
+
+    /// Its replies are to suffer that.
+    pub(super) fn suffering(mut self, faults: Option<UdpFaults>) -> Datagrams {
+        self.faults = faults.map(Box::new);
+        self
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -149,6 +160,7 @@ impl Datagrams {
         screening: &mut Screening<'_>,
     ) -> Left {
         self.send_backlog(screening.engine);
+        self.heed_faults(screening.engine);
         let mut refusals = 0;
         for _ in 0..BATCHES_MAX {
             let count = match self.receive(tray) {
@@ -225,6 +237,7 @@ impl Datagrams {
                     continue;
                 };
                 match screening.charge(asker.ip(), reply) {
+                    Ok(()) if self.is_faulty() => self.suffer(envelope, reply.bytes, screening),
                     Ok(()) => self.post(answers, envelope, reply.bytes, screening.engine),
                     Err(why) => *why.counter(screening.counts()) += 1,
                 }
