@@ -10,8 +10,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-use crate::engine::{Location, UnixName};
-use crate::knobs::{self, Asked, Fits, Knob, Mistake};
+use crate::engine::{Knobs, Location, UnixName};
+use crate::knobs::{self, Fits, Knob, Mistake};
 use crate::services::{OFFERS, Offer, find};
 use crate::spelling::nearest;
 
@@ -98,7 +98,7 @@ pub struct Endpoint {
     /// neither host nor port.
     pub unix: Option<UnixName>,
     /// How it is to misbehave, on each of the transports; `None`: not at all.
-    pub knobs: Option<Box<Asked>>,
+    pub knobs: Option<Box<Knobs>>,
 }
 
 impl Endpoint {
@@ -140,14 +140,14 @@ impl Endpoint {
     ///
     /// # Errors
     /// What is wrong with them, and where.
-    pub fn fitting(&self, text: &str) -> Result<Option<Box<Asked>>, Mistake> {
+    pub fn fitting(&self, text: &str) -> Result<Option<Box<Knobs>>, Mistake> {
         let reading = knobs::parse(text)?;
         for (knob, at) in &reading.places {
             if self.transports().any(|over| !over.takes(knob.fits)) {
                 return Err(Mistake::new(*at, misfit(knob, self.service)));
             }
         }
-        Ok(Some(reading.asked).filter(|asked| !asked.is_nothing()).map(Box::new))
+        Ok(Some(reading.knobs).filter(|knobs| !knobs.is_none()).map(Box::new))
     }
 }
 

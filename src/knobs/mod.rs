@@ -5,7 +5,7 @@ mod values;
 
 use std::fmt::{self, Write};
 
-use crate::engine::{At, Knobs, Share};
+use crate::engine::{At, Knobs, Share, Stall};
 use crate::spelling::nearest;
 use values::{Moment, Percent, Size, Time};
 
@@ -62,36 +62,14 @@ pub const KNOBS: [Knob; 13] = [
     knob("seed", "NUMBER", Fits::All, "7", "what chance begins with; else drawn and told"),
 ];
 
-/// Those of which a connection has one at most.
+/// Shares of all connections, each of which is one of them.
 const EXCLUSIVE: [&str; 4] = ["refuse", "halfopen", "stall", "reset"];
-
-/// Knobs as somebody has asked for them. Their `Display` is the canonical form.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
-    /// The knobs; their seed is 0 if none was written.
-    pub knobs: Knobs,
-    /// Whether a seed was written.
-    pub has_seed: bool,
-}
-
-impl Asked {
-    /// Whether nothing is to go wrong.
-    pub fn is_nothing(&self) -> bool {
-        self.knobs == Knobs { seed: self.knobs.seed, ..Knobs::default() }
-    }
-
-    /// The same with a seed: the one that was written, or `drawn`.
-    pub fn seeded(&self, drawn: u64) -> Asked {
-        let seed = if self.has_seed { self.knobs.seed } else { drawn };
-        Asked { knobs: Knobs { seed, ..self.knobs.clone() }, has_seed: true }
-    }
-}
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// What it means.
-    pub asked: Asked,
+    pub knobs: Knobs,
     /// Each knob that was written, and where, in bytes from the start of the text.
     pub places: Vec<(&'static Knob, usize)>,
 }
@@ -123,7 +101,7 @@ impl Mistake {
 /// # Errors
 /// What is wrong first, and where.
 pub fn parse(text: &str) -> Result<Reading, Mistake> {
-    let mut reading = Reading { asked: Asked::default(), places: Vec::new() };
+    let mut reading = Reading { knobs: Knobs::default(), places: Vec::new() };
     let mut at = 0;
     for one in text.split('&') {
         read(&mut reading, one, at)?;
@@ -153,7 +131,7 @@ fn read(reading: &mut Reading, text: &str, at: usize) -> Result<(), Mistake> {
         let Knob { example, .. } = knob;
         return Err(Mistake::new(at, format!("{name} has no value, write {name}={example}")));
     };
-    let set = set(&mut reading.asked, name, value);
+    let set = set(&mut reading.knobs, name, value);
     set.map_err(|why| Mistake::new(at + name.len() + 1, format!("{name}: {why}")))?;
     reading.places.push((knob, at));
     Ok(())
@@ -170,115 +148,119 @@ fn unknown(name: &str) -> String {
     }
 }
 
-fn set(asked: &mut Asked, name: &str, value: &str) -> Result<(), String> {
-    let some = |share: &Share| *share != Share::default();
-    let knobs = &mut asked.knobs;
+fn set(knobs: &mut Knobs, name: &str, value: &str) -> Result<(), String> {
     match name {
         "refuse" => knobs.refuse = values::share(value)?,
         "halfopen" => knobs.halfopen = values::share(value)?,
         "stall" => {
             let (share, after) = values::share_at(value)?;
             let after = after.map_or(Ok(0), values::bytes)?;
-            knobs.stall = Some((share, after)).filter(|(share, _)| some(share));
+            knobs.stall = (share != Share::NONE).then_some(Stall { share, after });
         }
-        "delay" => knobs.delay = Some(values::spread(value)?).filter(|one| !one.middle.is_zero()),
+        "delay" => knobs.delay = values::spread(value)?,
         "rate" => knobs.rate = Some(values::rate(value)?),
         "slice" => knobs.slice = Some(values::slices(value)?),
         "reset" => {
             let (share, at) = values::share_at(value)?;
             let at = at.map_or(Ok(At::FirstReply), values::moment)?;
-            knobs.reset = Some((share, at)).filter(|(share, _)| some(share));
+            knobs.reset = (share != Share::NONE).then_some((share, at));
         }
         "close" => knobs.close = Some(values::moment(value)?),
         "drop" => knobs.drop = values::share(value)?,
         "dup" => knobs.duplicate = values::share(value)?,
         "reorder" => knobs.reorder = values::share(value)?,
         "corrupt" => knobs.corrupt = values::share(value)?,
-        _ => {
-            knobs.seed = values::seed(value)?;
-            asked.has_seed = true;
-        }
+        _ => knobs.seed = Some(values::seed(value)?),
     }
     Ok(())
 }
 
 /// Refuses shares that are more than all connections together.
 fn judge(reading: Reading) -> Result<Reading, Mistake> {
-    let Knobs { refuse, halfopen, stall, reset, .. } = &reading.asked.knobs;
-    let stall = stall.map_or(Share::default(), |(share, _)| share);
-    let reset = reset.map_or(Share::default(), |(share, _)| share);
+    let Knobs { refuse, halfopen, stall, reset, .. } = &reading.knobs;
+    let stall = stall.map_or(Share::NONE, |stall| stall.share);
+    let reset = reset.map_or(Share::NONE, |(share, _)| share);
     let shares = [*refuse, *halfopen, stall, reset];
-    let sum: u32 = shares.iter().map(|share| share.as_millionths()).sum();
+    let sum: u32 = shares.iter().map(|share| share.parts()).sum();
     let is_exclusive = |(knob, _): &&(&Knob, usize)| EXCLUSIVE.contains(&knob.name);
     match reading.places.iter().rfind(is_exclusive) {
-        Some((_, at)) if sum > 1_000_000 => {
-            let parts = EXCLUSIVE.iter().zip(shares).filter(|(_, share)| *share != Share::default());
+        Some((_, at)) if sum > Share::ALL.parts() => {
+            let parts = EXCLUSIVE.iter().zip(shares).filter(|(_, share)| *share != Share::NONE);
             let parts: Vec<String> =
                 parts.map(|(name, share)| format!("{name}={}", Percent(share))).collect();
-            let why = "a connection has one of them, so they cannot be more than 100% together";
-            Err(Mistake::new(*at, format!("{}: {why}", parts.join(", "))))
+            let why = "are more than all connections together: 100% is the most";
+            Err(Mistake::new(*at, format!("{} {why}", parts.join(" and "))))
         }
         _ => Ok(reading),
     }
 }
 
-impl fmt::Display for Asked {
+/// The canonical form, which is read as the same again.
+impl fmt::Display for Knobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
-        self.write(&mut text)?;
+        self.write_streams(&mut text)?;
+        let shares = [
+            ("drop", self.drop),
+            ("dup", self.duplicate),
+            ("reorder", self.reorder),
+            ("corrupt", self.corrupt),
+        ];
+        shares.into_iter().try_for_each(|(name, share)| write_share(&mut text, name, share))?;
+        if let Some(seed) = self.seed {
+            write!(text, "&seed={seed}")?;
+        }
         f.write_str(text.trim_start_matches('&'))
     }
 }
 
-impl Asked {
-    /// Each with a `&` before it.
-    fn write(&self, to: &mut String) -> fmt::Result {
-        let knobs = &self.knobs;
-        let share = |to: &mut String, name: &str, share: Share| match share {
-            none if none == Share::default() => Ok(()),
-            share => write!(to, "&{name}={}", Percent(share)),
-        };
-        share(to, "refuse", knobs.refuse)?;
-        share(to, "halfopen", knobs.halfopen)?;
-        match knobs.stall {
+/// Each with a `&` before it.
+impl Knobs {
+    fn write_streams(&self, to: &mut String) -> fmt::Result {
+        write_share(to, "refuse", self.refuse)?;
+        write_share(to, "halfopen", self.halfopen)?;
+        match self.stall {
             None => {}
-            Some((share, 0)) => write!(to, "&stall={}", Percent(share))?,
-            Some((share, bytes)) => write!(to, "&stall={}@{}", Percent(share), Size(bytes))?,
+            Some(Stall { share, after: 0 }) => write!(to, "&stall={}", Percent(share))?,
+            Some(Stall { share, after }) => {
+                write!(to, "&stall={}@{}", Percent(share), Size(after))?;
+            }
         }
-        if let Some(delay) = knobs.delay {
+        self.write_pace(to)?;
+        match self.reset {
+            None => {}
+            Some((share, At::FirstReply)) => write!(to, "&reset={}", Percent(share))?,
+            Some((share, at)) => write!(to, "&reset={}@{}", Percent(share), Moment(at))?,
+        }
+        self.close.map_or(Ok(()), |at| write!(to, "&close={}", Moment(at)))
+    }
+
+    fn write_pace(&self, to: &mut String) -> fmt::Result {
+        if let Some(delay) = self.delay {
             write!(to, "&delay={}", Time(delay.middle))?;
             if !delay.jitter.is_zero() {
                 write!(to, "~{}", Time(delay.jitter))?;
             }
         }
-        if let Some(rate) = knobs.rate {
+        if let Some(rate) = self.rate {
             write!(to, "&rate={}", Size(rate))?;
         }
-        if let Some(slice) = knobs.slice {
-            write!(to, "&slice={}", Size(slice.bytes.into()))?;
-            if slice.spread > 0 {
-                write!(to, "~{}", Size(slice.spread.into()))?;
-            }
-            if !slice.apart.is_zero() {
-                write!(to, "@{}", Time(slice.apart))?;
-            }
+        let Some(slice) = self.slice else { return Ok(()) };
+        write!(to, "&slice={}", Size(slice.bytes.into()))?;
+        if slice.spread > 0 {
+            write!(to, "~{}", Size(slice.spread.into()))?;
         }
-        match knobs.reset {
-            None => {}
-            Some((share, At::FirstReply)) => write!(to, "&reset={}", Percent(share))?,
-            Some((share, at)) => write!(to, "&reset={}@{}", Percent(share), Moment(at))?,
+        match slice.apart.is_zero() {
+            true => Ok(()),
+            false => write!(to, "@{}", Time(slice.apart)),
         }
-        if let Some(at) = knobs.close {
-            write!(to, "&close={}", Moment(at))?;
-        }
-        share(to, "drop", knobs.drop)?;
-        share(to, "dup", knobs.duplicate)?;
-        share(to, "reorder", knobs.reorder)?;
-        share(to, "corrupt", knobs.corrupt)?;
-        match self.has_seed {
-            true => write!(to, "&seed={}", knobs.seed),
-            false => Ok(()),
-        }
+    }
+}
+
+fn write_share(to: &mut String, name: &str, share: Share) -> fmt::Result {
+    match share {
+        Share::NONE => Ok(()),
+        share => write!(to, "&{name}={}", Percent(share)),
     }
 }
 
@@ -291,7 +273,7 @@ mod tests {
 
     fn written(text: &str) -> String {
         match parse(text) {
-            Ok(reading) => reading.asked.to_string(),
+            Ok(reading) => reading.knobs.to_string(),
             Err(mistake) => panic!("{text}: {}", mistake.told("", text)),
         }
     }
@@ -319,6 +301,8 @@ mod tests {
             ("seed=07&delay=100ms", "delay=100ms&seed=7"),
             ("reset=5.50%@1024&refuse=0.0001%", "refuse=0.0001%&reset=5.5%@1k"),
             ("delay=0.1s~0s", "delay=100ms"),
+            ("delay=0&dup=1%", "dup=1%"),
+            ("delay=0s~5ms", "delay=0s~5ms"),
             ("delay=1.5us", "delay=1.5us"),
             ("delay=1m~30s", "delay=60s~30s"),
             ("rate=1048576", "rate=1M"),
@@ -335,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_minute_is_written_small_and_a_mebibyte_large() {
-        let close = |text: &str| parse(text).unwrap().asked.knobs.close;
+        let close = |text: &str| parse(text).unwrap().knobs.close;
         assert_eq!(close("close=1m"), Some(At::After(std::time::Duration::from_secs(60))));
         assert_eq!(close("close=1M"), Some(At::Bytes(1 << 20)));
         assert_eq!(close("close=64"), Some(At::Bytes(64)));
@@ -354,7 +338,6 @@ mod tests {
             ("delay=1s&delay=2s", "column 10: delay is there already"),
             ("delay=50", "column 7: delay: \"50\" is not a duration: add a unit"),
             ("delay=50ms~5", "column 7: delay: \"5\" is not a duration: add a unit"),
-            ("delay=5ms~20ms", "column 7: delay: ~20ms is more than 5ms"),
             ("drop=5", "column 6: drop: \"5\" is not a share: add a %"),
             ("drop=%", "column 6: drop: \"%\" is not a share: no number"),
             ("drop=-5%", "column 6: drop: \"-5%\" is not a share: it cannot be negative"),
@@ -372,21 +355,13 @@ mod tests {
             ("seed=7", "column 1: a seed alone does nothing"),
             (
                 "refuse=60%&delay=1s&reset=40.0001%&close=1s",
-                "column 21: refuse=60%, reset=40.0001%: a connection has one of them",
+                "column 21: refuse=60% and reset=40.0001% are more than all connections",
             ),
         ] {
             let why = why(text);
             assert!(why.starts_with(wanted), "{text}: {why}");
         }
         assert_eq!(written("refuse=60%&stall=40%"), "refuse=60%&stall=40%");
-    }
-
-    #[test]
-    fn a_seed_that_nobody_asked_for_is_drawn_and_told() {
-        let asked = parse("drop=5%").unwrap().asked;
-        assert_eq!(asked.seeded(9).to_string(), "drop=5%&seed=9");
-        let asked = parse("drop=5%&seed=7").unwrap().asked;
-        assert_eq!(asked.seeded(9).to_string(), "drop=5%&seed=7");
     }
 
     proptest! {
@@ -400,9 +375,9 @@ mod tests {
         ) {
             let text = words.concat();
             if let Ok(reading) = parse(&text)
-                && !reading.asked.is_nothing()
+                && !reading.knobs.is_none()
             {
-                prop_assert_eq!(parse(&reading.asked.to_string()).unwrap().asked, reading.asked);
+                prop_assert_eq!(parse(&reading.knobs.to_string()).unwrap().knobs, reading.knobs);
             }
         }
     }

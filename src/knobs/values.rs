@@ -3,13 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::engine::{At, Share, Slices, Spread};
+use crate::engine::{At, Share, Slicing, Spread};
 use crate::units::{parse_duration, parse_size};
 
 /// Decimals of a percentage that a `Share` can tell apart.
 const DECIMALS: usize = 4;
-/// A hundred percent, in the smallest parts that can be told apart.
-const WHOLE: u32 = 1_000_000;
 
 /// `P%`.
 pub(super) fn share(text: &str) -> Result<Share, String> {
@@ -28,11 +26,9 @@ pub(super) fn share(text: &str) -> Result<Share, String> {
     if decimals.len() > DECIMALS {
         return Err(wrong(&format!("it has more than {DECIMALS} decimals")));
     }
-    let parts = format!("{whole}{decimals:0<DECIMALS$}").parse::<u32>();
-    match parts {
-        Ok(parts) if parts <= WHOLE => Ok(Share::millionths(parts)),
-        _ => Err(format!("{text:?} is more than all there is: 100% is the most")),
-    }
+    let parts = format!("{whole}{decimals:0<DECIMALS$}").parse().ok();
+    let more = || format!("{text:?} is more than all there is: 100% is the most");
+    parts.and_then(Share::of_million).ok_or_else(more)
 }
 
 /// `P%[@MORE]`: the share, and what stands behind the `@`.
@@ -59,21 +55,18 @@ pub(super) fn moment(text: &str) -> Result<At, String> {
     }
 }
 
-/// `T[~J]`.
-pub(super) fn spread(text: &str) -> Result<Spread, String> {
+/// `T[~J]`; `None`: no time at all.
+pub(super) fn spread(text: &str) -> Result<Option<Spread>, String> {
     let (middle, jitter) = match text.split_once('~') {
         Some((middle, jitter)) => (parse_duration(middle)?, parse_duration(jitter)?),
         None => (parse_duration(text)?, Duration::ZERO),
     };
-    if jitter > middle {
-        let (most, wanted) = (Time(middle), Time(jitter));
-        return Err(format!("~{wanted} is more than {most}: no reply can come before its time"));
-    }
-    Ok(Spread { middle, jitter })
+    let is_some = !middle.is_zero() || !jitter.is_zero();
+    Ok(is_some.then_some(Spread { middle, jitter }))
 }
 
 /// `N[~V][@T]`.
-pub(super) fn slices(text: &str) -> Result<Slices, String> {
+pub(super) fn slices(text: &str) -> Result<Slicing, String> {
     let (sizes, apart) = match text.split_once('@') {
         Some((sizes, apart)) => (sizes, parse_duration(apart)?),
         None => (text, Duration::ZERO),
@@ -85,7 +78,7 @@ pub(super) fn slices(text: &str) -> Result<Slices, String> {
     if bytes == 0 || spread >= bytes {
         return Err(format!("{sizes:?} makes pieces of nothing: each has a byte at least"));
     }
-    Ok(Slices { bytes, spread, apart })
+    Ok(Slicing { bytes, spread, apart })
 }
 
 fn piece(text: &str) -> Result<u32, String> {
@@ -111,7 +104,7 @@ pub(super) struct Percent(pub(super) Share);
 
 impl fmt::Display for Percent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = self.0.as_millionths();
+        let parts = self.0.parts();
         let (whole, rest) = (parts / 10_000, parts % 10_000);
         let decimals = format!("{rest:04}");
         match decimals.trim_end_matches('0') {
