@@ -193,6 +193,10 @@ fn header(passage: &Passage<'_>) -> String {
     }
     append(&mut line, format_args!(" {towards} {}, ", passage.remote));
     match (passage.is_end, passage.count) {
+        _ if passage.fault.is_some() => {
+            let fault = passage.fault.map_or("", |kind| kind.name());
+            append(&mut line, format_args!("fault: {fault}"));
+        }
         (true, _) => line.push_str("FIN: nothing more will come this way"),
         (false, 1) => line.push_str("1 byte"),
         (false, count) => append(&mut line, format_args!("{} bytes", grouped(count as u64))),
@@ -223,7 +227,13 @@ fn push_row(out: &mut String, offset: u64, row: &[u8]) {
 fn object(passage: &Passage<'_>, shown: usize, time: Timestamp) -> String {
     let mut object = logging::head(time, Level::Info, module_path!());
     object.text("message", &header(passage));
-    object.text("event", "bytes");
+    match passage.fault {
+        Some(kind) => {
+            object.text("event", "fault");
+            object.text("fault", kind.name());
+        }
+        None => object.text("event", "bytes"),
+    }
     if let Some(peer) = passage.peer {
         object.plain("number", peer.number());
     }
@@ -283,6 +293,7 @@ mod tests {
             now: Time::at(Duration::from_millis(at_ms)),
             offset: 0,
             is_end: false,
+            fault: None,
             count,
             pieces,
         }

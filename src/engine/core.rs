@@ -151,14 +151,8 @@ impl Core {
         let Some(connection) = self.connections.get(peer) else { return 0 };
         match connection.is_layered() {
             false => connection.queued(),
-            true => connection.queued() + self.unsealed(peer) + self.held_back(peer),
+            true => connection.queued() + self.layers.get(peer).map_or(0, |one| one.waiting()),
         }
-    }
-
-    /// Bytes that wait to be sealed.
-    fn unsealed(&self, peer: Peer) -> usize {
-        let plain = self.layers.get(peer).and_then(|layers| layers.unsealed());
-        plain.map_or(0, |plain| plain.outbox.len())
     }
 
     /// Whether `peer` can still be sent something.
@@ -189,6 +183,12 @@ impl Core {
         if connection.is_layered() {
             let Some(layers) = self.layers.get_mut(peer) else { return };
             push(kind, layers.plain(pool), pool);
+            let waiting = layers.waiting() + connection.queued();
+            let (high, _) = self.limits.marks(pool.held);
+            if waiting >= high && kind == Kind::Stream {
+                let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
+                buffers.backed_up = true;
+            }
             return connection.touch(peer, &mut self.touched);
         }
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());

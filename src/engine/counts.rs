@@ -113,6 +113,10 @@ impl ServiceCounts {
         &mut self.0[carrier as usize]
     }
 
+    pub(super) fn at(&self, carrier: Carrier) -> &StreamCounts {
+        &self.0[carrier as usize]
+    }
+
     /// How many connections there are.
     pub(super) fn open(&self) -> usize {
         self.0.iter().map(|counts| counts.open).sum()

@@ -75,7 +75,7 @@ impl Engine {
         let length = buffers.outbox.len();
         let waiting = match is_layered {
             false => length,
-            true => length + core.layers.get(peer).map_or(0, |one| one.held_back()),
+            true => length + core.layers.get(peer).map_or(0, |one| one.waiting()),
         };
         let index = usize::from(connection.service);
         if !counts_plain {

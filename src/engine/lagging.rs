@@ -33,7 +33,7 @@ impl Engine {
         }
         match connection.overdue(&core.limits, core.now) {
             // It is given nothing to be slow with.
-            Reason::Slow if connection.is_layered() && core.goes_on(peer) => {
+            Reason::Slow if core.is_held_back(peer) => {
                 core.kill(peer, Reason::Idle);
             }
             Reason::Slow => self.give_up(peer, Reason::Slow),

@@ -9,6 +9,7 @@ use super::Engine;
 use super::address::Address;
 use super::connection::{Connection, Kind};
 use super::core::Core;
+use super::faults::{FaultCounts, FaultKind};
 use super::slots::Peer;
 use super::time::Time;
 
@@ -47,6 +48,8 @@ pub struct Passage<'a> {
     /// as it is sent; but if the peer has finished first, the connection is dropped, and only the
     /// log tells that.
     pub is_end: bool,
+    /// What has just been done wrong on purpose: there are no bytes.
+    pub fault: Option<FaultKind>,
     /// How many bytes it was: the first of `pieces`.
     pub count: usize,
     /// Where they lie, perhaps with more behind them that was not taken.
@@ -116,6 +119,33 @@ impl Engine {
         tap.passed(&Passage { offset, is_end: true, ..one });
     }
 
+    /// What has gone wrong on purpose so far where `peer` is, for `show_faults`; `None`: nobody
+    /// looks.
+    #[inline]
+    pub(super) fn faults_so_far(&self, peer: Peer) -> Option<FaultCounts> {
+        self.tap.as_ref()?;
+        self.faults_of(peer)
+    }
+
+    #[cold]
+    fn faults_of(&self, peer: Peer) -> Option<FaultCounts> {
+        let connection = self.core.connections.get(peer)?;
+        let counts = &self.core.counts[usize::from(connection.service)];
+        Some(counts.at(connection.carrier()).faults)
+    }
+
+    /// Shows what has gone wrong on purpose since then, and has been done to `peer`.
+    #[cold]
+    pub(super) fn show_faults(&mut self, peer: Peer, before: FaultCounts) {
+        let Some(after) = self.faults_of(peer) else { return };
+        let Engine { tap: Some(tap), core, .. } = self else { return };
+        let Some(connection) = watched(core, peer) else { return };
+        for kind in FaultKind::ALL.into_iter().filter(|kind| after.of(*kind) > before.of(*kind)) {
+            let one = passage(peer, connection, core, Direction::Out);
+            tap.passed(&Passage { offset: connection.bytes_out, fault: Some(kind), ..one });
+        }
+    }
+
     /// A datagram has gone over the socket at `local`, which many share.
     pub(crate) fn show_datagram(
         &mut self,
@@ -136,6 +166,7 @@ impl Engine {
             now: self.core.now,
             offset: 0,
             is_end: false,
+            fault: None,
             count: bytes.len(),
             pieces: &[IoSlice::new(bytes)],
         });
@@ -190,6 +221,7 @@ fn passage(
         now: core.now,
         offset: 0,
         is_end: false,
+        fault: None,
         count: 0,
         pieces: &[],
     }

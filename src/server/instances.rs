@@ -4,6 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Config;
+use super::faulty::Faulty;
 use super::front::{Front, Secured};
 use super::listen::{Binding, Services};
 use super::socket::Socket;
@@ -46,7 +47,9 @@ impl Instances {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),
                 };
-                socket.add(reactor, number, Some(front), &mut self.files)
+                let faults = Rc::clone(&binding.faults);
+                let faulty: Rc<dyn Layering> = Rc::new(Faulty { front, faults });
+                socket.add(reactor, number, Some(faulty), &mut self.files)
             }
             Socket::Udp(socket) => {
                 let make = offer.datagram.ok_or_else(not_offered)?;

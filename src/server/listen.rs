@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
+use super::faulty::Faults;
 use super::front::Front;
 use super::inherited::Inherited;
 use super::instances::Instances;
@@ -27,6 +28,8 @@ pub(super) struct Binding {
     location: Location,
     /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
+    /// What it does wrong.
+    pub(super) faults: Rc<Faults>,
 }
 
 impl Binding {
@@ -64,6 +67,8 @@ pub(super) struct ListenPlan {
     /// Each once.
     bindings: Vec<Binding>,
     names: Vec<HostName>,
+    /// The endpoints, in the order of the command line, and what they do wrong.
+    pub(super) faults: Vec<(Endpoint, Rc<Faults>)>,
     /// Where `--admin` listens.
     pub(super) admin: Vec<Location>,
 }
@@ -107,14 +112,18 @@ pub(super) fn open(
 ) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
     let Places { plan, inherited, front, admin } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
-    let mut urls = Vec::new();
+    let (mut urls, mut lines) = (Vec::new(), Vec::new());
     let mut instances = Instances::behind(front);
     let mut listen = |binding: &Binding, socket: Socket| {
-        urls.push(url(binding.offer.name, binding.transport, &socket.location()?));
+        let url = url(binding.offer.name, binding.transport, &socket.location()?);
+        let knobs = binding.faults.knobs().map(|knobs| format!("?{knobs}"));
+        lines.push(format!("{url}{}", knobs.unwrap_or_default()));
+        urls.push(url);
         instances.listen(config, binding, socket, reactor)
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
-        let binding = Binding { offer, transport, location, is_literal: true };
+        let faults = plan.faults_of(offer, transport);
+        let binding = Binding { offer, transport, location, is_literal: true, faults };
         if let Socket::Tcp(listener) = &socket {
             reactor::adopt(listener, &config.listening)
                 .map_err(|error| because(&binding, &error))?;
@@ -124,6 +133,7 @@ pub(super) fn open(
     for (binding, socket) in bound {
         listen(binding, socket).map_err(|error| because(binding, &error))?;
     }
+    lines.extend(admin.iter().cloned());
     urls.extend(admin);
     if let Some(announcement) = announcement {
         announcement.publish(&urls.iter().map(|url| format!("{url}\n")).collect::<String>())?;
@@ -131,8 +141,8 @@ pub(super) fn open(
     for line in missing {
         log::warn!("{line}");
     }
-    for url in &urls {
-        log::info!("listening on {url}");
+    for line in &lines {
+        log::info!("listening on {line}");
     }
     Ok((instances.streams, urls, instances.files))
 }
@@ -141,7 +151,8 @@ pub(super) fn open(
 /// to be opened: for an endpoint without an address, or at that address.
 pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan, String> {
     let mut plan = ListenPlan::default();
-    for endpoint in config.endpoints() {
+    for (place, endpoint) in config.endpoints().into_iter().enumerate() {
+        plan.faults.push((endpoint.clone(), Faults::of(place, &endpoint)));
         let is_there = |over: &Transport| {
             !endpoint.has_address() && inherited.has(endpoint.service, *over, None)
         };
@@ -175,11 +186,12 @@ impl ListenPlan {
         inherited: &Inherited,
     ) -> Result<(), String> {
         let offer = endpoint.service;
+        let Some((_, faults)) = self.faults.last().cloned() else { return Ok(()) };
         let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
             let location = Location::from(name.clone());
             if is_new(&location) {
-                let binding = Binding { offer, transport, location, is_literal: true };
+                let binding = Binding { offer, transport, location, is_literal: true, faults };
                 Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
                 add(&mut self.bindings, binding)?;
             }
@@ -196,7 +208,9 @@ impl ListenPlan {
             let is_literal = bare(host).parse::<IpAddr>().is_ok();
             let locations = addresses.iter().map(|address| Location::Ip(*address));
             for location in locations.filter(is_new) {
-                add(&mut self.bindings, Binding { offer, transport, location, is_literal })?;
+                let faults = Rc::clone(&faults);
+                let binding = Binding { offer, transport, location, is_literal, faults };
+                add(&mut self.bindings, binding)?;
             }
             if !is_literal {
                 let wanted = addresses.into_iter().map(|address| (transport, address));
@@ -204,6 +218,18 @@ impl ListenPlan {
             }
         }
         Ok(())
+    }
+
+    /// What those do wrong who come by an inherited socket for that: as the endpoint has it whose
+    /// place it takes.
+    fn faults_of(&self, offer: &Offer, transport: Transport) -> Rc<Faults> {
+        let takes = |endpoint: &Endpoint| {
+            let is_same = endpoint.service.name == offer.name && !endpoint.has_address();
+            is_same && endpoint.transports().any(|over| over == transport)
+        };
+        let found = self.faults.iter().find(|(endpoint, _)| takes(endpoint));
+        let none = || Faults::new(self.faults.len(), None);
+        found.map_or_else(none, |(_, faults)| Rc::clone(faults))
     }
 
     /// What would be announced, if every port were free.
@@ -376,12 +402,19 @@ mod tests {
         let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
         let binding = |address| {
             let location = Location::Ip(address);
-            Binding { offer, transport: Transport::Tcp, location, is_literal }
+            Binding {
+                offer,
+                transport: Transport::Tcp,
+                location,
+                is_literal,
+                faults: Faults::new(0, None),
+            }
         };
         let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
         let plan = ListenPlan {
             bindings: addresses.map(binding).collect(),
             names: vec![HostName { host: "here".into(), wanted }],
+            faults: Vec::new(),
             admin: Vec::new(),
         };
         plan.bind(&Listening::default()).map(|(bound, missing)| (bound.len(), missing))

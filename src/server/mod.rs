@@ -10,6 +10,7 @@ mod config;
 #[doc(hidden)] // only for the tests that throw lines at it
 pub mod console;
 mod desk;
+mod faulty;
 mod front;
 #[doc(hidden)] // only for the tests that throw requests at it
 pub mod http;

@@ -68,6 +68,7 @@ pub(crate) fn streams(text: &str) -> Streams {
             let (_, all) = rest.split_once(", ").expect("a count");
             match what.starts_with("FIN") {
                 true => stream.ended = true,
+                false if what.starts_with("fault") => {}
                 false => announced = count_of(all),
             }
         } else {

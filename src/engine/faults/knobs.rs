@@ -42,6 +42,24 @@ impl Knobs {
         *self == Knobs { seed: self.seed, ..Knobs::default() }
     }
 
+    /// Which of the faults that happen only to some has been drawn for one connection: one at the
+    /// most, so that each share is what is said of it.
+    pub fn fate(&self, draws: Draws) -> Option<FaultKind> {
+        let draw = draws.draw(FaultKind::Refuse, 0);
+        let mut parts = 0_u32;
+        let shares = [
+            (FaultKind::Refuse, self.refuse),
+            (FaultKind::HalfOpen, self.halfopen),
+            (FaultKind::Stall, self.stall.map_or(Share::NONE, |stall| stall.share)),
+            (FaultKind::Reset, self.reset.map_or(Share::NONE, |(share, _)| share)),
+        ];
+        let mut is_drawn = |share: Share| {
+            parts = (parts + share.0).min(Share::ALL.0);
+            Share(parts).has(draw)
+        };
+        shares.into_iter().find(|(_, share)| is_drawn(*share)).map(|(kind, _)| kind)
+    }
+
     /// What happens to one connection or one datagram: the `number`th that came to the listener at
     /// that place on the command line, both from 0.
     pub fn draws(&self, listener: usize, number: u64) -> Draws {
@@ -223,7 +241,7 @@ impl FaultCounts {
 
 /// The draws of one connection or one datagram. Each depends on the seed, on the listener, on its
 /// number there, on what is drawn and on how often that was drawn for it before, and on nothing
-/// else: not on what others do meanwhile, nor on which other knobs there are.
+/// else: not on what others do meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draws(u64);
 
@@ -306,6 +324,22 @@ mod tests {
             assert!(!all[..at].contains(one));
         }
         assert_eq!(all[0], draw(1, 2, 3, 4));
+    }
+
+    #[test]
+    fn a_connection_has_one_fate_and_each_share_is_what_is_said_of_it() {
+        let share = |percent: u32| Share::of_million(percent * 10_000).unwrap();
+        let stall = Some(Stall { share: share(30), after: 0 });
+        let (refuse, reset) = (share(10), Some((share(60), At::FirstReply)));
+        let knobs = Knobs { refuse, stall, reset, ..Knobs::default() };
+        let fates: Vec<_> = (0..10_000).map(|n| knobs.fate(knobs.draws(0, n))).collect();
+        for (kind, wanted) in
+            [(FaultKind::Refuse, 1000), (FaultKind::Stall, 3000), (FaultKind::Reset, 6000)]
+        {
+            let count: usize = fates.iter().filter(|fate| **fate == Some(kind)).count();
+            assert!(count.abs_diff(wanted) < 200, "{count} of {wanted}");
+        }
+        assert!(!fates.contains(&None));
     }
 
     #[test]

@@ -35,6 +35,12 @@ impl Core {
         self.script(peer).is_some_and(Script::goes_on)
     }
 
+    /// Whether `peer` has taken all that it has been given, and is not to end yet.
+    pub(in crate::engine) fn is_held_back(&self, peer: Peer) -> bool {
+        let is_given = self.connections.get(peer).is_some_and(|one| one.queued() > 0);
+        !is_given && self.goes_on(peer)
+    }
+
     fn script(&self, peer: Peer) -> Option<&Script> {
         self.layers.get(peer).and_then(|one| one.script())
     }
@@ -48,10 +54,11 @@ impl Core {
         due: Time,
     ) -> Time {
         let Some(script) = self.script(peer) else { return due };
-        let is_held = connection.phase.says_no_more() && script.goes_on();
+        let is_given = connection.queued() > 0;
+        let is_held = connection.phase.says_no_more() && !is_given && script.goes_on();
         let next = match connection.phase {
             Phase::Gone(_) => return due,
-            _ if connection.queued() > 0 => script.end_due(),
+            _ if is_given => script.end_due(),
             _ => script.due(),
         };
         // Not it takes nothing: it is given nothing.
@@ -73,6 +80,7 @@ impl Core {
 impl Engine {
     /// A connection with layers has been made: whether its script lets it begin.
     pub(in crate::engine) fn begin_script(&mut self, peer: Peer) -> bool {
+        let before = self.faults_so_far(peer);
         let Core { connections, layers, counts, now, .. } = &mut self.core;
         let Some(connection) = connections.get_mut(peer) else { return false };
         let Some(layers) = layers.get_mut(peer) else { return false };
@@ -88,10 +96,15 @@ impl Engine {
         };
         counts[usize::from(connection.service)].over(connection.carrier()).faults.count(fault);
         layers.never_begin();
+        if let Some(before) = before {
+            self.show_faults(peer, before);
+        }
         match fault {
             FaultKind::Refuse => self.core.kill(peer, Reason::RefusedByFault),
             _ => {
-                connection.phase = connection.phase.readied();
+                if let Some(connection) = self.core.connections.get_mut(peer) {
+                    connection.phase = connection.phase.readied();
+                }
                 self.core.pause_until(peer, Time::NEVER);
             }
         }
@@ -100,7 +113,15 @@ impl Engine {
 
     /// Does to `peer` what its script has for now.
     pub(in crate::engine) fn play(&mut self, peer: Peer) {
-        let Core { connections, layers, counts, pool, touched, now, .. } = &mut self.core;
+        let before = self.faults_so_far(peer);
+        self.do_next(peer);
+        if let Some(before) = before {
+            self.show_faults(peer, before);
+        }
+    }
+
+    fn do_next(&mut self, peer: Peer) {
+        let Core { connections, layers, counts, pool, limits, touched, now, .. } = &mut self.core;
         let Some(connection) = connections.get_mut(peer) else { return };
         let Some(script) = layers.get_mut(peer).and_then(|one| one.script_mut()) else { return };
         if matches!(connection.phase, Phase::Dialing | Phase::Gone(_)) {
@@ -109,6 +130,13 @@ impl Engine {
         let faults = &mut counts[usize::from(connection.service)].over(connection.carrier()).faults;
         if connection.phase.says_no_more() {
             script.ended(faults);
+        }
+        if script.is_stalled()
+            && let Some(buffers) = &mut connection.buffers
+        {
+            // It is read on, and its service is asked for no more.
+            buffers.backed_up &= buffers.outbox.len() + script.held() > limits.low;
+            connection.release(pool);
         }
         let next = match connection.queued() {
             0 => script.next(*now, faults),

@@ -5,6 +5,8 @@
 //! said; the rest becomes due after its delay; what is due leaves at the rate and in pieces; and
 //! what has left counts for the end.
 
+mod when;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -88,15 +90,15 @@ pub(crate) enum Next {
 impl Script {
     /// For the connection with those draws. `None`: nothing is ever done to it.
     pub fn new(knobs: &Rc<Knobs>, draws: Draws) -> Option<Script> {
-        let has = |share: super::Share, kind| share.has(draws.draw(kind, 0));
-        let stall = knobs.stall.filter(|stall| has(stall.share, FaultKind::Stall));
-        let reset = knobs.reset.filter(|(share, _)| has(*share, FaultKind::Reset));
+        let fate = knobs.fate(draws);
+        let stall = knobs.stall.filter(|_| fate == Some(FaultKind::Stall));
+        let reset = knobs.reset.filter(|_| fate == Some(FaultKind::Reset));
         let script = Script {
             knobs: Rc::clone(knobs),
             draws,
             opened_at: Time::ZERO,
-            is_refused: has(knobs.refuse, FaultKind::Refuse),
-            is_half_open: has(knobs.halfopen, FaultKind::HalfOpen),
+            is_refused: fate == Some(FaultKind::Refuse),
+            is_half_open: fate == Some(FaultKind::HalfOpen),
             stalls: stall.map(|stall| stall.after),
             reset: reset.map(|(_, at)| at),
             close: knobs.close,
@@ -187,7 +189,8 @@ impl Script {
         !self.bytes.is_empty() || (self.is_stalled() && !self.is_cut)
     }
 
-    fn is_stalled(&self) -> bool {
+    /// Whether what is said from here on is thrown away.
+    pub(crate) fn is_stalled(&self) -> bool {
         let is_over = self.stalls.is_some_and(|after| self.said >= after);
         !self.is_free && (self.is_half_open || is_over)
     }
@@ -348,57 +351,6 @@ impl Script {
         if self.bytes.is_empty() && self.bytes.capacity() > ROOM_BYTES {
             self.bytes = VecDeque::new();
             self.replies = VecDeque::new();
-        }
-    }
-}
-
-/// When.
-impl Script {
-    /// When `next` has something new to tell.
-    pub(crate) fn due(&self) -> Time {
-        match self.end(Time::ZERO) {
-            Some(_) => Time::ZERO,
-            None => self.end_due().min(self.ready()),
-        }
-    }
-
-    /// When the connection ends, if that depends on the time.
-    pub(crate) fn end_due(&self) -> Time {
-        let end = [self.reset, self.close].into_iter().filter_map(|at| match at {
-            Some(At::After(time)) => Some(self.opened_at.after(time)),
-            Some(At::Bytes(_) | At::FirstReply) | None => None,
-        });
-        end.min().filter(|_| !self.is_cut && !self.is_free).unwrap_or(Time::NEVER)
-    }
-
-    /// When something may leave.
-    fn ready(&self) -> Time {
-        let Some(reply) = self.replies.front() else { return Time::NEVER };
-        let slice = self.knobs.slice.map_or(Time::ZERO, |_| self.slices.next);
-        match self.is_free {
-            true => Time::ZERO,
-            false if self.reset == Some(At::FirstReply) => reply.due,
-            false => reply.due.max(slice).max(self.rate_ready()),
-        }
-    }
-
-    /// When the rate lets so much leave that it is worth it.
-    fn rate_ready(&self) -> Time {
-        self.rate.as_ref().map_or(Time::ZERO, |rate| rate.ready(self.bytes.len()))
-    }
-
-    /// How the connection ends, if it does so at `now`.
-    pub(crate) fn end(&self, now: Time) -> Option<Next> {
-        let is_over = |at: Option<At>| match at {
-            Some(At::After(time)) => self.opened_at.after(time) <= now,
-            Some(At::Bytes(bytes)) => self.left >= bytes,
-            Some(At::FirstReply) | None => false,
-        };
-        match () {
-            () if self.is_cut || self.is_free => None,
-            () if is_over(self.reset) => Some(Next::Reset),
-            () if is_over(self.close) => Some(Next::Close),
-            () => None,
         }
     }
 }

@@ -251,9 +251,10 @@ impl Layers {
         self.is_mute
     }
 
-    /// Bytes that it holds back.
-    pub(super) fn held_back(&self) -> usize {
-        self.script().map_or(0, Script::held)
+    /// Bytes that wait to be sealed, or are held back.
+    pub(super) fn waiting(&self) -> usize {
+        let unsealed = self.unsealed().map_or(0, |plain| plain.outbox.len());
+        unsealed + self.script().map_or(0, Script::held)
     }
 
     /// The same, to go on with.

@@ -15,15 +15,24 @@ impl Engine {
         let Some(layers) = self.core.layers.get_mut(peer).filter(|one| one.is_open()) else {
             return;
         };
+        let is_faulty = layers.script.is_some();
         if let Some(script) = &mut layers.script {
             script.begin_reply();
         }
         let plain = layers.plain.take();
-        match layers.cipher.take() {
+        let cipher = layers.cipher.take();
+        let before = self.faults_so_far(peer).filter(|_| is_faulty);
+        match cipher {
             Some(cipher) => self.encipher(peer, plain, cipher),
             None => self.pass_all(peer, plain),
         }
-        self.play(peer);
+        if let Some(before) = before {
+            self.show_faults(peer, before);
+        }
+        if is_faulty {
+            self.play(peer);
+            self.relieve();
+        }
     }
 
     fn encipher(&mut self, peer: Peer, plain: Option<Box<Buffers>>, mut cipher: Box<dyn Cipher>) {

@@ -40,8 +40,8 @@ pub trait Sockets {
     /// because we have called it, or because it has not told its address.
     fn close(&mut self, socket: Self::Socket, remote: Option<Address>);
 
-    /// Has the `close` that follows break the connection, as a RST does (SO_LINGER of 0). By default
-    /// it ends like any other.
+    /// Has the `close` that follows break the connection, as a RST does (SO_LINGER of 0). By
+    /// default it ends like any other.
     fn abort(&mut self, _socket: &Self::Socket) {}
 
     /// From now on the owner is to [`note`](super::Driver::note) this one's readiness, beginning

@@ -13,8 +13,9 @@ fn at(count: u64) -> Time {
     Time::at(millis(count))
 }
 
-fn script(knobs: Knobs) -> Script {
-    let knobs = Rc::new(Knobs { seed: Some(7), ..knobs });
+fn script(mut knobs: Knobs) -> Script {
+    knobs.seed = Some(7);
+    let knobs = Rc::new(knobs);
     Script::new(&knobs, knobs.draws(0, 0)).expect("something to do")
 }
 

@@ -1,0 +1,116 @@
+//! The faults of a listener: what it does wrong to those who connect to it, from its knobs.
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+
+use crate::endpoint::Endpoint;
+use crate::engine::{Address, Draws, Knobs, Layering, Layers, Script};
+
+/// The knobs of one endpoint, which all its listeners share, and whom they have been drawn for.
+#[derive(Debug)]
+pub(super) struct Faults {
+    /// Its place on the command line, from 0.
+    place: usize,
+    knobs: RefCell<Option<Rc<Knobs>>>,
+    /// How many have connected to it so far.
+    accepted: Cell<u64>,
+}
+
+#[allow(dead_code)] // it is for the console to change them
+impl Faults {
+    /// Those that `endpoint` has, at that place. Where it has no seed, one is chosen.
+    pub(super) fn of(place: usize, endpoint: &Endpoint) -> Rc<Faults> {
+        let knobs = endpoint.knobs.as_ref().map(|knobs| {
+            let seed = knobs.seed.unwrap_or_else(chosen);
+            Rc::new(Knobs { seed: Some(seed), ..(**knobs).clone() })
+        });
+        Faults::new(place, knobs)
+    }
+
+    pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
+        let knobs = RefCell::new(knobs);
+        Rc::new(Faults { place, knobs, accepted: Cell::new(0) })
+    }
+
+    /// Other knobs for whoever connects from now on; `None`: nothing is done wrong.
+    pub(super) fn change(&self, knobs: Option<Rc<Knobs>>) {
+        self.knobs.replace(knobs);
+    }
+
+    /// Those that hold.
+    pub(super) fn knobs(&self) -> Option<Rc<Knobs>> {
+        self.knobs.borrow().clone()
+    }
+
+    /// What the next one to connect is to suffer.
+    fn next(&self) -> Option<Script> {
+        let number = self.accepted.replace(self.accepted.get() + 1);
+        let knobs = self.knobs.borrow();
+        let knobs = knobs.as_ref()?;
+        Script::new(knobs, Draws::new(knobs.seed.unwrap_or(0), self.place, number))
+    }
+}
+
+/// A seed that nobody has chosen: short, for it is copied by hand.
+fn chosen() -> u64 {
+    RandomState::new().hash_one(()) % 1_000_000
+}
+
+/// What stands before a service, with faults before all of that.
+#[derive(Debug)]
+pub(super) struct Faulty {
+    pub(super) front: Rc<dyn Layering>,
+    pub(super) faults: Rc<Faults>,
+}
+
+impl Layering for Faulty {
+    fn layers(&self, remote: Address) -> Option<Layers> {
+        match (self.front.layers(remote), self.faults.next()) {
+            (layers, None) => layers,
+            (layers, Some(script)) => Some(layers.unwrap_or_default().faulty(script)),
+        }
+    }
+
+    fn is_secured(&self) -> bool {
+        self.front.is_secured()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{At, Share};
+
+    /// Nothing.
+    #[derive(Debug)]
+    struct Bare;
+
+    impl Layering for Bare {
+        fn layers(&self, _: Address) -> Option<Layers> {
+            None
+        }
+    }
+
+    fn drawn(faults: Rc<Faults>) -> Vec<bool> {
+        let faulty = Faulty { front: Rc::new(Bare), faults };
+        let address = Address::from(([192, 0, 2, 1], 1));
+        (0..200).map(|_| faulty.layers(address).is_some()).collect()
+    }
+
+    #[test]
+    fn the_same_seed_and_the_same_place_give_the_same_faults_to_the_same_connections() {
+        let half = Share::of_million(500_000);
+        let reset = half.map(|half| (half, At::FirstReply));
+        let knobs = |seed| Some(Rc::new(Knobs { reset, seed: Some(seed), ..Knobs::default() }));
+        let once = drawn(Faults::new(0, knobs(7)));
+        assert_eq!(once, drawn(Faults::new(0, knobs(7))));
+        assert_ne!(once, drawn(Faults::new(1, knobs(7))));
+        assert_ne!(once, drawn(Faults::new(0, knobs(8))));
+        // Whoever came before there were any counts, too.
+        let late = Faults::new(0, None);
+        (0..100).for_each(|_| drop(late.next()));
+        late.change(knobs(7));
+        assert_eq!(drawn(late)[..100], once[100..]);
+    }
+}
