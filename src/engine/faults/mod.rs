@@ -6,8 +6,10 @@
 mod knobs;
 mod playing;
 mod rate;
+mod releases;
 mod script;
 
 pub use knobs::{At, Draws, FaultCounts, FaultKind, Knobs, Share, Slicing, Spread, Stall};
+pub(super) use releases::Releases;
 pub use script::Script;
 pub(super) use script::weighed;
