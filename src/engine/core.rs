@@ -10,6 +10,7 @@ use super::cost::Cost;
 use super::counts::{Carrier, Histogram, ResponderCounts, ServiceCounts};
 use super::deadlines::Deadlines;
 use super::dial::Dial;
+use super::faults::Releases;
 use super::governor::Governor;
 use super::layers::Layers;
 use super::limits::{Limits, Quota};
@@ -41,6 +42,8 @@ pub(super) struct Core {
     /// Those to be flushed.
     pub(super) touched: Vec<Peer>,
     pub(super) deadlines: Deadlines,
+    /// When the faults of whom go on.
+    pub(super) releases: Releases,
     /// How many connections have a good entry among the deadlines.
     pub(super) armed: usize,
     pub(super) quotas: Vec<Quota>,
@@ -84,6 +87,7 @@ impl Core {
             beginners: VecDeque::new(),
             touched: Vec::new(),
             deadlines: Deadlines::default(),
+            releases: Releases::default(),
             armed: 0,
             quotas: Vec::new(),
             alarms: Vec::new(),

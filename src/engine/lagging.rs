@@ -20,10 +20,6 @@ impl Engine {
             connection.release(&mut core.pool);
             connection.touch(peer, &mut core.touched);
         }
-        if connection.is_layered() {
-            self.play(peer);
-        }
-        let core = &mut self.core;
         let Some(connection) = core.connections.get(peer) else { return };
         if core.due(peer, connection) > core.now {
             return core.arm(peer);

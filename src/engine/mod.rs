@@ -254,6 +254,7 @@ impl Engine {
 
     /// Does what has become due by now: idle and lingering peers, alarms of services.
     pub(crate) fn fire_timers(&mut self) {
+        self.fire_scripts();
         while let Some((when, peer)) = self.core.deadlines.pop_due(self.core.now) {
             self.look_at(peer, when);
         }
@@ -274,8 +275,9 @@ impl Engine {
     /// When `fire_timers` has to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let alarm = self.core.alarms.iter().copied().min().filter(|when| *when < Time::NEVER);
-        let others = [self.core.deadlines.next(), self.core.governor.next()];
-        let next = alarm.into_iter().chain(others.into_iter().flatten()).min();
+        let deadlines = [self.core.deadlines.next(), self.core.releases.next()];
+        let others = deadlines.into_iter().chain([self.core.governor.next()]);
+        let next = alarm.into_iter().chain(others.flatten()).min();
         match &self.tap {
             None => next,
             Some(tap) => next.into_iter().chain(tap.next()).min(),

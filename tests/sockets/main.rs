@@ -15,6 +15,7 @@ mod faults;
 mod guards;
 mod lessons;
 mod narrow_path;
+mod on_demand;
 mod parity;
 #[cfg(feature = "proxy")]
 mod proxy;

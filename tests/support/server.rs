@@ -93,6 +93,8 @@ impl Server {
         let start = format!("listening on {what}://");
         let line = self.log.wait_for_line(&start);
         let (_, address) = line.split_once(&start).expect("the line that was waited for");
+        // Its knobs are told behind that.
+        let (address, _) = address.split_once('?').unwrap_or((address, ""));
         address.parse().expect("an address behind the service")
     }
 

@@ -7,9 +7,11 @@ mod knobs;
 mod mishaps;
 mod playing;
 mod rate;
+mod releases;
 mod script;
 
 pub use knobs::{At, Draws, FaultCounts, FaultKind, Knobs, Share, Slicing, Spread, Stall};
 pub(crate) use mishaps::Mishaps;
+pub(super) use releases::Releases;
 pub use script::Script;
 pub(super) use script::weighed;

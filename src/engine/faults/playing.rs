@@ -53,18 +53,12 @@ impl Core {
         connection: &Connection,
         due: Time,
     ) -> Time {
-        let Some(script) = self.script(peer) else { return due };
-        let is_given = connection.queued() > 0;
-        let is_held = connection.phase.says_no_more() && !is_given && script.goes_on();
-        let next = match connection.phase {
-            Phase::Gone(_) => return due,
-            _ if is_given => script.end_due(),
-            _ => script.due(),
-        };
-        // Not it takes nothing: it is given nothing.
+        if !connection.phase.says_no_more() || !self.is_held_back(peer) {
+            return due;
+        }
+        // It does not take nothing: it is given nothing.
         let idle = self.quotas[usize::from(connection.service)].idle;
-        let idle = idle.map_or(Time::NEVER, |idle| connection.active_at.after(idle));
-        next.min(if is_held { idle } else { due })
+        idle.map_or(Time::NEVER, |idle| connection.active_at.after(idle))
     }
 
     /// From here on nothing is held back from `peer`.
@@ -90,7 +84,7 @@ impl Engine {
             (true, _) => FaultKind::Refuse,
             (false, true) => FaultKind::HalfOpen,
             (false, false) => {
-                self.core.arm(peer);
+                self.core.arm_script(peer);
                 return false;
             }
         };
@@ -163,8 +157,7 @@ impl Engine {
                 self.core.touch(peer);
             }
         }
-        self.core.arm(peer);
-        self.core.sweep();
+        self.core.arm_script(peer);
     }
 
     /// Whether the socket of `peer` is to be closed with a RST.
@@ -201,7 +194,7 @@ impl Engine {
             false => self.resume(peer),
         }
         self.core.touch(peer);
-        self.core.arm(peer);
+        self.core.arm_script(peer);
         true
     }
 

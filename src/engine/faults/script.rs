@@ -36,6 +36,8 @@ pub struct Script {
     is_free: bool,
     /// It is over: what is said is thrown away.
     is_cut: bool,
+    /// The time at which there is an entry for it among the releases; `NEVER`: there is none.
+    pub(super) armed: Time,
     /// Bytes that were said and not thrown away, and how many of them have left.
     said: u64,
     left: u64,
@@ -104,6 +106,7 @@ impl Script {
             close: knobs.close,
             is_free: false,
             is_cut: false,
+            armed: Time::NEVER,
             said: 0,
             left: 0,
             is_stalled: false,
@@ -132,7 +135,7 @@ impl Script {
 
     /// Goes on where `other` was, which is for the same connection.
     pub(crate) fn succeed(&mut self, other: Script) {
-        self.opened_at = other.opened_at;
+        (self.opened_at, self.armed) = (other.opened_at, other.armed);
         (self.said, self.left, self.is_cut) = (other.said, other.left, other.is_cut);
         (self.replies, self.bytes) = (other.replies, other.bytes);
         (self.number, self.last_due) = (other.number, other.last_due);
@@ -177,6 +180,11 @@ impl Script {
     /// Bytes that are held.
     pub(crate) fn held(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Whether there is an entry for it among the releases.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.armed < Time::NEVER
     }
 
     /// What they take of the heap.

@@ -294,6 +294,10 @@ impl Core {
         layers.forfeit(&mut self.pool);
         let weight = layers.script().map_or(0, Script::weight);
         self.pool.held -= weight;
+        if layers.script().is_some_and(Script::is_armed) {
+            self.releases.forget();
+            self.sweep_scripts();
+        }
         if let Some(condition) = layers.script().and_then(Script::condition) {
             layers.failure.get_or_insert_with(|| condition.into());
         }

@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use super::{Layering, Layers, Preface, Prefaced};
 use crate::engine::stage::Stage;
 use crate::engine::{
-    Address, Arrival, Dial, Kind, Limits, Net, Operated, Peer, Quota, Reason, Refusal, Service,
+    Address, Arrival, Dial, Kind, Knobs, Limits, Net, Operated, Peer, Quota, Reason, Refusal,
+    Script, Service, Slicing, Spread,
 };
 
 use toy::{HELLO, Toy, frame, framed, opened};
@@ -308,6 +309,31 @@ fn who_calls_through_layers_hears_of_the_connection_when_they_are_through() {
             assert_eq!(stage.screen(), "TLS failed, that was no hello\n");
         }
     }
+}
+
+#[test]
+fn a_handshake_is_not_late_and_what_is_sealed_behind_it_is_in_its_order() {
+    let spread = Spread { middle: Duration::from_millis(20), jitter: Duration::ZERO };
+    let slice = Some(Slicing { bytes: 3, spread: 2, apart: Duration::ZERO });
+    let knobs = Rc::new(Knobs { delay: Some(spread), slice, ..Knobs::default() });
+    let script = Script::new(&knobs, knobs.draws(0, 0)).unwrap();
+    let mut stage = Stage::new(Mirror { eager: true });
+    let peer = stage.join_through(enciphered().faulty(script));
+    let mut heard = stage.hear_bytes(peer);
+    assert_eq!(heard, b"h");
+    stage.say(peer, [&[HELLO][..], &framed("one")].concat());
+    stage.pass(Duration::from_millis(10));
+    stage.say(peer, [framed("two."), vec![0]].concat());
+    assert_eq!(stage.hear(peer), "");
+    let mut pass = |stage: &mut Stage| {
+        stage.pass(Duration::from_millis(10));
+        heard.extend(stage.hear_bytes(peer));
+        (opened(&heard), stage.is_over(peer))
+    };
+    assert_eq!(pass(&mut stage), (("welcomeone".into(), false), false));
+    assert_eq!(pass(&mut stage), (("welcomeonetwo.".into(), true), true));
+    assert!(stage.is_over(peer));
+    assert_eq!(stage.engine().held(), 0);
 }
 
 proptest! {

@@ -117,6 +117,7 @@ fn twenty_milliseconds_are_twenty_for_everybody() {
     }
     // What is out of date among the deadlines does not stay.
     assert!(stage.engine().core.deadlines.len() < 2000);
+    assert!(stage.engine().core.releases.len() < 2000);
 }
 
 #[test]

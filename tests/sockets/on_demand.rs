@@ -1,0 +1,113 @@
+//! Faults on demand over real sockets: what a client sees of each, and the log says. When exactly,
+//! the stage and the simulation show.
+
+#![allow(clippy::disallowed_methods)] // tests, in real time
+
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use crate::support::served::Served;
+use crate::support::{QUIET, Server, Tcp};
+
+fn served(knobs: &str, flags: &[&str]) -> Served {
+    Served::start(&[&format!("echo+tcp://:0?{knobs}")], flags)
+}
+
+/// All that is heard until the end, and the error that it ended with.
+fn heard(client: &mut Tcp) -> (String, Option<ErrorKind>) {
+    let mut all = Vec::new();
+    let end = client.0.read_to_end(&mut all).err().map(|error| error.kind());
+    (String::from_utf8(all).unwrap(), end)
+}
+
+#[test]
+fn a_reply_comes_no_earlier_than_its_delay_and_the_fin_behind_it() {
+    let server = served("delay=50ms", &[]);
+    let mut client = Tcp::connect(server.addresses[0]);
+    let said = Instant::now();
+    client.say("hello");
+    client.0.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(heard(&mut client), ("hello".into(), None));
+    assert!(said.elapsed() >= Duration::from_millis(50), "{:?}", said.elapsed());
+}
+
+#[test]
+fn connections_end_as_they_are_told_to_and_the_log_says_why() {
+    let reset = Some(ErrorKind::ConnectionReset);
+    for (knobs, sees, end, why) in [
+        ("refuse=100%", "", reset, "refused by fault"),
+        ("reset=100%", "", reset, "reset by fault"),
+        ("reset=100%@3", "hel", reset, "reset by fault"),
+        ("reset=100%@50ms", "hello", reset, "reset by fault"),
+        ("close=3", "hel", None, "ended by fault"),
+        ("close=50ms", "hello", None, "ended by fault"),
+        ("slice=1&close=4", "hell", None, "ended by fault"),
+    ] {
+        let mut server = served(knobs, &[]);
+        let mut client = Tcp::connect(server.addresses[0]);
+        // Who is refused may know already.
+        let _ = std::io::Write::write_all(&mut client.0, b"hello");
+        let seen = heard(&mut client);
+        assert_eq!(seen, (sees.to_owned(), end), "{knobs}");
+        drop(client);
+        server.server.log.wait_for_line(&format!("closed: {why}"));
+    }
+}
+
+#[test]
+fn who_stalls_or_is_half_open_hears_nothing_until_it_has_been_idle() {
+    for (knobs, why, came) in
+        [("stall=100%", "stalled", "in 5 B"), ("halfopen=100%", "half-open", "in 0 B")]
+    {
+        let mut server = served(knobs, &["--idle-timeout", "1s"]);
+        let mut client = Tcp::connect(server.addresses[0]);
+        client.say("hello");
+        client.0.set_read_timeout(Some(QUIET)).unwrap();
+        let nothing = client.read(&mut [0; 16]).unwrap_err().kind();
+        assert!(matches!(nothing, ErrorKind::WouldBlock | ErrorKind::TimedOut), "{nothing}");
+        let line = server.server.log.wait_for_line(&format!("closed: idle: {why} by fault"));
+        assert!(line.contains(came), "{line}");
+    }
+}
+
+/// Which of a hundred connections, one after the other, are reset.
+fn fates(server: &Served) -> Vec<bool> {
+    let one = |_| {
+        let mut client = Tcp::connect(server.addresses[0]);
+        client.say("?");
+        client.read(&mut [0; 16]).is_err()
+    };
+    (0..100).map(one).collect()
+}
+
+#[test]
+fn a_seed_that_was_announced_gives_the_same_faults_again() {
+    let mut first = Server::start(&["echo+tcp://127.0.0.1:0?reset=30%"]);
+    let line = first.log.wait_for_line("listening on ");
+    let (_, url) = line.split_once("listening on echo+tcp://").unwrap();
+    let (address, knobs) = url.split_once('?').unwrap();
+    let again = served(knobs, &[]);
+    let first = Served { server: first, addresses: vec![address.parse().unwrap()] };
+    let drawn = fates(&first);
+    assert_eq!(drawn, fates(&again));
+    assert!((10..60).contains(&drawn.iter().filter(|reset| **reset).count()));
+}
+
+#[test]
+fn leaving_waits_for_no_delay_and_nobody_who_stalls() {
+    for (knobs, sees) in [("delay=1h", "hello"), ("stall=100%", ""), ("halfopen=100%", "")] {
+        let mut server = served(knobs, &[]);
+        let mut client = Tcp::connect(server.addresses[0]);
+        client.say("hello");
+        if !knobs.starts_with("halfopen") {
+            // It has been read.
+            while server.server.traffic_of(1).0 != "5 B" {}
+        } else {
+            server.server.log.wait_for_line("#1 echo connection established");
+        }
+        server.server.operator("/quit");
+        assert_eq!(heard(&mut client), (sees.to_owned(), None), "{knobs}");
+        drop(client);
+        assert_eq!(server.server.ended().status, 0);
+    }
+}
