@@ -239,6 +239,8 @@ pub struct ResponderCounts {
     pub refused_denied: u64,
     /// Answers not sent: the network had used up its rate.
     pub refused_rate: u64,
+    /// What went wrong because it was told to.
+    pub faults: FaultCounts,
 }
 
 impl ResponderCounts {
