@@ -42,7 +42,7 @@ impl Transport {
     }
 
     /// Whether a knob for `fits` means something on it.
-    pub(super) fn takes(self, fits: Fits) -> bool {
+    pub(crate) fn takes(self, fits: Fits) -> bool {
         match fits {
             Fits::All => true,
             Fits::Streams => self.is_stream(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::counts::{ResponderCounts, StreamCounts};
+use super::faults::FaultCounts;
 
 /// Counters since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub struct Metrics {
     pub screen_lost: u64,
     /// Log lines that standard error did not take.
     pub log_lost: u64,
+    /// What went wrong because it was told to.
+    pub faults: FaultCounts,
 }
 
 impl Metrics {
@@ -60,6 +63,7 @@ impl Metrics {
         self.refused_denied += counts.refused_denied;
         self.refused_too_many += counts.refused_too_many;
         self.refused_rate += counts.refused_rate;
+        self.faults.add(&counts.faults);
     }
 
     pub(super) fn add_datagrams(&mut self, counts: &ResponderCounts) {
@@ -72,6 +76,7 @@ impl Metrics {
         self.datagrams_refused_low_port += counts.refused_low_port;
         self.datagrams_refused_denied += counts.refused_denied;
         self.datagrams_refused_rate += counts.refused_rate;
+        self.faults.add(&counts.faults);
     }
 }
 
@@ -106,7 +111,19 @@ impl fmt::Display for Metrics {
         ];
         rare.iter()
             .filter(|(count, _)| *count > 0)
-            .try_for_each(|(n, what)| write!(f, ", {n} {what}"))
+            .try_for_each(|(n, what)| write!(f, ", {n} {what}"))?;
+        if !self.faults.are_told() {
+            return Ok(());
+        }
+        f.write_str("; faults:")?;
+        let mut faults = self.faults.all().filter(|(_, count)| *count > 0).peekable();
+        if faults.peek().is_none() {
+            return f.write_str(" none");
+        }
+        faults.enumerate().try_for_each(|(at, (kind, count))| {
+            let before = if at == 0 { "" } else { "," };
+            write!(f, "{before} {count} {}", kind.name())
+        })
     }
 }
 
@@ -136,6 +153,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FaultKind;
 
     #[test]
     fn bytes_are_rounded_to_a_tenth_of_a_unit() {
@@ -157,5 +175,12 @@ mod tests {
         );
         let busy = Metrics { datagrams_dropped: 2, ..quiet };
         assert!(busy.to_string().ends_with(", 2 answers dropped"));
+        let mut faulty = quiet;
+        faulty.faults.expect();
+        assert!(faulty.to_string().ends_with(" 0 in, 0 out; faults: none"));
+        for kind in [FaultKind::Reset, FaultKind::Delay, FaultKind::Reset] {
+            faulty.faults.count(kind);
+        }
+        assert!(faulty.to_string().ends_with(" 0 out; faults: 1 delay, 2 reset"));
     }
 }

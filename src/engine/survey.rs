@@ -140,6 +140,11 @@ impl Engine {
         }
     }
 
+    /// What comes to the service with that number over `carrier` may go wrong as it was told to.
+    pub(crate) fn expect_faults(&mut self, service: usize, carrier: Carrier) {
+        self.counts_mut(service, carrier).faults.expect();
+    }
+
     /// The same of a service over datagrams.
     pub(crate) fn datagram_counts_mut(&mut self, responder: usize) -> &mut ResponderCounts {
         &mut self.core.datagrams[responder].1

@@ -1,5 +1,7 @@
 //! The operator's console: what each line typed at the server means.
 
+mod fault;
+
 use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
@@ -7,6 +9,7 @@ use std::rc::Rc;
 use log::LevelFilter;
 
 use super::desk::Desk;
+use super::faulty::FaultyListener;
 use crate::append::append;
 use crate::engine::{Bytes, Engine, Entry, Metrics, Peer};
 
@@ -23,6 +26,13 @@ TEXT            answers the talk client who spoke last, or the one chosen
 /say ROOM TEXT  says something in a chat room, as operator
 /kick N         closes the connection of peer N
 /stats          what happened so far
+/fault          shows what is done wrong on purpose, and by whom
+/fault N WHAT   does it to peer N at once: reset, close, stall or halfopen;
+                or knobs from now on, as in delay=50ms&rate=1k; or off
+/fault NAME WHAT
+                sets the knobs of the listeners of a service, as in
+                /fault echo delay=50ms, for those who connect from now on
+/fault off      nothing is done wrong any more, nor to those who are here
 /quiet          of the log, only warnings and errors come here; what talk
                 clients say and the answers to your commands come as ever
 /loud           the whole log again, and how many came and went meanwhile
@@ -30,8 +40,8 @@ TEXT            answers the talk client who spoke last, or the one chosen
 ";
 
 /// For Tab, with the blank that follows.
-const COMMANDS: [&str; 9] =
-    ["/help", "/kick ", "/loud", "/quiet", "/quit", "/say ", "/stats", "/to ", "/who"];
+const COMMANDS: [&str; 10] =
+    ["/fault ", "/help", "/kick ", "/loud", "/quiet", "/quit", "/say ", "/stats", "/to ", "/who"];
 
 /// One line of the operator.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +56,8 @@ pub enum ConsoleCommand {
     Kick(u64),
     /// What happened so far.
     Stats,
+    /// What goes wrong on purpose: shows or changes it.
+    Fault,
     /// Hold back most of the log.
     Quiet,
     /// Hold back nothing any more.
@@ -73,6 +85,7 @@ pub fn understand(line: &str) -> ConsoleCommand {
             }
         },
         ("who", "") => ConsoleCommand::Who,
+        ("fault", _) => ConsoleCommand::Fault,
         ("stats", "") => ConsoleCommand::Stats,
         ("quiet", "") => ConsoleCommand::Quiet,
         ("loud", "") => ConsoleCommand::Loud,
@@ -116,10 +129,12 @@ struct Held {
 }
 
 /// Which services the console speaks to, by their number in the engine.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Console {
     pub(super) talk: Option<usize>,
     pub(super) chat: Option<usize>,
+    /// Those whose knobs can be changed.
+    listeners: Vec<FaultyListener>,
     held: Option<Held>,
     /// Whether what `--hex` shows is held back as well; `None`: it shows nothing.
     is_dump_held: Option<Rc<Cell<bool>>>,
@@ -129,10 +144,11 @@ impl Console {
     /// One that speaks to those of `services` that have an operator.
     pub(super) fn of(
         services: &[(&'static str, usize)],
+        listeners: Vec<FaultyListener>,
         is_dump_held: Option<Rc<Cell<bool>>>,
     ) -> Console {
         let find = |wanted| services.iter().find(|(name, _)| *name == wanted).map(|(_, n)| *n);
-        Console { talk: find("talk"), chat: find("chat"), held: None, is_dump_held }
+        Console { talk: find("talk"), chat: find("chat"), listeners, held: None, is_dump_held }
     }
 
     /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
@@ -160,6 +176,7 @@ impl Console {
                     None => format!("no peer #{number}; /who lists them\n"),
                 });
             }
+            ConsoleCommand::Fault => desk.push(fault::obey(line, &self.listeners, engine)),
             ConsoleCommand::Stats => desk.push(format!("{}\n", engine.metrics())),
             ConsoleCommand::Quiet => desk.push(self.hold_back(engine, desk.shows_log())),
             ConsoleCommand::Loud => desk.push(self.let_through(engine)),
@@ -278,6 +295,7 @@ impl Console {
         match (word, self.chat) {
             ("/to", _) => numbers(engine, rest, Some("talk")),
             ("/kick", _) => numbers(engine, rest, None),
+            ("/fault", _) => fault::completions(rest, &self.listeners, engine),
             ("/say", Some(chat)) => engine.completions(chat, head).unwrap_or_default(),
             _ => Vec::new(),
         }
@@ -350,6 +368,9 @@ mod tests {
         assert_eq!(understand("/who"), ConsoleCommand::Who);
         assert_eq!(understand("/kick #12"), ConsoleCommand::Kick(12));
         assert_eq!(understand("/stats "), ConsoleCommand::Stats);
+        for line in ["/fault", "/fault 3 reset", "/fault off", "/fault x y z"] {
+            assert_eq!(understand(line), ConsoleCommand::Fault, "{line}");
+        }
         assert_eq!(understand("/quiet"), ConsoleCommand::Quiet);
         assert_eq!(understand("/loud "), ConsoleCommand::Loud);
         assert_eq!(understand("/quit"), ConsoleCommand::Quit);

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use crate::endpoint::Endpoint;
-use crate::engine::{Address, Draws, Knobs, Layering, Layers, Script};
+use crate::endpoint::{Endpoint, Transport};
+use crate::engine::{Address, Carrier, Draws, Engine, Knobs, Layering, Layers, Script};
 use crate::reactor::UdpFaults;
+use crate::services::Offer;
 
 /// The knobs of one endpoint, which all its listeners share, and whom they have been drawn for.
 #[derive(Debug)]
@@ -18,15 +19,15 @@ pub(super) struct Faults {
     accepted: Cell<u64>,
 }
 
-#[allow(dead_code)] // it is for the console to change them
 impl Faults {
     /// Those that `endpoint` has, at that place. Where it has no seed, one is chosen.
     pub(super) fn of(place: usize, endpoint: &Endpoint) -> Rc<Faults> {
-        let knobs = endpoint.knobs.as_ref().map(|knobs| {
-            let seed = knobs.seed.unwrap_or_else(chosen);
-            Rc::new(Knobs { seed: Some(seed), ..(**knobs).clone() })
-        });
-        Faults::new(place, knobs)
+        Faults::new(place, endpoint.knobs.as_ref().map(|knobs| seeded(knobs)))
+    }
+
+    /// The same for other listeners of its endpoint, who count for themselves.
+    pub(super) fn apart(&self) -> Rc<Faults> {
+        Faults::new(self.place, self.knobs())
     }
 
     pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
@@ -56,6 +57,38 @@ impl Faults {
         let knobs = self.knobs.borrow();
         let knobs = knobs.as_ref()?;
         Script::new(knobs, Draws::new(knobs.seed.unwrap_or(0), self.place, number))
+    }
+}
+
+/// The same, with a seed in any case.
+pub(super) fn seeded(knobs: &Knobs) -> Rc<Knobs> {
+    Rc::new(Knobs { seed: Some(knobs.seed.unwrap_or_else(chosen)), ..knobs.clone() })
+}
+
+/// A listener, whose knobs can be changed while it runs.
+pub(super) struct FaultyListener {
+    /// What it is announced as.
+    pub(super) url: String,
+    pub(super) offer: &'static Offer,
+    pub(super) transport: Transport,
+    /// The number of its service in the engine.
+    pub(super) service: usize,
+    pub(super) faults: Rc<Faults>,
+}
+
+impl FaultyListener {
+    /// Has faults counted and told, if there are to be any.
+    pub(super) fn expect(&self, engine: &mut Engine) {
+        let carrier = match self.transport {
+            Transport::Tcp => Carrier::Tcp,
+            Transport::Unix => Carrier::Unix,
+            Transport::Tls => Carrier::Tls,
+            // Told as soon as they hold.
+            Transport::Udp => return,
+        };
+        if self.faults.knobs().is_some() {
+            engine.expect_faults(self.service, carrier);
+        }
     }
 }
 

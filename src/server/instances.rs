@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::Config;
-use super::faulty::Faulty;
+use super::faulty::{Faulty, FaultyListener};
 use super::front::{Front, Secured};
 use super::listen::{Binding, Services};
 use super::socket::Socket;
@@ -18,20 +18,23 @@ pub(super) struct Instances {
     pub(super) streams: Services,
     responders: Vec<(&'static str, usize)>,
     pub(super) files: Vec<SocketFile>,
+    /// Those over streams, in the order in which they are announced.
+    pub(super) listeners: Vec<FaultyListener>,
 }
 
 impl Instances {
     pub(super) fn behind(front: &Rc<Front>) -> Instances {
-        let (streams, responders, files) = Default::default();
-        Instances { front: Rc::clone(front), streams, responders, files }
+        let (streams, responders, files, listeners) = Default::default();
+        Instances { front: Rc::clone(front), streams, responders, files, listeners }
     }
 
-    /// Serves what `binding` is for through its socket.
+    /// Serves what `binding` is for through its socket, which is announced as `url`.
     pub(super) fn listen(
         &mut self,
         config: &Config,
         binding: &Binding,
         socket: Socket,
+        url: String,
         reactor: &mut Reactor,
     ) -> io::Result<()> {
         let (offer, settings) = (binding.offer, &config.settings);
@@ -47,6 +50,10 @@ impl Instances {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),
                 };
+                let (transport, faults) = (binding.transport, Rc::clone(&binding.faults));
+                let listener = FaultyListener { url, offer, transport, service: number, faults };
+                listener.expect(reactor.engine());
+                self.listeners.push(listener);
                 let faults = Rc::clone(&binding.faults);
                 let faulty: Rc<dyn Layering> = Rc::new(Faulty { front, faults });
                 socket.add(reactor, number, Some(faulty), &mut self.files)
@@ -56,6 +63,9 @@ impl Instances {
                 let number = find_or(&mut self.responders, offer.name, || {
                     reactor.add_responder(offer.name, make(settings))
                 });
+                let (transport, faults) = (binding.transport, Rc::clone(&binding.faults));
+                let listener = FaultyListener { url, offer, transport, service: number, faults };
+                self.listeners.push(listener);
                 let faults = binding.faults.for_datagrams();
                 reactor.add_faulty_datagrams(socket, number, Some(faults))
             }

@@ -11,7 +11,6 @@ use super::front::Front;
 use super::inherited::Inherited;
 use super::instances::Instances;
 use super::socket::Socket;
-use super::socket_file::SocketFile;
 #[cfg(feature = "config")]
 use crate::admin_address;
 use crate::endpoint::{Endpoint, Transport, url};
@@ -67,8 +66,8 @@ pub(super) struct ListenPlan {
     /// Each once.
     bindings: Vec<Binding>,
     names: Vec<HostName>,
-    /// The endpoints, in the order of the command line, and what they do wrong.
-    pub(super) faults: Vec<(Endpoint, Rc<Faults>)>,
+    /// The endpoints, in the order of the command line, and what they do wrong over what.
+    faults: Vec<(Endpoint, Transport, Rc<Faults>)>,
     /// Where `--admin` listens.
     pub(super) admin: Vec<Location>,
 }
@@ -109,7 +108,7 @@ pub(super) fn open(
     places: Places<'_>,
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
-) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
+) -> Result<(Instances, Vec<String>), String> {
     let Places { plan, inherited, front, admin } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
     let (mut urls, mut lines) = (Vec::new(), Vec::new());
@@ -118,8 +117,8 @@ pub(super) fn open(
         let url = url(binding.offer.name, binding.transport, &socket.location()?);
         let knobs = binding.faults.knobs().map(|knobs| format!("?{knobs}"));
         lines.push(format!("{url}{}", knobs.unwrap_or_default()));
-        urls.push(url);
-        instances.listen(config, binding, socket, reactor)
+        urls.push(url.clone());
+        instances.listen(config, binding, socket, url, reactor)
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
         let faults = plan.faults_of(offer, transport);
@@ -144,7 +143,7 @@ pub(super) fn open(
     for line in &lines {
         log::info!("listening on {line}");
     }
-    Ok((instances.streams, urls, instances.files))
+    Ok((instances, urls))
 }
 
 /// Resolves every name and looks for clashes; opens nothing yet. What has been `inherited` is not
@@ -152,7 +151,9 @@ pub(super) fn open(
 pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan, String> {
     let mut plan = ListenPlan::default();
     for (place, endpoint) in config.endpoints().into_iter().enumerate() {
-        plan.faults.push((endpoint.clone(), Faults::of(place, &endpoint)));
+        let faults = Faults::of(place, &endpoint);
+        let over = endpoint.transports().map(|over| (endpoint.clone(), over, faults.apart()));
+        plan.faults.extend(over);
         let is_there = |over: &Transport| {
             !endpoint.has_address() && inherited.has(endpoint.service, *over, None)
         };
@@ -186,7 +187,9 @@ impl ListenPlan {
         inherited: &Inherited,
     ) -> Result<(), String> {
         let offer = endpoint.service;
-        let Some((_, faults)) = self.faults.last().cloned() else { return Ok(()) };
+        let is_latest = |(_, over, _): &&(Endpoint, Transport, Rc<Faults>)| *over == transport;
+        let Some((_, _, faults)) = self.faults.iter().rfind(is_latest) else { return Ok(()) };
+        let faults = Rc::clone(faults);
         let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
             let location = Location::from(name.clone());
@@ -223,13 +226,12 @@ impl ListenPlan {
     /// What those do wrong who come by an inherited socket for that: as the endpoint has it whose
     /// place it takes.
     fn faults_of(&self, offer: &Offer, transport: Transport) -> Rc<Faults> {
-        let takes = |endpoint: &Endpoint| {
+        let found = self.faults.iter().find(|(endpoint, over, _)| {
             let is_same = endpoint.service.name == offer.name && !endpoint.has_address();
-            is_same && endpoint.transports().any(|over| over == transport)
-        };
-        let found = self.faults.iter().find(|(endpoint, _)| takes(endpoint));
+            is_same && *over == transport
+        });
         let none = || Faults::new(self.faults.len(), None);
-        found.map_or_else(none, |(_, faults)| Rc::clone(faults))
+        found.map_or_else(none, |(_, _, faults)| Rc::clone(faults))
     }
 
     /// What would be announced, if every port were free.

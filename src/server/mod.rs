@@ -53,6 +53,7 @@ use desk::Desk;
 use front::Front;
 pub use front::Identity;
 pub use inherited::Inherited;
+use instances::Instances;
 use listen::Places;
 use memory::BUFFERED_MIN;
 use notify::Notifier;
@@ -141,8 +142,9 @@ impl Server {
         });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls };
-        let (services, listening, socket_files) =
+        let (instances, listening) =
             listen::open(config, places, &mut reactor, announcement.as_mut())?;
+        let Instances { streams: services, files: socket_files, listeners, .. } = instances;
         facts.listening.replace(listening);
         config.warn_of_unshared();
         reactor.watch_input(desk.manner()).map_err(setting_up)?;
@@ -151,7 +153,7 @@ impl Server {
             socket_files,
             _admin_files: admin.files,
             reactor,
-            console: Console::of(&services, is_dump_held),
+            console: Console::of(&services, listeners, is_dump_held),
             services,
             front,
             desk,

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // tests, in real time
 
 use std::io::{ErrorKind, Read};
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use crate::support::served::Served;
@@ -110,4 +111,42 @@ fn leaving_waits_for_no_delay_and_nobody_who_stalls() {
         drop(client);
         assert_eq!(server.server.ended().status, 0);
     }
+}
+
+/// What comes back for 200 numbered datagrams.
+fn replies(server: &Served) -> Vec<Vec<u8>> {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(server.addresses[0]).unwrap();
+    socket.set_read_timeout(Some(QUIET)).unwrap();
+    let mut replies = Vec::new();
+    for number in 0..200_u32 {
+        socket.send(format!("datagram {number}").as_bytes()).unwrap();
+    }
+    let mut room = [0; 64];
+    while let Ok(count) = socket.recv(&mut room) {
+        replies.push(room[..count].to_vec());
+    }
+    replies
+}
+
+#[test]
+fn datagrams_are_lost_doubled_and_damaged_the_same_way_for_the_same_seed() {
+    let knobs = "drop=10%&dup=10%&corrupt=10%&seed=7";
+    let served = || Served::start(&[&format!("echo+udp://:0?{knobs}")], &["--udp-rate", "off"]);
+    let mut first = served();
+    let heard = replies(&first);
+    assert_eq!(heard, replies(&served()));
+    let is_right = |reply: &&Vec<u8>| reply.starts_with(b"datagram ");
+    assert!(heard.len() > 150 && heard.iter().filter(is_right).count() < heard.len());
+    first.server.operator("/fault echo off");
+    first.server.screen.wait_for_line("does nothing wrong from now on");
+    assert_eq!(replies(&first).len(), 200);
+    first.server.operator("/fault echo reset=5%");
+    first.server.screen.wait_for_line("reset is for streams only, write echo+tcp");
+    first.server.operator("/fault echo drop=100%");
+    first.server.screen.wait_for_line("for all replies from now on");
+    assert_eq!(replies(&first).len(), 0);
+    first.server.operator("/stats");
+    let stats = first.server.screen.wait_for_line("faults: ");
+    assert!(stats.contains(" drop"), "{stats}");
 }

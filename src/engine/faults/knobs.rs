@@ -199,6 +199,16 @@ impl FaultKind {
         FaultKind::Corrupt,
     ];
 
+    /// Whether it happens to streams.
+    pub fn is_of_streams(self) -> bool {
+        self <= FaultKind::Close
+    }
+
+    /// Whether it happens to datagrams.
+    pub fn is_of_datagrams(self) -> bool {
+        matches!(self, FaultKind::Delay | FaultKind::Rate) || self > FaultKind::Close
+    }
+
     /// The name of its knob.
     pub fn name(self) -> &'static str {
         match self {
@@ -220,22 +230,42 @@ impl FaultKind {
 
 /// How often each of [`FaultKind::ALL`] has happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FaultCounts([u64; FaultKind::ALL.len()]);
+pub struct FaultCounts {
+    counts: [u64; FaultKind::ALL.len()],
+    /// Whether somebody has been told to do something wrong.
+    is_expected: bool,
+}
 
 impl FaultCounts {
     /// One more.
     pub fn count(&mut self, kind: FaultKind) {
-        self.0[kind as usize] += 1;
+        self.counts[kind as usize] += 1;
     }
 
     /// How many of that kind there were.
     pub fn of(&self, kind: FaultKind) -> u64 {
-        self.0[kind as usize]
+        self.counts[kind as usize]
     }
 
     /// By kind, in the order of the knobs.
     pub fn all(&self) -> impl Iterator<Item = (FaultKind, u64)> {
-        FaultKind::ALL.into_iter().zip(self.0)
+        FaultKind::ALL.into_iter().zip(self.counts)
+    }
+
+    /// From now on there may be some.
+    pub fn expect(&mut self) {
+        self.is_expected = true;
+    }
+
+    /// Whether there may be some, or were: otherwise there is nothing to be told.
+    pub fn are_told(&self) -> bool {
+        self.is_expected || self.counts.iter().any(|count| *count > 0)
+    }
+
+    /// Those of `other` as well.
+    pub fn add(&mut self, other: &FaultCounts) {
+        self.is_expected |= other.is_expected;
+        self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
     }
 }
 

@@ -5,7 +5,7 @@ use super::{FaultKind, Script};
 use crate::engine::connection::{Connection, Phase};
 use crate::engine::core::Core;
 use crate::engine::layers::Layers;
-use crate::engine::{Engine, Peer, Reason, Time};
+use crate::engine::{Engine, Entry, Peer, Reason, Time};
 
 impl Core {
     /// The script of `peer` takes something that is said.
@@ -166,21 +166,52 @@ impl Engine {
         matches!(phase, Some(Phase::Gone(Reason::RefusedByFault | Reason::ResetByFault)))
     }
 
+    /// What `peer` suffers; `None`: nothing.
+    pub fn faults(&self, peer: Peer) -> Option<&Script> {
+        self.core.script(peer).filter(|script| !script.is_set_free())
+    }
+
+    /// All who suffer something.
+    pub fn faulty(&self) -> impl Iterator<Item = (Entry, &Script)> {
+        self.roster().filter_map(|entry| {
+            let script = self.faults(entry.peer)?;
+            Some((entry, script))
+        })
+    }
+
     /// From now on that happens to `peer`; `None`: nothing any more. What it is still to be sent is
-    /// sent as that has it. False: there is no such connection, or it has never begun.
+    /// sent as that has it; times and bytes count from now. False: there is no such connection, or
+    /// it has never begun.
     pub fn set_faults(&mut self, peer: Peer, script: Option<Script>) -> bool {
         if self.core.layers.get(peer).is_some_and(|layers| layers.has_never_begun()) {
             return false;
         }
-        let Core { connections, layers, pool, .. } = &mut self.core;
-        let Some(connection) = connections.get_mut(peer) else { return false };
-        let Some(mut script) = script else {
+        let Some(script) = script else {
             self.core.set_free(peer);
-            self.resume(peer);
-            return true;
+            return self.resume(peer);
         };
-        script.begin(connection.opened_at);
+        let before = self.faults_so_far(peer);
+        let is_there = self.put_in(peer, script);
+        if let Some(before) = before {
+            self.show_faults(peer, before);
+        }
+        self.core.touch(peer);
+        self.core.arm_script(peer);
+        is_there
+    }
+
+    /// Has `script` take the place of what `peer` suffered so far. False: there is no such
+    /// connection.
+    fn put_in(&mut self, peer: Peer, mut script: Script) -> bool {
+        let Core { connections, layers, counts, pool, now, .. } = &mut self.core;
+        let Some(connection) = connections.get_mut(peer) else { return false };
+        let faults = &mut counts[usize::from(connection.service)].over(connection.carrier()).faults;
+        faults.expect();
+        script.begin(*now);
         let is_paused = script.is_half_open();
+        if is_paused {
+            faults.count(FaultKind::HalfOpen);
+        }
         if connection.is_layered() {
             if let Some(layers) = layers.get_mut(peer) {
                 layers.change_script(script, pool);
@@ -190,17 +221,17 @@ impl Engine {
             layers.insert(peer, Box::new(Layers::open_through(script)));
         }
         match is_paused {
-            true => self.core.pause_until(peer, Time::NEVER),
+            true => {
+                self.core.pause_until(peer, Time::NEVER);
+                true
+            }
             false => self.resume(peer),
         }
-        self.core.touch(peer);
-        self.core.arm_script(peer);
-        true
     }
 
-    /// Reads again from `peer`, if it was half open.
-    fn resume(&mut self, peer: Peer) {
-        let Some(connection) = self.core.connections.get_mut(peer) else { return };
+    /// Reads again from `peer`, if it was half open. False: there is no such connection.
+    fn resume(&mut self, peer: Peer) -> bool {
+        let Some(connection) = self.core.connections.get_mut(peer) else { return false };
         if let Some(buffers) = connection.buffers.as_mut()
             && buffers.paused_until == Time::NEVER
         {
@@ -208,6 +239,7 @@ impl Engine {
             connection.release(&mut self.core.pool);
         }
         self.core.touch(peer);
+        true
     }
 }
 

@@ -128,15 +128,21 @@ impl Script {
         ends || stops || slows
     }
 
-    /// The connection was opened at `now`.
+    /// The knobs that it plays.
+    pub fn knobs(&self) -> &Rc<Knobs> {
+        &self.knobs
+    }
+
+    /// The connection was opened at `now`, or this is for it from `now` on.
     pub(crate) fn begin(&mut self, now: Time) {
         self.opened_at = now;
     }
 
-    /// Goes on where `other` was, which is for the same connection.
+    /// Goes on where `other` was, which is for the same connection. What has left before does not
+    /// count any more.
     pub(crate) fn succeed(&mut self, other: Script) {
-        (self.opened_at, self.armed) = (other.opened_at, other.armed);
-        (self.said, self.left, self.is_cut) = (other.said, other.left, other.is_cut);
+        self.armed = other.armed;
+        (self.said, self.is_cut) = (other.bytes.len() as u64, other.is_cut);
         (self.replies, self.bytes) = (other.replies, other.bytes);
         (self.number, self.last_due) = (other.number, other.last_due);
         self.slices.number = other.slices.number;
@@ -162,6 +168,11 @@ impl Script {
             (_, true) => Some("stalled by fault"),
             _ => None,
         }
+    }
+
+    /// Whether nothing more is done to it.
+    pub(crate) fn is_set_free(&self) -> bool {
+        self.is_free
     }
 
     /// Nothing more is done to it: all that is held is due.

@@ -35,6 +35,9 @@ impl Datagrams {
     pub(super) fn heed_faults(&mut self, engine: &mut Engine) {
         if let Some(faults) = &mut self.faults {
             faults.is_on = faults.mishaps.heed((faults.knobs)());
+            if faults.is_on {
+                engine.datagram_counts_mut(self.responder).faults.expect();
+            }
             self.send_due(engine);
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 use super::process::Process;
 use super::response::Codes;
-use crate::engine::{Carrier, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
+use crate::engine::{Carrier, FaultKind, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
 
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
@@ -80,6 +80,7 @@ impl Scraped<'_> {
         connections(&mut text, survey);
         traffic(&mut text, survey);
         datagrams(&mut text, survey);
+        faults(&mut text, survey);
         troubles(&mut text, survey);
         durations(&mut text, survey);
         let name = "cooee_admin_requests_total";
@@ -196,6 +197,27 @@ fn datagrams(text: &mut Text, survey: Survey<'_>) {
     for (service, counts) in survey.datagrams() {
         for (reason, count) in counts.refusals() {
             text.value(name, &[("service", service), UDP, ("reason", reason)], count);
+        }
+    }
+}
+
+/// What went wrong because it was told to: where nobody was told so, there is nothing.
+fn faults(text: &mut Text, survey: Survey<'_>) {
+    let streams = survey.streams().map(|(service, over, counts)| {
+        (service, transport(over), &counts.faults, FaultKind::is_of_streams as fn(_) -> _)
+    });
+    let datagrams = survey.datagrams().map(|(service, counts)| {
+        (service, UDP, &counts.faults, FaultKind::is_of_datagrams as fn(_) -> _)
+    });
+    let mut told =
+        streams.chain(datagrams).filter(|(_, _, faults, _)| faults.are_told()).peekable();
+    let name = "cooee_faults_total";
+    if told.peek().is_some() {
+        text.family(name, "counter", "What went wrong because it was told to, by kind.");
+    }
+    for (service, over, faults, is_possible) in told {
+        for (kind, count) in faults.all().filter(|(kind, _)| is_possible(*kind)) {
+            text.value(name, &[("service", service), over, ("kind", kind.name())], count);
         }
     }
 }

@@ -7,7 +7,9 @@ use super::census::Census;
 use super::history::History;
 use super::process::Process;
 use super::{Facts, Totals};
-use crate::engine::{Carrier, Entry, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
+use crate::engine::{
+    Carrier, Entry, FaultCounts, Histogram, Reason, ResponderCounts, StreamCounts, Survey,
+};
 
 /// What is told beside what the engine knows.
 pub(super) struct Status<'a> {
@@ -94,9 +96,18 @@ fn reasons(counted: impl IntoIterator<Item = (&'static str, u64)>) -> Value {
     Value::Object(told)
 }
 
+/// Adds how often each fault was to what is told of a service, where somebody was told to do wrong.
+fn with_faults(mut told: Value, faults: &FaultCounts) -> Value {
+    if let Some(told) = told.as_object_mut().filter(|_| faults.are_told()) {
+        let kinds = faults.all().map(|(kind, count)| (kind.name(), count));
+        told.insert("faults_by_kind".into(), reasons(kinds));
+    }
+    told
+}
+
 fn of_stream(service: &str, over: Carrier, counts: &StreamCounts) -> Value {
     let ends = Reason::LABELS.iter().copied().zip(counts.closed);
-    json!({
+    let told = json!({
         "service": service,
         "transport": over.name(),
         "open": counts.open(),
@@ -107,11 +118,12 @@ fn of_stream(service: &str, over: Carrier, counts: &StreamCounts) -> Value {
         "bytes_in": counts.bytes_in,
         "bytes_out": counts.bytes_out,
         "messages": counts.messages,
-    })
+    });
+    with_faults(told, &counts.faults)
 }
 
 fn of_datagrams(service: &str, counts: &ResponderCounts) -> Value {
-    json!({
+    let told = json!({
         "service": service,
         "transport": "udp",
         "datagrams_in": counts.received,
@@ -121,7 +133,8 @@ fn of_datagrams(service: &str, counts: &ResponderCounts) -> Value {
         "refused_by_reason": reasons(counts.refusals()),
         "bytes_in": counts.bytes_in,
         "bytes_out": counts.bytes_out,
-    })
+    });
+    with_faults(told, &counts.faults)
 }
 
 /// How long turns take: for each share of them a bound that they did not exceed.

@@ -70,7 +70,8 @@ fn values(metrics: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn metrics_are_what_promtool_takes_and_what_the_document_says() {
-    let (_server, echo, admin) = serving(&["echo://:0", "months://:0"], "echo+tcp");
+    let words = ["echo+tcp://:0?delay=1ms", "months+udp://:0"];
+    let (_server, echo, admin) = serving(&words, "echo+tcp");
     Tcp::connect(echo).echoes("hello");
     let metrics = fetch(admin, "/metrics");
     let (mut documented, served) = (documented(), served(&metrics));
@@ -132,6 +133,28 @@ fn served(metrics: &str) -> Families {
 }
 
 #[test]
+fn faults_are_counted_by_kind_and_where_there_are_none_nothing_is_said_of_them() {
+    let words = ["echo+tcp://:0?delay=1ms&reset=100%@5", "months+tcp://:0"];
+    let (_server, echo, admin) = serving(&words, "echo+tcp");
+    let mut client = Tcp::connect(echo);
+    client.echoes("hello");
+    assert!(client.read(&mut [0; 9]).is_err());
+    let metrics = fetch(admin, "/metrics");
+    let values = values(&metrics);
+    let count = |kind: &str| {
+        values[&format!("cooee_faults_total{{service=\"echo\",transport=\"tcp\",kind=\"{kind}\"}}")]
+    };
+    assert_eq!(["delay", "reset", "close"].map(count), [1.0, 1.0, 0.0]);
+    assert!(!metrics.contains("cooee_faults_total{service=\"months\""), "{metrics}");
+    let status = status(admin);
+    let faults = serde_json::json!({ "delay": 1, "reset": 1 });
+    assert_eq!(status["services"][0]["faults_by_kind"], faults);
+    assert_eq!(status["services"][1].get("faults_by_kind"), None);
+    let (_server, _, admin) = serving(&["echo+tcp://:0"], "echo+tcp");
+    assert!(!fetch(admin, "/metrics").contains("cooee_faults_total"));
+}
+
+#[test]
 fn lines_of_chat_are_counted_and_what_is_sent_on_to_others_is_not() {
     let (_server, chat, admin) = serving(&["chat://:0"], "chat+tcp");
     let [mut one, mut other] = [Tcp::connect(chat), Tcp::connect(chat)];
@@ -143,7 +166,8 @@ fn lines_of_chat_are_counted_and_what_is_sent_on_to_others_is_not() {
 
 #[test]
 fn the_status_is_as_its_schema_says() {
-    let (server, echo, admin) = serving(&["echo://:0", "months://:0"], "echo+tcp");
+    let words = ["echo+tcp://:0?delay=1ms", "months://:0"];
+    let (server, echo, admin) = serving(&words, "echo+tcp");
     let mut peers: Vec<Tcp> = (0..9).map(|_| Tcp::connect(echo)).collect();
     peers.iter_mut().for_each(|peer| peer.echoes("hello"));
     peers.pop();

@@ -1,6 +1,9 @@
 //! The operator's console: its commands, its mistakes and its end.
 
-use std::io::Write;
+#![allow(clippy::disallowed_methods)] // tests, in real time
+
+use std::io::{ErrorKind, Write};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -203,4 +206,45 @@ fn keeps_time(server: &mut Server) {
     client.hears_nothing();
     assert!(server.cpu_ms() - cpu < 200, "it spins");
     client.echoes("still served");
+}
+
+#[test]
+fn faults_are_set_shown_and_ended_while_it_runs() {
+    let (mut server, mut client) = echo_and_talk();
+    server.operator("/fault");
+    server.screen.wait_for_line("nothing is done wrong; /fault echo delay=50ms would begin");
+    server.operator("/fault 1 delay=50ms&seed=7");
+    server.screen.wait_for_line("#1: delay=50ms&seed=7 from now on");
+    let begun = Instant::now();
+    client.echoes("late");
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    server.operator("/fault");
+    let line = server.screen.next_line();
+    assert_eq!(line, format!("#1 echo {} delay=50ms&seed=7", client.local()));
+    server.operator("/fault 1 reset");
+    server.screen.wait_for_line("#1 is reset");
+    let error = client.read(&mut [0; 9]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    server.log.wait_for_line("#1 echo closed: reset by fault");
+    // Of a listener: for those who come from now on.
+    let to = server.address("echo+tcp");
+    let mut before = Tcp::connect(to);
+    before.echoes("here before");
+    server.operator("/fault echo close=4&seed=7");
+    let told = format!("echo+tcp://{to}?close=4&seed=7 for those who connect from now on");
+    server.screen.wait_for_line(&told);
+    let mut after = Tcp::connect(to);
+    after.say("hello");
+    assert_eq!(after.hear_all(), b"hell");
+    before.echoes("as it was");
+    server.operator("/fault 99 reset");
+    server.screen.wait_for_line("no peer #99; /who lists them; nothing done");
+    server.operator("/fault echo dealy=5ms");
+    server.screen.wait_for_line("column 13: no knob is called \"dealy\", did you mean delay?");
+    server.operator("/fault off");
+    server.screen.wait_for_line("nothing is done wrong any more; listeners that had knobs: 1");
+    Tcp::connect(to).echoes("nothing wrong");
+    server.operator("/stats");
+    let stats = server.screen.wait_for_line("connections: 4 ");
+    assert!(stats.ends_with("; faults: 1 delay, 1 reset, 1 close"), "{stats}");
 }
