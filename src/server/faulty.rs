@@ -21,7 +21,7 @@ pub(super) struct Faults {
 impl Faults {
     /// Those that `endpoint` has, at that place. Where it has no seed, one is chosen.
     pub(super) fn of(place: usize, endpoint: &Endpoint) -> Rc<Faults> {
-        Faults::new(place, endpoint.knobs.as_ref().map(|knobs| seeded((**knobs).clone())))
+        Faults::new(place, endpoint.knobs.as_ref().map(|knobs| seeded(knobs)))
     }
 
     /// The same for other listeners of its endpoint, who count for themselves.
@@ -54,8 +54,8 @@ impl Faults {
 }
 
 /// The same, with a seed in any case.
-pub(super) fn seeded(knobs: Knobs) -> Rc<Knobs> {
-    Rc::new(Knobs { seed: Some(knobs.seed.unwrap_or_else(chosen)), ..knobs })
+pub(super) fn seeded(knobs: &Knobs) -> Rc<Knobs> {
+    Rc::new(Knobs { seed: Some(knobs.seed.unwrap_or_else(chosen)), ..knobs.clone() })
 }
 
 /// A listener over streams, whose knobs can be changed while it runs.

@@ -93,6 +93,7 @@ impl Server {
         let start = format!("listening on {what}://");
         let line = self.log.wait_for_line(&start);
         let (_, address) = line.split_once(&start).expect("the line that was waited for");
+        let address = address.split('?').next().unwrap_or_default();
         address.parse().expect("an address behind the service")
     }
 

@@ -60,7 +60,7 @@ fn understood(head: &str, text: &str, is_there: bool) -> Result<Option<Rc<Knobs>
         };
         return Err(told(Mistake::new(*at, why)));
     }
-    Ok(Some(reading.knobs).filter(|knobs| !knobs.is_none()).map(seeded))
+    Ok(Some(reading.knobs).filter(|knobs| !knobs.is_none()).map(|knobs| seeded(&knobs)))
 }
 
 fn to_peer(number: u64, head: &str, what: &str, engine: &mut Engine) -> Result<String, String> {
@@ -108,15 +108,9 @@ fn by_service(
         listener.faults.change(knobs.clone());
         listener.expect(engine);
         let url = &listener.url;
-        match &knobs {
-            None => append(
-                &mut told,
-                format_args!("{url} does nothing wrong to those who connect from now on\n"),
-            ),
-            Some(knobs) => {
-                append(&mut told, format_args!("{url}?{knobs} for those who connect from now on\n"))
-            }
-        }
+        let knobs = knobs.as_ref().map(|knobs| format!("?{knobs} for"));
+        let what = knobs.as_deref().unwrap_or(" does nothing wrong to");
+        append(&mut told, format_args!("{url}{what} those who connect from now on\n"));
     }
     Ok(told)
 }

@@ -209,6 +209,7 @@ fn keeps_time(server: &mut Server) {
 #[test]
 fn faults_are_set_shown_and_ended_while_it_runs() {
     let (mut server, mut client) = echo_and_talk();
+    let to = client.0.peer_addr().unwrap();
     server.operator("/fault");
     server.screen.wait_for_line("nothing is done wrong; /fault echo delay=50ms would begin");
     server.operator("/fault 1 delay=50ms&seed=7");
@@ -225,7 +226,6 @@ fn faults_are_set_shown_and_ended_while_it_runs() {
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     server.log.wait_for_line("#1 echo closed: reset by fault");
     // Of a listener: for those who come from now on.
-    let to = server.address("echo+tcp");
     let mut before = Tcp::connect(to);
     before.echoes("here before");
     server.operator("/fault echo close=4&seed=7");
