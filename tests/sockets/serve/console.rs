@@ -207,6 +207,7 @@ fn keeps_time(server: &mut Server) {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods)] // a real socket has no other clock
 fn faults_are_set_shown_and_ended_while_it_runs() {
     let (mut server, mut client) = echo_and_talk();
     let to = client.0.peer_addr().unwrap();
