@@ -125,16 +125,13 @@ fn by_service(
         listener.faults.change(knobs.clone());
         listener.expect(engine);
         let url = &listener.url;
-        match &knobs {
-            None => append(&mut told, format_args!("{url} does nothing wrong from now on\n")),
-            Some(knobs) => {
-                let whom = match listener.transport {
-                    Transport::Udp => "all replies",
-                    _ => "those who connect",
-                };
-                append(&mut told, format_args!("{url}?{knobs} for {whom} from now on\n"));
-            }
-        }
+        let knobs = knobs.as_ref().map(|knobs| format!("?{knobs} for"));
+        let what = knobs.unwrap_or_else(|| " does nothing wrong to".into());
+        let whom = match listener.transport {
+            Transport::Udp => "all replies",
+            _ => "those who connect",
+        };
+        append(&mut told, format_args!("{url}{what} {whom} from now on\n"));
     }
     Ok(told)
 }

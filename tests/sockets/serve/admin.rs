@@ -134,7 +134,7 @@ fn served(metrics: &str) -> Families {
 
 #[test]
 fn faults_are_counted_by_kind_and_where_there_are_none_nothing_is_said_of_them() {
-    let words = ["echo+tcp://:0?delay=1ms&reset=100%@5", "months+tcp://:0"];
+    let words = ["echo+tcp://:0?delay=1ms&reset=100%@5", "greet+tcp://:0"];
     let (_server, echo, admin) = serving(&words, "echo+tcp");
     let mut client = Tcp::connect(echo);
     client.echoes("hello");
@@ -145,7 +145,7 @@ fn faults_are_counted_by_kind_and_where_there_are_none_nothing_is_said_of_them()
         values[&format!("cooee_faults_total{{service=\"echo\",transport=\"tcp\",kind=\"{kind}\"}}")]
     };
     assert_eq!(["delay", "reset", "close"].map(count), [1.0, 1.0, 0.0]);
-    assert!(!metrics.contains("cooee_faults_total{service=\"months\""), "{metrics}");
+    assert!(!metrics.contains("cooee_faults_total{service=\"greet\""), "{metrics}");
     let status = status(admin);
     let faults = serde_json::json!({ "delay": 1, "reset": 1 });
     assert_eq!(status["services"][0]["faults_by_kind"], faults);
