@@ -42,8 +42,8 @@ pub(super) fn obey(line: &str, listeners: &[FaultyListener], engine: &mut Engine
     }
 }
 
-/// The knobs in `text`, which stands behind `head`, if none of them is out of place; none: nothing is
-/// to be done wrong.
+/// The knobs in `text`, which stands behind `head`, if none of them is out of place; none: nothing
+/// is to be done wrong.
 fn understood(
     head: &str,
     text: &str,
