@@ -14,7 +14,6 @@ const FUNCTION_LINES_MAX: usize = 60;
 const SERVER: &[&str] = &[
     "admin_address",
     "append",
-    "bus",
     "descriptors",
     "endpoint",
     "engine",
@@ -60,9 +59,7 @@ const USES: &[(&str, &[&str])] = &[
     ("append", &[]),
     ("engine", &[]),
     ("rate", &["engine"]),
-    ("nats", &["engine"]),
-    ("bus", &["append", "engine", "nats", "rate"]),
-    ("services", &["append", "bus", "engine", "rate"]),
+    ("services", &["append", "engine", "rate"]),
     ("spelling", &[]),
     ("guards", &["engine", "rate"]),
     ("proxy", &["engine"]),
