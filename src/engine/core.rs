@@ -187,11 +187,9 @@ impl Core {
         if connection.is_layered() {
             let Some(layers) = self.layers.get_mut(peer) else { return };
             push(kind, layers.plain(pool), pool);
-            let waiting = layers.waiting() + connection.queued();
-            let (high, _) = self.limits.marks(pool.held);
-            if waiting >= high && kind == Kind::Stream {
-                let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
-                buffers.backed_up = true;
+            if kind == Kind::Stream {
+                let waiting = layers.waiting() + connection.queued();
+                connection.back_up(waiting, &self.limits, pool);
             }
             return connection.touch(peer, &mut self.touched);
         }

@@ -64,8 +64,7 @@ impl Engine {
         core.cost.spend_flush(count);
         let Some(connection) = core.connections.get_mut(peer) else { return };
         let (is_layered, over) = (connection.is_layered(), connection.carrier());
-        let counts_plain =
-            is_layered && core.layers.get(peer).is_some_and(|one| one.counts_plain());
+        let layers = if is_layered { core.layers.get(peer) } else { None };
         let Some(buffers) = &mut connection.buffers else { return };
         buffers.outbox.sent(count, &mut core.pool);
         if connection.phase != Phase::Handshaking {
@@ -73,12 +72,9 @@ impl Engine {
             connection.active_at = core.now;
         }
         let length = buffers.outbox.len();
-        let waiting = match is_layered {
-            false => length,
-            true => length + core.layers.get(peer).map_or(0, |one| one.waiting()),
-        };
+        let waiting = length + layers.map_or(0, |one| one.waiting());
         let index = usize::from(connection.service);
-        if !counts_plain {
+        if !layers.is_some_and(|one| one.counts_plain()) {
             // Otherwise that has been counted when it was sealed.
             connection.bytes_out += count as u64;
             core.counts[index].over(over).bytes_out += count as u64;

@@ -173,6 +173,13 @@ impl Connection {
         }
     }
 
+    /// Has it read no more, if so many bytes that wait for it are too many.
+    pub(crate) fn back_up(&mut self, waiting: usize, limits: &Limits, pool: &mut Pool) {
+        if waiting >= limits.marks(pool.held).0 {
+            self.buffers.get_or_insert_with(|| pool.take_set()).backed_up = true;
+        }
+    }
+
     /// Bytes still to be sent.
     pub(crate) fn queued(&self) -> usize {
         self.buffers.as_ref().map_or(0, |buffers| buffers.outbox.len())

@@ -16,11 +16,7 @@ impl Core {
         let faults = &mut counts[usize::from(connection.service)].over(connection.carrier()).faults;
         weighed(script, pool, |script, _| script.add(bytes, *now, faults));
         let waiting = connection.queued() + script.held();
-        let (high, _) = limits.marks(pool.held);
-        if waiting >= high {
-            let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
-            buffers.backed_up = true;
-        }
+        connection.back_up(waiting, limits, pool);
         connection.touch(peer, touched);
     }
 

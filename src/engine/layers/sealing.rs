@@ -90,8 +90,7 @@ impl Engine {
             return;
         }
         let core = &mut self.core;
-        let is_open = core.layers.get(peer).is_some_and(|one| one.is_open());
-        if is_open && core.layers.get(peer).is_some_and(|one| one.script.is_some()) {
+        if core.layers.get(peer).is_some_and(|one| one.is_open() && one.script.is_some()) {
             // Records keep their order: whatever comes behind what is held is held, too.
             return core.suffer(peer, sealed);
         }
@@ -102,8 +101,8 @@ impl Engine {
         let pool = &mut core.pool;
         let buffers = connection.buffers.get_or_insert_with(|| pool.take_set());
         buffers.outbox.push(sealed, pool);
-        let (high, _) = core.limits.marks(pool.held);
-        buffers.backed_up |= buffers.outbox.len() >= high;
+        let waiting = buffers.outbox.len();
+        connection.back_up(waiting, &core.limits, pool);
         connection.touch(peer, &mut core.touched);
     }
 }
