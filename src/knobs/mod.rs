@@ -62,9 +62,6 @@ pub const KNOBS: [Knob; 13] = [
     knob("seed", "NUMBER", Fits::All, "7", "what chance begins with; else drawn and told"),
 ];
 
-/// Shares of all connections, each of which is one of them.
-const EXCLUSIVE: [&str; 4] = ["refuse", "halfopen", "stall", "reset"];
-
 /// What was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
@@ -177,17 +174,15 @@ fn set(knobs: &mut Knobs, name: &str, value: &str) -> Result<(), String> {
 
 /// Refuses shares that are more than all connections together.
 fn judge(reading: Reading) -> Result<Reading, Mistake> {
-    let Knobs { refuse, halfopen, stall, reset, .. } = &reading.knobs;
-    let stall = stall.map_or(Share::NONE, |stall| stall.share);
-    let reset = reset.map_or(Share::NONE, |(share, _)| share);
-    let shares = [*refuse, *halfopen, stall, reset];
-    let sum: u32 = shares.iter().map(|share| share.parts()).sum();
-    let is_exclusive = |(knob, _): &&(&Knob, usize)| EXCLUSIVE.contains(&knob.name);
+    let fates = reading.knobs.fates();
+    let sum: u32 = fates.iter().map(|(_, share)| share.parts()).sum();
+    let is_exclusive =
+        |(knob, _): &&(&Knob, usize)| fates.iter().any(|(kind, _)| kind.name() == knob.name);
     match reading.places.iter().rfind(is_exclusive) {
         Some((_, at)) if sum > Share::ALL.parts() => {
-            let parts = EXCLUSIVE.iter().zip(shares).filter(|(_, share)| *share != Share::NONE);
+            let parts = fates.iter().filter(|(_, share)| *share != Share::NONE);
             let parts: Vec<String> =
-                parts.map(|(name, share)| format!("{name}={}", Percent(share))).collect();
+                parts.map(|(kind, share)| format!("{}={}", kind.name(), Percent(*share))).collect();
             let why = "are more than all connections together: 100% is the most";
             Err(Mistake::new(*at, format!("{} {why}", parts.join(" and "))))
         }

@@ -30,7 +30,7 @@ pub struct Knobs {
     pub duplicate: Share,
     /// Datagrams that are sent behind the next one.
     pub reorder: Share,
-    /// Datagrams with one byte changed.
+    /// Datagrams with one bit turned over.
     pub corrupt: Share,
     /// What all of that is drawn from; `None`: to be chosen once, and told.
     pub seed: Option<u64>,
@@ -47,17 +47,22 @@ impl Knobs {
     pub fn fate(&self, draws: Draws) -> Option<FaultKind> {
         let draw = draws.draw(FaultKind::Refuse, 0);
         let mut parts = 0_u32;
-        let shares = [
-            (FaultKind::Refuse, self.refuse),
-            (FaultKind::HalfOpen, self.halfopen),
-            (FaultKind::Stall, self.stall.map_or(Share::NONE, |stall| stall.share)),
-            (FaultKind::Reset, self.reset.map_or(Share::NONE, |(share, _)| share)),
-        ];
         let mut is_drawn = |share: Share| {
             parts = (parts + share.0).min(Share::ALL.0);
             Share(parts).has(draw)
         };
-        shares.into_iter().find(|(_, share)| is_drawn(*share)).map(|(kind, _)| kind)
+        self.fates().into_iter().find(|(_, share)| is_drawn(*share)).map(|(kind, _)| kind)
+    }
+
+    /// The faults that happen only to some, and to how many: each connection has one at the most,
+    /// so they are not more than all together.
+    pub fn fates(&self) -> [(FaultKind, Share); 4] {
+        [
+            (FaultKind::Refuse, self.refuse),
+            (FaultKind::HalfOpen, self.halfopen),
+            (FaultKind::Stall, self.stall.map_or(Share::NONE, |stall| stall.share)),
+            (FaultKind::Reset, self.reset.map_or(Share::NONE, |(share, _)| share)),
+        ]
     }
 
     /// What happens to one connection or one datagram: the `number`th that came to the listener at
@@ -178,7 +183,7 @@ pub enum FaultKind {
     Duplicate,
     /// A datagram sent behind the next one.
     Reorder,
-    /// A datagram with a byte changed.
+    /// A datagram with a bit turned over.
     Corrupt,
 }
 

@@ -42,7 +42,7 @@ pub struct Script {
     said: u64,
     left: u64,
     /// Whether that it stalls is counted.
-    is_stalled: bool,
+    has_stalled: bool,
     /// Whether what is said next is a reply of its own.
     is_new: bool,
     replies: VecDeque<Reply>,
@@ -109,7 +109,7 @@ impl Script {
             armed: Time::NEVER,
             said: 0,
             left: 0,
-            is_stalled: false,
+            has_stalled: false,
             is_new: true,
             replies: VecDeque::new(),
             bytes: VecDeque::new(),
@@ -163,7 +163,7 @@ impl Script {
 
     /// What goes on, in words for the end of the connection.
     pub(crate) fn condition(&self) -> Option<&'static str> {
-        match (self.is_half_open(), self.is_stalled && !self.is_free) {
+        match (self.is_half_open(), self.has_stalled && !self.is_free) {
             (true, _) => Some("half-open by fault"),
             (_, true) => Some("stalled by fault"),
             _ => None,
@@ -222,7 +222,7 @@ impl Script {
     }
 
     fn count_stall(&mut self, counts: &mut FaultCounts) {
-        if !self.is_half_open && !std::mem::replace(&mut self.is_stalled, true) {
+        if !self.is_half_open && !std::mem::replace(&mut self.has_stalled, true) {
             counts.count(FaultKind::Stall);
         }
     }
