@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use crate::endpoint::{Endpoint, Transport};
-use crate::engine::{Address, Carrier, Draws, Engine, Knobs, Layering, Layers, Script};
+use crate::engine::{Address, Carrier, Engine, Knobs, Layering, Layers, Script};
 use crate::reactor::UdpFaults;
 use crate::services::Offer;
 
@@ -56,7 +56,7 @@ impl Faults {
         let number = self.accepted.replace(self.accepted.get() + 1);
         let knobs = self.knobs.borrow();
         let knobs = knobs.as_ref()?;
-        Script::new(knobs, Draws::new(knobs.seed.unwrap_or(0), self.place, number))
+        Script::new(knobs, knobs.draws(self.place, number))
     }
 }
 

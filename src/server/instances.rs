@@ -18,7 +18,7 @@ pub(super) struct Instances {
     pub(super) streams: Services,
     responders: Vec<(&'static str, usize)>,
     pub(super) files: Vec<SocketFile>,
-    /// Those over streams, in the order in which they are announced.
+    /// In the order in which they are announced.
     pub(super) listeners: Vec<FaultyListener>,
 }
 
@@ -39,6 +39,9 @@ impl Instances {
     ) -> io::Result<()> {
         let (offer, settings) = (binding.offer, &config.settings);
         let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
+        let (transport, faults) = (binding.transport, &binding.faults);
+        let listener =
+            |service| FaultyListener { url, offer, transport, service, faults: Rc::clone(faults) };
         match socket {
             Socket::Tcp(_) | Socket::Unix(..) => {
                 let make = offer.stream.ok_or_else(not_offered)?;
@@ -50,12 +53,10 @@ impl Instances {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),
                 };
-                let (transport, faults) = (binding.transport, Rc::clone(&binding.faults));
-                let listener = FaultyListener { url, offer, transport, service: number, faults };
+                let listener = listener(number);
                 listener.expect(reactor.engine());
                 self.listeners.push(listener);
-                let faults = Rc::clone(&binding.faults);
-                let faulty: Rc<dyn Layering> = Rc::new(Faulty { front, faults });
+                let faulty: Rc<dyn Layering> = Rc::new(Faulty { front, faults: Rc::clone(faults) });
                 socket.add(reactor, number, Some(faulty), &mut self.files)
             }
             Socket::Udp(socket) => {
@@ -63,11 +64,8 @@ impl Instances {
                 let number = find_or(&mut self.responders, offer.name, || {
                     reactor.add_responder(offer.name, make(settings))
                 });
-                let (transport, faults) = (binding.transport, Rc::clone(&binding.faults));
-                let listener = FaultyListener { url, offer, transport, service: number, faults };
-                self.listeners.push(listener);
-                let faults = binding.faults.for_datagrams();
-                reactor.add_faulty_datagrams(socket, number, Some(faults))
+                self.listeners.push(listener(number));
+                reactor.add_faulty_datagrams(socket, number, Some(faults.for_datagrams()))
             }
         }
     }

@@ -152,13 +152,12 @@ pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan,
     let mut plan = ListenPlan::default();
     for (place, endpoint) in config.endpoints().into_iter().enumerate() {
         let faults = Faults::of(place, &endpoint);
-        let over = endpoint.transports().map(|over| (endpoint.clone(), over, faults.apart()));
-        plan.faults.extend(over);
-        let is_there = |over: &Transport| {
-            !endpoint.has_address() && inherited.has(endpoint.service, *over, None)
-        };
-        for transport in endpoint.transports().filter(|over| !is_there(over)) {
-            plan.add(config, &endpoint, transport, inherited)?;
+        for transport in endpoint.transports() {
+            let faults = faults.apart();
+            plan.faults.push((endpoint.clone(), transport, Rc::clone(&faults)));
+            if endpoint.has_address() || !inherited.has(endpoint.service, transport, None) {
+                plan.add(config, &endpoint, transport, &faults, inherited)?;
+            }
         }
     }
     if let Some(admin) = &config.admin {
@@ -178,22 +177,21 @@ pub(super) fn plan(config: &Config, inherited: &Inherited) -> Result<ListenPlan,
 }
 
 impl ListenPlan {
-    /// Takes in where `endpoint` is served over one of its transports.
+    /// Takes in where `endpoint` is served over one of its transports, and what goes wrong there.
     fn add(
         &mut self,
         config: &Config,
         endpoint: &Endpoint,
         transport: Transport,
+        faults: &Rc<Faults>,
         inherited: &Inherited,
     ) -> Result<(), String> {
         let offer = endpoint.service;
-        let is_latest = |(_, over, _): &&(Endpoint, Transport, Rc<Faults>)| *over == transport;
-        let Some((_, _, faults)) = self.faults.iter().rfind(is_latest) else { return Ok(()) };
-        let faults = Rc::clone(faults);
         let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
             let location = Location::from(name.clone());
             if is_new(&location) {
+                let faults = Rc::clone(faults);
                 let binding = Binding { offer, transport, location, is_literal: true, faults };
                 Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
                 add(&mut self.bindings, binding)?;
@@ -211,7 +209,7 @@ impl ListenPlan {
             let is_literal = bare(host).parse::<IpAddr>().is_ok();
             let locations = addresses.iter().map(|address| Location::Ip(*address));
             for location in locations.filter(is_new) {
-                let faults = Rc::clone(&faults);
+                let faults = Rc::clone(faults);
                 let binding = Binding { offer, transport, location, is_literal, faults };
                 add(&mut self.bindings, binding)?;
             }
