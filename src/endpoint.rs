@@ -59,11 +59,19 @@ impl Endpoint {
         known.iter().copied().filter(is_meant)
     }
 
+    /// The endpoint in `text`, for somebody who calls it.
+    ///
+    /// # Errors
+    /// One line for people.
+    pub fn to_call(text: &str) -> Result<Endpoint, String> {
+        text.parse::<Endpoint>().map_err(|error| error.to_string())?.called()
+    }
+
     /// The same, if it is for somebody who calls: nobody misbehaves there.
     ///
     /// # Errors
     /// One line for people, if it has knobs.
-    pub fn called(self) -> Result<Endpoint, String> {
+    fn called(self) -> Result<Endpoint, String> {
         match &self.knobs {
             None => Ok(self),
             Some(knobs) => Err(format!(
@@ -76,7 +84,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// What is wrong with them, and where.
-    pub fn fitting(&self, text: &str) -> Result<Option<Box<Knobs>>, Mistake> {
+    fn fitting(&self, text: &str) -> Result<Option<Box<Knobs>>, Mistake> {
         let reading = knobs::parse(text)?;
         for (knob, at) in &reading.places {
             if self.transports().any(|over| !over.takes(knob.fits)) {

@@ -189,7 +189,7 @@ fn understand(workload: Workload, text: &str) -> Result<Endpoint, String> {
         false if text.contains("://") || text.parse::<Endpoint>().is_ok() => text.to_owned(),
         false => format!("{service}://{text}"),
     };
-    let endpoint = text.parse::<Endpoint>().map_err(|error| error.to_string())?.called()?;
+    let endpoint = Endpoint::to_call(&text)?;
     let transport = match transport_of(workload, &endpoint) {
         _ if workload.is_datagram() => workload.transport(),
         transport => transport,

@@ -44,10 +44,10 @@ impl ConnectTarget {
             None => (None, None, None),
             Some(word) if word.starts_with("unix:") => {
                 let word = format!("{}+{word}", offer.name);
-                (Some(called(&word)?), None, None)
+                (Some(Endpoint::to_call(&word)?), None, None)
             }
             Some(word) if word.contains("://") || word.contains('+') => {
-                let endpoint = called(word)?;
+                let endpoint = Endpoint::to_call(word)?;
                 let (host, port) = (endpoint.host.clone(), endpoint.port);
                 (Some(endpoint), host, port)
             }
@@ -116,10 +116,6 @@ impl fmt::Display for ConnectTarget {
             Place::Unix(name) => name.fmt(f),
         }
     }
-}
-
-fn called(word: &str) -> Result<Endpoint, String> {
-    word.parse::<Endpoint>().map_err(|error| error.to_string())?.called()
 }
 
 fn host_and_port(word: &str) -> Result<(Option<String>, Option<u16>), String> {
