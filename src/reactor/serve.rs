@@ -70,7 +70,7 @@ impl Reactor {
         let left = datagrams.serve(responder, tray, &mut screening);
         datagrams.await_writable(self.poll.registry(), screening.engine);
         if let Some(due) = datagrams.due() {
-            self.held_until = Some(self.held_until.map_or(due, |other| other.min(due)));
+            self.held_until = self.held_until.into_iter().chain([due]).min();
         }
         let source = Source::Datagrams(slot);
         match left {
@@ -116,8 +116,8 @@ impl Reactor {
         if self.driver.engine().is_apart(listener.service) {
             return self.serve_apart(slot);
         }
-        let (mut gone, mut looks_left) = (0, LOOKS_MAX);
-        for _ in 0..ACCEPTS_MAX.min(self.accepts_left) {
+        let mut gone = 0;
+        for before in 0..ACCEPTS_MAX.min(self.accepts_left) {
             self.accepts_left -= 1;
             if self.accepting != Accepting::Yes {
                 return;
@@ -132,11 +132,8 @@ impl Reactor {
             match self.listeners[slot].accept() {
                 Accepted::One(socket, arrival) => {
                     self.take_in(slot, socket, arrival);
-                    if looks_left > 0 {
-                        looks_left -= 1;
-                        if !self.listeners[slot].has_waiting() {
-                            return;
-                        }
+                    if before < LOOKS_MAX && !self.listeners[slot].has_waiting() {
+                        return;
                     }
                 }
                 Accepted::None => return,

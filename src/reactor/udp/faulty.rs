@@ -14,7 +14,7 @@ pub struct UdpFaults {
     knobs: Rc<dyn Fn() -> Option<Rc<Knobs>>>,
     mishaps: Mishaps<Envelope>,
     /// Whether there are any, in this turn.
-    pub(super) is_on: bool,
+    is_on: bool,
 }
 
 impl UdpFaults {
