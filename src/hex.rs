@@ -192,14 +192,11 @@ fn header(passage: &Passage<'_>) -> String {
         _ => {}
     }
     append(&mut line, format_args!(" {towards} {}, ", passage.remote));
-    match (passage.is_end, passage.count) {
-        _ if passage.fault.is_some() => {
-            let fault = passage.fault.map_or("", |kind| kind.name());
-            append(&mut line, format_args!("fault: {fault}"));
-        }
-        (true, _) => line.push_str("FIN: nothing more will come this way"),
-        (false, 1) => line.push_str("1 byte"),
-        (false, count) => append(&mut line, format_args!("{} bytes", grouped(count as u64))),
+    match (passage.fault, passage.is_end, passage.count) {
+        (Some(kind), _, _) => append(&mut line, format_args!("fault: {}", kind.name())),
+        (None, true, _) => line.push_str("FIN: nothing more will come this way"),
+        (None, false, 1) => line.push_str("1 byte"),
+        (None, false, count) => append(&mut line, format_args!("{} bytes", grouped(count as u64))),
     }
     line
 }
