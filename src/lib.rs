@@ -291,6 +291,8 @@ pub mod admin_address;
 mod append;
 #[cfg(feature = "bench")]
 pub mod bench;
+#[cfg(feature = "bus")]
+pub mod bus;
 pub mod cli;
 pub mod client;
 pub mod descriptors;

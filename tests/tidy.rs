@@ -14,6 +14,7 @@ const FUNCTION_LINES_MAX: usize = 60;
 const SERVER: &[&str] = &[
     "admin_address",
     "append",
+    "bus",
     "descriptors",
     "endpoint",
     "engine",
@@ -59,7 +60,9 @@ const USES: &[(&str, &[&str])] = &[
     ("append", &[]),
     ("engine", &[]),
     ("rate", &["engine"]),
-    ("services", &["append", "engine", "rate"]),
+    ("nats", &["engine"]),
+    ("bus", &["append", "engine", "nats", "rate"]),
+    ("services", &["append", "bus", "engine", "rate"]),
     ("spelling", &[]),
     ("guards", &["engine", "rate"]),
     ("proxy", &["engine"]),
