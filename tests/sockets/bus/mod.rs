@@ -1,0 +1,3 @@
+//! The bus, with nats-servers that the tests start.
+
+mod protocol;
