@@ -412,3 +412,17 @@ fn what_a_stream_took_outlasts_a_server_that_is_killed() {
     assert_eq!((&found.created, found.last_seq), (&made.created, 1));
     assert!(caller.keep("cooee.1.say.a", "id-1", "hi").is_duplicate);
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_credentials_file_is_believed_by_who_knows_its_operator() {
+    let Some(nats) = Nats::configured(include_str!("operator.conf")) else { return };
+    let text = include_str!("north.creds");
+    Caller::connect(&nats, &Login::from_file_text(text).unwrap()).settle();
+    // Another's key does not go with that JWT.
+    let seed = text.lines().find(|line| line.starts_with("SU")).unwrap();
+    let other = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let login = Login::from_file_text(&text.replace(seed, other)).unwrap();
+    let mut stranger = Caller::connect(&nats, &login);
+    assert_eq!(trouble(&stranger.error()), Trouble::Login);
+}
