@@ -1,18 +1,14 @@
-//! What we say to NATS and how we read what it says, beside a real nats-server, over a plain
-//! blocking socket.
+//! What we say to NATS and how we read what it says, beside a real nats-server.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use cooee::nats::stream::{
-    ConsumerState, ConsumerWish, Delivery, Notice, PubAck, Question, Start, StreamWish, code,
-    consumer_state, create_consumer, create_stream, delete_consumer, pub_ack, stream_info,
-    stream_state,
+    Notice, PubAck, Start, StreamWish, code, consumer_state, create_stream, delete_consumer,
+    stream_info, stream_state,
 };
-use cooee::nats::{Info, Login, Parsed, Parser, ServerOp, Trouble, say, trouble};
+use cooee::nats::{Headers, Login, ServerOp, Trouble, say, trouble};
 
-use crate::support::PATIENCE;
+use super::caller::Caller;
 use crate::support::nats::Nats;
 
 const WISH: StreamWish<'static> = StreamWish {
@@ -21,154 +17,6 @@ const WISH: StreamWish<'static> = StreamWish {
     messages_per_subject: 20,
     duplicate_window: Duration::from_secs(120),
 };
-
-/// What a subscription has heard.
-#[derive(Debug, Default, PartialEq)]
-struct Heard {
-    subject: String,
-    sid: u64,
-    reply: Option<String>,
-    headers: Option<Vec<u8>>,
-    payload: Vec<u8>,
-}
-
-/// One connection.
-struct Caller {
-    stream: TcpStream,
-    parser: Parser,
-    unused: Vec<u8>,
-    info: Info,
-    sids: u64,
-}
-
-impl Caller {
-    /// Connects and says who it is.
-    fn connect(nats: &Nats, login: &Login) -> Caller {
-        let stream = TcpStream::connect(nats.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let (parser, unused) = (Parser::default(), Vec::new());
-        let mut caller = Caller { stream, parser, unused, info: Info::default(), sids: 0 };
-        caller.info = caller.hear(|op| match op {
-            ServerOp::Info(info) => Some(*info),
-            other => panic!("{other:?} came before INFO"),
-        });
-        let proof = login.proof(caller.info.nonce.as_deref()).unwrap();
-        caller.say(|out| say::connect(out, "north", &proof, false));
-        caller
-    }
-
-    fn welcome(nats: &Nats) -> Caller {
-        let mut caller = Caller::connect(nats, &Login::None);
-        caller.settle();
-        caller
-    }
-
-    fn say(&mut self, words: impl FnOnce(&mut Vec<u8>)) {
-        let mut out = Vec::new();
-        words(&mut out);
-        self.stream.write_all(&out).unwrap();
-    }
-
-    /// The first thing that `wanted` takes; others are passed over.
-    fn hear<T>(&mut self, mut wanted: impl FnMut(ServerOp<'_>) -> Option<T>) -> T {
-        loop {
-            let (used, parsed) = self.parser.next(&self.unused);
-            let found = match parsed {
-                Parsed::Op(op) => wanted(op),
-                Parsed::Wrong(why) => panic!("{why}"),
-                Parsed::More => {
-                    let mut bytes = [0; 4096];
-                    let count = self.stream.read(&mut bytes).expect("it says something");
-                    assert!(count > 0, "it has closed");
-                    self.unused.drain(..used);
-                    self.unused.extend_from_slice(&bytes[..count]);
-                    continue;
-                }
-            };
-            self.unused.drain(..used);
-            if let Some(found) = found {
-                return found;
-            }
-        }
-    }
-
-    /// Waits until all that was said has been heard.
-    fn settle(&mut self) {
-        self.say(say::ping);
-        self.hear(|op| match op {
-            ServerOp::Pong => Some(()),
-            ServerOp::Error(why) => panic!("{why}"),
-            _ => None,
-        });
-    }
-
-    fn error(&mut self) -> String {
-        self.hear(|op| if let ServerOp::Error(why) = op { Some(why) } else { None })
-    }
-
-    fn listen(&mut self, subject: &str) -> u64 {
-        self.sids += 1;
-        let sid = self.sids;
-        self.say(|out| say::subscribe(out, subject, sid));
-        self.settle();
-        sid
-    }
-
-    fn message(&mut self) -> Heard {
-        self.hear(|op| match op {
-            ServerOp::Message(message) => Some(Heard {
-                subject: message.subject.to_owned(),
-                sid: message.sid,
-                reply: message.reply.map(str::to_owned),
-                headers: message.headers.map(|headers| headers.bytes().to_vec()),
-                payload: message.payload.to_vec(),
-            }),
-            ServerOp::Error(why) => panic!("{why}"),
-            _ => None,
-        })
-    }
-
-    /// The answer to a question.
-    fn ask(&mut self, question: &Question) -> Heard {
-        let inbox = format!("_INBOX.{}", self.sids);
-        let sid = self.listen(&inbox);
-        self.say(|out| say::publish(out, &question.subject, Some(&inbox), &question.body));
-        let answer = self.message();
-        assert_eq!(answer.sid, sid);
-        answer
-    }
-
-    /// Has the stream keep that.
-    fn keep(&mut self, subject: &str, id: &str, payload: &str) -> PubAck {
-        let inbox = format!("_INBOX.{}", self.sids);
-        self.listen(&inbox);
-        self.say(|out| say::publish_once(out, subject, Some(&inbox), id, payload.as_bytes()));
-        pub_ack(&self.message().payload).unwrap()
-    }
-
-    fn consumer(&mut self, deliver: &str, start: Start) -> ConsumerState {
-        let wish = ConsumerWish {
-            stream: "COOEE",
-            filter: "cooee.1.say.a",
-            deliver,
-            start,
-            heartbeat: Duration::from_millis(200),
-            inactive: Duration::from_secs(5),
-        };
-        consumer_state(&self.ask(&create_consumer(&wish)).payload).unwrap()
-    }
-}
-
-impl Heard {
-    fn notice(&self) -> Option<Notice<'_>> {
-        let headers = cooee::nats::Headers::new(self.headers.as_deref()?);
-        Notice::parse(headers)
-    }
-
-    fn delivery(&self) -> Delivery<'_> {
-        Delivery::parse(self.reply.as_deref().unwrap()).expect("from a consumer")
-    }
-}
 
 #[test]
 fn what_one_says_the_other_hears_but_nobody_hears_himself() {
@@ -187,7 +35,7 @@ fn what_one_says_the_other_hears_but_nobody_hears_himself() {
     assert_eq!((hi.subject.as_str(), hi.sid, hi.payload), ("a.b", sid, b"hi\r\n".to_vec()));
     assert_eq!((hi.reply.as_deref(), hi.headers), (Some("r"), None));
     let headers = bob.message().headers.unwrap();
-    assert_eq!(cooee::nats::Headers::new(&headers).value("Nats-Msg-Id"), Some("id"));
+    assert_eq!(Headers::new(&headers).value("Nats-Msg-Id"), Some("id"));
     let size = bob.hear(|op| match op {
         ServerOp::Skipped { size, .. } => Some(size),
         other => panic!("{other:?}"),
@@ -283,18 +131,6 @@ fn a_consumer_begins_where_it_is_told_and_is_missed_once_it_is_gone() {
     assert!(String::from_utf8_lossy(&gone.payload).contains("\"success\":true"));
     let gone = caller.ask(&delete_consumer("COOEE", &consumer.name));
     assert_eq!(consumer_state(&gone.payload).unwrap_err().code, code::NO_CONSUMER);
-}
-
-impl Caller {
-    /// The next message that is none of the consumer's own.
-    fn hear_line(&mut self) -> Heard {
-        loop {
-            let heard = self.message();
-            if heard.notice().is_none() {
-                return heard;
-            }
-        }
-    }
 }
 
 #[test]
