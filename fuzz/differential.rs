@@ -97,6 +97,12 @@ fn assert_same(ours: &ServerOp<'_>, theirs: &Other) {
             assert_eq!(ours.reply, theirs.base.reply_subject.as_deref());
             assert_eq!(ours.payload, &theirs.base.payload[..]);
             let headers = ours.headers.unwrap_or(Headers::new(b""));
+            // To them only both together end a line, to us (and to nats.go) the second one does.
+            // And of words we tell what is fit to be shown.
+            let text = String::from_utf8_lossy(headers.bytes()).replace("\r\n", "");
+            if text.contains(char::is_control) {
+                return;
+            }
             if let (Some(status), Some(other)) = (headers.status(), theirs.status_code) {
                 assert_eq!(status, u16::from(other));
                 let words = theirs.status_description.as_deref().unwrap_or_default();

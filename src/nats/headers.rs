@@ -23,10 +23,11 @@ impl<'a> Headers<'a> {
         digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
     }
 
-    /// What stands behind the status.
+    /// What stands behind the status, up to what would drive a terminal: anybody may publish it.
     pub fn description(&self) -> &'a str {
         let rest = self.behind_version().and_then(|rest| rest.get(3..));
-        rest.filter(|_| self.status().is_some()).unwrap_or_default().trim()
+        let words = rest.filter(|_| self.status().is_some()).unwrap_or_default().trim();
+        words.split(char::is_control).next().unwrap_or_default()
     }
 
     /// The first value by that name, in whatever case.
@@ -64,6 +65,8 @@ mod tests {
             ),
             ("NATS/1.0\r\nNats-Msg-Id: x\r\n\r\n", None, ""),
             ("NATS/1.0  409\tConsumer Deleted \n\n", Some(409), "Consumer Deleted"),
+            ("NATS/1.0 409 a\u{1b}[2Jb\r\n\r\n", Some(409), "a"),
+            ("NATS/1.0 409 a\rb\r\n\r\n", Some(409), "a"),
             ("NATS/1.0 4", None, ""),
             ("NATS/1.0 +09 x", None, ""),
             ("NATS/1.0 4é9", None, ""),

@@ -65,6 +65,8 @@ fn shown(op: &ServerOp<'_>) -> String {
         ServerOp::Message(message) => {
             assert!(is_subject(message.subject) && message.reply.is_none_or(is_subject));
             assert!(message.payload.len() <= MESSAGE_MAX);
+            let words = message.headers.map(|headers| headers.description()).unwrap_or_default();
+            assert!(!words.contains(char::is_control), "{words:?}");
             let _ = message.headers.map(Notice::parse);
         }
         ServerOp::Error(words) => assert!(!words.contains(char::is_control)),
