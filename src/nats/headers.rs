@@ -19,14 +19,12 @@ impl<'a> Headers<'a> {
 
     /// The status that a server puts there, such as [`NO_RESPONDERS`](super::NO_RESPONDERS).
     pub fn status(&self) -> Option<u16> {
-        let digits = self.behind_version()?.get(..3)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+        self.first_line().map(|(status, _)| status)
     }
 
     /// What stands behind the status, up to what would drive a terminal: anybody may publish it.
     pub fn description(&self) -> &'a str {
-        let rest = self.behind_version().and_then(|rest| rest.get(3..));
-        let words = rest.filter(|_| self.status().is_some()).unwrap_or_default().trim();
+        let words = self.first_line().map(|(_, words)| words).unwrap_or_default();
         words.split(char::is_control).next().unwrap_or_default()
     }
 
@@ -44,9 +42,14 @@ impl<'a> Headers<'a> {
         self.0.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    fn behind_version(&self) -> Option<&'a str> {
+    /// The status, a word of three digits, and what stands behind it.
+    fn first_line(&self) -> Option<(u16, &'a str)> {
         let rest = self.lines().next()?.strip_prefix(b"NATS/1.0")?;
-        std::str::from_utf8(rest).ok().map(str::trim_start)
+        let text = std::str::from_utf8(rest).ok().filter(|text| text.starts_with([' ', '\t']))?;
+        let text = text.trim();
+        let (status, words) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+        let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+        is_status.then(|| Some((status.parse().ok()?, words.trim_start())))?
     }
 }
 
@@ -66,7 +69,10 @@ mod tests {
             ("NATS/1.0\r\nNats-Msg-Id: x\r\n\r\n", None, ""),
             ("NATS/1.0  409\tConsumer Deleted \n\n", Some(409), "Consumer Deleted"),
             ("NATS/1.0 409 a\u{1b}[2Jb\r\n\r\n", Some(409), "a"),
-            ("NATS/1.0 409 a\rb\r\n\r\n", Some(409), "a"),
+            ("NATS/1.0\t503", Some(503), ""),
+            ("NATS/1.00503\r\n\r\n", None, ""),
+            ("NATS/1.0503\r\n\r\n", None, ""),
+            ("NATS/1.0 5030 x\r\n\r\n", None, ""),
             ("NATS/1.0 4", None, ""),
             ("NATS/1.0 +09 x", None, ""),
             ("NATS/1.0 4é9", None, ""),
