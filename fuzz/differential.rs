@@ -10,8 +10,7 @@ pub(crate) fn whatever_comes(input: &[u8]) {
     let (mut parser, mut rest) = (Parser::default(), input);
     while let (used @ 1.., Parsed::Op(op)) = parser.next(rest) {
         let (bytes, behind) = rest.split_at(used);
-        if !matches!(&op, ServerOp::Skipped { .. })
-            && !is_pattern(&op)
+        if is_comparable(&op, bytes)
             && let Some(other) = theirs(bytes)
         {
             assert_same(&op, &other);
@@ -33,11 +32,16 @@ pub(crate) fn what_servers_say(input: &[u8]) {
     }
 }
 
-/// Theirs asserts that nothing is published under patterns.
-fn is_pattern(op: &ServerOp<'_>) -> bool {
-    let ServerOp::Message(message) = op else { return false };
-    message.subject.contains(['*', '>'])
-        || message.reply.is_some_and(|reply| reply.contains(['*', '>']))
+/// Theirs asserts that nothing is published under patterns, and takes two blanks behind the verb for
+/// a subject without letters.
+fn is_comparable(op: &ServerOp<'_>, bytes: &[u8]) -> bool {
+    let ServerOp::Message(message) = op else { return !matches!(op, ServerOp::Skipped { .. }) };
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let has_pattern = |subject: &str| subject.contains(['*', '>']);
+    let mut behind_verb = bytes.iter().skip_while(|byte| !is_blank(byte)).skip(1);
+    !behind_verb.next().is_some_and(is_blank)
+        && !has_pattern(message.subject)
+        && !message.reply.is_some_and(has_pattern)
 }
 
 fn theirs(bytes: &[u8]) -> Option<Other> {
