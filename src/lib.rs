@@ -304,6 +304,8 @@ pub mod hex;
 mod json;
 pub mod knobs;
 pub mod logging;
+#[cfg(feature = "bus")]
+pub mod nats;
 pub mod outlet;
 #[cfg(feature = "proxy")]
 pub mod proxy;
