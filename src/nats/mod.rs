@@ -5,6 +5,7 @@
 pub mod credentials;
 pub mod headers;
 pub mod info;
+mod nkey;
 pub mod parser;
 pub mod say;
 pub mod servers;
