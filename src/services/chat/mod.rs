@@ -7,6 +7,8 @@
 
 mod acts;
 mod command;
+#[cfg_attr(not(feature = "bus"), path = "no_far.rs")]
+mod far;
 mod gathering;
 mod input;
 mod names;
@@ -17,6 +19,7 @@ mod rooms;
 
 use command::ChatCommand;
 pub(crate) use command::HELP;
+pub use far::BusRooms;
 use names::{Name, Names};
 pub(crate) use names::{is_name, is_name_refusal, is_own_name};
 use pace::{Pace, Verdict};
@@ -181,6 +184,12 @@ pub(crate) fn has_head(name: &str, head: &str) -> bool {
 impl Chat {
     /// A chat whose members may each send lines at `rate`.
     pub fn new(rate: Option<Rate>) -> Chat {
+        Chat::with_bus(rate, None)
+    }
+
+    /// The same, whose rooms span all servers on a bus.
+    pub fn with_bus(rate: Option<Rate>, bus: Option<BusRooms>) -> Chat {
+        let _ = bus;
         Chat {
             members: Table::default(),
             names: Names::default(),
