@@ -55,6 +55,11 @@ pub(super) struct Call {
     rest: VecDeque<SocketAddr>,
 }
 
+/// What has failed in TLS, with the flag that would help here.
+fn in_our_flags(failure: &str) -> String {
+    failure.replace("--ca ", "--bus-ca ").replace(", or believe anybody with --insecure", "")
+}
+
 /// Why a connection is over, for people.
 fn in_words(reason: Reason) -> String {
     match reason {
@@ -190,7 +195,7 @@ impl Bus {
         let said = self.call.as_ref().map(|call| call.said.borrow());
         match (said.as_deref(), failure) {
             (Some(Said::Wrong(why)), _) => why.clone(),
-            (_, Some(failure)) if reason != Reason::Preface => failure.to_owned(),
+            (_, Some(failure)) if reason != Reason::Preface => in_our_flags(failure),
             (_, Some(_)) => UNKNOWN.into(),
             (_, None) => in_words(reason),
         }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use log::LevelFilter;
 
+use super::bus::BusView;
 use super::desk::Desk;
 use crate::append::append;
 use crate::engine::{Bytes, Engine, Entry, Metrics, Peer};
@@ -123,6 +124,8 @@ pub(super) struct Console {
     held: Option<Held>,
     /// Whether what `--hex` shows is held back as well; `None`: it shows nothing.
     is_dump_held: Option<Rc<Cell<bool>>>,
+    /// The bus, if there is one.
+    bus: Option<BusView>,
 }
 
 impl Console {
@@ -130,9 +133,10 @@ impl Console {
     pub(super) fn of(
         services: &[(&'static str, usize)],
         is_dump_held: Option<Rc<Cell<bool>>>,
+        bus: Option<BusView>,
     ) -> Console {
         let find = |wanted| services.iter().find(|(name, _)| *name == wanted).map(|(_, n)| *n);
-        Console { talk: find("talk"), chat: find("chat"), held: None, is_dump_held }
+        Console { talk: find("talk"), chat: find("chat"), held: None, is_dump_held, bus }
     }
 
     /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
@@ -160,7 +164,10 @@ impl Console {
                     None => format!("no peer #{number}; /who lists them\n"),
                 });
             }
-            ConsoleCommand::Stats => desk.push(format!("{}\n", engine.metrics())),
+            ConsoleCommand::Stats => {
+                desk.push(format!("{}\n", engine.metrics()));
+                self.bus.iter().for_each(|bus| desk.push(format!("{}\n", bus.line())));
+            }
             ConsoleCommand::Quiet => desk.push(self.hold_back(engine, desk.shows_log())),
             ConsoleCommand::Loud => desk.push(self.let_through(engine)),
             ConsoleCommand::Help => desk.push(HELP),

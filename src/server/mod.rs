@@ -45,6 +45,7 @@ use admin::Facts;
 use announce::Announcement;
 pub use args::{ServeArgs, secret_among};
 pub use bus::BusPlan;
+use bus::Joining;
 #[cfg(feature = "config")]
 pub use check::check;
 pub use config::Config;
@@ -143,6 +144,8 @@ impl Server {
         });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let joining = config.bus.as_ref().map(BusPlan::open).transpose()?;
+        let bus = joining.as_ref().map(Joining::view);
+        bus.iter().for_each(|view| drop(facts.bus.set(view.clone())));
         let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls, joining };
         let (services, listening, socket_files) =
             listen::open(config, places, &mut reactor, announcement.as_mut())?;
@@ -154,7 +157,7 @@ impl Server {
             socket_files,
             _admin_files: admin.files,
             reactor,
-            console: Console::of(&services, is_dump_held),
+            console: Console::of(&services, is_dump_held, bus),
             services,
             front,
             desk,

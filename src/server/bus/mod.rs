@@ -3,15 +3,17 @@
 mod resolver;
 
 use std::collections::hash_map::RandomState;
-use std::fs;
 use std::hash::BuildHasher;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{fmt, fs};
 
 use super::args::BusArgs;
+#[cfg(feature = "admin")]
+use crate::bus::BusFigures;
 use crate::bus::{Bus, BusConfig, Login, Port, QUOTA, ServerAddress};
 use crate::engine::Engine;
 use crate::rate::Rate;
+use crate::reactor;
 use crate::services::chat::BusRooms;
 use crate::tls::Trust;
 use resolver::Resolver;
@@ -30,7 +32,115 @@ pub struct BusPlan {
 /// The bus, with what chat is to be given.
 pub(super) struct Joining {
     pub(super) rooms: BusRooms,
+    port: Port,
     bus: Bus,
+}
+
+/// What an operator may see of it.
+#[derive(Clone)]
+pub(super) struct BusView(Port);
+
+impl fmt::Debug for BusView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line())
+    }
+}
+
+impl BusView {
+    /// In a line.
+    pub(super) fn line(&self) -> String {
+        self.0.figures().to_string()
+    }
+
+    /// For metrics.
+    #[cfg(feature = "admin")]
+    pub(super) fn families(&self) -> Vec<BusFamily> {
+        families(&self.0.figures())
+    }
+
+    /// For programs.
+    #[cfg(feature = "admin")]
+    pub(super) fn status(&self) -> serde_json::Value {
+        let figures = self.0.figures();
+        let dropped =
+            figures.dropped().into_iter().map(|(reason, count)| (reason.into(), count.into()));
+        serde_json::json!({
+            "node": figures.node,
+            "up": figures.is_up,
+            "stream": figures.has_stream,
+            "server": figures.server,
+            "round_trip_s": figures.round_trip.map(|took| took.as_secs_f64()),
+            "nodes": figures.nodes,
+            "reconnects": figures.reconnects,
+            "messages_in": figures.messages_in,
+            "messages_out": figures.messages_out,
+            "dropped_by_reason": serde_json::Value::Object(dropped.collect()),
+            "gaps": figures.gaps,
+        })
+    }
+}
+
+/// A family of metrics: its values each with a label, if it has any.
+#[cfg(feature = "admin")]
+pub(super) struct BusFamily {
+    pub(super) name: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) help: &'static str,
+    pub(super) label: &'static str,
+    pub(super) values: Vec<(&'static str, f64)>,
+}
+
+#[cfg(feature = "admin")]
+#[allow(clippy::cast_precision_loss)] // as everywhere in metrics
+fn families(figures: &BusFigures) -> Vec<BusFamily> {
+    let family = |name, kind, help, label, values| BusFamily { name, kind, help, label, values };
+    let single = |name, kind, help, value| family(name, kind, help, "", vec![("", value)]);
+    let flag = |is: bool| f64::from(u8::from(is));
+    let messages = vec![("in", figures.messages_in as f64), ("out", figures.messages_out as f64)];
+    let dropped = figures.dropped().map(|(reason, count)| (reason, count as f64)).to_vec();
+    let took = figures.round_trip.map_or(f64::NAN, |took| took.as_secs_f64());
+    vec![
+        single("cooee_bus_up", "gauge", "1 while the bus is reached.", flag(figures.is_up)),
+        single(
+            "cooee_bus_stream",
+            "gauge",
+            "1 while a stream keeps the lines of chat.",
+            flag(figures.has_stream),
+        ),
+        single("cooee_bus_nodes", "gauge", "Other servers there.", figures.nodes as f64),
+        single(
+            "cooee_bus_round_trip_seconds",
+            "gauge",
+            "How long the last PING to the bus took; NaN while it is out of reach.",
+            took,
+        ),
+        single(
+            "cooee_bus_reconnects_total",
+            "counter",
+            "Times that the bus was reached again.",
+            figures.reconnects as f64,
+        ),
+        family(
+            "cooee_bus_messages_total",
+            "counter",
+            "Messages from the bus and to it.",
+            "direction",
+            messages,
+        ),
+        family(
+            "cooee_bus_dropped_total",
+            "counter",
+            "Messages from the bus or to it that were dropped, by reason.",
+            "reason",
+            dropped,
+        ),
+        single(
+            "cooee_bus_gaps_total",
+            "counter",
+            "Lines said elsewhere that never came.",
+            figures.gaps as f64,
+        ),
+    ]
 }
 
 impl BusPlan {
@@ -62,19 +172,23 @@ impl BusPlan {
     pub(super) fn open(&self) -> Result<Joining, String> {
         let (port, node) = (Port::default(), &self.config.node);
         let chance = || RandomState::new().hash_one(0);
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let started = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let started = u64::try_from(reactor::wall().as_millis()).unwrap_or(u64::MAX);
         let rooms = BusRooms::new(port.clone(), node, chance(), started).ok_or_else(|| {
             format!(
                 "--bus-name {node:?}: write 1 to 20 of the letters a-z and A-Z, digits, - and _"
             )
         })?;
-        let bus = Bus::new(self.config.clone(), port, chance(), Box::<Resolver>::default());
-        Ok(Joining { rooms, bus })
+        let bus = Bus::new(self.config.clone(), port.clone(), chance(), Box::<Resolver>::default());
+        Ok(Joining { rooms, port, bus })
     }
 }
 
 impl Joining {
+    /// What an operator may see of it.
+    pub(super) fn view(&self) -> BusView {
+        BusView(self.port.clone())
+    }
+
     /// Adds the bus to the services.
     pub(super) fn add_to(self, engine: &mut Engine) {
         engine.add_service("bus", QUOTA, Box::new(self.bus));
