@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -103,6 +104,9 @@ pub enum News {
 /// What an operator may want to know of the bus.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BusFigures {
+    /// What this server is called there: as it was told, or with a number if another one has that
+    /// name.
+    pub node: String,
     /// Whether it is reached.
     pub is_up: bool,
     /// Whether a stream keeps the lines.
@@ -129,6 +133,40 @@ pub struct BusFigures {
     pub round_trip: Option<Duration>,
     /// Other servers of ours that are there.
     pub nodes: u64,
+}
+
+impl BusFigures {
+    /// Messages from it and to it that were dropped, by reason.
+    pub fn dropped(&self) -> [(&'static str, u64); 4] {
+        [
+            ("rate", self.dropped_rate),
+            ("malformed", self.dropped_malformed),
+            ("twice", self.dropped_twice),
+            ("queue", self.dropped_queue),
+        ]
+    }
+}
+
+impl fmt::Display for BusFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_up, self.has_stream) {
+            (false, _) => write!(f, "bus: out of reach")?,
+            (true, true) => write!(f, "bus: at {}, with a stream", self.server)?,
+            (true, false) => write!(f, "bus: at {}, without a stream", self.server)?,
+        }
+        if let Some(took) = self.round_trip {
+            write!(f, ", {took:.1?} away")?;
+        }
+        let (read, said) = (self.messages_in, self.messages_out);
+        write!(f, "; other servers: {}; messages: {read} in, {said} out", self.nodes)?;
+        write!(f, "; reached again: {}; lines that never came: {}", self.reconnects, self.gaps)?;
+        let mut sign = "; dropped:";
+        for (reason, count) in self.dropped().into_iter().filter(|(_, count)| *count > 0) {
+            write!(f, "{sign} {count} ({reason})")?;
+            sign = ",";
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -191,5 +229,27 @@ mod tests {
         bus.count(|figures| figures.reconnects += 1);
         assert_eq!(chat.next_news(), Some(News::Up { has_stream: true }));
         assert_eq!((chat.next_news(), chat.figures().reconnects), (None, 1));
+    }
+
+    #[test]
+    fn what_is_to_be_known_fits_a_line() {
+        let figures = BusFigures::default();
+        let wanted = "bus: out of reach; other servers: 0; messages: 0 in, 0 out; \
+                      reached again: 0; lines that never came: 0";
+        assert_eq!(figures.to_string(), wanted);
+        let figures = BusFigures {
+            is_up: true,
+            has_stream: true,
+            server: "nats://127.0.0.1:4222".into(),
+            round_trip: Some(Duration::from_micros(310)),
+            nodes: 2,
+            dropped_rate: 7,
+            dropped_twice: 1,
+            ..figures
+        };
+        let wanted = "bus: at nats://127.0.0.1:4222, with a stream, 310.0µs away; \
+                      other servers: 2; messages: 0 in, 0 out; reached again: 0; \
+                      lines that never came: 0; dropped: 7 (rate), 1 (twice)";
+        assert_eq!(figures.to_string(), wanted);
     }
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use log::LevelFilter;
 
+use super::bus::BusView;
 use super::desk::Desk;
 use super::faulty::FaultyListener;
 use crate::append::append;
@@ -138,6 +139,8 @@ pub(super) struct Console {
     held: Option<Held>,
     /// Whether what `--hex` shows is held back as well; `None`: it shows nothing.
     is_dump_held: Option<Rc<Cell<bool>>>,
+    /// The bus, if there is one.
+    bus: Option<BusView>,
 }
 
 impl Console {
@@ -146,9 +149,10 @@ impl Console {
         services: &[(&'static str, usize)],
         listeners: Vec<FaultyListener>,
         is_dump_held: Option<Rc<Cell<bool>>>,
+        bus: Option<BusView>,
     ) -> Console {
         let find = |wanted| services.iter().find(|(name, _)| *name == wanted).map(|(_, n)| *n);
-        Console { talk: find("talk"), chat: find("chat"), listeners, held: None, is_dump_held }
+        Console { talk: find("talk"), chat: find("chat"), listeners, held: None, is_dump_held, bus }
     }
 
     /// Does what a line says. `aim` is whom plain text was meant for, if the operator has been told
@@ -177,7 +181,10 @@ impl Console {
                 });
             }
             ConsoleCommand::Fault => desk.push(fault::obey(line, &self.listeners, engine)),
-            ConsoleCommand::Stats => desk.push(format!("{}\n", engine.metrics())),
+            ConsoleCommand::Stats => {
+                desk.push(format!("{}\n", engine.metrics()));
+                self.bus.iter().for_each(|bus| desk.push(format!("{}\n", bus.line())));
+            }
             ConsoleCommand::Quiet => desk.push(self.hold_back(engine, desk.shows_log())),
             ConsoleCommand::Loud => desk.push(self.let_through(engine)),
             ConsoleCommand::Help => desk.push(HELP),

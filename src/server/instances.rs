@@ -1,9 +1,10 @@
-//! The services behind the listeners: one for all listeners of its name.
+//! The services behind the listeners: one for all listeners of its name, and behind chat the bus.
 
 use std::io;
 use std::rc::Rc;
 
 use super::Config;
+use super::bus::Joining;
 use super::faulty::{Faulty, FaultyListener};
 use super::front::{Front, Secured};
 use super::listen::{Binding, Services};
@@ -11,10 +12,14 @@ use super::socket::Socket;
 use super::socket_file::SocketFile;
 use crate::engine::Layering;
 use crate::reactor::Reactor;
+use crate::services::{Settings, chat};
 
 /// The services made so far, so that one serves all its listeners.
 pub(super) struct Instances {
     front: Rc<Front>,
+    settings: Settings,
+    /// The bus, until there is the chat that it is for.
+    joining: Option<Joining>,
     pub(super) streams: Services,
     responders: Vec<(&'static str, usize)>,
     pub(super) files: Vec<SocketFile>,
@@ -23,9 +28,16 @@ pub(super) struct Instances {
 }
 
 impl Instances {
-    pub(super) fn behind(front: &Rc<Front>) -> Instances {
+    pub(super) fn behind(
+        front: &Rc<Front>,
+        config: &Config,
+        joining: Option<Joining>,
+    ) -> Instances {
         let (streams, responders, files, listeners) = Default::default();
-        Instances { front: Rc::clone(front), streams, responders, files, listeners }
+        let bus = joining.as_ref().map(|joining| joining.rooms.clone());
+        let settings = Settings { bus, ..config.settings.clone() };
+        let front = Rc::clone(front);
+        Instances { front, settings, joining, streams, responders, files, listeners }
     }
 
     /// Serves what `binding` is for through its socket, which is announced as `url`.
@@ -37,7 +49,7 @@ impl Instances {
         url: String,
         reactor: &mut Reactor,
     ) -> io::Result<()> {
-        let (offer, settings) = (binding.offer, &config.settings);
+        let (offer, settings) = (binding.offer, &self.settings);
         let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
         let (transport, faults) = (binding.transport, &binding.faults);
         let listener =
@@ -49,6 +61,12 @@ impl Instances {
                     let quota = config.quota(offer);
                     reactor.engine().add_service(offer.name, quota, make(settings))
                 });
+                // Right behind it, so that what is wished in a turn leaves with it.
+                if offer.name == chat::OFFER.name
+                    && let Some(joining) = self.joining.take()
+                {
+                    joining.add_to(reactor.engine());
+                }
                 let front: Rc<dyn Layering> = match binding.transport.is_secured() {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
+use super::bus::Joining;
 use super::faulty::Faults;
 use super::front::Front;
 use super::inherited::Inherited;
@@ -27,6 +28,8 @@ pub(super) struct Binding {
     location: Location,
     /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
+    /// Whether no other process can serve it beside us.
+    is_alone: bool,
     /// What it does wrong.
     pub(super) faults: Rc<Faults>,
 }
@@ -99,6 +102,8 @@ pub(super) struct Places<'a> {
     pub(super) front: &'a Rc<Front>,
     /// Where `--admin` listens, to be announced with them.
     pub(super) admin: Vec<String>,
+    /// The bus, if there is one.
+    pub(super) joining: Option<Joining>,
 }
 
 /// Opens every socket of the plan, and gives it to the reactor with its service, as it does those
@@ -109,10 +114,10 @@ pub(super) fn open(
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
 ) -> Result<(Instances, Vec<String>), String> {
-    let Places { plan, inherited, front, admin } = places;
+    let Places { plan, inherited, front, admin, joining } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
     let (mut urls, mut lines) = (Vec::new(), Vec::new());
-    let mut instances = Instances::behind(front);
+    let mut instances = Instances::behind(front, config, joining);
     let mut listen = |binding: &Binding, socket: Socket| {
         let url = url(binding.offer.name, binding.transport, &socket.location()?);
         let knobs = binding.faults.knobs().map(|knobs| format!("?{knobs}"));
@@ -121,8 +126,9 @@ pub(super) fn open(
         instances.listen(config, binding, socket, url, reactor)
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
+        let (is_literal, is_alone) = (true, true);
         let faults = plan.faults_of(offer, transport);
-        let binding = Binding { offer, transport, location, is_literal: true, faults };
+        let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
         if let Socket::Tcp(listener) = &socket {
             reactor::adopt(listener, &config.listening)
                 .map_err(|error| because(&binding, &error))?;
@@ -187,12 +193,13 @@ impl ListenPlan {
         inherited: &Inherited,
     ) -> Result<(), String> {
         let offer = endpoint.service;
+        let is_alone = config.is_for_one_process(offer);
         let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
             let location = Location::from(name.clone());
             if is_new(&location) {
-                let faults = Rc::clone(faults);
-                let binding = Binding { offer, transport, location, is_literal: true, faults };
+                let (is_literal, faults) = (true, Rc::clone(faults));
+                let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
                 Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
                 add(&mut self.bindings, binding)?;
             }
@@ -210,7 +217,7 @@ impl ListenPlan {
             let locations = addresses.iter().map(|address| Location::Ip(*address));
             for location in locations.filter(is_new) {
                 let faults = Rc::clone(faults);
-                let binding = Binding { offer, transport, location, is_literal, faults };
+                let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
                 add(&mut self.bindings, binding)?;
             }
             if !is_literal {
@@ -337,7 +344,7 @@ fn bind(
         false => Families::Both,
     };
     // With `reuse_port` the kernel may spread connections over several servers.
-    let reuse_port = listening.reuse_port && !binding.offer.single_process;
+    let reuse_port = listening.reuse_port && !binding.is_alone;
     let listening = Listening { reuse_port, ..listening.clone() };
     let address = binding.location.ip().ok_or(io::ErrorKind::Unsupported)?;
     // If ports are shared, one that another server has looks free too.
@@ -402,13 +409,8 @@ mod tests {
         let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
         let binding = |address| {
             let location = Location::Ip(address);
-            Binding {
-                offer,
-                transport: Transport::Tcp,
-                location,
-                is_literal,
-                faults: Faults::new(0, None),
-            }
+            let (is_alone, faults) = (false, Faults::new(0, None));
+            Binding { offer, transport: Transport::Tcp, location, is_literal, is_alone, faults }
         };
         let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
         let plan = ListenPlan {

@@ -4,6 +4,8 @@
 mod admin;
 mod announce;
 mod args;
+#[cfg_attr(not(feature = "bus"), path = "no_bus.rs")]
+mod bus;
 #[cfg(feature = "config")]
 mod check;
 mod config;
@@ -42,7 +44,9 @@ pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
 use admin::Facts;
 use announce::Announcement;
-pub use args::ServeArgs;
+pub use args::{ServeArgs, secret_among};
+pub use bus::BusPlan;
+use bus::Joining;
 #[cfg(feature = "config")]
 pub use check::check;
 pub use config::Config;
@@ -141,7 +145,10 @@ impl Server {
             is_held
         });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
-        let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls };
+        let joining = config.bus.as_ref().map(BusPlan::open).transpose()?;
+        let bus = joining.as_ref().map(Joining::view);
+        bus.iter().for_each(|view| drop(facts.bus.set(view.clone())));
+        let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls, joining };
         let (instances, listening) =
             listen::open(config, places, &mut reactor, announcement.as_mut())?;
         let Instances { streams: services, files: socket_files, listeners, .. } = instances;
@@ -153,7 +160,7 @@ impl Server {
             socket_files,
             _admin_files: admin.files,
             reactor,
-            console: Console::of(&services, listeners, is_dump_held),
+            console: Console::of(&services, listeners, is_dump_held, bus),
             services,
             front,
             desk,

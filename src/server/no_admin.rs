@@ -1,9 +1,10 @@
 //! `--admin` in a build without it: nothing. Its flags are refused (`args.rs`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::Config;
+use super::bus::BusView;
 use super::socket::Listened;
 use crate::engine::Location;
 use crate::reactor::Reactor;
@@ -16,6 +17,7 @@ pub(super) const DESCRIPTORS: usize = 0;
 pub(super) struct Facts {
     pub(super) is_leaving: Cell<bool>,
     pub(super) listening: RefCell<Vec<String>>,
+    pub(super) bus: OnceCell<BusView>,
 }
 
 /// Listens on nothing.

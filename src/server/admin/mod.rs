@@ -12,13 +12,14 @@ mod prometheus;
 mod response;
 mod status;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::Config;
+use super::bus::BusView;
 use super::http::{
     CUT_SHORT, Method, NOT_HERE, Parsed, Refusal, Request, TOO_SLOW, blank, is_head, is_ours,
     not_done, parse,
@@ -61,6 +62,8 @@ pub(super) struct Facts {
     pub(super) is_leaving: Cell<bool>,
     /// Where it listens, as it is announced.
     pub(super) listening: RefCell<Vec<String>>,
+    /// The bus, if there is one.
+    pub(super) bus: OnceCell<BusView>,
 }
 
 /// Listens where `config` asks for it, if it does, at `addresses`.
@@ -211,6 +214,7 @@ impl Admin {
                     began: *self.began.get_or_insert(latest),
                     codes: &self.codes,
                     process: (self.process)(),
+                    bus: self.facts.bus.get(),
                 };
                 Response::ok(Body::Metrics(scraped.text(survey)))
             }

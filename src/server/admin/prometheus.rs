@@ -6,6 +6,7 @@ use std::fmt::{Display, Write};
 use super::process::Process;
 use super::response::Codes;
 use crate::engine::{Carrier, FaultKind, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
+use crate::server::bus::{BusFamily, BusView};
 
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
@@ -14,6 +15,8 @@ pub(super) struct Scraped<'a> {
     pub(super) began: u64,
     pub(super) codes: &'a Codes,
     pub(super) process: Process,
+    /// The bus, if there is one.
+    pub(super) bus: Option<&'a BusView>,
 }
 
 /// One value of a service over streams.
@@ -83,6 +86,9 @@ impl Scraped<'_> {
         faults(&mut text, survey);
         troubles(&mut text, survey);
         durations(&mut text, survey);
+        for family in self.bus.into_iter().flat_map(BusView::families) {
+            bus(&mut text, &family);
+        }
         let name = "cooee_admin_requests_total";
         text.family(name, "counter", "Requests answered here, by status code.");
         for (code, count) in self.codes.all() {
@@ -243,6 +249,14 @@ fn troubles(text: &mut Text, survey: Survey<'_>) {
         ("cooee_log_lines_lost_total", "Lines that standard error did not take.", metrics.log_lost),
     ] {
         text.single(name, "counter", help, value);
+    }
+}
+
+fn bus(text: &mut Text, family: &BusFamily) {
+    text.family(family.name, family.kind, family.help);
+    for (name, value) in &family.values {
+        let label = [(family.label, *name)];
+        text.value(family.name, if name.is_empty() { &[] } else { &label }, value);
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Facts, Totals};
 use crate::engine::{
     Carrier, Entry, FaultCounts, Histogram, Reason, ResponderCounts, StreamCounts, Survey,
 };
+use crate::server::bus::BusView;
 
 /// What is told beside what the engine knows.
 pub(super) struct Status<'a> {
@@ -45,6 +46,7 @@ impl Status<'_> {
                 "descriptors_limit": descriptors_max,
             },
             "turns": survey.turns().map(of_turns),
+            "bus": self.facts.bus.get().map(BusView::status),
             "services": streams.chain(datagrams).collect::<Value>(),
             "peers": {
                 "busiest": peers(&tops.busiest),

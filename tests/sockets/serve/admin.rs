@@ -70,7 +70,9 @@ fn values(metrics: &str) -> BTreeMap<String, f64> {
 
 #[test]
 fn metrics_are_what_promtool_takes_and_what_the_document_says() {
-    let words = ["echo+tcp://:0?delay=1ms", "months+udp://:0"];
+    // Of a bus that is nowhere there is as much to see as of any.
+    let words = ["echo+tcp://:0?delay=1ms", "months+udp://:0", "chat://:0"];
+    let words = [&words[..], &["--bus", "nats://127.0.0.1:1"]].concat();
     let (_server, echo, admin) = serving(&words, "echo+tcp");
     Tcp::connect(echo).echoes("hello");
     let metrics = fetch(admin, "/metrics");
