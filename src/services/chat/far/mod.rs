@@ -274,13 +274,11 @@ impl Far {
                     if !is_counted {
                         self.publish(subject("news", room), matter_of(who, change));
                     }
-                    if change == Change::Left {
-                        self.leave_if_empty(room.folded(), rooms);
-                    }
                 }
                 Report::Counted { room, changes } => {
                     self.publish(subject("news", room), Matter::Tally(changes));
                 }
+                Report::Emptied { room } => self.leave(room.folded(), rooms),
             }
         }
         !reports.is_empty()
@@ -297,20 +295,18 @@ impl Far {
         self.publish(subject("ask", room), Matter::Ask);
     }
 
-    /// Listens to a room no longer, if nobody of ours is in it.
-    fn leave_if_empty(&mut self, room: Name, rooms: &mut Rooms) {
-        let number = rooms.find(room);
-        if number.is_some_and(|number| rooms.count(number) > 0) {
-            return;
-        }
-        if self.rooms.remove(&room).is_none() {
+    /// Listens no longer to a room that everybody has left. Somebody may have opened it anew since,
+    /// or come to the lobby, where all is known still.
+    fn leave(&mut self, room: Name, rooms: &mut Rooms) {
+        let lobby = rooms.find(room).filter(|number| *number == LOBBY);
+        if lobby.is_some_and(|lobby| rooms.count(lobby) > 0) || self.rooms.remove(&room).is_none() {
             return;
         }
         self.port.wish(Wish::Leave(subject("say", room)));
         self.port.wish(Wish::Leave(subject("news", room)));
         let matter = Matter::Roster { started: self.started, count: 0, names: [][..].into() };
         self.publish(subject("here", room), matter);
-        match number {
+        match lobby {
             // Whoever comes next is told what the stream has.
             Some(lobby) if self.had_stream => rooms.forget_history(lobby),
             Some(_) => {}
