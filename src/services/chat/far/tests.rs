@@ -152,7 +152,8 @@ fn bots_take_part_and_what_is_no_message_is_dropped_and_counted() {
         toy.publish("say.attic", line);
         assert_eq!(toy.hear(NORTH, ann), "");
         assert_eq!(toy.servers[NORTH].port.figures().dropped_malformed, 5);
-        let roster = r#"{"node":"bot","run":"00000000000000ff","kind":"roster","started":1,"count":1,"names":["parrot"]}"#;
+        let roster = r#"{"node":"bot","run":"00000000000000ff","kind":"roster","started":1,
+                         "count":1,"names":["parrot"]}"#;
         toy.publish("here.lobby", roster);
         assert!(toy.ask(NORTH, ann, "/who").contains("** 1 in lobby on bot: parrot@bot\n"));
         toy.publish(
