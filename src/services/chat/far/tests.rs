@@ -5,6 +5,7 @@ mod people;
 mod toy;
 
 use super::*;
+use serde_json::json;
 use toy::Toy;
 
 const NORTH: usize = 0;
@@ -181,4 +182,38 @@ fn a_room_that_is_left_and_entered_in_one_turn_has_its_history() {
     toy.say(NORTH, newcomer, "still here");
     let last = toy.servers[NORTH].stage.join();
     assert_eq!(toy.hear(NORTH, last).matches("still here").count(), 1);
+}
+
+#[test]
+fn what_comes_in_a_flood_is_taken_turn_by_turn_and_all_of_it() {
+    let (mut toy, [ann, ..]) = two(true);
+    let text = "x".repeat(1_000);
+    for number in 0..1_000 {
+        let line =
+            json!({ "node": "bot", "kind": "say", "who": "a", "text": format!("{number} {text}") });
+        let (subject, payload) = ("say.lobby".to_owned(), line.to_string().into_bytes());
+        toy.tell(NORTH, News::Line { subject, payload, at: None, is_old: false });
+    }
+    toy.servers[NORTH].stage.turn();
+    let first = toy.hear(NORTH, ann).len();
+    assert!((1..=2 * NEWS_BYTES).contains(&first), "{first}");
+    toy.pump();
+    let heard = first + toy.hear(NORTH, ann).len();
+    assert!(heard > 1_000 * 1_000, "{heard}");
+}
+
+#[test]
+fn who_floods_a_room_that_spans_servers_has_no_larger_share_of_a_turn() {
+    let lines = "x\n".repeat(30_000);
+    let taken = [true, false].map(|has_stream| {
+        let (mut toy, [ann, ..]) = two(has_stream);
+        for _ in 0..100 {
+            toy.servers[NORTH].stage.join();
+        }
+        toy.pump();
+        toy.servers[NORTH].stage.send(ann, &lines);
+        toy.servers[NORTH].stage.turn();
+        std::iter::from_fn(|| toy.servers[NORTH].port.next_wish()).count()
+    });
+    assert!(taken[0] < 30_000 && taken[0] <= taken[1] + taken[1] / 10, "{taken:?}");
 }

@@ -142,7 +142,7 @@ impl Toy {
     /// Until nobody has anything to say any more.
     pub(super) fn pump(&mut self) {
         loop {
-            self.servers.iter_mut().for_each(|server| server.stage.flush());
+            self.servers.iter_mut().for_each(|server| server.stage.pass(Duration::ZERO));
             let mut is_done = true;
             for number in 0..self.servers.len() {
                 while let Some(wish) = self.servers[number].port.next_wish() {
