@@ -6,7 +6,7 @@ use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use super::display::Display;
 use super::drops::Drops;
 use super::introduction::{Introduction, Refusal, Step};
-use super::nicks::{Nicks, is_list};
+use super::nicks::{List, Nicks, list_in};
 use super::pacer::{Next, Pacer};
 use super::piped::{Piece, Piped};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
@@ -31,6 +31,8 @@ struct Roll {
     again: Time,
     /// Until when the answer is ours; `None`: it is not, or has come.
     hidden_until: Option<Time>,
+    /// Whether the last line was of it: the members of other servers come right behind ours.
+    goes_on: bool,
 }
 
 /// The chat client.
@@ -141,7 +143,7 @@ impl ChatClient {
             Some(due) if due > now => net.wake_at(due),
             Some(_) if self.connection.is_connected() && !self.is_introducing => {
                 let (again, answer) = (now.after(ROLL_EVERY), now.after(ROLL_ANSWER));
-                self.roll = Roll { due: None, again, hidden_until: Some(answer) };
+                self.roll = Roll { due: None, again, hidden_until: Some(answer), goes_on: false };
                 self.say_unasked("/who\n", net);
             }
             Some(_) | None => {}
@@ -162,9 +164,13 @@ impl Service for ChatClient {
         self.introduction.be_welcome();
         let (now, roll) = (net.now(), &mut self.roll);
         self.display.take_but(input, net, |message| {
-            let is_ours = roll.hidden_until.is_some_and(|until| now < until)
-                && is_list(&String::from_utf8_lossy(message));
+            let is_ours = match list_in(&String::from_utf8_lossy(message)) {
+                Some(List::Here) => roll.hidden_until.is_some_and(|until| now < until),
+                Some(List::Elsewhere) => roll.goes_on,
+                None => false,
+            };
             roll.hidden_until = roll.hidden_until.filter(|_| !is_ours);
+            roll.goes_on = is_ours;
             is_ours
         });
         if let Some(refusal) = self.hear(input, now) {

@@ -51,11 +51,13 @@ impl Nicks {
     fn hear_change(&mut self, change: &str) {
         let Some((name, what)) = change.split_once(' ') else { return };
         match what {
+            // A server of others, with its members.
+            _ if what.starts_with("is gone, with ") || what.starts_with("is back, with ") => {}
             // Of `* 3 joined, 2 left`, in a crowd, the number is no name.
             _ if is_number(name) => self.lacks_names |= !what.starts_with("left"),
             "left" => self.others.retain(|other| other != name),
             _ => {
-                let new = what.strip_prefix("is now ").filter(|new| is_name(new.as_bytes()));
+                let new = what.strip_prefix("is now ").filter(|new| is_address(new));
                 if new.is_some() {
                     self.others.retain(|other| other != name);
                 }
@@ -119,23 +121,46 @@ impl Nicks {
 
 /// Puts `name` at the head of `known`, unless it is none.
 fn remember(known: &mut Vec<String>, name: &str) {
-    if is_name(name.as_bytes()) {
+    if is_address(name) {
         known.retain(|other| other != name);
         known.insert(0, name.into());
         known.truncate(REMEMBERED_MAX);
     }
 }
 
-/// Whether the server answers with `line` who is in a room.
-pub(super) fn is_list(line: &str) -> bool {
-    line.strip_prefix("** ").is_some_and(|news| names_in(news).is_some())
+/// Whether `text` is a name, or `ann@north`: that of somebody on another server.
+fn is_address(text: &str) -> bool {
+    let (name, node) = text.split_once('@').unwrap_or((text, "here"));
+    is_name(name.as_bytes()) && is_name(node.as_bytes())
 }
 
-/// The names in `3 in lobby: a, b, c`.
+/// Whether the server answers with `line` who is in a room: there, or on another server, which
+/// comes right behind.
+pub(super) fn list_in(line: &str) -> Option<List> {
+    let news = line.trim_end().strip_prefix("** ")?;
+    read_list(news.split_once(": ").map_or(news, |(head, _)| head))
+}
+
+/// Who is in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum List {
+    Here,
+    Elsewhere,
+}
+
+/// The names in `3 in lobby: a, b, c`, or in `3 in lobby on north: a@north, b@north, c@north`.
 fn names_in(news: &str) -> Option<&str> {
     let (head, names) = news.split_once(": ")?;
-    let (count, room) = head.split_once(" in ")?;
-    (is_number(count) && is_name(room.as_bytes())).then_some(names)
+    read_list(head).map(|_| names)
+}
+
+/// The head of a list.
+fn read_list(head: &str) -> Option<List> {
+    let (count, place) = head.split_once(" in ")?;
+    let (room, node) = place.split_once(" on ").unwrap_or((place, ""));
+    let list = if node.is_empty() { List::Here } else { List::Elsewhere };
+    let is_list = is_number(count) && is_name(room.as_bytes());
+    (is_list && (node.is_empty() || is_name(node.as_bytes()))).then_some(list)
 }
 
 /// The names in `a, b (3), c and 5 more`.
@@ -176,6 +201,11 @@ mod tests {
             (&["* ann joined", "* bob joined", "* ann left"], &["bob"]),
             (&["* ann joined", "* ann is now anna"], &["anna"]),
             (&["** 3 in lobby: ann, bob, guest7 and 9 more"], &["ann", "bob", "guest7"]),
+            (&["<ann@north> hi", "* bob@south joined"], &["bob@south", "ann@north"]),
+            (&["* ann@north joined", "* ann@north is now bea@north"], &["bea@north"]),
+            (&["** 2 in lobby on north: ann@north, bea@north"], &["ann@north", "bea@north"]),
+            (&["* north is gone, with 14 here", "* north is back, with 14 here"], &[]),
+            (&["<ann@north@x> hi", "<@north> hi", "<ann@> hi"], &[]),
             (&["** You are now ann.", "** 2 in lobby: ann, bob", "<ann> me"], &["bob"]),
             (&["<ann> hi", "** Welcome! You are ann, in lobby (1 here)."], &[]),
             (&["* 3 joined, 2 left", "* 3 joined", "hello", "<>", "<a b> c", "** Goodbye!"], &[]),
@@ -234,9 +264,13 @@ mod tests {
             let mut nicks = nicks(&[line]);
             assert_eq!((nicks.take_lack(), nicks.take_lack()), (is_asked, false), "{line}");
         }
-        assert!(is_list("** 3 in lobby: ann, bob, guest7 and 9 more"));
+        assert_eq!(list_in("** 3 in lobby: ann, bob, guest7 and 9 more"), Some(List::Here));
+        for elsewhere in ["** 2 in lobby on north: ann@north and 1 more", "** 9 in lobby on north"]
+        {
+            assert_eq!(list_in(elsewhere), Some(List::Elsewhere));
+        }
         for other in ["3 in lobby: ann", "** Rooms: den (1)", "** 3 in a lobby: x", "** Usage: x"] {
-            assert!(!is_list(other), "{other}");
+            assert_eq!(list_in(other), None, "{other}");
         }
     }
 

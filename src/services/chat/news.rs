@@ -11,7 +11,15 @@ pub(super) fn is_news(text: &str) -> bool {
     let mut seen = skeleton(text);
     match &next_word(&mut seen) {
         b"joined\0" | b"left\0\0\0" | b"renamed" => true,
-        b"is\0\0\0\0\0" => &next_word(&mut seen) == b"now\0\0\0\0",
+        b"is\0\0\0\0\0" => match &next_word(&mut seen) {
+            b"now\0\0\0\0" => true,
+            // Of a server: `* north is gone, with 14 here`.
+            b"gone\0\0\0" | b"back\0\0\0" => {
+                &next_word(&mut seen) == b"with\0\0\0"
+                    && seen.find(|c| *c != ' ').is_some_and(char::is_numeric)
+            }
+            _ => false,
+        },
         _ => false,
     }
 }
@@ -40,14 +48,31 @@ mod tests {
 
     #[test]
     fn words_that_look_like_news_are_news() {
-        for news in
-            ["joined", "left.", " JOINED, 3 left", "is\u{a0}now x", "“renamed”", "- is, now"]
-        {
+        for news in [
+            "joined",
+            "left.",
+            " JOINED, 3 left",
+            "is\u{a0}now x",
+            "“renamed”",
+            "- is, now",
+            "is gone, with 14 here",
+            "IS back  with  1",
+        ] {
             assert!(is_news(news), "{news:?}");
         }
-        for other in
-            ["", "is", "is nowhere", "rejoined", "join.ed", "left2", "weft", "nowise is now"]
-        {
+        for other in [
+            "",
+            "is",
+            "is nowhere",
+            "rejoined",
+            "join.ed",
+            "left2",
+            "weft",
+            "nowise is now",
+            "is gone",
+            "is back with tea",
+            "is back at 8",
+        ] {
             assert!(!is_news(other), "{other:?}");
         }
     }

@@ -48,6 +48,8 @@ pub(super) enum Report {
     Changed { room: Name, who: Name, change: Change, is_counted: bool },
     /// A tally was told.
     Counted { room: Name, changes: Changes },
+    /// The last member has left; unless that is the lobby the room is gone, and what it knew.
+    Emptied { room: Name },
 }
 
 /// Something that was said, and when: seconds since 1970-01-01 00:00 UTC.
@@ -191,13 +193,22 @@ impl Rooms {
         self.announce(place, who, Change::Left, net);
         let room = self.rooms.get_mut(place.room)?;
         let moved = room.gathering.leave(place.seat, |peer, bytes| send_early(peer, bytes, net));
-        if room.gathering.seats() == 0 && place.room != LOBBY {
-            self.end_tally(place.room);
-            let room = self.rooms.get(place.room)?;
-            self.numbers.remove(&room.name.folded());
-            self.rooms.remove(place.room);
+        if room.gathering.seats() == 0 {
+            self.be_emptied(place.room);
         }
         moved
+    }
+
+    fn be_emptied(&mut self, number: usize) {
+        let Some(name) = self.name(number) else { return };
+        if number != LOBBY {
+            self.end_tally(number);
+            self.numbers.remove(&name.folded());
+            self.rooms.remove(number);
+        }
+        if let Some(reports) = &mut self.reports {
+            reports.push(Report::Emptied { room: name });
+        }
     }
 
     /// Tells the others in a room what happens to the member `who` at `place`.

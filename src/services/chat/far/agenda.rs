@@ -50,6 +50,11 @@ impl Agenda {
         }
     }
 
+    /// Whether the roster of that room is told at all.
+    pub(super) fn has(&self, room: Name) -> bool {
+        self.duties.contains_key(&room)
+    }
+
     /// All rooms.
     pub(super) fn rooms(&self) -> Vec<Name> {
         self.duties.keys().copied().collect()

@@ -64,6 +64,7 @@ impl Far {
         self.port.wish(Wish::Keep { subject, id, payload });
         // It does not come back to where nobody is.
         if self.rooms.contains_key(&room) {
+            rooms.charge(spoken.room, spoken.line, net);
             let (line, at) = (spoken.line.into(), net.now());
             self.speech.wait_for(OwnLine { room, seq, number, speaker: peer, line, at });
             net.wake_at(at.after(PATIENCE));

@@ -35,6 +35,10 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 /// So much longer for each room, where all are to be told.
 const ANSWER_EACH: Duration = Duration::from_millis(1);
 
+/// Once more than this has been heard in a turn, the rest waits: members read before they are sent
+/// more.
+const NEWS_BYTES: usize = 64 * 1024;
+
 const OUT_OF_REACH: &str = "** Other servers are out of reach; only this one hears you.";
 const BACK: &str = "** Other servers are back.";
 const RENEWED: &str = "** Other servers keep nothing of what was said before: they began anew.";
@@ -104,6 +108,8 @@ pub(super) struct Far {
     agenda: Agenda,
     /// How often something was left to chance.
     draws: u64,
+    /// How much has been heard in this turn, and when that is.
+    heard: (Time, usize),
 }
 
 impl Far {
@@ -124,6 +130,7 @@ impl Far {
             rosters: Rosters::default(),
             agenda: Agenda::default(),
             draws: 0,
+            heard: (Time::ZERO, 0),
         }
     }
 
@@ -150,9 +157,19 @@ impl Far {
     ) {
         let mut is_idle = !self.tell_changes(rooms, net);
         let mut hall = Hall { members, names, rooms, net };
-        while let Some(news) = self.port.next_news() {
+        if self.heard.0 != hall.net.now() {
+            self.heard = (hall.net.now(), 0);
+        }
+        while self.heard.1 <= NEWS_BYTES
+            && let Some(news) = self.port.next_news()
+        {
             is_idle = false;
+            self.heard.1 += bytes_of(&news);
             self.hear(news, &mut hall);
+        }
+        if self.heard.1 > NEWS_BYTES {
+            // The rest in the next turn, at once.
+            hall.net.wake_at(hall.net.now());
         }
         if !is_idle {
             self.plan(hall.net);
@@ -167,6 +184,7 @@ impl Far {
         rooms: &mut Rooms,
         net: &mut Net,
     ) {
+        self.heard.1 = 0;
         let mut hall = Hall { members, names, rooms, net };
         if let Some(until) = hall.net.now().before(speech::PATIENCE) {
             self.give_up(until, &mut hall);
@@ -274,13 +292,11 @@ impl Far {
                     if !is_counted {
                         self.publish(subject("news", room), matter_of(who, change));
                     }
-                    if change == Change::Left {
-                        self.leave_if_empty(room.folded(), rooms);
-                    }
                 }
                 Report::Counted { room, changes } => {
                     self.publish(subject("news", room), Matter::Tally(changes));
                 }
+                Report::Emptied { room } => self.leave(room.folded(), rooms),
             }
         }
         !reports.is_empty()
@@ -297,20 +313,18 @@ impl Far {
         self.publish(subject("ask", room), Matter::Ask);
     }
 
-    /// Listens to a room no longer, if nobody of ours is in it.
-    fn leave_if_empty(&mut self, room: Name, rooms: &mut Rooms) {
-        let number = rooms.find(room);
-        if number.is_some_and(|number| rooms.count(number) > 0) {
-            return;
-        }
-        if self.rooms.remove(&room).is_none() {
+    /// Listens no longer to a room that everybody has left. Somebody may have opened it anew since,
+    /// or come to the lobby, where all is known still.
+    fn leave(&mut self, room: Name, rooms: &mut Rooms) {
+        let lobby = rooms.find(room).filter(|number| *number == LOBBY);
+        if lobby.is_some_and(|lobby| rooms.count(lobby) > 0) || self.rooms.remove(&room).is_none() {
             return;
         }
         self.port.wish(Wish::Leave(subject("say", room)));
         self.port.wish(Wish::Leave(subject("news", room)));
         let matter = Matter::Roster { started: self.started, count: 0, names: [][..].into() };
         self.publish(subject("here", room), matter);
-        match number {
+        match lobby {
             // Whoever comes next is told what the stream has.
             Some(lobby) if self.had_stream => rooms.forget_history(lobby),
             Some(_) => {}
@@ -337,6 +351,16 @@ impl Far {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         most.mul_f64((z >> 40) as f64 / (1u64 << 24) as f64)
+    }
+}
+
+/// How much news brings, roughly.
+fn bytes_of(news: &News) -> usize {
+    match news {
+        News::Heard { subject, payload } | News::Line { subject, payload, .. } => {
+            subject.len() + payload.len()
+        }
+        _ => 0,
     }
 }
 

@@ -29,7 +29,7 @@ impl Far {
         if let Some(room) = room_of(subject, "here") {
             self.hear_roster(room, &message, hall);
         } else if let Some(room) = room_of(subject, "ask") {
-            if message.matter == Matter::Ask && self.rooms.contains_key(&room) {
+            if message.matter == Matter::Ask && self.agenda.has(room) {
                 let wait = self.draw(ANSWER_WITHIN);
                 self.agenda.ask(room, hall.net.now().after(wait));
             }

@@ -1,8 +1,11 @@
 //! Chats of several servers, as their members hear them.
 
+mod breaks;
+mod people;
 mod toy;
 
 use super::*;
+use serde_json::json;
 use toy::Toy;
 
 const NORTH: usize = 0;
@@ -116,153 +119,6 @@ fn an_empty_lobby_has_its_history_once() {
 }
 
 #[test]
-fn a_room_is_told_once_that_others_are_out_of_reach_and_once_that_they_are_back() {
-    for has_stream in [true, false] {
-        let (mut toy, [ann, abe, bob]) = two(has_stream);
-        toy.disconnect(NORTH);
-        toy.disconnect(NORTH);
-        let told = "** Other servers are out of reach; only this one hears you.\n";
-        assert_eq!((toy.hear(NORTH, ann), toy.hear(NORTH, abe)), (told.into(), told.into()));
-        assert_eq!(toy.hear(SOUTH, bob), "");
-        let warned = "** Only this server heard that; the others are out of reach.\n";
-        assert_eq!(toy.ask(NORTH, ann, "anybody?"), warned);
-        assert_eq!(toy.ask(NORTH, ann, "anybody?"), "");
-        assert_eq!(toy.hear(NORTH, abe), "<ann> anybody?\n<ann> anybody?\n");
-        assert_eq!(toy.ask(NORTH, ann, "/who"), "** 2 in lobby: abe, ann\n");
-        assert_eq!(
-            toy.ask(NORTH, ann, "/msg bob@south hi"),
-            "** Other servers are out of reach.\n"
-        );
-        toy.connect(NORTH);
-        assert_eq!(toy.hear(NORTH, ann), "** Other servers are back.\n");
-        assert_eq!(toy.hear(SOUTH, bob), "", "what was said meanwhile stays");
-        toy.say(NORTH, ann, "again");
-        assert_eq!(toy.hear(SOUTH, bob), "<ann@north> again\n");
-        toy.disconnect(NORTH);
-        toy.hear(NORTH, ann);
-        assert_eq!(toy.ask(NORTH, ann, "anybody?"), warned, "once in each break");
-    }
-}
-
-#[test]
-fn what_was_missed_in_a_break_is_shown_as_earlier_and_what_is_gone_is_counted() {
-    let (mut toy, [ann, _, bob]) = two(true);
-    toy.say(SOUTH, bob, "before");
-    toy.hear(NORTH, ann);
-    toy.disconnect(NORTH);
-    toy.hear(NORTH, ann);
-    for number in 1..=30 {
-        toy.say(SOUTH, bob, &format!("line {number}"));
-    }
-    toy.forget("say.lobby", 25);
-    toy.connect(NORTH);
-    let heard = toy.hear(NORTH, ann);
-    let lines: Vec<&str> = heard.lines().collect();
-    assert_eq!(lines[0], "** Other servers are back.");
-    assert_eq!(lines[1], "[earlier, 13:00 UTC] <bob@south> line 6");
-    assert_eq!(lines[25], "[earlier, 13:00 UTC] <bob@south> line 30");
-    assert_eq!(lines[26..], ["** 5 lines said meanwhile are gone."]);
-    assert_eq!(toy.servers[NORTH].port.figures().gaps, 5);
-}
-
-#[test]
-fn without_a_stream_what_was_said_in_a_break_is_gone_and_counted_with_the_next_line() {
-    let (mut toy, [ann, _, bob]) = two(false);
-    toy.say(SOUTH, bob, "one");
-    toy.disconnect(NORTH);
-    toy.say(SOUTH, bob, "two\nthree");
-    toy.connect(NORTH);
-    toy.hear(NORTH, ann);
-    toy.say(SOUTH, bob, "four");
-    let heard = toy.hear(NORTH, ann);
-    assert_eq!(heard, "** 2 lines said meanwhile are gone.\n<bob@south> four\n");
-}
-
-#[test]
-fn what_the_stream_was_given_before_a_break_is_shown_at_once_and_not_again() {
-    let (mut toy, [ann, abe, bob]) = two(true);
-    toy.is_frozen = true;
-    toy.say(NORTH, ann, "on its way");
-    assert_eq!(toy.hear(NORTH, abe), "");
-    toy.disconnect(NORTH);
-    assert!(toy.hear(NORTH, abe).starts_with("<ann> on its way\n** Other servers"));
-    assert!(!toy.hear(NORTH, ann).contains("on its way"));
-    toy.is_frozen = false;
-    toy.connect(NORTH);
-    assert_eq!(toy.hear(SOUTH, bob), "<ann@north> on its way\n");
-    assert_eq!(toy.hear(NORTH, abe), "** Other servers are back.\n");
-    let newcomer = toy.servers[NORTH].stage.join();
-    assert_eq!(toy.hear(NORTH, newcomer).matches("on its way").count(), 1);
-}
-
-#[test]
-fn nobody_waits_for_a_stream_that_says_nothing() {
-    let (mut toy, [ann, abe, bob]) = two(true);
-    toy.is_frozen = true;
-    toy.say(NORTH, ann, "slow");
-    toy.pass(2);
-    assert_eq!(toy.hear(NORTH, abe), "");
-    toy.pass(1);
-    assert_eq!(toy.hear(NORTH, abe), "<ann> slow\n");
-    toy.is_frozen = false;
-    toy.connect(NORTH);
-    assert_eq!(
-        (toy.hear(NORTH, abe), toy.hear(SOUTH, bob)),
-        ("".into(), "<ann@north> slow\n".into())
-    );
-}
-
-#[test]
-fn who_has_moved_or_left_by_the_time_its_line_comes_back_is_no_trouble() {
-    let (mut toy, [ann, abe, bob]) = two(true);
-    toy.is_frozen = true;
-    toy.say(NORTH, ann, "from ann\n/join attic");
-    toy.say(NORTH, abe, "from abe");
-    let eve = toy.servers[NORTH].stage.join();
-    toy.say(NORTH, eve, "from eve\nBYE");
-    toy.hear(NORTH, abe);
-    toy.hear(NORTH, ann);
-    toy.is_frozen = false;
-    toy.connect(NORTH);
-    assert_eq!(toy.hear(NORTH, abe), "<ann> from ann\n<guest1> from eve\n");
-    assert_eq!(toy.hear(NORTH, ann), "");
-    assert_eq!(toy.hear(SOUTH, bob).matches("from ").count(), 3);
-}
-
-#[test]
-fn a_line_that_comes_twice_is_shown_once() {
-    let (mut toy, [ann, _, bob]) = two(true);
-    toy.say(SOUTH, bob, "once");
-    let (subject, payload) = toy.published.last().unwrap().clone();
-    toy.publish(&subject, &payload);
-    assert_eq!(toy.hear(NORTH, ann), "<bob@south> once\n");
-    assert_eq!(toy.servers[NORTH].port.figures().dropped_twice, 1);
-    assert_eq!(toy.hear(SOUTH, bob), "");
-}
-
-#[test]
-fn a_line_that_is_refused_is_shown_here_and_its_speaker_told() {
-    let (mut toy, [ann, abe, _]) = two(true);
-    toy.is_frozen = true;
-    toy.servers[NORTH].stage.say(ann, "too much\n");
-    let Some(Wish::Keep { id, .. }) = toy.servers[NORTH].port.next_wish() else { panic!() };
-    toy.tell(NORTH, News::Refused { id, why: "too much waits".into() });
-    toy.pump();
-    assert_eq!(toy.hear(NORTH, abe), "<ann> too much\n");
-    assert_eq!(toy.hear(NORTH, ann), "** Only this server heard that: too much waits.\n");
-}
-
-#[test]
-fn a_stream_made_anew_keeps_nobody_waiting_and_the_rooms_are_told() {
-    let (mut toy, [ann, abe, _]) = two(true);
-    toy.is_frozen = true;
-    toy.say(NORTH, ann, "lost?");
-    toy.tell(NORTH, News::Renewed);
-    toy.pump();
-    assert_eq!(toy.hear(NORTH, abe), format!("<ann> lost?\n{RENEWED}\n"));
-}
-
-#[test]
 fn the_operator_is_heard_everywhere() {
     let (mut toy, [ann, _, bob]) = two(true);
     toy.servers[NORTH].stage.tell(Some("/say lobby closing soon"));
@@ -273,57 +129,91 @@ fn the_operator_is_heard_everywhere() {
 }
 
 #[test]
-fn members_everywhere_are_listed_and_counted() {
-    let (mut toy, [ann, _, bob]) = two(true);
-    let listed = "** 2 in lobby: abe, ann\n** 1 in lobby on south: bob@south\n";
-    assert_eq!(toy.ask(NORTH, ann, "/who"), listed);
-    toy.say(SOUTH, bob, "/join Attic");
-    toy.pass(2);
-    assert_eq!(toy.ask(NORTH, ann, "/who"), "** 2 in lobby: abe, ann\n");
-    assert_eq!(toy.ask(NORTH, ann, "/rooms"), "** Rooms: attic (1), lobby (2)\n");
-    assert_eq!(toy.ask(SOUTH, bob, "/rooms"), "** Rooms: Attic (1), lobby (2)\n");
-    let heard = toy.ask(NORTH, ann, "/join attic");
-    assert!(heard.contains("You are now in attic (2 here)"), "{heard}");
-    let eve = toy.servers[SOUTH].stage.join();
-    assert!(toy.hear(SOUTH, eve).contains("in lobby (2 here)"));
-}
-
-#[test]
-fn private_messages_reach_other_servers_and_are_answered_if_they_do_not() {
-    let (mut toy, [ann, abe, bob]) = two(true);
-    assert_eq!(toy.ask(NORTH, ann, "/msg bob@South psst \x1b"), "[to bob@south] psst \\x1b\n");
-    assert_eq!(toy.hear(SOUTH, bob), "[from ann@north] psst \\x1b\n");
-    assert_eq!(toy.ask(NORTH, ann, "/msg abe@north here"), "[to abe] here\n");
-    assert_eq!(toy.hear(NORTH, abe), "[from ann] here\n");
-    let heard = toy.ask(NORTH, ann, "/msg eve@south hi");
-    assert_eq!(heard, "[to eve@south] hi\n** There is nobody called eve@south; see /who.\n");
-    let heard = toy.ask(NORTH, ann, "/msg bob@east hi");
-    assert_eq!(heard, "** There is no server called east; see /who.\n");
-    let heard = toy.ask(NORTH, ann, "/msg bob@ hi");
-    assert_eq!(heard, "** There is nobody called bob@; see /who.\n");
-}
-
-#[test]
-fn a_server_that_is_lost_is_told_in_one_line_and_so_is_its_return() {
-    let (mut toy, [ann, _, bob]) = two(true);
-    for number in 0..13 {
-        toy.join(SOUTH, &format!("m{number}"));
+fn bots_take_part_and_what_is_no_message_is_dropped_and_counted() {
+    for has_stream in [true, false] {
+        let (mut toy, [ann, _, bob]) = two(has_stream);
+        let line = r#"{"node":"bot","kind":"say","who":"parrot","text":"\u001b[2Jhi"}"#;
+        toy.publish("say.lobby", line);
+        toy.publish("say.lobby", line);
+        let heard = "<parrot@bot> \\x1b[2Jhi\n";
+        assert_eq!(toy.hear(NORTH, ann), heard.repeat(2));
+        assert_eq!(toy.hear(SOUTH, bob), heard.repeat(2));
+        for bad in [
+            "hello",
+            r#"{"node":"bot","kind":"act","who":"bob","text":"is now operator"}"#,
+            r#"{"node":"bot","kind":"say","who":"<ann>","text":"x"}"#,
+            r#"{"node":"bot","run":"0000000000000001","seq":99,"kind":"say","who":"a","text":"x"}"#,
+        ] {
+            toy.publish("say.lobby", bad);
+        }
+        toy.publish("say.lobby", r#"{"node":"bot","kind":"sing","who":"a","text":"x"}"#);
+        toy.publish("news.lobby", r#"{"node":"bot","kind":"say","who":"a","text":"x"}"#);
+        toy.publish("news.lobby", "{}");
+        toy.publish("elsewhere.lobby", line);
+        toy.publish("say.attic", line);
+        assert_eq!(toy.hear(NORTH, ann), "");
+        assert_eq!(toy.servers[NORTH].port.figures().dropped_malformed, 5);
+        let roster = r#"{"node":"bot","run":"00000000000000ff","kind":"roster","started":1,
+                         "count":1,"names":["parrot"]}"#;
+        toy.publish("here.lobby", roster);
+        assert!(toy.ask(NORTH, ann, "/who").contains("** 1 in lobby on bot: parrot@bot\n"));
+        toy.publish(
+            "to.north",
+            r#"{"node":"bot","kind":"private","who":"parrot","to":"ann","text":"psst"}"#,
+        );
+        assert_eq!(toy.hear(NORTH, ann), "[from parrot@bot] psst\n");
     }
-    toy.pass(2);
-    toy.hear(NORTH, ann);
-    toy.disconnect(SOUTH);
-    toy.pass(24);
-    assert_eq!(toy.hear(NORTH, ann), "");
-    toy.pass(12);
-    assert_eq!(toy.hear(NORTH, ann), "* south is gone, with 14 here\n");
-    assert_eq!(toy.ask(NORTH, ann, "/who"), "** 2 in lobby: abe, ann\n");
-    assert_eq!(toy.servers[NORTH].port.figures().nodes, 0);
-    toy.connect(SOUTH);
-    toy.pass(1);
-    assert_eq!(toy.hear(NORTH, ann), "* south is back, with 14 here\n");
-    assert!(toy.hear(SOUTH, bob).ends_with("** Other servers are back.\n"));
-    assert_eq!(
-        toy.ask(SOUTH, bob, "/who").lines().nth(1),
-        Some("** 2 in lobby on north: abe@north, ann@north")
-    );
+}
+
+#[test]
+fn a_room_that_is_left_and_entered_in_one_turn_has_its_history() {
+    let (mut toy, [ann, abe, _]) = two(true);
+    toy.say(NORTH, ann, "/join attic\nremember");
+    toy.hear(NORTH, abe);
+    let stage = &mut toy.servers[NORTH].stage;
+    stage.say_in_turn(ann, "/join lobby\n");
+    stage.say_in_turn(abe, "/join attic\n");
+    toy.pump();
+    let heard = toy.hear(NORTH, abe);
+    assert_eq!(heard.matches("[earlier, 13:00 UTC] <ann> remember\n").count(), 1, "{heard}");
+    let newcomer = toy.servers[NORTH].stage.join_in_turn(0).unwrap();
+    toy.servers[NORTH].stage.say_in_turn(ann, "BYE\n");
+    toy.pump();
+    toy.say(NORTH, newcomer, "still here");
+    let last = toy.servers[NORTH].stage.join();
+    assert_eq!(toy.hear(NORTH, last).matches("still here").count(), 1);
+}
+
+#[test]
+fn what_comes_in_a_flood_is_taken_turn_by_turn_and_all_of_it() {
+    let (mut toy, [ann, ..]) = two(true);
+    let text = "x".repeat(1_000);
+    for number in 0..1_000 {
+        let line =
+            json!({ "node": "bot", "kind": "say", "who": "a", "text": format!("{number} {text}") });
+        let (subject, payload) = ("say.lobby".to_owned(), line.to_string().into_bytes());
+        toy.tell(NORTH, News::Line { subject, payload, at: None, is_old: false });
+    }
+    toy.servers[NORTH].stage.turn();
+    let first = toy.hear(NORTH, ann).len();
+    assert!((1..=2 * NEWS_BYTES).contains(&first), "{first}");
+    toy.pump();
+    let heard = first + toy.hear(NORTH, ann).len();
+    assert!(heard > 1_000 * 1_000, "{heard}");
+}
+
+#[test]
+fn who_floods_a_room_that_spans_servers_has_no_larger_share_of_a_turn() {
+    let lines = "x\n".repeat(30_000);
+    let taken = [true, false].map(|has_stream| {
+        let (mut toy, [ann, ..]) = two(has_stream);
+        for _ in 0..100 {
+            toy.servers[NORTH].stage.join();
+        }
+        toy.pump();
+        toy.servers[NORTH].stage.send(ann, &lines);
+        toy.servers[NORTH].stage.turn();
+        std::iter::from_fn(|| toy.servers[NORTH].port.next_wish()).count()
+    });
+    assert!(taken[0] < 30_000 && taken[0] <= taken[1] + taken[1] / 10, "{taken:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::{Report, Rooms, earlier};
+use super::{DELIVERED_PER_UNIT, Report, Rooms, earlier};
 use crate::engine::Net;
 use crate::services::chat::names::Name;
 use crate::services::chat::tally::{Change, Changes};
@@ -57,6 +57,12 @@ impl Rooms {
             room.tally.elsewhere.add(changes);
             self.tell_soon(number, net);
         }
+    }
+
+    /// What telling a room that line costs, for whoever causes it and is not served any more by
+    /// then.
+    pub(in crate::services::chat) fn charge(&self, number: usize, line: &str, net: &mut Net) {
+        net.spend(line.len() * self.count(number) / DELIVERED_PER_UNIT);
     }
 
     /// Tells everybody in a room a line, which nobody said and nobody will be told later.

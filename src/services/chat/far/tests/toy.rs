@@ -111,7 +111,7 @@ impl Toy {
         self.servers[server].is_up = true;
         self.tell(server, News::Up { has_stream: self.has_stream });
         for (subject, id, payload) in std::mem::take(&mut self.servers[server].kept) {
-            self.keep(server, subject, id, payload);
+            self.keep(server, &subject, id, &payload);
         }
         let subjects: Vec<String> = self.servers[server].follows.keys().cloned().collect();
         subjects.iter().for_each(|subject| self.hand_out_old(server, subject));
@@ -142,7 +142,7 @@ impl Toy {
     /// Until nobody has anything to say any more.
     pub(super) fn pump(&mut self) {
         loop {
-            self.servers.iter_mut().for_each(|server| server.stage.flush());
+            self.servers.iter_mut().for_each(|server| server.stage.pass(Duration::ZERO));
             let mut is_done = true;
             for number in 0..self.servers.len() {
                 while let Some(wish) = self.servers[number].port.next_wish() {
@@ -176,15 +176,15 @@ impl Toy {
                 }
             }
             Wish::Keep { subject, id, payload } => match server.is_up && !self.is_frozen {
-                true => self.keep(number, subject, id, payload),
+                true => self.keep(number, &subject, id, &payload),
                 false => server.kept.push((subject, id, payload)),
             },
         }
     }
 
-    fn keep(&mut self, number: usize, subject: String, id: String, payload: Vec<u8>) {
+    fn keep(&mut self, number: usize, subject: &str, id: String, payload: &[u8]) {
         if self.ids.insert(id.clone()) {
-            self.append(&subject, &payload);
+            self.append(subject, payload);
         }
         self.tell(number, News::Kept { id });
     }
