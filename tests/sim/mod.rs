@@ -8,6 +8,8 @@ mod dumped;
 mod facts;
 mod kinds;
 mod mixes;
+#[allow(dead_code)] // for now
+mod nats;
 mod oracles;
 mod pipe;
 mod rng;
