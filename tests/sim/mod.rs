@@ -22,6 +22,7 @@ mod world;
 pub(crate) use self::{
     dumped::{Streams, streams},
     facts::{Facts, Shared, arrival},
+    nats::{Nats, Options, Trouble},
     pipe::{Pipe, event_of},
     sockets::Pipes,
 };

@@ -9,6 +9,8 @@
 
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "bus")]
+mod bus;
 mod client;
 mod dialogues;
 mod faults;

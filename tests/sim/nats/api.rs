@@ -56,7 +56,7 @@ impl Nats {
             }
         }
         let message = Message::new(reply, told.to_string());
-        self.deliver_internal(super::Lane::Answers, &message);
+        self.deliver_internal(&super::Lane::Answers, &message);
     }
 
     fn account_info(&self) -> Value {

@@ -279,14 +279,14 @@ impl Nats {
         for text in &confirmations {
             if let Some(reply) = &message.reply {
                 let confirmation = Message::new(reply, text.as_bytes());
-                self.deliver_internal(Lane::Confirmations, &confirmation);
+                self.deliver_internal(&Lane::Confirmations, &confirmation);
             }
         }
         !confirmations.is_empty()
     }
 
-    fn deliver_internal(&mut self, lane: Lane, message: &Message) {
-        self.deliver(&lane, None, message, None);
+    fn deliver_internal(&mut self, lane: &Lane, message: &Message) {
+        self.deliver(lane, None, message, None);
     }
 
     /// To every subscription that covers it, or covers where it is sent instead. False: there is

@@ -47,7 +47,7 @@ impl Scene {
         self.nats.tick(end);
     }
 
-    fn with_stream(mut self, consumer: Value) -> (Scene, u64) {
+    fn with_stream(mut self, consumer: &Value) -> (Scene, u64) {
         let link = self.join();
         self.say(link, "SUB inbox.* 1\r\nSUB d 2\r\n");
         let stream = json!({"name": "S", "subjects": ["s.*"], "max_msgs_per_subject": 3});
@@ -91,7 +91,7 @@ fn a_question_that_nobody_hears_is_answered_at_once() {
 
 #[test]
 fn a_consumer_hands_out_what_there_is_then_what_comes_and_beats_in_between() {
-    let (mut scene, link) = Scene::new(Trouble::default()).with_stream(consumer());
+    let (mut scene, link) = Scene::new(Trouble::default()).with_stream(&consumer());
     let heard = scene.hear(link);
     assert_eq!(payloads(&heard, "2"), ["two", "three", "four"]);
     assert!(heard.contains(".1.4.3.1000000000000000000.0 4\r\nfour"), "{heard}");
@@ -105,7 +105,7 @@ fn a_consumer_hands_out_what_there_is_then_what_comes_and_beats_in_between() {
 #[test]
 fn a_consumer_that_nobody_hears_goes_on_if_somebody_does_within_its_time_and_is_gone_later() {
     for (silence, resumes) in [(4, true), (6, false)] {
-        let (mut scene, link) = Scene::new(Trouble::default()).with_stream(consumer());
+        let (mut scene, link) = Scene::new(Trouble::default()).with_stream(&consumer());
         scene.hear(link);
         scene.say(link, "UNSUB 2\r\n");
         scene.publish(link, "s.a", "missed");
@@ -121,7 +121,7 @@ fn a_consumer_that_nobody_hears_goes_on_if_somebody_does_within_its_time_and_is_
 fn without_confirmations_no_more_than_a_window_is_sent() {
     let mut scene = Scene::new(Trouble::default());
     scene.nats.options.flow_window = 60;
-    let (mut scene, link) = scene.with_stream(consumer());
+    let (mut scene, link) = scene.with_stream(&consumer());
     let heard = scene.hear(link);
     assert_eq!(payloads(&heard, "2"), ["two", "three", "four"]);
     let asked = "$JS.FC.S.eph00001.1";
