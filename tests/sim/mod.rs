@@ -10,6 +10,8 @@ mod kinds;
 mod mixes;
 #[allow(dead_code)] // for now
 mod nats;
+#[cfg(feature = "bus")]
+pub(crate) mod nodes;
 mod oracles;
 mod pipe;
 mod rng;

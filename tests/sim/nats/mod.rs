@@ -71,6 +71,14 @@ struct Underway {
     message: Message,
 }
 
+/// A message that a stream has taken.
+pub(crate) struct Entry {
+    /// When the stream was made, which tells one from the next of its name.
+    pub(crate) stream: u64,
+    pub(crate) subject: String,
+    pub(crate) payload: Vec<u8>,
+}
+
 /// See the top of this file.
 pub(crate) struct Nats {
     options: Options,
@@ -92,6 +100,7 @@ pub(crate) struct Nats {
     /// Until when it does nothing at all.
     frozen_until: Time,
     leaving_at: Option<Time>,
+    log: Vec<Entry>,
 }
 
 /// What clients and their kernels do.
@@ -112,6 +121,7 @@ impl Nats {
             lanes: BTreeMap::new(),
             frozen_until: Time::ZERO,
             leaving_at: None,
+            log: Vec::new(),
         }
     }
 
@@ -140,6 +150,16 @@ impl Nats {
         }
     }
 
+    /// All that streams have ever taken, in order.
+    pub(crate) fn log(&self) -> &[Entry] {
+        &self.log
+    }
+
+    /// Whether anything goes to one now.
+    pub(crate) fn has_output(&self, link: u64) -> bool {
+        self.links.get(&link).is_some_and(|link| !link.output.is_empty())
+    }
+
     /// What goes to one now; the rest comes once that has been taken.
     pub(crate) fn output(&mut self, link: u64) -> &mut Vec<u8> {
         &mut self.links.get_mut(&link).expect("a link").output
@@ -156,6 +176,7 @@ impl Nats {
         if self.is_frozen() {
             return;
         }
+        self.frozen_until = Time::ZERO;
         let links: Vec<u64> = self.links.keys().copied().collect();
         for link in links {
             while let Some(op) =
@@ -182,14 +203,15 @@ impl Nats {
         let underway = self.underway.keys().next().map(|(at, _)| *at);
         let leaving = self.leaving_at.filter(|_| self.links.values().any(|link| !link.is_over));
         let due = consumers.chain(links).chain(underway).chain(leaving).min();
-        due.unwrap_or(Time::NEVER).max(self.frozen_until)
+        let is_frozen = self.frozen_until > Time::ZERO;
+        if is_frozen { self.frozen_until } else { due.unwrap_or(Time::NEVER) }
     }
 
     fn wall(&self) -> u64 {
         self.epoch + self.now.nanos_since(Time::ZERO)
     }
 
-    fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.now < self.frozen_until
     }
 
@@ -272,6 +294,10 @@ impl Nats {
         for stream in streams.filter(|stream| stream.wants(&message.subject)) {
             stream.is_forgetful = self.rng.chance(forgets);
             let taken = stream.take(message.clone(), now, wall);
+            if !taken.is_duplicate {
+                let Message { subject, payload, .. } = message.clone();
+                self.log.push(Entry { stream: stream.created, subject, payload });
+            }
             let double = if taken.is_duplicate { ",\"duplicate\": true" } else { "" };
             let (name, seq) = (&stream.name, taken.seq);
             confirmations.push(format!("{{\"stream\":\"{name}\", \"seq\":{seq}{double}}}"));

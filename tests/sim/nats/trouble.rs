@@ -50,9 +50,9 @@ impl Nats {
         }
     }
 
-    /// Whether anybody may connect.
+    /// Whether anybody may connect. While it is frozen the kernel answers for it.
     pub(crate) fn is_listening(&self) -> bool {
-        self.leaving_at.is_none() && !self.is_frozen()
+        self.leaving_at.is_none()
     }
 
     /// It begins again: nobody is connected. What streams have is kept, or it is lost.
@@ -62,6 +62,7 @@ impl Nats {
         self.underway.clear();
         self.lanes.clear();
         (self.leaving_at, self.frozen_until) = (None, Time::ZERO);
+        self.streams.values_mut().for_each(|stream| stream.consumers.clear());
         if !keeps_streams {
             self.streams.clear();
         }
