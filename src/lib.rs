@@ -303,6 +303,8 @@ pub mod guards;
 pub mod hex;
 mod json;
 pub mod logging;
+#[cfg(feature = "bus")]
+pub mod nats;
 pub mod outlet;
 #[cfg(feature = "proxy")]
 pub mod proxy;

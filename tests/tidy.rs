@@ -59,7 +59,7 @@ const USES: &[(&str, &[&str])] = &[
     ("append", &[]),
     ("engine", &[]),
     ("rate", &["engine"]),
-    ("nats", &["engine"]),
+    ("nats", &["tls"]),
     ("bus", &["append", "engine", "nats", "rate"]),
     ("services", &["append", "bus", "engine", "rate"]),
     ("spelling", &[]),

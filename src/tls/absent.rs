@@ -14,7 +14,11 @@ pub struct Server(Never);
 #[derive(Debug)]
 pub struct Client(Never);
 
-#[derive(Debug)]
+/// Cannot be had here.
+#[derive(Clone, Debug)]
+pub struct Signer(Never);
+
+#[derive(Clone, Debug)]
 enum Never {}
 
 impl Server {
@@ -72,6 +76,27 @@ impl Client {
 
     /// Not reached.
     pub fn tickets(&self) -> usize {
+        match self.0 {}
+    }
+}
+
+impl Signer {
+    /// Says why there is none.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub fn from_seed(_: &[u8; 32]) -> Result<Signer, String> {
+        Err(refusal())
+    }
+
+    /// Not reached.
+    pub fn public(&self) -> Option<[u8; 32]> {
+        match self.0 {}
+    }
+
+    /// Not reached.
+    pub fn sign(&self, _: &[u8]) -> Option<Vec<u8>> {
         match self.0 {}
     }
 }

@@ -15,7 +15,7 @@ mod processor;
 
 use std::path::PathBuf;
 
-pub use ends::{Client, Server};
+pub use ends::{Client, Server, Signer};
 pub use processor::available;
 
 /// Whose certificates a client believes.

@@ -4,6 +4,7 @@ mod client;
 mod files;
 mod server;
 mod session;
+mod signer;
 mod tickets;
 mod trust;
 mod words;
@@ -13,6 +14,7 @@ use crate::engine::{Cipher, Fed, Handshake};
 
 pub use client::Client;
 pub use server::Server;
+pub use signer::Signer;
 
 #[cfg(test)]
 mod tests;
