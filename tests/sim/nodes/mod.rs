@@ -4,6 +4,8 @@
 mod between;
 mod blows;
 mod judge;
+mod judge_chat;
+mod member;
 mod plain;
 mod talker;
 mod wires;
@@ -18,12 +20,14 @@ use cooee::engine::{Driver, Limits, Quota, Service, Time};
 
 use self::between::{Between, Record};
 use self::blows::{Blow, forecast};
-use self::wires::{End, NodeSockets, Shared, Wires};
+use self::member::{Act, Member};
+use self::wires::{End, NodeSockets, Shared, Wires, arrival};
 use super::nats::{Nats, Options, Trouble};
 use super::pipe::Faults;
 
 pub(crate) use self::blows::{STORM, Weather};
 pub(crate) use self::judge::judge;
+pub(crate) use self::judge_chat::judge_chat;
 pub(crate) use self::plain::Plain;
 pub(crate) use self::talker::Talker;
 
@@ -41,6 +45,8 @@ pub(crate) type Make<'a> = &'a dyn Fn(usize, Port, u64) -> Box<dyn Service>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setting {
     pub(crate) nodes: usize,
+    /// Members of all of them together.
+    pub(crate) members: usize,
     pub(crate) weather: Weather,
     pub(crate) jetstream: bool,
     /// How many in a thousand messages come twice.
@@ -51,6 +57,8 @@ pub(crate) struct Setting {
 struct Node {
     driver: Driver<NodeSockets>,
     record: Record,
+    /// Members that wait to be accepted, by their wires.
+    backlog: VecDeque<usize>,
 }
 
 /// See the top of this file.
@@ -58,11 +66,10 @@ pub(crate) struct Nodes {
     setting: Setting,
     wires: Shared,
     nodes: Vec<Node>,
+    members: Vec<Member>,
     nats: Nats,
     /// Until when nobody answers there.
     absent_until: Time,
-    /// What it comes back with.
-    keeps: bool,
     blows: VecDeque<(Time, Blow)>,
     end: Time,
 }
@@ -79,6 +86,8 @@ impl Nodes {
         let nats = Nats::new(options, trouble, rng.next(), EPOCH * 1_000_000_000);
         let blows = forecast(setting.weather, setting.nodes, rng).into();
         let seeds: Vec<(u64, u64)> = (0..setting.nodes).map(|_| (rng.next(), rng.next())).collect();
+        let members =
+            (0..setting.members).map(|n| Member::new(n, n % setting.nodes, rng)).collect();
         let wires = Rc::new(RefCell::new(wires));
         let nodes = seeds.into_iter().enumerate();
         let nodes = nodes.map(|(node, seeds)| Node::new(node, seeds, &wires, chat, bus)).collect();
@@ -86,9 +95,9 @@ impl Nodes {
             setting,
             wires,
             nodes,
+            members,
             nats,
             absent_until: Time::ZERO,
-            keeps: true,
             blows,
             end: Time::ZERO.after(STORM).after(CALM),
         }
@@ -125,13 +134,20 @@ impl Nodes {
         if self.nats_is_due(now) {
             ready.push(self.nodes.len());
         }
+        let first = self.nodes.len() + 1;
+        ready.extend(
+            (0..self.members.len()).filter(|n| self.member_is_due(*n, now)).map(|n| first + n),
+        );
         if ready.is_empty() {
             return self.jump(now);
         }
         let actor = *self.wires.borrow_mut().rng.pick(&ready);
-        match actor == self.nodes.len() {
-            true => self.carry(now),
-            false => self.turn(actor, now),
+        if actor >= first {
+            self.act(actor - first, now);
+        } else if actor == self.nodes.len() {
+            self.carry(now);
+        } else {
+            self.turn(actor, now);
         }
         true
     }
@@ -139,6 +155,7 @@ impl Nodes {
     fn is_due(&self, node: usize, now: Time) -> bool {
         let driver = &self.nodes[node].driver;
         driver.has_work()
+            || !self.nodes[node].backlog.is_empty()
             || driver.next_deadline().is_some_and(|due| due <= now)
             || self.wires.borrow().has_events(node)
     }
@@ -146,21 +163,51 @@ impl Nodes {
     fn jump(&mut self, now: Time) -> bool {
         let nodes = self.nodes.iter().filter_map(|node| node.driver.next_deadline());
         let blow = self.blows.front().map(|(at, _)| *at);
-        let next = nodes.chain(blow).chain([self.nats_deadline(now), self.end]).min();
+        let members = self.members.iter().map(Member::wake);
+        let next =
+            nodes.chain(members).chain(blow).chain([self.nats_deadline(now), self.end]).min();
         self.wires.borrow_mut().now = next.expect("the end").max(now);
         true
     }
 
     fn turn(&mut self, node: usize, now: Time) {
         let events = self.wires.borrow_mut().events(node);
-        let driver = &mut self.nodes[node].driver;
+        let Node { driver, backlog, .. } = &mut self.nodes[node];
         driver.begin_turn(now, EPOCH + now.seconds());
         for (peer, readiness) in events {
             driver.note(peer, readiness);
         }
+        while let Some(wire) = backlog.pop_front() {
+            let peer = driver.accept(0, arrival(wire), wire);
+            self.wires.borrow_mut().all[wire].peer = peer;
+        }
         driver.serve();
         driver.end_turn();
         driver.engine_mut().take_screen();
+    }
+}
+
+/// Members.
+impl Nodes {
+    fn member_is_due(&self, number: usize, now: Time) -> bool {
+        let member = &self.members[number];
+        let wires = self.wires.borrow();
+        let stay = member.stays.last();
+        member.wake() <= now || stay.is_some_and(|stay| member.is_due(&wires.all[stay.wire].pipe))
+    }
+
+    fn act(&mut self, number: usize, now: Time) {
+        let member = &mut self.members[number];
+        let mut wires = self.wires.borrow_mut();
+        if let Some(Act::Come) = member.next(now) {
+            let wire = wires.lay(member.node, End::Member(number));
+            member.came(wire, now);
+            self.nodes[member.node].backlog.push_back(wire);
+        }
+        let Some(wire) = member.stays.last().map(|stay| stay.wire) else { return };
+        let Wires { rng, all, trace, .. } = &mut *wires;
+        member.exchange(&mut all[wire].pipe, now, rng);
+        trace.note("member", &[number as u64, all[wire].pipe.read as u64]);
     }
 }
 
@@ -335,6 +382,6 @@ impl Node {
         let quota = Quota { apart: Some(2), ..Quota::default() };
         engine.add_service("bus", quota, Box::new(between));
         driver.end_turn();
-        Node { driver, record }
+        Node { driver, record, backlog: VecDeque::new() }
     }
 }
