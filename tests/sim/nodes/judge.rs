@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cooee::bus::{News, Wish};
 
 use super::between::Passed;
+use super::judge_loss::judge_loss;
 use super::talker::SUBJECTS;
 use super::{Nodes, Weather};
 
@@ -16,6 +17,7 @@ pub(crate) fn judge(nodes: &Nodes) {
     let streams = streams(nodes);
     for node in 0..nodes.nodes.len() {
         judge_news(nodes, node);
+        judge_loss(nodes, node);
         match nodes.setting.jetstream {
             true => {
                 judge_promises(nodes, node, &streams);

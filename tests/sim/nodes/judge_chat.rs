@@ -28,11 +28,13 @@ struct Fate {
 /// All invariants of the rooms.
 pub(crate) fn judge_chat(nodes: &Nodes) {
     let fates: Vec<Fate> = (0..nodes.nodes.len()).map(|node| Fate::of(nodes, node)).collect();
+    let mut heard = 0;
     for member in &nodes.members {
         for stay in &member.stays {
-            judge_stay(nodes, member, stay, &fates);
+            heard += judge_stay(nodes, member, stay, &fates);
         }
     }
+    assert!(heard > 20, "hardly anybody has heard anything");
 }
 
 impl Fate {
@@ -87,7 +89,8 @@ fn order(nodes: &Nodes) -> BTreeMap<String, usize> {
     order
 }
 
-fn judge_stay(nodes: &Nodes, member: &Member, stay: &Stay, fates: &[Fate]) {
+/// Returns how many lines of others were heard.
+fn judge_stay(nodes: &Nodes, member: &Member, stay: &Stay, fates: &[Fate]) -> usize {
     let wires = nodes.wires.borrow();
     let lines = stay.lines(&wires.all[stay.wire].pipe);
     let who = format!("member {} of node {} in {}", member.number, member.node, member.room);
@@ -124,6 +127,7 @@ fn judge_stay(nodes: &Nodes, member: &Member, stay: &Stay, fates: &[Fate]) {
         false => judge_speakers(&who, &heard),
     }
     judge_whole(nodes, member, stay, &who, &heard, fates);
+    heard.len()
 }
 
 /// Everybody everywhere hears the lines of the streams in their order, but for those that were

@@ -5,6 +5,7 @@ mod between;
 mod blows;
 mod judge;
 mod judge_chat;
+mod judge_loss;
 mod member;
 mod plain;
 mod talker;
@@ -71,6 +72,8 @@ pub(crate) struct Nodes {
     /// Until when nobody answers there.
     absent_until: Time,
     blows: VecDeque<(Time, Blow)>,
+    /// Those that have fallen.
+    struck: Vec<(Time, Blow)>,
     end: Time,
 }
 
@@ -99,6 +102,7 @@ impl Nodes {
             nats,
             absent_until: Time::ZERO,
             blows,
+            struck: Vec::new(),
             end: Time::ZERO.after(STORM).after(CALM),
         }
     }
@@ -321,6 +325,7 @@ impl Nodes {
         let wires = Rc::clone(&self.wires);
         let mut wires = wires.borrow_mut();
         wires.trace.note(&format!("{now:?} {blow:?}"), &[]);
+        self.struck.push((now, blow));
         match blow {
             Blow::Cut(node) => self.cut(&mut wires, now, |wire| wire.node == node),
             Blow::Stall(node, wait) => {
