@@ -139,3 +139,79 @@ impl fmt::Debug for Proof {
         f.write_str("Proof(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(login: &Login, nonce: Option<&str>) -> Vec<(&'static str, String)> {
+        let proof = login.proof(nonce).unwrap();
+        proof.fields().map(|(name, value)| (name, value.to_owned())).collect()
+    }
+
+    #[test]
+    fn each_login_is_shown_as_the_server_wants_it_and_never_by_accident() {
+        let password = Login::Password { user: "ann".into(), password: "s3cret".into() };
+        let token = Login::Token("s3cret".into());
+        assert_eq!(fields(&Login::None, None), []);
+        let wanted = [("user", "ann".to_owned()), ("pass", "s3cret".to_owned())];
+        assert_eq!(fields(&password, Some("n")), wanted);
+        assert_eq!(fields(&token, None), [("auth_token", "s3cret".to_owned())]);
+        for login in [password, token] {
+            assert!(!format!("{login:?} {:?}", login.proof(None)).contains("s3cret"));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    mod keys {
+        use super::*;
+
+        const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+
+        fn as_nsc_writes_it(jwt: &str) -> String {
+            format!(
+                "-----BEGIN NATS USER JWT-----\r\n{jwt}\r\n------END NATS USER JWT------\r\n\r\n\
+                 ************************* IMPORTANT *************************\r\n\
+                 NKEY Seed printed below can be used to sign and prove identity.\r\n\r\n\
+                 -----BEGIN USER NKEY SEED-----\r\n{SEED}\r\n------END USER NKEY SEED------\r\n"
+            )
+        }
+
+        #[test]
+        fn a_credentials_file_is_a_jwt_and_what_signs_for_it() {
+            let login = Login::from_file_text(&as_nsc_writes_it("eyJ0.eyJq-_.c2ln")).unwrap();
+            let shown = fields(&login, Some("n0nce"));
+            assert_eq!(shown[0], ("jwt", "eyJ0.eyJq-_.c2ln".to_owned()));
+            assert_eq!((shown[1].0, shown.len()), ("sig", 2));
+            assert_eq!(format!("{login:?}"), "a key with a JWT");
+        }
+
+        #[test]
+        fn a_seed_may_stand_alone_or_among_remarks() {
+            let framed = as_nsc_writes_it("").split_off(60);
+            for text in [SEED.to_owned(), format!("# mine\n  {SEED} \n"), framed] {
+                let login = Login::from_file_text(&text).unwrap();
+                assert_eq!(fields(&login, Some("n"))[0].0, "nkey", "{text}");
+                assert!(login.proof(None).unwrap_err().contains("nothing signed"));
+            }
+        }
+
+        #[test]
+        fn a_file_that_is_something_else_is_refused_in_one_line_without_its_secrets() {
+            let whole = as_nsc_writes_it("a.b.c");
+            let (jwt, _) = whole.split_once("\r\n\r\n").unwrap();
+            for (text, why) in [
+                ("", "there are no credentials in it"),
+                ("user: ann", "there are no credentials in it"),
+                (jwt, "there is no seed in it"),
+                (&as_nsc_writes_it("a.b"), "is none: three parts"),
+                (&as_nsc_writes_it("a.b.c d"), "is none: three parts"),
+                (&whole.replace("SUACS", "SUACT"), "some of it got lost"),
+            ] {
+                let told = Login::from_file_text(text).unwrap_err();
+                assert!(told.contains(why) && !told.contains('\n'), "{told}");
+                assert!(!told.contains("SUAC"), "{told}");
+            }
+        }
+    }
+}

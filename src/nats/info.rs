@@ -97,3 +97,73 @@ pub(super) fn connect(node: &str, proof: &Proof, is_tls: bool) -> String {
     }
     said.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_of_itself_is_read() {
+        let info = Info::parse(
+            br#" {"server_id":"NA","server_name":"n1","version":"2.9.10","proto":1,"go":"go1.19",
+            "host":"localhost","port":4222,"headers":true,"max_payload":1048576,"jetstream":true,
+            "auth_required":true,"tls_available":true,"client_id":5,"nonce":"abc","ldm":true,
+            "connect_urls":["10.0.0.1:4222","[::1]:4222"],"cluster":"c","xkey":"X"} "#,
+        )
+        .unwrap();
+        let wanted = Info {
+            server_id: "NA".into(),
+            server_name: "n1".into(),
+            version: "2.9.10".into(),
+            host: "localhost".into(),
+            max_payload: Some(1_048_576),
+            headers: true,
+            jetstream: true,
+            tls_available: true,
+            auth_required: true,
+            nonce: Some("abc".into()),
+            connect_urls: vec!["10.0.0.1:4222".into(), "[::1]:4222".into()],
+            ldm: true,
+            ..Info::default()
+        };
+        assert_eq!(info, wanted);
+    }
+
+    #[test]
+    fn what_is_missing_or_other_than_it_should_be_counts_as_not_said() {
+        assert_eq!(Info::parse(b"{}"), Ok(Info::default()));
+        let strange = br#"{"server_id":7,"host":null,"max_payload":"many","headers":1,"nonce":[],
+            "connect_urls":{"a":1},"ldm":"true","tls_required":null}"#;
+        assert_eq!(Info::parse(strange), Ok(Info::default()));
+        let urls = format!("{{\"connect_urls\":[7,{}\"b\"]}}", "\"a\",".repeat(1000));
+        assert_eq!(Info::parse(urls.as_bytes()).unwrap().connect_urls.len(), URLS_MAX - 1);
+        let shown = Info::parse(b"{\"server_name\":\"a\\u001b[2J\"}").unwrap().server_name;
+        assert_eq!(shown, "a\u{fffd}[2J");
+    }
+
+    #[test]
+    fn what_is_no_object_is_wrong() {
+        let deep = "[".repeat(10_000);
+        for text in ["", " ", "{", "[]", "7", "null", "{} {}", "{\"a\":}", &deep] {
+            assert!(Info::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(Info::parse(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn we_say_who_we_are_and_what_we_want() {
+        let login = super::super::Login::Token("a \"b\"\r\nPUB x 0".into());
+        let line = connect("north", &login.proof(None).unwrap(), true);
+        assert!(!line.contains(char::is_control));
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let is = |key: &str| said[key].as_bool().unwrap();
+        assert!(!is("verbose") && !is("pedantic") && !is("echo"));
+        assert!(is("headers") && is("no_responders") && is("tls_required"));
+        assert_eq!(
+            (said["protocol"].as_u64(), said["name"].as_str()),
+            (Some(1), Some("cooee north"))
+        );
+        assert_eq!(said["auth_token"], "a \"b\"\r\nPUB x 0");
+        assert!(said["user"].is_null());
+    }
+}

@@ -128,4 +128,56 @@ mod tests {
         assert_eq!(encode(&[0xfb, 0xff], 6, BASE64), "-_8");
         assert_eq!(checksum(b"123456789"), 0x31c3);
     }
+
+    // The example of the documentation of NATS.
+    const EXAMPLE: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_seed_has_its_public_half_and_signs() {
+        let key = Nkey::from_seed(EXAMPLE).unwrap();
+        let public = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+        assert_eq!(key.public(), public);
+        assert_eq!(format!("{key:?}"), format!("Nkey({public})"));
+        let signature = key.sign("nonce").unwrap();
+        assert_eq!(signature.len(), 86);
+        assert_eq!(key.sign("nonce").unwrap(), signature);
+        assert_ne!(key.sign("nonces").unwrap(), signature);
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_what_signs_a_seed_is_refused_and_that_is_said() {
+        let why = Nkey::from_seed(EXAMPLE).unwrap_err();
+        assert!(why.contains("needs the feature tls"), "{why}");
+    }
+
+    #[test]
+    fn what_is_no_seed_of_a_user_is_refused_without_telling_it() {
+        let mut swapped = EXAMPLE.to_owned();
+        swapped.replace_range(20..21, "A");
+        let of = |front: [u8; 2]| {
+            let mut bytes = [&front[..], &[7; 32]].concat();
+            bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
+            encode(&bytes, 5, BASE32)
+        };
+        let account = of([SEED, 0]);
+        let public = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+        for (text, why) in [
+            ("", "not the length"),
+            ("SU", "not the length"),
+            (&EXAMPLE[..57], "not the length"),
+            ("SUACSSL1", "not base32"),
+            ("suacssl3", "not base32"),
+            ("SUÄ", "not base32"),
+            (&swapped, "some of it got lost"),
+            (&account, "begins with SU"),
+            (&of([USER, 0]), "begins with SU"),
+            (public, "not the length"),
+        ] {
+            let told = Nkey::from_seed(text).unwrap_err();
+            assert!(told.contains(why), "{text}: {told}");
+            assert!(text.len() < 4 || !told.contains(text), "{told}");
+        }
+    }
 }

@@ -312,3 +312,6 @@ pub(super) fn fit_to_show(text: &str) -> String {
     let safe = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(ERROR_MAX).map(safe).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,3 +71,38 @@ fn line(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(say: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        say(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_is_what_the_protocol_has() {
+        let hi = b"hi\r\n";
+        assert_eq!(said(|out| publish(out, "a.b", None, hi)), "PUB a.b 4\r\nhi\r\n\r\n");
+        assert_eq!(said(|out| publish(out, "a", Some("r.1"), b"")), "PUB a r.1 0\r\n\r\n");
+        assert_eq!(
+            said(|out| publish_once(out, "a.b", Some("r.1"), "id-7", b"hi")),
+            "HPUB a.b r.1 31 33\r\nNATS/1.0\r\nNats-Msg-Id: id-7\r\n\r\nhi\r\n"
+        );
+        assert_eq!(
+            said(|out| publish_once(out, "a", None, "", b"")),
+            "HPUB a 27 27\r\nNATS/1.0\r\nNats-Msg-Id: \r\n\r\n\r\n"
+        );
+        let all = said(|out| {
+            subscribe(out, "a.*", 7);
+            unsubscribe(out, u64::MAX);
+            ping(out);
+            pong(out);
+        });
+        assert_eq!(all, "SUB a.* 7\r\nUNSUB 18446744073709551615\r\nPING\r\nPONG\r\n");
+        let connect = said(|out| connect(out, "n", &Proof::default(), false));
+        assert!(connect.starts_with("CONNECT {") && connect.ends_with("}\r\n"), "{connect}");
+    }
+}

@@ -195,3 +195,145 @@ impl Waits {
         self.0 = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(text: &str) -> Vec<ServerAddress> {
+        ServerAddress::parse_list(text).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_shown_in_one_form_whatever_was_left_out() {
+        for (text, shown) in [
+            ("localhost", "nats://localhost:4222"),
+            ("nats://one.example", "nats://one.example:4222"),
+            ("NATS://one.example:5/", "nats://one.example:5"),
+            ("tls://10.0.0.1:443", "tls://10.0.0.1:443"),
+            ("10.0.0.1:7", "nats://10.0.0.1:7"),
+            ("[::1]", "nats://[::1]:4222"),
+            ("tls://[fe80::1%eth0]:9", "tls://[fe80::1%eth0]:9"),
+        ] {
+            let address = ServerAddress::parse(text).unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(ServerAddress::parse(shown), Ok(address));
+        }
+        assert_eq!(servers("a, tls://b:1 ,[::1]:2").len(), 3);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_in_one_line() {
+        for text in [
+            "",
+            "nats://",
+            ":4222",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:1x",
+            "http://a",
+            "ws://a:1",
+            "::1",
+            "::1:4222",
+            "[::1",
+            "[]:1",
+            "[::1]x",
+            "a b",
+            "a/b",
+            "nats://a:1/x?y",
+            "a\n",
+        ] {
+            let why = ServerAddress::parse(text).unwrap_err();
+            assert!(why.contains("nats://127.0.0.1:4222"), "{text}: {why}");
+        }
+        assert!(
+            ServerAddress::parse_list("a,").is_err() && ServerAddress::parse_list(",").is_err()
+        );
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_refused_without_repeating_it() {
+        for text in ["nats://ann:s3cret@host:4222", "s3cret@host", "tls://s3cret@host", "a@b@c"] {
+            let why = ServerAddress::parse(text).unwrap_err();
+            assert!(!why.contains("s3cret") && why.contains("COOEE_BUS_PASSWORD"), "{why}");
+        }
+    }
+
+    /// Everybody's turn once.
+    fn round(pool: &mut Pool) -> Vec<String> {
+        (0..pool.len()).map(|_| pool.next_server().to_string()).collect()
+    }
+
+    #[test]
+    fn everybody_has_a_turn_in_an_order_that_depends_on_the_seed() {
+        let own = servers("a,b,c,d,e,f,g,h");
+        let mut orders: Vec<_> =
+            (0..40).map(|seed| round(&mut Pool::new(own.clone(), seed))).collect();
+        assert_eq!(orders[7], round(&mut Pool::new(own.clone(), 7)));
+        orders.sort();
+        orders.dedup();
+        assert!(orders.len() > 30);
+        let mut pool = Pool::new(own.clone(), 1);
+        let first = round(&mut pool);
+        assert_eq!(round(&mut pool), first);
+        let sorted: std::collections::BTreeSet<_> = first.into_iter().collect();
+        assert_eq!(sorted.len(), own.len());
+    }
+
+    #[test]
+    fn advertised_servers_come_behind_and_go_when_they_are_not_told_any_more() {
+        let told = |urls: &[&str]| urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>();
+        let mut pool = Pool::new(servers("tls://a"), 3);
+        let by = pool.next_server();
+        pool.advertise(&told(&["A:4222", "10.0.0.2:4222", "10.0.0.2:4222", "x@y", "", "::"]), &by);
+        assert_eq!(round(&mut pool), ["tls://a:4222", "tls://10.0.0.2:4222"]);
+        pool.advertise(&told(&["10.0.0.3:1", "[::1]:2"]), &by);
+        let mut all = round(&mut pool);
+        all.sort();
+        assert_eq!(all, ["tls://10.0.0.3:1", "tls://[::1]:2", "tls://a:4222"]);
+        pool.advertise(&[], &by);
+        assert_eq!((pool.len(), round(&mut pool)), (1, vec!["tls://a:4222".to_owned()]));
+    }
+
+    #[test]
+    fn whoever_was_to_be_next_is_next_while_others_come_and_go() {
+        let mut pool = Pool::new(servers("a,b,c"), 5);
+        let first = pool.next_server();
+        let mut same = pool.clone();
+        let next = same.next_server();
+        pool.advertise(&["x:1".to_owned(), "y:1".to_owned()], &first);
+        assert_eq!(pool.next_server(), next);
+    }
+
+    #[test]
+    fn no_more_servers_are_remembered_than_are_worth_trying() {
+        let urls: Vec<_> = (0..1000).map(|number| format!("h{number}:1")).collect();
+        let mut pool = Pool::new(servers("a,b"), 3);
+        let by = pool.next_server();
+        pool.advertise(&urls, &by);
+        assert_eq!(pool.len(), SERVERS_MAX);
+        pool.advertise(&urls[990..], &by);
+        assert_eq!(pool.len(), 2 + 10);
+    }
+
+    #[test]
+    fn the_first_wait_is_none_and_later_ones_grow_to_five_seconds() {
+        for random in [0, 1, u64::MAX, 0x1234_5678_9abc_def0] {
+            let mut waits = Waits::default();
+            assert_eq!(waits.next_wait(random), Duration::ZERO);
+            for whole in [100, 200, 400, 800, 1600, 3200, 5000, 5000] {
+                let wait = waits.next_wait(random);
+                let whole = Duration::from_millis(whole);
+                assert!(wait >= whole / 2 && wait <= whole, "{wait:?} of {whole:?}");
+            }
+            waits = Waits(u32::MAX);
+            assert!(waits.next_wait(random) >= WAIT_MAX / 2);
+            waits.reset();
+            assert_eq!(waits.next_wait(random), Duration::ZERO);
+        }
+        let wait = |random| Waits(9).next_wait(random);
+        assert_ne!(wait(1), wait(2));
+    }
+}

@@ -359,3 +359,6 @@ impl<'a> Notice<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
