@@ -56,6 +56,8 @@ pub(super) struct Keeper {
     /// Which one it was the last time that there was one, and the last place that we know of.
     created: Option<String>,
     last: u64,
+    /// The place of the last line that it has taken from us on this connection.
+    taken: u64,
     /// When to look again where there is none.
     again: Option<Time>,
 }
@@ -79,14 +81,15 @@ impl Keeper {
 
     /// The connection is gone.
     pub(super) fn interrupted(&mut self) {
-        (self.asked, self.again) = (None, None);
+        (self.asked, self.again, self.taken) = (None, None, 0);
     }
 
-    /// The stream has taken a line at that place: false if it is not behind the last one, so that
-    /// it must be another stream.
+    /// The stream has taken a line of ours at that place: false if it is not behind the one before,
+    /// so that it must be another stream.
     pub(super) fn took(&mut self, place: u64) -> bool {
-        let is_behind = place > self.last;
-        self.last = self.last.max(place);
+        let is_behind = place > self.taken;
+        self.taken = place;
+        self.told(place);
         is_behind
     }
 
@@ -106,7 +109,7 @@ impl Keeper {
                 let known = self.created.replace(created);
                 let is_same = known.is_none() || known == self.created;
                 let is_new = !is_same || last < self.last;
-                self.last = last;
+                (self.last, self.taken) = (last, 0);
                 Step::Present { is_new }
             }
             (Question::Look, Answer::Missing) => Step::Ask(self.ask(Question::Make, now)),
@@ -129,6 +132,12 @@ impl Keeper {
     fn absent(&mut self, why: String, now: Time) -> Step {
         (self.asked, self.again) = (None, Some(now.after(AGAIN)));
         Step::Absent(why)
+    }
+
+    /// It is of no use to us, whether it is there or not: not asked for again on this connection.
+    pub(super) fn forbid(&mut self, why: &str) -> Step {
+        (self.asked, self.again) = (None, None);
+        Step::Absent(why.into())
     }
 
     /// When to `tick` next.

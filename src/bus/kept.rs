@@ -12,10 +12,15 @@ const LINES_MAX: usize = 1024;
 /// Bytes of theirs; what would be more is refused.
 const BYTES_MAX: usize = 1024 * 1024;
 /// How long the stream may take for one; longer, and the bus is lost.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// For how long a line is worth saying again: the stream forgets ids after
-/// [`nats::DUPLICATE_WINDOW`](crate::nats), and one that it has by then would come twice.
+/// `lines::DUPLICATE_WINDOW`, and one that it has by then would come twice.
 const KEPT_FOR: Duration = Duration::from_secs(110);
+
+/// When a line that was said then should have been answered.
+pub(super) fn overdue_at(said_at: Time) -> Time {
+    said_at.after(PATIENCE)
+}
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,11 +81,6 @@ impl Kept {
         Some(line)
     }
 
-    /// Whether lines are left to be said.
-    pub(super) fn has_unsaid(&self) -> bool {
-        self.said < self.lines.len()
-    }
-
     /// The answer to that line has come: it is kept no longer.
     pub(super) fn answered(&mut self, number: u64) -> Option<KeptLine> {
         let at = self.lines.binary_search_by_key(&number, |line| line.number).ok()?;
@@ -135,7 +135,7 @@ mod tests {
             assert!(keep(&mut kept, id, at(0)));
         }
         assert_eq!(say(&mut kept, at(1)), ["a", "b", "c"]);
-        assert!(!kept.has_unsaid() && kept.say_next(at(1)).is_none());
+        assert!(kept.say_next(at(1)).is_none());
         assert_eq!(kept.answered(2).map(|line| line.id), Some("b".into()));
         assert_eq!(kept.answered(2), None);
         assert!(keep(&mut kept, "d", at(2)));
@@ -152,7 +152,7 @@ mod tests {
         keep(&mut kept, "b", at(0));
         assert!(kept.say_next(at(0)).is_some());
         assert!(kept.answered(1).is_some());
-        assert_eq!((kept.waits_since(), kept.has_unsaid()), (None, true));
+        assert_eq!(kept.waits_since(), None);
         assert_eq!(say(&mut kept, at(1)), ["b"]);
     }
 

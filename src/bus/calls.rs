@@ -1,0 +1,198 @@
+//! Getting a connection: which server is next, where it is, when to call it, and what became of the
+//! one before.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::heart::Heart;
+use super::{Bus, Parser};
+use crate::engine::{Dial, Kind, Location, Net, Peer, Reason, Time};
+use crate::nats::ServerAddress;
+
+/// How long each step of a call may take: to be answered, to be told INFO, to be let in.
+const STEP: Duration = Duration::from_secs(2);
+/// How long a name server may take.
+const LOOKUP: Duration = Duration::from_secs(5);
+/// How often it is asked whether it has answered.
+const LOOKED_UP_EVERY: Duration = Duration::from_millis(20);
+/// Who was with us for so long is called again at once.
+const STEADY: Duration = Duration::from_secs(2);
+
+/// How far we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nobody is called before then.
+    Waiting(Time),
+    /// The server's name is looked up, since then.
+    Resolving(Time),
+    /// It is called, since then.
+    Calling(Time),
+    /// It is connected, since then, and is to tell who it is.
+    Greeting(Time),
+    /// It is to let us in, since then.
+    Entering(Time),
+    /// It has let us in; how the lines come is being settled.
+    In,
+    /// All that is wanted is heard.
+    Up,
+}
+
+/// Whom we have called.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) peer: Peer,
+    pub(super) server: ServerAddress,
+    /// Its other addresses.
+    rest: VecDeque<SocketAddr>,
+}
+
+/// Why a connection is over, for people.
+pub(super) fn in_words(reason: Reason) -> String {
+    match reason {
+        Reason::Failed(kind) => kind.to_string(),
+        Reason::Eof | Reason::CutOff | Reason::Done => {
+            "the server has closed the connection".into()
+        }
+        Reason::Slow => "it takes nothing of what it is sent".into(),
+        Reason::TooLong => "it sends what is too long".into(),
+        other => other.to_string(),
+    }
+}
+
+impl Bus {
+    /// When this phase has taken too long, or is over.
+    pub(super) fn phase_due(&self) -> Time {
+        match self.phase {
+            Phase::Waiting(until) => until,
+            Phase::Resolving(_) => self.looked_up_at,
+            Phase::Calling(since) | Phase::Greeting(since) | Phase::Entering(since) => {
+                since.after(STEP)
+            }
+            Phase::In | Phase::Up => Time::NEVER,
+        }
+    }
+
+    /// Does what is due before we are let in.
+    pub(super) fn tick_call(&mut self, net: &mut Net) {
+        let now = net.now();
+        match self.phase {
+            Phase::Waiting(until) if until <= now => self.call_next(net),
+            Phase::Resolving(since) => self.look_up(since, net),
+            Phase::Calling(since) if since.after(STEP) <= now => self.give_up("timed out", net),
+            Phase::Greeting(since) if since.after(STEP) <= now => {
+                self.give_up("it does not tell who it is, as a NATS server does", net);
+            }
+            Phase::Entering(since) if since.after(STEP) <= now => {
+                self.give_up("it does not let us in, nor say why", net);
+            }
+            _ => {}
+        }
+    }
+
+    fn give_up(&mut self, why: &str, net: &mut Net) {
+        self.lose(why, net.now(), net);
+    }
+
+    /// Tries the next server.
+    fn call_next(&mut self, net: &mut Net) {
+        let mut server = self.pool.next_server();
+        if self.shunned.as_ref() == Some(&server) {
+            server = self.pool.next_server();
+        }
+        self.trying = server.clone();
+        if let Ok(ip) = server.host.parse::<IpAddr>() {
+            let address = SocketAddr::new(ip, server.port);
+            return self.dial(server, VecDeque::from([address]), net);
+        }
+        if self.lookup.start(&server.host, server.port) {
+            self.phase = Phase::Resolving(net.now());
+            self.looked_up_at = net.now();
+            return self.look_up(net.now(), net);
+        }
+        self.fail("the name server takes its time", net.now(), net.now());
+    }
+
+    /// Looks whether the name server has answered.
+    fn look_up(&mut self, since: Time, net: &mut Net) {
+        let now = net.now();
+        match self.lookup.poll() {
+            Some(Ok(addresses)) => {
+                let server = self.trying.clone();
+                self.dial(server, addresses.into(), net);
+            }
+            Some(Err(why)) => self.fail(&why, now, now),
+            None if since.after(LOOKUP) <= now => {
+                self.fail("the name server takes too long", now, now);
+            }
+            None => self.looked_up_at = now.after(LOOKED_UP_EVERY),
+        }
+    }
+
+    /// Calls the first of these addresses.
+    fn dial(&mut self, server: ServerAddress, mut addresses: VecDeque<SocketAddr>, net: &mut Net) {
+        let now = net.now();
+        let Some(address) = addresses.pop_front() else {
+            return self.fail("it has no address", now, now);
+        };
+        let dial = Dial::to(Location::Ip(address), Kind::Stream);
+        let Some(peer) = net.dial_with(dial) else {
+            return self.fail("there is no place for a connection", now, now);
+        };
+        self.call = Some(Call { peer, server, rest: addresses });
+        self.phase = Phase::Calling(now);
+        self.parser = Parser::default();
+        self.heart = Heart::new(now);
+        self.out.clear();
+    }
+
+    /// There is a connection.
+    pub(super) fn connected(&mut self, net: &mut Net) {
+        if matches!(self.phase, Phase::Calling(_)) {
+            self.phase = Phase::Greeting(net.now());
+        }
+    }
+
+    /// The connection or the call is over or good for nothing, since then; another is tried.
+    pub(super) fn lose(&mut self, why: &str, since: Time, net: &mut Net) {
+        let Some(mut call) = self.call.take() else { return };
+        net.give_up(call.peer);
+        let was_calling = matches!(self.phase, Phase::Calling(_));
+        self.interrupted();
+        if was_calling && !call.rest.is_empty() {
+            return self.dial(call.server, std::mem::take(&mut call.rest), net);
+        }
+        self.fail(why, since, net.now());
+    }
+
+    /// Nothing of the connection holds any more.
+    fn interrupted(&mut self) {
+        self.subscriptions.interrupted();
+        self.keeper.interrupted();
+        self.followings.interrupted();
+        self.kept.rewind();
+        (self.mode, self.unheard) = (None, false);
+        self.out.clear();
+        self.port.count(|figures| {
+            (figures.is_up, figures.has_stream, figures.round_trip) = (false, false, None);
+            figures.server.clear();
+        });
+    }
+
+    /// It could not be reached, or is lost since then: another is tried.
+    fn fail(&mut self, why: &str, since: Time, now: Time) {
+        let line = format!("{}: {why}", self.trying);
+        let is_up = self.phase == Phase::Up;
+        self.loss.begin(since, &line);
+        // The same over and over is said once.
+        if is_up || line != self.logged {
+            let lost = if is_up { "lost" } else { "not reached" };
+            log::warn!("the bus is {lost}: {line}; trying on");
+            self.logged = line;
+        }
+        if self.up_at.take().is_some_and(|at| at.after(STEADY) <= now) {
+            self.waits.reset();
+        }
+        self.phase = Phase::Waiting(now.after(self.waits.next_wait(self.random.next())));
+    }
+}
