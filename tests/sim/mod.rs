@@ -20,6 +20,8 @@ mod turn;
 mod witness;
 mod world;
 
+#[allow(unused_imports)] // of the nodes
+pub(crate) use self::rng::Rng;
 #[allow(unused_imports)] // for tests/sockets/parity
 pub(crate) use self::{
     dumped::{Streams, streams},

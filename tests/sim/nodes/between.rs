@@ -13,6 +13,30 @@ pub(crate) enum Passed {
     News(News),
 }
 
+impl Passed {
+    /// In a line.
+    pub(crate) fn shown(&self) -> String {
+        let text = |payload: &[u8]| String::from_utf8_lossy(payload).into_owned();
+        match self {
+            Passed::Wish(Wish::Keep { subject, id, payload }) => {
+                format!("-> keep {id} {subject} {}", text(payload))
+            }
+            Passed::Wish(Wish::Publish { subject, payload }) => {
+                format!("-> publish {subject} {}", text(payload))
+            }
+            Passed::News(News::Line { subject, payload, at, is_old }) => {
+                let age = if *is_old { "old" } else { "new" };
+                format!("<- line {subject} {} {age} {at:?}", text(payload))
+            }
+            Passed::News(News::Heard { subject, payload }) => {
+                format!("<- heard {subject} {}", text(payload))
+            }
+            Passed::Wish(wish) => format!("-> {wish:?}"),
+            Passed::News(news) => format!("<- {news:?}"),
+        }
+    }
+}
+
 /// What passed at one node, and when.
 pub(crate) type Record = Rc<RefCell<Vec<(Time, Passed)>>>;
 

@@ -78,13 +78,15 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn new(setting: Setting, seed: u64, told: bool, chat: Make, bus: Make) -> Nodes {
+    pub(crate) fn new(setting: Setting, seed: u64, chat: Make, bus: Make) -> Nodes {
         let faults = Faults { short: 200, blocked: 50, interrupted: 20 };
-        let mut wires = Wires::new(seed, told, faults);
+        let mut wires = Wires::new(seed, faults);
         let rng = &mut wires.rng;
         let delay = Duration::from_millis(*rng.pick(&[0, 1, 5]));
         let flow_window = *rng.pick(&[500, 20_000, 2 * 1024 * 1024]);
-        let options = Options { jetstream: setting.jetstream, flow_window, ..Options::default() };
+        let advertised = vec!["192.0.2.98:4222".to_owned()];
+        let jetstream = setting.jetstream;
+        let options = Options { advertised, jetstream, flow_window, ..Options::default() };
         let trouble = Trouble { delay, twice: setting.twice, ..Trouble::default() };
         let nats = Nats::new(options, trouble, rng.next(), EPOCH * 1_000_000_000);
         let blows = forecast(setting.weather, setting.nodes, rng).into();
@@ -115,6 +117,23 @@ impl Nodes {
             assert!(steps < STEPS_MAX, "the world does not settle");
         }
         self.wires.borrow().trace.hash()
+    }
+
+    /// Prints what happened and what passed at all nodes, in its order.
+    pub(crate) fn tell(&self) {
+        let blows = self.struck.iter().map(|(at, blow)| (*at, format!("{blow:?}")));
+        let mut all: Vec<(Time, String)> = blows.collect();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let record = node.record.borrow();
+            let said =
+                record.iter().map(|(at, it)| (*at, format!("  node {number} {}", it.shown())));
+            all.extend(said);
+        }
+        all.sort_by_key(|(at, _)| *at);
+        for (at, line) in all {
+            let micros = at.since(Time::ZERO).as_micros();
+            eprintln!("{:>3}.{:06} {line}", micros / 1_000_000, micros % 1_000_000);
+        }
     }
 
     /// Somebody acts, or time jumps. False: it is over.

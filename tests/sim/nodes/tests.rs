@@ -3,10 +3,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use cooee::engine::Time;
+use cooee::bus::{Bus, BusConfig, Found, Lookup, Port};
+use cooee::engine::{Service, Time};
+use cooee::nats::ServerAddress;
 use cooee::services::chat::Chat;
 
 use super::number;
+use super::sim::Rng;
 use super::sim::nodes::{Make, Nodes, Plain, STORM, Setting, Talker, Weather, judge, judge_chat};
 
 /// Worlds of each kind in the ordinary run.
@@ -26,8 +29,11 @@ fn try_worlds(setting: Setting, chat: Make, bus: Make, judge: impl Fn(&Nodes)) {
         let nodes = if setting.nodes == 0 { nodes } else { setting.nodes };
         let setting = Setting { nodes, ..setting };
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut world = Nodes::new(setting, seed, told, chat, bus);
+            let mut world = Nodes::new(setting, seed, chat, bus);
             let hash = world.run();
+            if told {
+                world.tell();
+            }
             judge(&world);
             hash
         }));
@@ -50,6 +56,45 @@ fn try_worlds(setting: Setting, chat: Make, bus: Make, judge: impl Fn(&Nodes)) {
 const CALM: Setting =
     Setting { nodes: 0, members: 0, weather: Weather::Calm, jetstream: false, twice: 0 };
 
+/// A name server: slow, and now and then it knows nothing.
+struct Names {
+    rng: Rng,
+    polls: Option<usize>,
+}
+
+impl Lookup for Names {
+    fn start(&mut self, _: &str, _: u16) -> bool {
+        let is_idle = self.polls.is_none();
+        if is_idle {
+            self.polls = Some(self.rng.below(10));
+        }
+        is_idle
+    }
+
+    fn poll(&mut self) -> Option<Found> {
+        match self.polls? {
+            0 => self.polls = None,
+            left => {
+                self.polls = Some(left - 1);
+                return None;
+            }
+        }
+        match self.rng.chance(100) {
+            true => Some(Err("no such name".into())),
+            false => Some(Ok(vec![([192, 0, 2, 99], 4222).into(), ([192, 0, 2, 98], 4222).into()])),
+        }
+    }
+}
+
+/// What is on trial.
+fn bus(node: usize, port: Port, seed: u64) -> Box<dyn Service> {
+    let mut rng = Rng::new(seed);
+    let servers = *rng.pick(&["192.0.2.99", "nats.example.com", "192.0.2.99,192.0.2.98"]);
+    let servers = servers.split(',').map(|one| ServerAddress::parse(one).expect("one"));
+    let config = BusConfig::new(servers.collect(), &format!("node{node}"));
+    Box::new(Bus::new(config, port, rng.next(), Box::new(Names { rng, polls: None })))
+}
+
 #[test]
 fn a_plain_bus_does_in_calm_weather() {
     try_bus(CALM, &|_, port, _| Box::new(Plain::new(port)));
@@ -67,4 +112,27 @@ fn members_of_one_node_need_no_bus() {
     let setting = Setting { nodes: 1, members: 6, ..CALM };
     let chat: Make = &|_, _, _| Box::new(Chat::new(None));
     try_worlds(setting, chat, &|_, port, _| Box::new(Plain::new(port)), judge_chat);
+}
+
+const STREAM: Setting = Setting { jetstream: true, ..CALM };
+
+#[test]
+fn the_bus_in_calm_weather() {
+    try_bus(STREAM, &bus);
+    try_bus(CALM, &bus);
+}
+
+#[test]
+fn the_bus_when_connections_and_servers_fail() {
+    try_bus(Setting { weather: Weather::Rough, ..STREAM }, &bus);
+}
+
+#[test]
+fn the_bus_when_the_stream_is_lost_as_well() {
+    try_bus(Setting { weather: Weather::Worst, ..STREAM }, &bus);
+}
+
+#[test]
+fn the_bus_without_a_stream_when_connections_and_servers_fail() {
+    try_bus(Setting { weather: Weather::Rough, ..CALM }, &bus);
 }

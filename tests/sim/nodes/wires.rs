@@ -48,8 +48,8 @@ pub(crate) struct Wires {
 pub(crate) type Shared = Rc<RefCell<Wires>>;
 
 impl Wires {
-    pub(crate) fn new(seed: u64, told: bool, faults: Faults) -> Wires {
-        let (rng, trace) = (Rng::new(seed), Trace::new(told));
+    pub(crate) fn new(seed: u64, faults: Faults) -> Wires {
+        let (rng, trace) = (Rng::new(seed), Trace::new(false));
         Wires { rng, trace, now: Time::ZERO, all: Vec::new(), faults }
     }
 
