@@ -1,6 +1,6 @@
 //! A stream: messages under some subjects, in the order in which they came, each with a number.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cooee::engine::Time;
@@ -25,6 +25,8 @@ pub(crate) struct Stream {
     /// Nanoseconds since 1970.
     pub(crate) created: u64,
     pub(crate) messages: BTreeMap<u64, Stored>,
+    /// The numbers of the messages under each subject.
+    subjects: BTreeMap<String, BTreeSet<u64>>,
     pub(crate) last_seq: u64,
     pub(crate) consumers: BTreeMap<String, Consumer>,
     /// `Nats-Msg-Id`s of late, with the numbers of their messages.
@@ -47,6 +49,7 @@ impl Stream {
             config: completed(wanted),
             created,
             messages: BTreeMap::new(),
+            subjects: BTreeMap::new(),
             last_seq: 0,
             consumers: BTreeMap::new(),
             ids: VecDeque::new(),
@@ -77,33 +80,45 @@ impl Stream {
         self.last_seq += 1;
         let seq = self.last_seq;
         self.ids.extend(id.map(|id| (now, id, seq)));
-        self.discard(&message.subject);
+        self.discard(&message.subject, seq);
         self.messages.insert(seq, Stored { message: Message { reply: None, ..message }, at });
         Taken { seq, is_duplicate: false }
     }
 
-    /// Makes room for one more of that subject.
-    fn discard(&mut self, subject: &str) {
+    /// Makes room for one more of that subject, which gets that number.
+    fn discard(&mut self, subject: &str, seq: u64) {
         let most = self.config["max_msgs_per_subject"].as_u64().unwrap_or(0);
-        let same = |stored: &Stored| stored.message.subject == subject;
-        let kept: Vec<u64> =
-            self.messages.iter().filter(|(_, stored)| same(stored)).map(|(seq, _)| *seq).collect();
-        if most > 0 && kept.len() as u64 >= most {
-            self.messages.remove(&kept[0]);
+        let kept = self.subjects.entry(subject.to_owned()).or_default();
+        if most > 0
+            && kept.len() as u64 >= most
+            && let Some(first) = kept.pop_first()
+        {
+            self.messages.remove(&first);
         }
+        kept.insert(seq);
+    }
+
+    /// The numbers from that one on that a consumer is to get.
+    fn wanted(&self, from: u64, filter: &str) -> impl Iterator<Item = u64> {
+        let subjects = match self.subjects.get_key_value(filter) {
+            Some((_, only)) => vec![only],
+            None => {
+                let all = self.subjects.iter().filter(|(subject, _)| covers(filter, subject));
+                all.map(|(_, numbers)| numbers).collect()
+            }
+        };
+        subjects.into_iter().flat_map(move |numbers| numbers.range(from..).copied())
     }
 
     /// The first message from that number on that a consumer is to get.
     pub(crate) fn next(&self, from: u64, filter: &str) -> Option<(u64, &Stored)> {
-        let mut rest = self.messages.range(from..);
-        let found = rest.find(|(_, stored)| covers(filter, &stored.message.subject));
-        found.map(|(seq, stored)| (*seq, stored))
+        let seq = self.wanted(from, filter).min()?;
+        Some((seq, &self.messages[&seq]))
     }
 
     /// How many of these there are.
     pub(crate) fn pending(&self, from: u64, filter: &str) -> usize {
-        let rest = self.messages.range(from..);
-        rest.filter(|(_, stored)| covers(filter, &stored.message.subject)).count()
+        self.wanted(from, filter).count()
     }
 
     pub(crate) fn state(&self) -> Value {
