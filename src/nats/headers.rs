@@ -12,6 +12,11 @@ impl<'a> Headers<'a> {
         Headers(bytes)
     }
 
+    /// All of them, as they came.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
     /// The status that a server puts there, such as [`NO_RESPONDERS`](super::NO_RESPONDERS).
     pub fn status(&self) -> Option<u16> {
         let digits = self.behind_version()?.get(..3)?;

@@ -3,6 +3,8 @@
 #![allow(dead_code)] // each of them uses its part
 
 mod events;
+#[cfg(feature = "bus")]
+mod nats;
 
 use std::net::SocketAddr;
 
@@ -17,6 +19,8 @@ use cooee::services::months::Months;
 use cooee::units::{parse_duration, parse_rate, parse_size};
 
 pub(crate) use events::{chat, events, talk};
+#[cfg(feature = "bus")]
+pub(crate) use nats::nats;
 
 /// A target: its name, which is that of its folder of seeds, and what must hold.
 pub(crate) type Target = (&'static str, fn(&[u8]));
@@ -32,6 +36,8 @@ pub(crate) const TARGETS: &[Target] = &[
     ("chat", chat),
     ("talk", talk),
     ("events", events),
+    #[cfg(feature = "bus")]
+    ("nats", nats),
 ];
 
 /// An endpoint is refused in one line, or its canonical form means the same.

@@ -6,6 +6,9 @@ mod client;
 pub(crate) mod filter;
 mod folder;
 pub(crate) mod lines;
+#[cfg(feature = "bus")]
+#[allow(dead_code)] // each test binary uses its own part
+pub(crate) mod nats;
 pub(crate) mod network;
 mod process;
 mod rng;

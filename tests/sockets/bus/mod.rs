@@ -1,4 +1,5 @@
-//! `--bus`: the servers of this program and NATS.
+//! The bus, with nats-servers that the tests start.
 #![allow(clippy::disallowed_methods)] // patience is measured by a clock
 
 mod likeness;
+mod protocol;

@@ -1,0 +1,428 @@
+//! What we say to NATS and how we read what it says, beside a real nats-server, over a plain
+//! blocking socket.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use cooee::nats::stream::{
+    ConsumerState, ConsumerWish, Delivery, Notice, PubAck, Question, Start, StreamWish, code,
+    consumer_state, create_consumer, create_stream, delete_consumer, pub_ack, stream_info,
+    stream_state,
+};
+use cooee::nats::{Info, Login, Parsed, Parser, ServerOp, Trouble, say, trouble};
+
+use crate::support::PATIENCE;
+use crate::support::nats::Nats;
+
+const WISH: StreamWish<'static> = StreamWish {
+    name: "COOEE",
+    subjects: "cooee.1.say.*",
+    messages_per_subject: 20,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// What a subscription has heard.
+#[derive(Debug, Default, PartialEq)]
+struct Heard {
+    subject: String,
+    sid: u64,
+    reply: Option<String>,
+    headers: Option<Vec<u8>>,
+    payload: Vec<u8>,
+}
+
+/// One connection.
+struct Caller {
+    stream: TcpStream,
+    parser: Parser,
+    unused: Vec<u8>,
+    info: Info,
+    sids: u64,
+}
+
+impl Caller {
+    /// Connects and says who it is.
+    fn connect(nats: &Nats, login: &Login) -> Caller {
+        let stream = TcpStream::connect(nats.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let (parser, unused) = (Parser::default(), Vec::new());
+        let mut caller = Caller { stream, parser, unused, info: Info::default(), sids: 0 };
+        caller.info = caller.hear(|op| match op {
+            ServerOp::Info(info) => Some(*info),
+            other => panic!("{other:?} came before INFO"),
+        });
+        let proof = login.proof(caller.info.nonce.as_deref()).unwrap();
+        caller.say(|out| say::connect(out, "north", &proof, false));
+        caller
+    }
+
+    fn welcome(nats: &Nats) -> Caller {
+        let mut caller = Caller::connect(nats, &Login::None);
+        caller.settle();
+        caller
+    }
+
+    fn say(&mut self, words: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = Vec::new();
+        words(&mut out);
+        self.stream.write_all(&out).unwrap();
+    }
+
+    /// The first thing that `wanted` takes; others are passed over.
+    fn hear<T>(&mut self, mut wanted: impl FnMut(ServerOp<'_>) -> Option<T>) -> T {
+        loop {
+            let (used, parsed) = self.parser.next(&self.unused);
+            let found = match parsed {
+                Parsed::Op(op) => wanted(op),
+                Parsed::Wrong(why) => panic!("{why}"),
+                Parsed::More => {
+                    let mut bytes = [0; 4096];
+                    let count = self.stream.read(&mut bytes).expect("it says something");
+                    assert!(count > 0, "it has closed");
+                    self.unused.drain(..used);
+                    self.unused.extend_from_slice(&bytes[..count]);
+                    continue;
+                }
+            };
+            self.unused.drain(..used);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+
+    /// Waits until all that was said has been heard.
+    fn settle(&mut self) {
+        self.say(say::ping);
+        self.hear(|op| match op {
+            ServerOp::Pong => Some(()),
+            ServerOp::Error(why) => panic!("{why}"),
+            _ => None,
+        });
+    }
+
+    fn error(&mut self) -> String {
+        self.hear(|op| if let ServerOp::Error(why) = op { Some(why) } else { None })
+    }
+
+    fn listen(&mut self, subject: &str) -> u64 {
+        self.sids += 1;
+        let sid = self.sids;
+        self.say(|out| say::subscribe(out, subject, sid));
+        self.settle();
+        sid
+    }
+
+    fn message(&mut self) -> Heard {
+        self.hear(|op| match op {
+            ServerOp::Message(message) => Some(Heard {
+                subject: message.subject.to_owned(),
+                sid: message.sid,
+                reply: message.reply.map(str::to_owned),
+                headers: message.headers.map(|headers| headers.bytes().to_vec()),
+                payload: message.payload.to_vec(),
+            }),
+            ServerOp::Error(why) => panic!("{why}"),
+            _ => None,
+        })
+    }
+
+    /// The answer to a question.
+    fn ask(&mut self, question: &Question) -> Heard {
+        let inbox = format!("_INBOX.{}", self.sids);
+        let sid = self.listen(&inbox);
+        self.say(|out| say::publish(out, &question.subject, Some(&inbox), &question.body));
+        let answer = self.message();
+        assert_eq!(answer.sid, sid);
+        answer
+    }
+
+    /// Has the stream keep that.
+    fn keep(&mut self, subject: &str, id: &str, payload: &str) -> PubAck {
+        let inbox = format!("_INBOX.{}", self.sids);
+        self.listen(&inbox);
+        self.say(|out| say::publish_once(out, subject, Some(&inbox), id, payload.as_bytes()));
+        pub_ack(&self.message().payload).unwrap()
+    }
+
+    fn consumer(&mut self, deliver: &str, start: Start) -> ConsumerState {
+        let wish = ConsumerWish {
+            stream: "COOEE",
+            filter: "cooee.1.say.a",
+            deliver,
+            start,
+            heartbeat: Duration::from_millis(200),
+            inactive: Duration::from_secs(5),
+        };
+        consumer_state(&self.ask(&create_consumer(&wish)).payload).unwrap()
+    }
+}
+
+impl Heard {
+    fn notice(&self) -> Option<Notice<'_>> {
+        let headers = cooee::nats::Headers::new(self.headers.as_deref()?);
+        Notice::parse(headers)
+    }
+
+    fn delivery(&self) -> Delivery<'_> {
+        Delivery::parse(self.reply.as_deref().unwrap()).expect("from a consumer")
+    }
+}
+
+#[test]
+fn what_one_says_the_other_hears_but_nobody_hears_himself() {
+    let Some(nats) = Nats::without_streams(&[]) else { return };
+    let (mut ann, mut bob) = (Caller::welcome(&nats), Caller::welcome(&nats));
+    assert!(ann.info.headers && !ann.info.jetstream && ann.info.max_payload == Some(1 << 20));
+    ann.listen("a.*");
+    let sid = bob.listen("a.*");
+    ann.say(|out| {
+        say::publish(out, "a.b", Some("r"), b"hi\r\n");
+        say::publish_once(out, "a.c", None, "id", b"");
+        say::publish(out, "a.b", None, &[b'x'; 100_000]);
+        say::publish(out, "a.d", None, b"");
+    });
+    let hi = bob.message();
+    assert_eq!((hi.subject.as_str(), hi.sid, hi.payload), ("a.b", sid, b"hi\r\n".to_vec()));
+    assert_eq!((hi.reply.as_deref(), hi.headers), (Some("r"), None));
+    let headers = bob.message().headers.unwrap();
+    assert_eq!(cooee::nats::Headers::new(&headers).value("Nats-Msg-Id"), Some("id"));
+    let size = bob.hear(|op| match op {
+        ServerOp::Skipped { size, .. } => Some(size),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!((size, bob.message().subject.as_str()), (100_000, "a.d"));
+    // What comes first is Bob's: the server has not sent Ann her own.
+    bob.say(|out| say::publish(out, "a.e", None, b""));
+    bob.settle();
+    assert_eq!(ann.message().subject, "a.e");
+    bob.say(|out| say::unsubscribe(out, sid));
+    bob.settle();
+    ann.say(|out| say::publish(out, "a.b", None, b""));
+    ann.settle();
+    bob.say(say::ping);
+    bob.hear(|op| if op == ServerOp::Pong { Some(()) } else { panic!("{op:?}") });
+}
+
+#[test]
+fn a_question_that_nobody_answers_says_so() {
+    let Some(nats) = Nats::without_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    let answer = caller.ask(&create_stream(&WISH));
+    assert_eq!((answer.notice(), answer.payload.len()), (Some(Notice::NoResponders), 0));
+}
+
+#[test]
+fn a_stream_is_made_once_and_another_one_in_its_place_is_refused() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    let missing = stream_state(&caller.ask(&stream_info("COOEE")).payload).unwrap_err();
+    assert_eq!((missing.code, missing.words.as_str()), (code::NO_STREAM, "stream not found"));
+    let made = stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    assert_eq!((made.subjects.as_slice(), made.last_seq), (&["cooee.1.say.*".to_owned()][..], 0));
+    assert_eq!((made.messages_per_subject, made.created.len() > 10), (Some(20), true));
+    let again = stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    assert_eq!(again, made);
+    let other = StreamWish { messages_per_subject: 21, ..WISH };
+    let refused = stream_state(&caller.ask(&create_stream(&other)).payload).unwrap_err();
+    assert_eq!(refused.code, code::OTHER_CONFIGURATION, "{refused}");
+    assert_eq!(stream_state(&caller.ask(&stream_info("COOEE")).payload), Ok(made));
+    let other = StreamWish { name: "OTHER", ..WISH };
+    let refused = stream_state(&caller.ask(&create_stream(&other)).payload).unwrap_err();
+    assert_eq!(refused.code, code::OVERLAP, "{refused}");
+}
+
+#[test]
+fn what_the_stream_has_comes_in_order_with_its_numbers_and_ids_are_taken_once() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    for number in 1..=35 {
+        let ack = caller.keep("cooee.1.say.a", &format!("id-{number}"), &number.to_string());
+        assert_eq!(ack, PubAck { stream: "COOEE".into(), seq: number, is_duplicate: false });
+    }
+    let twice = caller.keep("cooee.1.say.a", "id-35", "35");
+    assert_eq!(twice, PubAck { stream: "COOEE".into(), seq: 35, is_duplicate: true });
+    let sid = caller.listen("deliver.1");
+    let consumer = caller.consumer("deliver.1", Start::All);
+    assert_eq!(consumer.pending, 20);
+    for number in 16..=35 {
+        let line = caller.message();
+        let delivery = line.delivery();
+        assert_eq!((line.sid, line.payload.as_slice()), (sid, number.to_string().as_bytes()));
+        assert_eq!((delivery.stream_seq, delivery.consumer_seq), (number, number - 15));
+        assert_eq!((delivery.pending, delivery.consumer), (35 - number, consumer.name.as_str()));
+        assert!(delivery.at_ns > 1_600_000_000_000_000_000);
+    }
+    let beat = caller.message();
+    let wanted = Notice::Heartbeat { consumer_seq: Some(20), stream_seq: Some(35), stalled: None };
+    assert_eq!(beat.notice(), Some(wanted));
+    // One's own lines come back from a stream, whatever CONNECT says of echoes.
+    caller.say(|out| say::publish(out, "cooee.1.say.a", None, b"own"));
+    let own = caller.hear_line();
+    assert_eq!((own.payload.as_slice(), own.delivery().stream_seq), (&b"own"[..], 36));
+}
+
+#[test]
+fn a_consumer_begins_where_it_is_told_and_is_missed_once_it_is_gone() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    for number in 1..=5 {
+        caller.keep("cooee.1.say.a", &format!("id-{number}"), &number.to_string());
+    }
+    caller.listen("deliver.1");
+    let consumer = caller.consumer("deliver.1", Start::At(4));
+    assert_eq!((consumer.pending, consumer.stream_seq), (2, 3));
+    assert_eq!(caller.hear_line().delivery().stream_seq, 4);
+    assert_eq!(caller.hear_line().delivery().stream_seq, 5);
+    let beyond = caller.consumer("deliver.2", Start::At(100));
+    assert_eq!(beyond.pending, 0);
+    let gone = caller.ask(&delete_consumer("COOEE", &consumer.name));
+    assert!(String::from_utf8_lossy(&gone.payload).contains("\"success\":true"));
+    let gone = caller.ask(&delete_consumer("COOEE", &consumer.name));
+    assert_eq!(consumer_state(&gone.payload).unwrap_err().code, code::NO_CONSUMER);
+}
+
+impl Caller {
+    /// The next message that is none of the consumer's own.
+    fn hear_line(&mut self) -> Heard {
+        loop {
+            let heard = self.message();
+            if heard.notice().is_none() {
+                return heard;
+            }
+        }
+    }
+}
+
+#[test]
+fn flow_control_is_asked_for_and_a_consumer_that_is_answered_goes_on() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    let wish = StreamWish { messages_per_subject: 4000, ..WISH };
+    stream_state(&caller.ask(&create_stream(&wish)).payload).unwrap();
+    let payload = vec![b'x'; 8000];
+    for _ in 0..4000 {
+        caller.say(|out| say::publish(out, "cooee.1.say.a", None, &payload));
+    }
+    caller.settle();
+    caller.keep("cooee.1.say.a", "last", "last");
+    caller.listen("deliver.1");
+    caller.consumer("deliver.1", Start::All);
+    let (mut asked, mut lines) = (0, 0);
+    while lines < 4000 {
+        let heard = caller.message();
+        let to = match heard.notice() {
+            None => {
+                lines += 1;
+                continue;
+            }
+            Some(Notice::FlowControl) => heard.reply.clone(),
+            Some(Notice::Heartbeat { stalled, .. }) => stalled.map(str::to_owned),
+            other => panic!("{other:?}"),
+        };
+        if let Some(to) = to {
+            asked += 1;
+            caller.say(|out| say::publish(out, &to, None, b""));
+        }
+    }
+    assert!(asked > 0, "32 MB went by without a question");
+}
+
+#[test]
+fn whoever_shows_a_wrong_password_is_told_and_the_right_one_is_let_in() {
+    let Some(nats) = Nats::configured("authorization { user: ann, password: s3cret }") else {
+        return;
+    };
+    let login = |password: &str| Login::Password { user: "ann".into(), password: password.into() };
+    for login in [login("wrong"), Login::None, Login::Token("s3cret".into())] {
+        let mut caller = Caller::connect(&nats, &login);
+        assert!(caller.info.auth_required);
+        let why = caller.error();
+        assert_eq!((trouble(&why), why.as_str()), (Trouble::Login, "Authorization Violation"));
+    }
+    Caller::connect(&nats, &login("s3cret")).settle();
+    let Some(nats) = Nats::configured("authorization { token: s3cret }") else { return };
+    Caller::connect(&nats, &Login::Token("s3cret".into())).settle();
+}
+
+#[test]
+fn what_is_not_permitted_is_told_and_all_else_goes_on() {
+    let config = "authorization { users: [ { user: ann, password: a, permissions: { \
+                  publish: \"a.*\", subscribe: \"a.*\" } } ] }";
+    let Some(nats) = Nats::configured(config) else { return };
+    let login = Login::Password { user: "ann".into(), password: "a".into() };
+    let mut caller = Caller::connect(&nats, &login);
+    caller.say(|out| say::publish(out, "b", None, b""));
+    let why = caller.error();
+    assert_eq!(trouble(&why), Trouble::Permission, "{why}");
+    caller.say(|out| say::subscribe(out, "b", 9));
+    let why = caller.error();
+    assert_eq!(trouble(&why), Trouble::Permission, "{why}");
+    caller.settle();
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_key_signs_what_the_server_makes_up() {
+    let user = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let config = format!("authorization {{ users: [ {{ nkey: {user} }} ] }}");
+    let Some(nats) = Nats::configured(&config) else { return };
+    let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let login = Login::from_file_text(seed).unwrap();
+    Caller::connect(&nats, &login).settle();
+    let mut stranger = Caller::connect(&nats, &Login::None);
+    assert_eq!(trouble(&stranger.error()), Trouble::Login);
+}
+
+#[test]
+fn a_cluster_tells_its_servers_and_one_that_leaves_says_so() {
+    let Some((one, mut other)) = Nats::two() else { return };
+    let mut caller = Caller::connect(&one, &Login::None);
+    let mut others = caller.info.connect_urls.clone();
+    others.sort();
+    let mut wanted = vec![one.address.to_string(), other.address.to_string()];
+    wanted.sort();
+    assert_eq!(others, wanted);
+    caller.settle();
+    other.kill();
+    let urls = caller.hear(|op| match op {
+        ServerOp::Info(info) => Some(info.connect_urls),
+        _ => None,
+    });
+    assert_eq!(urls, [one.address.to_string()]);
+    one.leave();
+    let is_leaving =
+        caller.hear(|op| if let ServerOp::Info(info) = op { Some(info.ldm) } else { None });
+    assert!(is_leaving);
+}
+
+#[test]
+fn what_a_stream_took_outlasts_a_server_that_is_killed() {
+    let Some(mut nats) = Nats::with_streams(&[]) else { return };
+    let mut caller = Caller::welcome(&nats);
+    let made = stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    caller.keep("cooee.1.say.a", "id-1", "hi");
+    nats.kill();
+    nats.start_again();
+    let mut caller = Caller::welcome(&nats);
+    let found = stream_state(&caller.ask(&create_stream(&WISH)).payload).unwrap();
+    assert_eq!((&found.created, found.last_seq), (&made.created, 1));
+    assert!(caller.keep("cooee.1.say.a", "id-1", "hi").is_duplicate);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_credentials_file_is_believed_by_who_knows_its_operator() {
+    let Some(nats) = Nats::configured(include_str!("operator.conf")) else { return };
+    let text = include_str!("north.creds");
+    Caller::connect(&nats, &Login::from_file_text(text).unwrap()).settle();
+    // Another's key does not go with that JWT.
+    let seed = text.lines().find(|line| line.starts_with("SU")).unwrap();
+    let other = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+    let login = Login::from_file_text(&text.replace(seed, other)).unwrap();
+    let mut stranger = Caller::connect(&nats, &login);
+    assert_eq!(trouble(&stranger.error()), Trouble::Login);
+}
