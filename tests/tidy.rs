@@ -60,7 +60,7 @@ const USES: &[(&str, &[&str])] = &[
     ("engine", &[]),
     ("rate", &["engine"]),
     ("nats", &["tls"]),
-    ("bus", &["append", "engine", "nats", "rate"]),
+    ("bus", &["append", "engine", "nats", "rate", "tls"]),
     ("services", &["append", "bus", "engine", "rate"]),
     ("spelling", &[]),
     ("guards", &["engine", "rate"]),

@@ -1,11 +1,14 @@
 //! Getting a connection: which server is next, where it is, when to call it, and what became of the
 //! one before.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::heart::Heart;
+use super::secure::{Said, Secured};
 use super::{Bus, Parser};
 use crate::engine::{Dial, Kind, Location, Net, Peer, Reason, Time};
 use crate::nats::ServerAddress;
@@ -18,6 +21,8 @@ const LOOKUP: Duration = Duration::from_secs(5);
 const LOOKED_UP_EVERY: Duration = Duration::from_millis(20);
 /// Who was with us for so long is called again at once.
 const STEADY: Duration = Duration::from_secs(2);
+
+const UNKNOWN: &str = "it does not tell who it is, as a NATS server does";
 
 /// How far we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +47,16 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) peer: Peer,
-    pub(super) server: ServerAddress,
+    server: ServerAddress,
+    address: SocketAddr,
+    /// What it has said before the handshake of TLS.
+    said: Rc<RefCell<Said>>,
     /// Its other addresses.
     rest: VecDeque<SocketAddr>,
 }
 
 /// Why a connection is over, for people.
-pub(super) fn in_words(reason: Reason) -> String {
+fn in_words(reason: Reason) -> String {
     match reason {
         Reason::Failed(kind) => kind.to_string(),
         Reason::Eof | Reason::CutOff | Reason::Done => {
@@ -81,7 +89,7 @@ impl Bus {
             Phase::Resolving(since) => self.look_up(since, net),
             Phase::Calling(since) if since.after(STEP) <= now => self.give_up("timed out", net),
             Phase::Greeting(since) if since.after(STEP) <= now => {
-                self.give_up("it does not tell who it is, as a NATS server does", net);
+                self.give_up(UNKNOWN, net);
             }
             Phase::Entering(since) if since.after(STEP) <= now => {
                 self.give_up("it does not let us in, nor say why", net);
@@ -135,11 +143,22 @@ impl Bus {
         let Some(address) = addresses.pop_front() else {
             return self.fail("it has no address", now, now);
         };
-        let dial = Dial::to(Location::Ip(address), Kind::Stream);
+        self.trying = server.clone();
+        let mut dial = Dial::to(Location::Ip(address), Kind::Stream);
+        let mut said = Rc::default();
+        if server.is_tls {
+            match Secured::new(&server, &self.config) {
+                Ok((through, told)) => {
+                    dial.through = Some(Rc::new(through));
+                    said = told;
+                }
+                Err(why) => return self.fail(&why, now, now),
+            }
+        }
         let Some(peer) = net.dial_with(dial) else {
             return self.fail("there is no place for a connection", now, now);
         };
-        self.call = Some(Call { peer, server, rest: addresses });
+        self.call = Some(Call { peer, server, address, said, rest: addresses });
         self.phase = Phase::Calling(now);
         self.parser = Parser::default();
         self.heart = Heart::new(now);
@@ -150,6 +169,30 @@ impl Bus {
     pub(super) fn connected(&mut self, net: &mut Net) {
         if matches!(self.phase, Phase::Calling(_)) {
             self.phase = Phase::Greeting(net.now());
+        }
+        let said = self.call.as_ref().map(|call| call.said.take());
+        if let Some(Said::Info(info)) = said {
+            self.greeted(&info, net);
+        }
+    }
+
+    /// The server speaks inside TLS only: calls it so.
+    pub(super) fn call_secured(&mut self, net: &mut Net) {
+        let Some(call) = self.call.take() else { return };
+        net.give_up(call.peer);
+        self.interrupted();
+        let server = ServerAddress { is_tls: true, ..call.server };
+        self.dial(server, VecDeque::from([call.address]), net);
+    }
+
+    /// Why the connection is over, for people.
+    pub(super) fn why_closed(&self, reason: Reason, failure: Option<&str>) -> String {
+        let said = self.call.as_ref().map(|call| call.said.borrow());
+        match (said.as_deref(), failure) {
+            (Some(Said::Wrong(why)), _) => why.clone(),
+            (_, Some(failure)) if reason != Reason::Preface => failure.to_owned(),
+            (_, Some(_)) => UNKNOWN.into(),
+            (_, None) => in_words(reason),
         }
     }
 

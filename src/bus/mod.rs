@@ -20,20 +20,23 @@ mod loss;
 mod outgoing;
 mod port;
 mod random;
+mod secure;
 mod session;
 mod subscriptions;
 mod wishes;
 
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
-use crate::nats::{Login, Parser, Pool, ServerAddress, Waits};
+pub use crate::nats::{Login, ServerAddress};
+use crate::nats::{Parser, Pool, Waits};
 use crate::rate::Rate;
+use crate::tls::Trust;
 
 use calls::{Call, Phase};
 use followings::Followings;
 use heart::Heart;
 use keeper::Keeper;
 use kept::Kept;
-pub use lookup::{Found, Lookup, Resolver};
+pub use lookup::{Found, Lookup};
 use loss::Loss;
 use outgoing::Outgoing;
 pub use port::{BusFigures, News, Port, Wish};
@@ -59,6 +62,8 @@ pub struct BusConfig {
     pub login: Login,
     /// The lines of a subject that are told; `None`: all.
     pub rate: Option<Rate>,
+    /// Whose certificates are believed, over TLS.
+    pub trust: Trust,
     /// Whether only those servers are tried and none that they advertise.
     pub ignores_advertised: bool,
 }
@@ -67,7 +72,8 @@ impl BusConfig {
     /// These servers, with nothing to show to them, and the rate that there is by default.
     pub fn new(servers: Vec<ServerAddress>, node: &str) -> BusConfig {
         let (login, rate) = (Login::None, Some(Rate::per_second(RATE)));
-        BusConfig { servers, node: node.into(), login, rate, ignores_advertised: false }
+        let (node, trust) = (node.into(), Trust::Machine);
+        BusConfig { servers, node, login, rate, trust, ignores_advertised: false }
     }
 }
 
@@ -230,10 +236,7 @@ impl Service for Bus {
 
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         if self.is_ours(peer) {
-            let why = match net.failure() {
-                Some(failure) => failure.to_owned(),
-                None => calls::in_words(reason),
-            };
+            let why = self.why_closed(reason, net.failure());
             self.lose(&why, net.now(), net);
         }
     }

@@ -50,7 +50,7 @@ impl Bus {
     }
 
     /// The server has told what it is.
-    fn greeted(&mut self, info: &Info, net: &mut Net) {
+    pub(super) fn greeted(&mut self, info: &Info, net: &mut Net) {
         if !self.config.ignores_advertised {
             self.pool.advertise(&info.connect_urls, &self.trying);
         }
@@ -76,6 +76,9 @@ impl Bus {
     fn introduce(&mut self, info: &Info, net: &mut Net) {
         if !info.headers {
             return self.lose("it is older than NATS 2.2, or has headers off", net.now(), net);
+        }
+        if info.tls_required && !self.trying.is_tls {
+            return self.call_secured(net);
         }
         let proof = match self.config.login.proof(info.nonce.as_deref()) {
             Ok(proof) => proof,

@@ -1,5 +1,6 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
+mod bus;
 mod guards;
 mod help;
 mod source;
@@ -27,6 +28,8 @@ use crate::units::{
     OrOff, Parse, or_off, parse_duration, parse_from, parse_nonempty, parse_positive_duration,
     parse_positive_size, parse_size, rate_or_off as rate,
 };
+pub(super) use bus::BusArgs;
+pub use bus::secret_among;
 use guards::GuardArgs;
 use help::{EXAMPLES, SOURCES, services_help};
 use source::SourceArgs;
@@ -147,7 +150,7 @@ pub struct ServeArgs {
     no_uring: bool,
 
     /// Let other processes serve the same ports, one a core: the kernel spreads peers over them.
-    /// Not for talk and chat, whose people must meet in one process
+    /// Not for talk, whose people must meet in one process, and for chat only with a --bus
     #[arg(long, help_heading = "Speed")]
     reuse_port: bool,
 
@@ -164,6 +167,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     tls: TlsArgs,
+
+    #[command(flatten)]
+    bus: BusArgs,
 
     #[command(flatten)]
     log: LogArgs,
@@ -292,6 +298,7 @@ impl ServeArgs {
             admin: self.admin.clone(),
             admin_hosts: self.admin_host.clone(),
             stat: self.stat,
+            bus: self.bus.plan(self.chat_rate.is_some_and(|rate| rate.0.is_none()))?,
             drain: self.drain,
             leave_with_input: self.leave_with_input,
         })
@@ -330,7 +337,7 @@ impl ServeArgs {
         let chat_rate = self.chat_rate.map_or(Some(chat::RATE), in_bursts_of(3.0));
         let talk_rate = self.talk_rate.map_or(Some(talk::RATE), in_bursts_of(1.0));
         let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Ok(Settings { echo, greeting, host_name, chat_rate, talk_rate })
+        Ok(Settings { echo, greeting, host_name, chat_rate, talk_rate, bus: None })
     }
 
     /// An option for a service that is not served is a mistake, and would be one in silence.
@@ -343,6 +350,7 @@ impl ServeArgs {
             ("--talk-rate", self.talk_rate.is_some(), &["talk"]),
             ("--chat-queue", self.chat_queue.is_some(), &["chat"]),
             ("--chat-queue-hard", self.chat_queue_hard.is_some(), &["chat"]),
+            ("--bus", self.bus.is_given(), &["chat"]),
             ("--idle-timeout", self.idle_timeout.is_some(), &["echo", "talk", "chat"]),
         ];
         for (option, is_given, services) in given {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::bus::BusPlan;
 use super::front::Identity;
-use super::{admin, memory};
+use super::{admin, bus, memory};
 use crate::admin_address::AdminAddress;
 use crate::descriptors;
 use crate::endpoint::Endpoint;
@@ -12,7 +13,7 @@ use crate::engine::{Limits, Quota, SLOTS_MAX};
 use crate::guards::{Policy, Proxies};
 use crate::hex::HexLimits;
 use crate::reactor::Listening;
-use crate::services::{self, Offer, Settings};
+use crate::services::{self, Offer, Settings, chat};
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Config {
     pub admin_hosts: Vec<String>,
     /// How often a line is logged about what happens, if at all.
     pub stat: Option<Duration>,
+    /// The bus that joins the rooms of chat with those of other servers. `None`: there is none.
+    pub bus: Option<BusPlan>,
     /// How long leaving may take.
     pub drain: Duration,
     /// Whether to leave at once when standard input ends: then our parent is gone.
@@ -83,6 +86,7 @@ impl Default for Config {
             admin: None,
             admin_hosts: Vec::new(),
             stat: None,
+            bus: None,
             drain: Duration::from_secs(5),
             leave_with_input: false,
         }
@@ -98,6 +102,11 @@ impl Config {
         services::OFFERS.iter().map(Endpoint::of).collect()
     }
 
+    /// Whether only one process can serve what is on offer there.
+    pub(super) fn is_for_one_process(&self, offer: &Offer) -> bool {
+        offer.single_process && !(offer.name == chat::OFFER.name && self.bus.is_some())
+    }
+
     /// Says which endpoints `--reuse-port` does nothing for.
     pub(super) fn warn_of_unshared(&self) {
         if !self.listening.reuse_port {
@@ -108,10 +117,11 @@ impl Config {
             let name = endpoint.service.name;
             if endpoint.unix.is_some() {
                 log::warn!("--reuse-port does nothing for {endpoint}, which has one server");
-            } else if endpoint.service.single_process && !told.contains(&name) {
+            } else if self.is_for_one_process(endpoint.service) && !told.contains(&name) {
                 told.push(name);
+                let help = if name == chat::OFFER.name { ", unless there is a --bus" } else { "" };
                 log::warn!(
-                    "--reuse-port does nothing for {name}, whose people meet in one process"
+                    "--reuse-port does nothing for {name}, whose people meet in one process{help}"
                 );
             }
         }
@@ -142,7 +152,8 @@ impl Config {
     pub(super) fn limits(&self) -> Result<Limits, String> {
         let descriptors = descriptors::raise_limit();
         let admin = self.admin.as_ref().map_or(0, |_| admin::DESCRIPTORS);
-        let spare = descriptors::SPARE + admin;
+        let bus = self.bus.as_ref().map_or(0, |_| bus::DESCRIPTORS);
+        let spare = descriptors::SPARE + admin + bus;
         let possible = descriptors.saturating_sub(spare).clamp(1, SLOTS_MAX);
         let connections = self.connections.unwrap_or(possible);
         if connections > possible {

@@ -1,28 +1,39 @@
-//! The services behind the listeners: one for all listeners of its name.
+//! The services behind the listeners: one for all listeners of its name, and behind chat the bus.
 
 use std::io;
 use std::rc::Rc;
 
 use super::Config;
+use super::bus::Joining;
 use super::front::{Front, Secured};
 use super::listen::{Binding, Services};
 use super::socket::Socket;
 use super::socket_file::SocketFile;
 use crate::engine::Layering;
 use crate::reactor::Reactor;
+use crate::services::{Settings, chat};
 
 /// The services made so far, so that one serves all its listeners.
 pub(super) struct Instances {
     front: Rc<Front>,
+    settings: Settings,
+    /// The bus, until there is the chat that it is for.
+    joining: Option<Joining>,
     pub(super) streams: Services,
     responders: Vec<(&'static str, usize)>,
     pub(super) files: Vec<SocketFile>,
 }
 
 impl Instances {
-    pub(super) fn behind(front: &Rc<Front>) -> Instances {
+    pub(super) fn behind(
+        front: &Rc<Front>,
+        config: &Config,
+        joining: Option<Joining>,
+    ) -> Instances {
         let (streams, responders, files) = Default::default();
-        Instances { front: Rc::clone(front), streams, responders, files }
+        let bus = joining.as_ref().map(|joining| joining.rooms.clone());
+        let settings = Settings { bus, ..config.settings.clone() };
+        Instances { front: Rc::clone(front), settings, joining, streams, responders, files }
     }
 
     /// Serves what `binding` is for through its socket.
@@ -33,7 +44,7 @@ impl Instances {
         socket: Socket,
         reactor: &mut Reactor,
     ) -> io::Result<()> {
-        let (offer, settings) = (binding.offer, &config.settings);
+        let (offer, settings) = (binding.offer, &self.settings);
         let not_offered = || io::Error::from(io::ErrorKind::Unsupported);
         match socket {
             Socket::Tcp(_) | Socket::Unix(..) => {
@@ -42,6 +53,12 @@ impl Instances {
                     let quota = config.quota(offer);
                     reactor.engine().add_service(offer.name, quota, make(settings))
                 });
+                // Right behind it, so that what is wished in a turn leaves with it.
+                if offer.name == chat::OFFER.name
+                    && let Some(joining) = self.joining.take()
+                {
+                    joining.add_to(reactor.engine());
+                }
                 let front: Rc<dyn Layering> = match binding.transport.is_secured() {
                     true => Rc::new(Secured(self.front.clone())),
                     false => self.front.clone(),

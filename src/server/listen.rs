@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Config;
 use super::announce::Announcement;
+use super::bus::Joining;
 use super::front::Front;
 use super::inherited::Inherited;
 use super::instances::Instances;
@@ -27,6 +28,8 @@ pub(super) struct Binding {
     location: Location,
     /// Whether the user wrote this address itself rather than a name: nothing else will do.
     is_literal: bool,
+    /// Whether no other process can serve it beside us.
+    is_alone: bool,
 }
 
 impl Binding {
@@ -95,6 +98,8 @@ pub(super) struct Places<'a> {
     pub(super) front: &'a Rc<Front>,
     /// Where `--admin` listens, to be announced with them.
     pub(super) admin: Vec<String>,
+    /// The bus, if there is one.
+    pub(super) joining: Option<Joining>,
 }
 
 /// Opens every socket of the plan, and gives it to the reactor with its service, as it does those
@@ -105,16 +110,16 @@ pub(super) fn open(
     reactor: &mut Reactor,
     announcement: Option<&mut Announcement>,
 ) -> Result<(Services, Vec<String>, Vec<SocketFile>), String> {
-    let Places { plan, inherited, front, admin } = places;
+    let Places { plan, inherited, front, admin, joining } = places;
     let (bound, missing) = plan.bind(&config.listening)?;
     let mut urls = Vec::new();
-    let mut instances = Instances::behind(front);
+    let mut instances = Instances::behind(front, config, joining);
     let mut listen = |binding: &Binding, socket: Socket| {
         urls.push(url(binding.offer.name, binding.transport, &socket.location()?));
         instances.listen(config, binding, socket, reactor)
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
-        let binding = Binding { offer, transport, location, is_literal: true };
+        let binding = Binding { offer, transport, location, is_literal: true, is_alone: true };
         if let Socket::Tcp(listener) = &socket {
             reactor::adopt(listener, &config.listening)
                 .map_err(|error| because(&binding, &error))?;
@@ -175,11 +180,12 @@ impl ListenPlan {
         inherited: &Inherited,
     ) -> Result<(), String> {
         let offer = endpoint.service;
+        let is_alone = config.is_for_one_process(offer);
         let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
             let location = Location::from(name.clone());
             if is_new(&location) {
-                let binding = Binding { offer, transport, location, is_literal: true };
+                let binding = Binding { offer, transport, location, is_literal: true, is_alone };
                 Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
                 add(&mut self.bindings, binding)?;
             }
@@ -196,7 +202,10 @@ impl ListenPlan {
             let is_literal = bare(host).parse::<IpAddr>().is_ok();
             let locations = addresses.iter().map(|address| Location::Ip(*address));
             for location in locations.filter(is_new) {
-                add(&mut self.bindings, Binding { offer, transport, location, is_literal })?;
+                add(
+                    &mut self.bindings,
+                    Binding { offer, transport, location, is_literal, is_alone },
+                )?;
             }
             if !is_literal {
                 let wanted = addresses.into_iter().map(|address| (transport, address));
@@ -311,7 +320,7 @@ fn bind(
         false => Families::Both,
     };
     // With `reuse_port` the kernel may spread connections over several servers.
-    let reuse_port = listening.reuse_port && !binding.offer.single_process;
+    let reuse_port = listening.reuse_port && !binding.is_alone;
     let listening = Listening { reuse_port, ..listening.clone() };
     let address = binding.location.ip().ok_or(io::ErrorKind::Unsupported)?;
     // If ports are shared, one that another server has looks free too.
@@ -376,7 +385,8 @@ mod tests {
         let addresses = ips.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0));
         let binding = |address| {
             let location = Location::Ip(address);
-            Binding { offer, transport: Transport::Tcp, location, is_literal }
+            let is_alone = false;
+            Binding { offer, transport: Transport::Tcp, location, is_literal, is_alone }
         };
         let wanted = addresses.clone().map(|address| (Transport::Tcp, address)).collect();
         let plan = ListenPlan {

@@ -4,6 +4,8 @@
 mod admin;
 mod announce;
 mod args;
+#[cfg_attr(not(feature = "bus"), path = "no_bus.rs")]
+mod bus;
 #[cfg(feature = "config")]
 mod check;
 mod config;
@@ -41,7 +43,8 @@ pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
 use admin::Facts;
 use announce::Announcement;
-pub use args::ServeArgs;
+pub use args::{ServeArgs, secret_among};
+pub use bus::BusPlan;
 #[cfg(feature = "config")]
 pub use check::check;
 pub use config::Config;
@@ -139,7 +142,8 @@ impl Server {
             is_held
         });
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
-        let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls };
+        let joining = config.bus.as_ref().map(BusPlan::open).transpose()?;
+        let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls, joining };
         let (services, listening, socket_files) =
             listen::open(config, places, &mut reactor, announcement.as_mut())?;
         facts.listening.replace(listening);

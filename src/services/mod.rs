@@ -66,6 +66,8 @@ pub struct Settings {
     pub chat_rate: Option<Rate>,
     /// The messages of one talk client that are shown; `None`: all, as they come.
     pub talk_rate: Option<Rate>,
+    /// What joins the rooms of chat with those of other servers; `None`: they are its own.
+    pub bus: Option<chat::BusRooms>,
 }
 
 impl Default for Settings {
@@ -76,6 +78,7 @@ impl Default for Settings {
             host_name: "localhost".into(),
             chat_rate: Some(chat::RATE),
             talk_rate: Some(talk::RATE),
+            bus: None,
         }
     }
 }

@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser};
 
 use super::mistake::{in_one_line, is_help};
 use super::{Cli, Command};
+use crate::server::secret_among;
 use flags::Flags;
 
 /// One key with its values, and where they were written.
@@ -58,6 +59,7 @@ impl Invocation {
     /// # Errors
     /// What is wrong, and where it stands.
     pub fn read(words: &[OsString]) -> Result<Invocation, Mistake> {
+        secret_among(words)?;
         let plain = Cli::try_parse_from(words);
         match &plain {
             Ok(Cli { command: Command::Serve(args), .. }) if !args.is_apart() => {}

@@ -203,6 +203,10 @@ impl Engine {
             Prefaced::Whole(length, remote) => {
                 layers.held.drain(..length);
                 layers.preface = None;
+                if core.connections.get(peer).is_some_and(|one| one.origin.is_called()) {
+                    // Whom we have called is not for the guards to judge.
+                    return self.admitted(peer);
+                }
                 layers.progress = Progress::Judging;
                 core.newcomers.push(peer);
                 if let (Some(remote), Some(one)) = (remote, core.connections.get_mut(peer)) {

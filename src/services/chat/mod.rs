@@ -42,7 +42,7 @@ pub const OFFER: Offer = Offer {
     idle: None,
     fans_out: true,
     single_process: true,
-    stream: Some(|settings| Box::new(Chat::new(settings.chat_rate))),
+    stream: Some(|settings| Box::new(Chat::with_bus(settings.chat_rate, settings.bus.clone()))),
     datagram: None,
 };
 
