@@ -103,6 +103,9 @@ pub enum News {
 /// What an operator may want to know of the bus.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BusFigures {
+    /// What this server is called there: as it was told, or with a number if another one has that
+    /// name.
+    pub node: String,
     /// Whether it is reached.
     pub is_up: bool,
     /// Whether a stream keeps the lines.

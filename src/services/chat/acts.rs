@@ -1,29 +1,64 @@
 //! What the commands of members do, and what the operator says.
 
+use std::fmt::Display;
+
+use super::far::Spoken;
 use super::names::{self, Name};
 use super::replies::{send_line, tell};
-use super::rooms::{Change, Place};
+use super::rooms::Place;
+use super::tally::Change;
 use super::{Chat, LINE_BYTES, Membership, SAME_ROOM, TOO_MANY_ROOMS};
+use crate::append::append;
 use crate::engine::{Net, Peer};
 use crate::services::text::{push_visible, visible};
+
+/// How something is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    Said,
+    /// With `/me`.
+    Did,
+}
+
+/// Appends the head of the line with which `who` says something.
+pub(super) fn push_head(line: &mut String, manner: Manner, who: impl Display) {
+    match manner {
+        Manner::Said => append(line, format_args!("<{who}> ")),
+        Manner::Did => append(line, format_args!("* {who} ")),
+    }
+}
 
 impl Chat {
     pub(super) fn say(
         &mut self,
+        peer: Peer,
         member: Membership,
-        around: [&str; 2],
+        manner: Manner,
         text: &[u8],
         net: &mut Net,
     ) {
         let Place { room, seat } = member.place;
-        let [before, behind] = around;
         self.line.clear();
-        for part in [before, member.name.as_str(), behind] {
-            self.line.push_str(part);
-        }
+        push_head(&mut self.line, manner, member.name);
         push_visible(&mut self.line, text);
         self.line.push('\n');
-        self.rooms.say(room, Some(seat), &self.line, net);
+        let speaker = Some((peer, member.name));
+        if !self.is_passed_on(room, speaker, manner, text, net) {
+            self.rooms.say(room, Some(seat), &self.line, net);
+        }
+    }
+
+    /// Whether the room is told later what is said, which is in `line`: as other servers are.
+    fn is_passed_on(
+        &mut self,
+        room: usize,
+        speaker: Option<(Peer, Name)>,
+        manner: Manner,
+        text: &[u8],
+        net: &mut Net,
+    ) -> bool {
+        let Some(far) = &mut self.far else { return false };
+        far.take(&Spoken { room, speaker, manner, text, line: &self.line }, &mut self.rooms, net)
     }
 
     pub(super) fn rename(
@@ -61,8 +96,11 @@ impl Chat {
         let Some(room) = self.rooms.open(name) else {
             return tell(net, peer, TOO_MANY_ROOMS);
         };
+        if let Some(far) = &self.far {
+            far.opened(room, &mut self.rooms);
+        }
         self.give_up_place(member, net);
-        let here = self.rooms.count(room) + 1;
+        let here = self.rooms.total(room) + 1;
         let name = self.rooms.name(room).unwrap_or(name);
         tell(net, peer, format_args!("You are now in {name} ({here} here)."));
         member.place = self.rooms.enter(room, peer, member.name, net);
@@ -77,6 +115,14 @@ impl Chat {
         text: &[u8],
         net: &mut Net,
     ) {
+        let address = split_address(to);
+        let to = match (&self.far, &address) {
+            (Some(far), Some((name, node))) if !far.is_here(*node) => {
+                return far.send_message((peer, member.name), *name, *node, text, net);
+            }
+            (Some(_), Some((name, _))) => name.as_str().as_bytes(),
+            _ => to,
+        };
         let addressee = self.names.find(to);
         let known = addressee.and_then(|other| Some((other, self.members.get(other)?)));
         let Some((other, found)) = known else {
@@ -133,10 +179,18 @@ impl Chat {
         self.line.push_str("<operator> ");
         push_visible(&mut self.line, text);
         self.line.push('\n');
-        self.rooms.say(number, None, &self.line, net);
-        net.show(&match self.rooms.count(number) {
+        if !self.is_passed_on(number, None, Manner::Said, text, net) {
+            self.rooms.say(number, None, &self.line, net);
+        }
+        net.show(&match self.rooms.total(number) {
             0 => "said to nobody: the room is empty; whoever comes will see it".into(),
             count => format!("said to {count}"),
         });
     }
+}
+
+/// `ann@north`: a member of another server, and that server.
+fn split_address(to: &[u8]) -> Option<(Name, Name)> {
+    let at = to.iter().position(|byte| *byte == b'@')?;
+    Some((Name::parse(&to[..at])?, Name::parse(&to[at + 1..])?))
 }

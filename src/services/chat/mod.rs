@@ -16,10 +16,13 @@ mod news;
 mod pace;
 mod replies;
 mod rooms;
+mod tally;
 
+use acts::Manner;
 use command::ChatCommand;
 pub(crate) use command::HELP;
 pub use far::BusRooms;
+use far::Far;
 use names::{Name, Names};
 pub(crate) use names::{is_name, is_name_refusal, is_own_name};
 use pace::{Pace, Verdict};
@@ -84,12 +87,14 @@ pub struct Chat {
     limit: Option<RateLimit>,
     /// The line being put together, kept so that its memory is used again.
     line: String,
+    /// `None`: the rooms are those of this server alone.
+    far: Option<Box<Far>>,
 }
 
 impl Service for Chat {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         let name = self.names.name_guest(peer);
-        let here = self.rooms.count(LOBBY) + 1;
+        let here = self.rooms.total(LOBBY) + 1;
         let welcome = format!("Welcome! You are {name}, in lobby ({here} here).");
         tell(net, peer, format_args!("{welcome} Type /help for help, BYE to leave."));
         let place = self.rooms.enter(LOBBY, peer, name, net);
@@ -135,9 +140,15 @@ impl Service for Chat {
 
     fn alarm(&mut self, net: &mut Net) {
         self.rooms.tell_tallies(net);
+        if let Some(far) = &mut self.far {
+            far.wake(&self.members, &self.names, &mut self.rooms, net);
+        }
     }
 
     fn settled(&mut self, net: &mut Net) {
+        if let Some(far) = &mut self.far {
+            far.settle(&self.members, &self.names, &mut self.rooms, net);
+        }
         self.rooms.settle(net);
     }
 
@@ -158,6 +169,12 @@ impl Service for Chat {
 }
 
 impl Operated for Chat {
+    fn started(&mut self, net: &mut Net) {
+        if let Some(far) = &mut self.far {
+            far.start(&mut self.rooms, net);
+        }
+    }
+
     fn told(&mut self, line: Option<&str>, net: &mut Net) {
         let line = line.unwrap_or_default().trim_ascii().as_bytes();
         if let (b"/say", rest) = command::split_word(line) {
@@ -189,7 +206,6 @@ impl Chat {
 
     /// The same, whose rooms span all servers on a bus.
     pub fn with_bus(rate: Option<Rate>, bus: Option<BusRooms>) -> Chat {
-        let _ = bus;
         Chat {
             members: Table::default(),
             names: Names::default(),
@@ -197,6 +213,7 @@ impl Chat {
             telnet: Telnet::default(),
             limit: rate.map(RateLimit::new),
             line: String::new(),
+            far: bus.map(|bus| Box::new(Far::new(bus))),
         }
     }
 
@@ -259,11 +276,11 @@ impl Chat {
     fn act(&mut self, peer: Peer, command: &ChatCommand, net: &mut Net) {
         let Some(member) = self.members.get(peer).copied() else { return };
         match *command {
-            ChatCommand::Say(text) => self.say(member, ["<", "> "], text, net),
+            ChatCommand::Say(text) => self.say(peer, member, Manner::Said, text, net),
             ChatCommand::Act(text) if self.reads_like_news(text) => {
                 tell(net, peer, "That would look as if the server said it; find other words.");
             }
-            ChatCommand::Act(text) => self.say(member, ["* ", " "], text, net),
+            ChatCommand::Act(text) => self.say(peer, member, Manner::Did, text, net),
             ChatCommand::Nick(wish) => self.rename(peer, member, wish, net),
             ChatCommand::Join(wish) => self.change_room(peer, member, wish, net),
             ChatCommand::Message { to, text } => self.send_message(peer, member, to, text, net),

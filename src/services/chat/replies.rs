@@ -1,5 +1,6 @@
 //! What only one member is told: answers to its commands, and the lists of names and rooms.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::Chat;
@@ -25,16 +26,38 @@ impl Chat {
         let count = self.rooms.count(room);
         net.spend(LISTED_UNITS * count.min(LISTED));
         let list = list(names.iter(), count);
-        let room = self.rooms.name(room).map(|name| name.to_string()).unwrap_or_default();
+        let Some(room) = self.rooms.name(room) else { return };
         tell(net, peer, format_args!("{count} in {room}: {list}"));
+        if let Some(far) = &self.far {
+            far.list_members(peer, room, names.len(), net);
+        }
     }
 
     pub(super) fn list_rooms(&self, peer: Peer, net: &mut Net) {
         let rooms = self.rooms.iter();
         let count = rooms.len();
         net.spend(LISTED_UNITS * count.min(LISTED));
-        let shown = rooms.map(|(name, members)| format!("{name} ({members})"));
-        tell(net, peer, format_args!("Rooms: {}", list(shown, count)));
+        let shown = |(name, members)| format!("{name} ({members})");
+        let text = match &self.far {
+            None => list(rooms.map(shown), count),
+            Some(far) => {
+                let all = self.all_rooms(far.rooms());
+                list(all.iter().copied().map(shown), all.len())
+            }
+        };
+        tell(net, peer, format_args!("Rooms: {text}"));
+    }
+
+    /// The rooms of this server and those of others, by name.
+    fn all_rooms(&self, mut elsewhere: BTreeMap<Name, usize>) -> Vec<(Name, usize)> {
+        let ours = self
+            .rooms
+            .iter()
+            .map(|(name, members)| (name, members + elsewhere.remove(&name.folded()).unwrap_or(0)));
+        let mut all: Vec<(Name, usize)> = ours.collect();
+        all.extend(elsewhere);
+        all.sort_unstable_by_key(|(name, _)| name.folded());
+        all
     }
 }
 
@@ -50,15 +73,17 @@ pub(super) fn send_line(net: &mut Net, peer: Peer, text: impl Display) {
     net.send(peer, line.as_bytes());
 }
 
-/// `a, b, c and 5 more`: the first ones, and how many of `total` are not listed.
-fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
+/// `a, b, c and 5 more`: the first ones, and how many of `total` are not listed. Empty: none are.
+pub(super) fn list(items: impl Iterator<Item = impl Display>, total: usize) -> String {
     let mut text = String::new();
-    for (index, item) in items.take(LISTED).enumerate() {
-        let comma = if index > 0 { ", " } else { "" };
+    let mut listed = 0;
+    for item in items.take(LISTED) {
+        let comma = if listed > 0 { ", " } else { "" };
         append(&mut text, format_args!("{comma}{item}"));
+        listed += 1;
     }
-    if total > LISTED {
-        append(&mut text, format_args!(" and {} more", total - LISTED));
+    if listed > 0 && total > listed {
+        append(&mut text, format_args!(" and {} more", total - listed));
     }
     text
 }

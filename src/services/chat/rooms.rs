@@ -3,6 +3,9 @@
 //! Everybody in a room sees the same lines in the same order. Lines gather during the turn and go
 //! out at its end; members that come or go meanwhile change nothing for the others.
 
+#[cfg(feature = "bus")]
+mod elsewhere;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -10,6 +13,7 @@ use slab::Slab;
 
 use super::gathering::Gathering;
 use super::names::Name;
+use super::tally::{Change, Changes, RoomTally};
 use crate::engine::{Net, Peer, Time};
 
 /// The room that newcomers are in, and the only one that may be empty.
@@ -37,38 +41,13 @@ pub(super) struct Place {
     pub(super) seat: usize,
 }
 
-/// What the others are told of a member.
-#[derive(Clone, Copy)]
-pub(super) enum Change {
-    Joined,
-    Left,
-    Renamed(Name),
-}
-
-/// Changes in a crowded room that will be told of in one line.
-#[derive(Clone, Copy, Default)]
-struct RoomTally {
-    due: Option<Time>,
-    joined: u32,
-    left: u32,
-    renamed: u32,
-}
-
-impl RoomTally {
-    fn count(&mut self, change: Change) {
-        match change {
-            Change::Joined => self.joined += 1,
-            Change::Left => self.left += 1,
-            Change::Renamed(_) => self.renamed += 1,
-        }
-    }
-
-    fn line(&self) -> String {
-        let counts = [(self.joined, "joined"), (self.left, "left"), (self.renamed, "renamed")];
-        let told = counts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = told.map(|(count, what)| format!("{count} {what}")).collect();
-        format!("* {}\n", parts.join(", "))
-    }
+/// What has changed here, for whoever tells other servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// Something happened to a member; `is_counted`: it is in a tally and need not be told.
+    Changed { room: Name, who: Name, change: Change, is_counted: bool },
+    /// A tally was told.
+    Counted { room: Name, changes: Changes },
 }
 
 /// Something that was said, and when: seconds since 1970-01-01 00:00 UTC.
@@ -83,6 +62,8 @@ struct Room {
     history: VecDeque<Remembered>,
     gathering: Gathering,
     tally: RoomTally,
+    /// How many are in the room of that name on other servers.
+    elsewhere: usize,
     /// Whether it is in `Rooms::gathered`.
     listed: bool,
 }
@@ -94,6 +75,7 @@ impl Room {
             history: VecDeque::new(),
             gathering: Gathering::default(),
             tally: RoomTally::default(),
+            elsewhere: 0,
             listed: false,
         }
     }
@@ -107,6 +89,11 @@ impl Room {
         place.line.clear();
         place.line.push_str(line);
         self.history.push_back(place);
+    }
+
+    /// Whether changes are counted. While a tally is due all are: nothing may overtake it.
+    fn is_crowded(&self) -> bool {
+        self.gathering.seats() + self.elsewhere > CROWD || self.tally.due.is_some()
     }
 
     fn publish(&mut self, net: &mut Net) {
@@ -123,13 +110,15 @@ pub(super) struct Rooms {
     gathered: Vec<usize>,
     /// When to tell which room of its changes, the earliest first. A room may be gone by then.
     tallies: VecDeque<(Time, usize)>,
+    /// What has changed since they were taken; `None`: nobody wants to know.
+    reports: Option<Vec<Report>>,
 }
 
 impl Rooms {
     /// Only the lobby.
     pub(super) fn new() -> Rooms {
         let (numbers, gathered, tallies) = Default::default();
-        let mut rooms = Rooms { rooms: Slab::new(), numbers, gathered, tallies };
+        let mut rooms = Rooms { rooms: Slab::new(), numbers, gathered, tallies, reports: None };
         let lobby = Name::parse(b"lobby").and_then(|name| rooms.open(name));
         debug_assert_eq!(lobby, Some(LOBBY));
         rooms
@@ -160,6 +149,11 @@ impl Rooms {
     /// How many members it has.
     pub(super) fn count(&self, room: usize) -> usize {
         self.rooms.get(room).map_or(0, |room| room.gathering.seats())
+    }
+
+    /// How many are there on all servers.
+    pub(super) fn total(&self, room: usize) -> usize {
+        self.rooms.get(room).map_or(0, |room| room.gathering.seats() + room.elsewhere)
     }
 
     /// Its members, in no order.
@@ -198,6 +192,8 @@ impl Rooms {
         let room = self.rooms.get_mut(place.room)?;
         let moved = room.gathering.leave(place.seat, |peer, bytes| send_early(peer, bytes, net));
         if room.gathering.seats() == 0 && place.room != LOBBY {
+            self.end_tally(place.room);
+            let room = self.rooms.get(place.room)?;
             self.numbers.remove(&room.name.folded());
             self.rooms.remove(place.room);
         }
@@ -207,16 +203,13 @@ impl Rooms {
     /// Tells the others in a room what happens to the member `who` at `place`.
     pub(super) fn announce(&mut self, place: Place, who: Name, change: Change, net: &mut Net) {
         let Some(room) = self.rooms.get_mut(place.room) else { return };
-        // While a tally is due, everything is counted in it: nothing may overtake it.
-        if room.gathering.seats() > CROWD || room.tally.due.is_some() {
-            room.tally.count(change);
-            if room.tally.due.is_none() {
-                let due = net.now().after(TALLY_EVERY);
-                room.tally.due = Some(due);
-                self.tallies.push_back((due, place.room));
-                net.wake_at(due);
-            }
-            return;
+        let is_counted = room.is_crowded();
+        if let Some(reports) = &mut self.reports {
+            reports.push(Report::Changed { room: room.name, who, change, is_counted });
+        }
+        if is_counted {
+            room.tally.here.count(change);
+            return self.tell_soon(place.room, net);
         }
         let line = match change {
             Change::Joined => format!("* {who} joined\n"),
@@ -224,6 +217,17 @@ impl Rooms {
             Change::Renamed(name) => format!("* {who} is now {name}\n"),
         };
         self.gather(place.room, Some(place.seat), &line, net);
+    }
+
+    /// Makes sure that the tally of that room will be told.
+    fn tell_soon(&mut self, number: usize, net: &mut Net) {
+        let Some(room) = self.rooms.get_mut(number) else { return };
+        if room.tally.due.is_none() {
+            let due = net.now().after(TALLY_EVERY);
+            room.tally.due = Some(due);
+            self.tallies.push_back((due, number));
+            net.wake_at(due);
+        }
     }
 
     /// Tells a room what somebody says, and keeps it for those who come later. A speaker with a
@@ -261,9 +265,19 @@ impl Rooms {
             self.tallies.pop_front();
             let Some(room) = self.rooms.get_mut(number) else { continue };
             if room.tally.due == Some(due) {
-                let line = std::mem::take(&mut room.tally).line();
+                let line = room.tally.line();
+                self.end_tally(number);
                 self.gather(number, None, &line, net);
             }
+        }
+    }
+
+    /// Begins a new tally. What was counted of members of this server is reported.
+    fn end_tally(&mut self, number: usize) {
+        let Some(room) = self.rooms.get_mut(number) else { return };
+        let changes = std::mem::take(&mut room.tally).here;
+        if let Some(reports) = self.reports.as_mut().filter(|_| changes != Changes::default()) {
+            reports.push(Report::Counted { room: room.name, changes });
         }
     }
 
