@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use cooee::bus::{Bus, BusConfig, Found, Lookup, Port};
 use cooee::engine::{Service, Time};
 use cooee::nats::ServerAddress;
-use cooee::services::chat::Chat;
+use cooee::services::chat::{BusRooms, Chat};
 
 use super::number;
 use super::sim::Rng;
@@ -135,4 +135,35 @@ fn the_bus_when_the_stream_is_lost_as_well() {
 #[test]
 fn the_bus_without_a_stream_when_connections_and_servers_fail() {
     try_bus(Setting { weather: Weather::Rough, ..CALM }, &bus);
+}
+
+/// A chat on it.
+fn chat(node: usize, port: Port, seed: u64) -> Box<dyn Service> {
+    let started = 1_000_000_000_000 + node as u64;
+    let rooms = BusRooms::new(port, &format!("node{node}"), seed, started).expect("a name");
+    Box::new(Chat::with_bus(None, Some(rooms)))
+}
+
+const ROOMS: Setting = Setting { members: 7, ..STREAM };
+
+#[test]
+fn rooms_that_span_servers_in_calm_weather() {
+    try_worlds(ROOMS, &chat, &bus, judge_chat);
+    try_worlds(Setting { jetstream: false, ..ROOMS }, &chat, &bus, judge_chat);
+}
+
+#[test]
+fn rooms_that_span_servers_when_connections_and_servers_fail() {
+    try_worlds(Setting { weather: Weather::Rough, ..ROOMS }, &chat, &bus, judge_chat);
+}
+
+#[test]
+fn rooms_that_span_servers_when_the_stream_is_lost_as_well() {
+    try_worlds(Setting { weather: Weather::Worst, ..ROOMS }, &chat, &bus, judge_chat);
+}
+
+#[test]
+fn rooms_without_a_stream_when_connections_and_servers_fail_and_messages_come_twice() {
+    let setting = Setting { weather: Weather::Rough, jetstream: false, twice: 50, ..ROOMS };
+    try_worlds(setting, &chat, &bus, judge_chat);
 }

@@ -1,17 +1,14 @@
 //! The two: ours, and nats-server as a child process.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use cooee::engine::Time;
-use serde_json::Value;
 
 use super::words::words;
 use crate::sim::{Nats, Options, Trouble};
-use crate::support::{Folder, PATIENCE};
+use crate::support::{Nats as RealNats, PATIENCE};
 
 /// How long a step waits for more than was expected.
 const SPARE: Duration = Duration::from_millis(60);
@@ -72,50 +69,18 @@ impl Arm for Simulated {
 }
 
 pub(super) struct Real {
-    child: Child,
-    address: SocketAddr,
+    nats: RealNats,
     links: Vec<TcpStream>,
     unread: Vec<(Vec<u8>, bool)>,
-    _folder: Folder,
-}
-
-impl Drop for Real {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl Real {
     /// `None`: it is not installed.
     pub(super) fn start(login: bool) -> Option<Real> {
-        let folder = Folder::new("likeness");
-        let mut command = Command::new("nats-server");
-        command.args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd", &folder.path("store")]);
-        command.args(["--ports_file_dir", &folder.path("")]);
-        if login {
-            command.args(["--user", "ann", "--pass", "right"]);
-        }
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let child = match child {
-            Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            Err(error) => panic!("nats-server: {error}"),
-        };
-        let file = folder.path(&format!("nats-server_{}.ports", child.id()));
-        let begun = Instant::now();
-        let address = loop {
-            assert!(begun.elapsed() < PATIENCE, "nats-server does not tell its port");
-            // It may be read when half of it is written.
-            let text = fs::read(&file).unwrap_or_default();
-            let ports: Value = serde_json::from_slice(&text).unwrap_or_default();
-            if let Some(url) = ports["nats"][0].as_str() {
-                break url.trim_start_matches("nats://").parse().unwrap();
-            }
-            std::thread::yield_now();
-        };
+        let words = ["--user", "ann", "--pass", "right"];
+        let nats = RealNats::with_streams(if login { &words } else { &[] })?;
         let (links, unread) = Default::default();
-        Some(Real { child, address, links, unread, _folder: folder })
+        Some(Real { nats, links, unread })
     }
 
     /// Takes what has come, waiting for it no longer than that.
@@ -133,7 +98,7 @@ impl Real {
 
 impl Arm for Real {
     fn join(&mut self) {
-        self.links.push(TcpStream::connect(self.address).unwrap());
+        self.links.push(TcpStream::connect(self.nats.address).unwrap());
         self.unread.push((Vec::new(), false));
     }
 
