@@ -3,6 +3,9 @@
 //! `SIM_SEED=1234 cargo test --test simulation` replays one world and tells all that happens in
 //! it; `SIM_SEEDS=10000` tries more than the ordinary number.
 
+#[cfg(feature = "bus")]
+#[path = "sim/nodes/tests.rs"]
+mod nodes;
 mod sim;
 
 use std::collections::BTreeSet;

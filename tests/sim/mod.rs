@@ -8,6 +8,10 @@ mod dumped;
 mod facts;
 mod kinds;
 mod mixes;
+#[allow(dead_code)] // for now
+mod nats;
+#[cfg(feature = "bus")]
+pub(crate) mod nodes;
 mod oracles;
 mod pipe;
 mod rng;
@@ -16,10 +20,13 @@ mod turn;
 mod witness;
 mod world;
 
+#[allow(unused_imports)] // of the nodes
+pub(crate) use self::rng::Rng;
 #[allow(unused_imports)] // for tests/sockets/parity
 pub(crate) use self::{
     dumped::{Streams, streams},
     facts::{Facts, Shared, arrival},
+    nats::{Nats, Options, Trouble},
     pipe::{Pipe, event_of},
     sockets::Pipes,
 };

@@ -1,4 +1,6 @@
 //! The bus, with nats-servers that the tests start.
+#![allow(clippy::disallowed_methods)] // patience is measured by a clock
 
 mod caller;
+mod likeness;
 mod protocol;
