@@ -8,7 +8,8 @@ use cooee::engine::Time;
 
 use super::words::words;
 use crate::sim::{Nats, Options, Trouble};
-use crate::support::{Nats as RealNats, PATIENCE};
+use crate::support::PATIENCE;
+use crate::support::nats::Nats as RealNats;
 
 /// How long a step waits for more than was expected.
 const SPARE: Duration = Duration::from_millis(60);
@@ -78,7 +79,7 @@ impl Real {
     /// `None`: it is not installed.
     pub(super) fn start(login: bool) -> Option<Real> {
         let words = ["--user", "ann", "--pass", "right"];
-        let nats = RealNats::with_streams(if login { &words } else { &[] })?;
+        let nats = RealNats::with_streams(if login { &words[..] } else { &[] })?;
         let (links, unread) = Default::default();
         Some(Real { nats, links, unread })
     }
