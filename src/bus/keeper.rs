@@ -60,6 +60,8 @@ pub(super) struct Keeper {
     taken: u64,
     /// When to look again where there is none.
     again: Option<Time>,
+    /// Why it could not be made, while it is looked for once more.
+    hindrance: Option<String>,
 }
 
 impl Keeper {
@@ -81,7 +83,7 @@ impl Keeper {
 
     /// The connection is gone.
     pub(super) fn interrupted(&mut self) {
-        (self.asked, self.again, self.taken) = (None, None, 0);
+        (self.asked, self.again, self.hindrance, self.taken) = (None, None, None, 0);
     }
 
     /// The stream has taken a line of ours at that place: false if it is not behind the one before,
@@ -105,17 +107,27 @@ impl Keeper {
         }
         match (question, answer) {
             (_, Answer::There { created, last }) => {
-                self.asked = None;
+                (self.asked, self.hindrance) = (None, None);
                 let known = self.created.replace(created);
                 let is_same = known.is_none() || known == self.created;
                 let is_new = !is_same || last < self.last;
                 (self.last, self.taken) = (last, 0);
                 Step::Present { is_new }
             }
-            (Question::Look, Answer::Missing) => Step::Ask(self.ask(Question::Make, now)),
-            (Question::Make, Answer::Missing) => self.absent("it cannot be made".into(), now),
-            (_, Answer::Refused(why)) => self.absent(why, now),
+            (Question::Look, Answer::Missing) => match self.hindrance.take() {
+                Some(why) => self.absent(why, now),
+                None => Step::Ask(self.ask(Question::Make, now)),
+            },
+            (Question::Make, Answer::Missing) => self.hindered("it cannot be made".into(), now),
+            (Question::Make, Answer::Refused(why)) => self.hindered(why, now),
+            (Question::Look, Answer::Refused(why)) => self.absent(why, now),
         }
+    }
+
+    /// It cannot be made. Another server may have done that since we looked.
+    fn hindered(&mut self, why: String, now: Time) -> Step {
+        self.hindrance = Some(why);
+        Step::Ask(self.ask(Question::Look, now))
     }
 
     /// Time has passed.
@@ -130,13 +142,13 @@ impl Keeper {
     }
 
     fn absent(&mut self, why: String, now: Time) -> Step {
-        (self.asked, self.again) = (None, Some(now.after(AGAIN)));
+        (self.asked, self.again, self.hindrance) = (None, Some(now.after(AGAIN)), None);
         Step::Absent(why)
     }
 
     /// It is of no use to us, whether it is there or not: not asked for again on this connection.
     pub(super) fn forbid(&mut self, why: &str) -> Step {
-        (self.asked, self.again) = (None, None);
+        (self.asked, self.again, self.hindrance) = (None, None, None);
         Step::Absent(why.into())
     }
 
@@ -169,6 +181,23 @@ mod tests {
         assert_eq!((step, keeper.due()), (Step::Present { is_new: false }, Time::NEVER));
         let again = keeper.answered(Question::Make, there("tomorrow", 0), at(0));
         assert_eq!(again, Step::Nothing, "nobody has asked");
+    }
+
+    #[test]
+    fn of_two_servers_that_make_it_at_once_both_have_it() {
+        let overlap = || Answer::Refused("subjects overlap".into());
+        for (found, wanted) in [
+            (there("today", 0), Step::Present { is_new: false }),
+            (Answer::Missing, Step::Absent("subjects overlap".into())),
+        ] {
+            let mut keeper = Keeper::default();
+            keeper.look(at(0));
+            keeper.answered(Question::Look, Answer::Missing, at(0));
+            let step = keeper.answered(Question::Make, overlap(), at(0));
+            assert_eq!(step, Step::Ask(Question::Look));
+            assert_eq!(keeper.answered(Question::Look, found, at(0)), wanted);
+            assert!(!keeper.is_asking());
+        }
     }
 
     #[test]
