@@ -1,5 +1,6 @@
 //! A client of NATS that speaks by our words, over a plain blocking socket.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Caller {
     unused: Vec<u8>,
     pub(super) info: Info,
     sids: u64,
+    /// What came while something else was waited for.
+    early: VecDeque<Heard>,
 }
 
 impl Caller {
@@ -38,7 +41,14 @@ impl Caller {
         let stream = TcpStream::connect(nats.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let (parser, unused) = (Parser::default(), Vec::new());
-        let mut caller = Caller { stream, parser, unused, info: Info::default(), sids: 0 };
+        let mut caller = Caller {
+            stream,
+            parser,
+            unused,
+            info: Info::default(),
+            sids: 0,
+            early: VecDeque::new(),
+        };
         caller.info = caller.hear(|op| match op {
             ServerOp::Info(info) => Some(*info),
             other => panic!("{other:?} came before INFO"),
@@ -106,6 +116,22 @@ impl Caller {
     }
 
     pub(super) fn message(&mut self) -> Heard {
+        let early = self.early.pop_front();
+        early.unwrap_or_else(|| self.next_message())
+    }
+
+    /// The next one of that subscription; others wait.
+    fn message_of(&mut self, sid: u64) -> Heard {
+        loop {
+            let message = self.next_message();
+            if message.sid == sid {
+                return message;
+            }
+            self.early.push_back(message);
+        }
+    }
+
+    fn next_message(&mut self) -> Heard {
         self.hear(|op| match op {
             ServerOp::Message(message) => Some(Heard {
                 subject: message.subject.to_owned(),
@@ -124,17 +150,15 @@ impl Caller {
         let inbox = format!("_INBOX.{}", self.sids);
         let sid = self.listen(&inbox);
         self.say(|out| say::publish(out, &question.subject, Some(&inbox), &question.body));
-        let answer = self.message();
-        assert_eq!(answer.sid, sid);
-        answer
+        self.message_of(sid)
     }
 
     /// Has the stream keep that.
     pub(super) fn keep(&mut self, subject: &str, id: &str, payload: &str) -> PubAck {
         let inbox = format!("_INBOX.{}", self.sids);
-        self.listen(&inbox);
+        let sid = self.listen(&inbox);
         self.say(|out| say::publish_once(out, subject, Some(&inbox), id, payload.as_bytes()));
-        pub_ack(&self.message().payload).unwrap()
+        pub_ack(&self.message_of(sid).payload).unwrap()
     }
 
     pub(super) fn consumer(&mut self, deliver: &str, start: Start) -> ConsumerState {

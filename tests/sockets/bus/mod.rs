@@ -3,4 +3,7 @@
 
 mod caller;
 mod likeness;
+mod node;
 mod protocol;
+mod rooms;
+mod trouble;

@@ -1,0 +1,135 @@
+//! A server of ours on a bus, and people in its rooms.
+
+use std::net::SocketAddr;
+
+use crate::support::nats::Nats;
+use crate::support::{Member, Server};
+
+/// What the log says once the bus is reached.
+pub(super) const REACHED: &str = "the bus is reached at nats://";
+pub(super) const OUT_OF_REACH: &str = "** Other servers are out of reach; only this one hears you.";
+pub(super) const ONLY_HERE: &str = "** Only this server heard that; the others are out of reach.";
+pub(super) const BACK: &str = "** Other servers are back.";
+
+/// A running server whose rooms span others.
+pub(super) struct Node {
+    pub(super) server: Server,
+    pub(super) chat: SocketAddr,
+}
+
+impl Node {
+    /// One called `name` at these addresses, whether they can be reached or not.
+    pub(super) fn at(urls: &str, name: &str, words: &[&str]) -> Node {
+        Node::of(Server::start(&words_of(urls, name, words)))
+    }
+
+    /// The same, with variables in its environment (`NAME=VALUE`).
+    pub(super) fn with_variables(
+        variables: &[&str],
+        urls: &str,
+        name: &str,
+        words: &[&str],
+    ) -> Node {
+        let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve"];
+        let words = [variables, &cooee, &words_of(urls, name, words)].concat();
+        Node::of(Server::run("env", &words))
+    }
+
+    fn of(mut server: Server) -> Node {
+        let chat = server.address("chat+tcp");
+        Node { server, chat }
+    }
+
+    /// One that has reached `nats`.
+    pub(super) fn on(nats: &Nats, name: &str, words: &[&str]) -> Node {
+        let mut node = Node::at(&nats.url(), name, words);
+        node.server.log.wait_for_line(REACHED);
+        node
+    }
+
+    /// Somebody of that name in the lobby.
+    pub(super) fn join(&self, name: &str) -> Person {
+        let (member, _) = Member::join(self.chat);
+        let mut person = Person(member);
+        person.say(&format!("/nick {name}"));
+        person.wait_for(&format!("** You are now {name}."));
+        person
+    }
+
+    /// The line of `/stats` about the bus.
+    pub(super) fn figures(&mut self) -> String {
+        self.server.operator("/stats");
+        self.server.screen.wait_for_line("bus: ")
+    }
+
+    /// Whether its log has said nothing of trouble so far.
+    pub(super) fn complains(&mut self) -> usize {
+        self.server.log.count(" WARN ") + self.server.log.count(" ERROR ")
+    }
+}
+
+fn words_of<'a>(urls: &'a str, name: &'a str, words: &[&'a str]) -> Vec<&'a str> {
+    [&["chat://:0", "--chat-rate=off", "--bus", urls, "--bus-name", name], words].concat()
+}
+
+/// Somebody in a room.
+pub(super) struct Person(Member);
+
+impl Person {
+    pub(super) fn say(&mut self, text: &str) {
+        self.0.say(text);
+    }
+
+    /// The next line with that text; those before it are passed over.
+    pub(super) fn wait_for(&mut self, text: &str) -> String {
+        self.0.wait_for_line(text)
+    }
+
+    /// All lines up to one with that text.
+    pub(super) fn lines_until(&mut self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.0.line() {
+            lines.push(line);
+            if lines[lines.len() - 1].contains(text) {
+                return lines;
+            }
+        }
+        panic!("closed without {text:?}, after {lines:#?}");
+    }
+
+    /// What comes before the answer to a command that changes nothing.
+    pub(super) fn lines_so_far(&mut self) -> Vec<String> {
+        self.say("/msg nobody-at-all x");
+        let mut lines = self.lines_until("There is nobody called nobody-at-all");
+        lines.pop();
+        lines
+    }
+
+    /// What `/who` says, once it says that.
+    pub(super) fn sees_at_who(&mut self, text: &str) -> Vec<String> {
+        let begun = std::time::Instant::now();
+        loop {
+            self.say("/who");
+            let mut lines = self.lines_so_far();
+            lines.retain(|line| line.starts_with("** "));
+            if lines.iter().any(|line| line.contains(text)) {
+                return lines;
+            }
+            assert!(begun.elapsed() < crate::support::PATIENCE, "{text:?} is not in {lines:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Both have been told of each other, so that what one says is heard by the other.
+pub(super) fn meet(one: &mut Person, other: &mut Person) {
+    for (speaker, listener) in [(0, 1), (1, 0)] {
+        let word = format!("word {speaker} to {listener}");
+        let (speaker, listener) = match speaker {
+            0 => (&mut *one, &mut *other),
+            _ => (&mut *other, &mut *one),
+        };
+        speaker.say(&word);
+        listener.wait_for(&word);
+    }
+}
