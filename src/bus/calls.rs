@@ -22,6 +22,10 @@ const LOOKED_UP_EVERY: Duration = Duration::from_millis(20);
 /// Who was with us for so long is called again at once.
 const STEADY: Duration = Duration::from_secs(2);
 
+/// So many troubles are known to have been logged; beyond that one is forgotten, and may be logged
+/// again.
+const LOGGED_MAX: usize = 64;
+
 const UNKNOWN: &str = "it does not tell who it is, as a NATS server does";
 
 /// How far we are.
@@ -233,10 +237,13 @@ impl Bus {
         let is_up = self.phase == Phase::Up;
         self.loss.begin(since, &line);
         // The same over and over is said once.
-        if is_up || line != self.logged {
+        if is_up || !self.logged.contains(&line) {
             let lost = if is_up { "lost" } else { "not reached" };
             log::warn!("the bus is {lost}: {line}; trying on");
-            self.logged = line;
+            if self.logged.len() >= LOGGED_MAX {
+                self.logged.pop_first();
+            }
+            self.logged.insert(line);
         }
         if self.up_at.take().is_some_and(|at| at.after(STEADY) <= now) {
             self.waits.reset();

@@ -25,6 +25,8 @@ mod session;
 mod subscriptions;
 mod wishes;
 
+use std::collections::BTreeSet;
+
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
 pub use crate::nats::{Login, ServerAddress};
 use crate::nats::{Parser, Pool, Waits};
@@ -112,8 +114,8 @@ pub struct Bus {
     loss: Loss,
     /// What was told last: whether there is a stream.
     told: Option<bool>,
-    /// The last thing that went wrong and has been logged.
-    logged: String,
+    /// What went wrong since it was reached last, and has been logged.
+    logged: BTreeSet<String>,
     parser: Parser,
     heart: Heart,
     /// Where answers come to on this connection.
@@ -156,7 +158,7 @@ impl Bus {
             shunned: None,
             loss: Loss::Untold(Time::ZERO, "it has not been reached yet".into()),
             told: None,
-            logged: String::new(),
+            logged: BTreeSet::new(),
             parser: Parser::default(),
             heart: Heart::new(Time::ZERO),
             inbox: String::new(),
