@@ -21,38 +21,38 @@ pub(in crate::server) struct BusArgs {
 
     /// What this server is called there, as in ann@NAME [default: the first part of this host's
     /// name]
-    #[arg(long, value_name = "NAME", requires = "bus", hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "NAME", hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_name: Option<String>,
 
     /// Lines of a room that are taken from there; more wait in the stream, or are dropped without
     /// one; or off [default: 2000/s, with --chat-rate off all]
-    #[arg(long, value_name = "RATE", value_parser = rate, requires = "bus",
+    #[arg(long, value_name = "RATE", value_parser = rate,
           hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_rate: Option<OrOff<f64>>,
 
     /// Try only those servers, and none that they tell of
-    #[arg(long, requires = "bus", hide = cfg!(not(feature = "bus")))]
+    #[arg(long, hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_ignore_advertised: bool,
 
     /// Who we are to it: a credentials file, or one with the seed of an nkey. A user and a password,
     /// or a token, come from the environment (COOEE_BUS_USER and COOEE_BUS_PASSWORD, COOEE_BUS_TOKEN)
     /// or the file of --config
-    #[arg(long, value_name = "FILE", requires = "bus", hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "FILE", hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_credentials: Option<PathBuf>,
 
     /// Over TLS, trust the certificates in FILE and those that they have signed [default: this
     /// machine's list]
-    #[arg(long, value_name = "FILE", requires = "bus",
+    #[arg(long, value_name = "FILE",
           hide = cfg!(not(all(feature = "bus", feature = "tls"))))]
     pub(in crate::server) bus_ca: Option<PathBuf>,
 
-    #[arg(long, value_name = "USER", requires = "bus", hide = true)]
+    #[arg(long, value_name = "USER", hide = true)]
     pub(in crate::server) bus_user: Option<String>,
 
-    #[arg(long, value_name = "PASSWORD", requires = "bus", hide = true)]
+    #[arg(long, value_name = "PASSWORD", hide = true)]
     pub(in crate::server) bus_password: Option<String>,
 
-    #[arg(long, value_name = "TOKEN", requires = "bus", hide = true)]
+    #[arg(long, value_name = "TOKEN", hide = true)]
     pub(in crate::server) bus_token: Option<String>,
 }
 
@@ -64,11 +64,31 @@ impl BusArgs {
 
     /// What these flags ask for. `is_boundless`: members may send as many lines as they like.
     pub(super) fn plan(&self, is_boundless: bool) -> Result<Option<BusPlan>, String> {
-        let Some(urls) = &self.bus else { return Ok(None) };
+        let Some(urls) = &self.bus else { return self.without_bus().map(|()| None) };
         if cfg!(not(feature = "bus")) {
             return Err("--bus needs the feature bus, which this cooee was built without".into());
         }
         BusPlan::new(urls, self, is_boundless).map(Some)
+    }
+
+    /// Refuses what nothing would heed.
+    fn without_bus(&self) -> Result<(), String> {
+        let given = [
+            ("--bus-name", self.bus_name.is_some()),
+            ("--bus-rate", self.bus_rate.is_some()),
+            ("--bus-ignore-advertised", self.bus_ignore_advertised),
+            ("--bus-credentials", self.bus_credentials.is_some()),
+            ("--bus-ca", self.bus_ca.is_some()),
+            ("--bus-user", self.bus_user.is_some()),
+            ("--bus-password", self.bus_password.is_some()),
+            ("--bus-token", self.bus_token.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                Err(format!("{flag} needs --bus: say where NATS is, or leave the option out"))
+            }
+        }
     }
 }
 
