@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods)] // patience is measured by a clock
 
 mod caller;
+mod entering;
+mod flags;
 mod likeness;
 mod node;
 mod protocol;
