@@ -5,7 +5,10 @@ mod caller;
 mod entering;
 mod flags;
 mod likeness;
+mod many;
 mod node;
 mod protocol;
 mod rooms;
+#[cfg(feature = "admin")]
+mod seen;
 mod trouble;
