@@ -13,7 +13,7 @@ use crate::rate::{Bucket, RateLimit};
 /// How long a stream may take to make a consumer.
 pub(super) const MAKING: Duration = Duration::from_secs(5);
 /// After so many heartbeats that did not come a consumer is taken for gone.
-const BEATS_MISSED: u32 = 3;
+pub(super) const BEATS_MISSED: u32 = 3;
 /// Old lines that are told at once, whatever the rate: as many as the stream keeps.
 const OLD_AT_ONCE: u64 = 1_000;
 /// How long the surplus is left in the stream, at least: a consumer is not made for each line.

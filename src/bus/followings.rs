@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::following::{Following, Supply};
+use super::following::{BEATS_MISSED, Following, Supply};
 use crate::engine::Time;
 
 /// Consumers that are being made at a time; the others wait for them.
@@ -107,7 +107,8 @@ impl Followings {
     pub(super) fn asked(&mut self, order: &Order, number: u64, now: Time) {
         let Some(one) = self.all.get_mut(&order.subject) else { return };
         one.asked(number, order.beat, now);
-        self.due = self.due.min(one.due());
+        // If it is made at once, it may be silent before it would have had to be made.
+        self.due = self.due.min(one.due()).min(now.after(order.beat * BEATS_MISSED));
         self.asked += 1;
     }
 

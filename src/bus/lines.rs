@@ -1,8 +1,7 @@
-//! Lines that are followed, and lines of ours: with a stream that keeps them, or without one.
+//! Lines that are followed: with a stream that keeps them, or without one.
 
 use std::time::Duration;
 
-use super::calls::Phase;
 use super::following::{Numbers, Supply, Verdict};
 use super::followings::Order;
 use super::heart::Then;
@@ -12,7 +11,7 @@ use super::{Bus, Mode, News, PREFIX};
 use crate::engine::{Net, Time};
 use crate::nats::stream::{
     ApiError, ConsumerWish, Delivery, Notice, Start, StreamState, StreamWish, code, consumer_state,
-    create_consumer, create_stream, pub_ack, stream_info, stream_state,
+    create_consumer, create_stream, stream_info, stream_state,
 };
 use crate::nats::{Message, say};
 
@@ -29,7 +28,7 @@ const INACTIVE: Duration = Duration::from_secs(5);
 const CONSUMER_AGAIN: Duration = Duration::from_secs(1);
 
 /// What an answer is to.
-enum About {
+pub(super) enum About {
     Stream(Question),
     /// The consumer with that number.
     Consumer(u64),
@@ -39,7 +38,7 @@ enum About {
 
 impl About {
     /// The last token of where the answer is to go.
-    fn token(&self) -> String {
+    pub(super) fn token(&self) -> String {
         match self {
             About::Stream(Question::Look) => "look".into(),
             About::Stream(Question::Make) => "make".into(),
@@ -85,7 +84,7 @@ impl Bus {
         say::publish(&mut self.out.bytes, &asked.subject, Some(&reply), &asked.body);
     }
 
-    fn reply(&self, about: &About) -> String {
+    pub(super) fn reply(&self, about: &About) -> String {
         format!("{}.{}", self.inbox, about.token())
     }
 
@@ -277,7 +276,8 @@ impl Bus {
                 let made = self.followings.made(&subject, sid);
                 let verdict = made.map(|one| one.made(sid, state.pending, now));
                 self.heart.expect_beats(self.followings.has_beats(), now);
-                return self.follow_verdict(verdict.unwrap_or(Verdict::Nothing), &subject, sid);
+                let verdict = verdict.unwrap_or(Verdict::Nothing);
+                return self.follow_verdict(verdict, &subject, Supply::Consumer(sid));
             }
             Err(error) => Some(error).filter(|error| error.code != code::NO_STREAM),
         };
@@ -294,7 +294,7 @@ impl Bus {
     }
 
     /// Looks whether the stream is still the one it was.
-    fn look_again(&mut self, now: Time) {
+    pub(super) fn look_again(&mut self, now: Time) {
         if !self.keeper.is_asking() {
             self.look_for_stream(now);
         }
@@ -313,6 +313,7 @@ impl Bus {
         let now = net.now();
         let Some(from) = message.reply.and_then(Delivery::parse) else { return };
         let Some(one) = self.followings.of_consumer(subject, message.sid) else { return };
+        let had = one.supply;
         let numbers =
             Numbers { stream: from.stream_seq, consumer: from.consumer_seq, pending: from.pending };
         let limit = self.admission.as_ref().map(|admission| &admission.one);
@@ -324,7 +325,7 @@ impl Bus {
                 self.tell(News::Line { subject, payload, at, is_old });
             }
         }
-        self.follow_verdict(verdict, subject, message.sid);
+        self.follow_verdict(verdict, subject, had);
     }
 
     fn take_notice(
@@ -335,6 +336,7 @@ impl Bus {
         net: &mut Net,
     ) {
         let Some(one) = self.followings.of_consumer(subject, message.sid) else { return };
+        let had = one.supply;
         let out = &mut self.out.bytes;
         let verdict = match notice {
             Notice::FlowControl => {
@@ -356,10 +358,11 @@ impl Bus {
                 Verdict::Gap
             }
         };
-        self.follow_verdict(verdict, subject, message.sid);
+        self.follow_verdict(verdict, subject, had);
     }
 
-    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, sid: u64) {
+    /// Does what is to be done about a subject whose lines `had` has handed out.
+    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, had: Supply) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Tell { caught_up: true, .. } | Verdict::CaughtUp => {
@@ -369,8 +372,8 @@ impl Bus {
             Verdict::Twice => self.port.count(|figures| figures.dropped_twice += 1),
             Verdict::Gap | Verdict::Surplus => {
                 log::debug!("bus: {subject}: {verdict:?}");
-                self.followings.replace(subject, Supply::Consumer(sid));
-                self.end_supply(Supply::Consumer(sid));
+                self.followings.replace(subject, had);
+                self.end_supply(had);
             }
         }
     }
@@ -387,73 +390,5 @@ impl Bus {
             self.look_again(now);
         }
         self.heart.expect_beats(self.followings.has_beats(), now);
-    }
-}
-
-/// Lines of ours.
-impl Bus {
-    /// Says those that have not been said, as far as there is room.
-    pub(super) fn say_kept(&mut self, now: Time) {
-        if self.phase != Phase::Up || self.keeper.is_asking() {
-            return;
-        }
-        while let Some(line) = self.kept.next_expired(now) {
-            let why = "the bus was out of reach for too long".into();
-            self.port.tell(News::Refused { id: line.id, why });
-            self.has_told_late = true;
-        }
-        let mode = self.mode;
-        while self.out.has_room()
-            && let Some(line) = self.kept.say_next(now)
-        {
-            let subject = format!("{PREFIX}{}", line.subject);
-            self.port.count(|figures| figures.messages_out += 1);
-            if mode == Some(Mode::Stream) {
-                let reply = format!("{}.{}", self.inbox, About::Line(line.number).token());
-                let (id, payload) = (line.id.as_str(), line.payload.as_slice());
-                say::publish_once(&mut self.out.bytes, &subject, Some(&reply), id, payload);
-                continue;
-            }
-            say::publish(&mut self.out.bytes, &subject, None, &line.payload);
-            let number = line.number;
-            if self.heart.ask_behind(now) {
-                say::ping(&mut self.out.bytes);
-            }
-            if let Some(line) = self.kept.answered(number) {
-                self.port.tell(News::Kept { id: line.id });
-                self.has_told_late = true;
-            }
-        }
-    }
-
-    /// What became of a line of ours.
-    fn take_receipt(
-        &mut self,
-        number: u64,
-        is_unheard: bool,
-        message: &Message<'_>,
-        net: &mut Net,
-    ) {
-        if is_unheard {
-            self.unheard = true;
-            return self.look_again(net.now());
-        }
-        let receipt = pub_ack(message.payload);
-        if let Err(error) = &receipt
-            && error.code == code::NO_STREAM
-        {
-            self.unheard = true;
-            return self.look_again(net.now());
-        }
-        let Some(line) = self.kept.answered(number) else { return };
-        match receipt {
-            Ok(receipt) => {
-                self.tell(News::Kept { id: line.id });
-                if !receipt.is_duplicate && !self.keeper.took(receipt.seq) {
-                    self.look_again(net.now());
-                }
-            }
-            Err(error) => self.tell(News::Refused { id: line.id, why: error.to_string() }),
-        }
     }
 }

@@ -20,6 +20,7 @@ mod loss;
 mod outgoing;
 mod port;
 mod random;
+mod saying;
 mod secure;
 mod session;
 mod subscriptions;

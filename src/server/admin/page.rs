@@ -8,7 +8,7 @@ pub(super) const PAGE: &str = include_str!("page.html");
 /// it may ask us. A test says what they have to be.
 pub(super) const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    script-src 'sha256-AsLEgiQLcnOAq6LjDJUN6srJaaSKeHXZ/mEkawZcMts='; \
+    script-src 'sha256-uGgcKmtZVktsSIv4vTr6LxEW2WQUOdVhFRTjbtH+hZw='; \
     style-src 'sha256-Inwz8gkVtInJ1+vm57J35OYyerscxOBTpBeUeGPi7jw='";
 
 #[cfg(test)]

@@ -34,9 +34,9 @@ pub(in crate::server) struct BusArgs {
     #[arg(long, hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_ignore_advertised: bool,
 
-    /// Who we are to it: a credentials file, or one with the seed of an nkey. A user and a password,
-    /// or a token, come from the environment (COOEE_BUS_USER and COOEE_BUS_PASSWORD, COOEE_BUS_TOKEN)
-    /// or the file of --config
+    /// Who we are to it: a credentials file, or one with the seed of an nkey. A user and a
+    /// password, or a token, come from the environment (COOEE_BUS_USER and COOEE_BUS_PASSWORD,
+    /// COOEE_BUS_TOKEN) or the file of --config
     #[arg(long, value_name = "FILE", hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_credentials: Option<PathBuf>,
 

@@ -50,6 +50,7 @@ pub(crate) fn forecast(weather: Weather, nodes: usize, rng: &mut Rng) -> Vec<(Ti
     loop {
         at = at.after(rng.micros(1000..=most));
         if at >= end {
+            blows.push((end, Blow::Slow(0)));
             return blows;
         }
         let node = rng.below(nodes);

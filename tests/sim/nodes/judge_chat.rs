@@ -1,6 +1,7 @@
 //! What has to be true of the chats on the bus, by what their members said and heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use cooee::bus::{News, Wish};
 use cooee::engine::Time;
@@ -11,6 +12,8 @@ use super::between::Passed;
 use super::member::{Member, Stay};
 
 const LOST: &str = "** Other servers are out of reach; only this one hears you.";
+/// Nobody waits longer than that for a line to come back.
+const PATIENCE: Duration = Duration::from_secs(3);
 const BACK: &str = "** Other servers are back.";
 
 /// What is known of the lines of a node, by their tags.
@@ -18,10 +21,12 @@ const BACK: &str = "** Other servers are back.";
 struct Fate {
     /// When it was to be kept, for those of its own members.
     kept: BTreeMap<String, Time>,
+    /// Those of its own members that were passed on, to be kept or not.
+    passed_on: BTreeSet<String>,
     /// When it came from the bus first.
     came: BTreeMap<String, Time>,
     refused: BTreeSet<String>,
-    /// When the bus was lost.
+    /// When the bus was lost, or all that its stream had.
     downs: Vec<Time>,
 }
 
@@ -41,19 +46,32 @@ impl Fate {
     fn of(nodes: &Nodes, node: usize) -> Fate {
         let mut fate = Fate::default();
         let mut ids = BTreeMap::new();
+        let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
         for (at, passed) in nodes.nodes[node].record.borrow().iter() {
             match passed {
                 Passed::Wish(Wish::Keep { id, payload, .. }) => {
                     let Some(tag) = tag_of(payload) else { continue };
                     ids.insert(id.clone(), tag.clone());
+                    fate.passed_on.insert(tag.clone());
                     fate.kept.insert(tag, *at);
                 }
-                Passed::News(News::Line { payload, .. }) => {
+                Passed::Wish(Wish::Publish { payload, .. }) => {
+                    fate.passed_on.extend(tag_of(payload));
+                }
+                Passed::News(News::Line { subject, payload, .. }) => {
                     let Some(tag) = tag_of(payload) else { continue };
+                    let (run, seq) = place_of(payload);
+                    let before = last.entry((run, subject.clone())).or_default();
+                    // What a stream does not hold back may come behind what was said later; then
+                    // the order of its server counts more.
+                    if !nodes.setting.jetstream && seq <= *before {
+                        continue;
+                    }
+                    *before = seq;
                     fate.came.entry(tag).or_insert(*at);
                 }
                 Passed::News(News::Refused { id, .. }) => fate.refused.extend(ids.get(id).cloned()),
-                Passed::News(News::Down { .. }) => fate.downs.push(*at),
+                Passed::News(News::Down { .. } | News::Renewed) => fate.downs.push(*at),
                 _ => {}
             }
         }
@@ -65,8 +83,18 @@ impl Fate {
         let Some(kept) = self.kept.get(tag) else { return true };
         let came = self.came.get(tag).copied().unwrap_or(Time::NEVER);
         let is_split = |down: &Time| *kept <= *down && *down <= came;
-        self.refused.contains(tag) || self.downs.iter().any(is_split)
+        let is_late = kept.after(PATIENCE) <= came;
+        is_late || self.refused.contains(tag) || self.downs.iter().any(is_split)
     }
+}
+
+/// The run of a server that a line is from, and its place there.
+fn place_of(payload: &[u8]) -> (String, u64) {
+    let text = String::from_utf8_lossy(payload);
+    let after = |key: &str| text.split_once(key).expect("it has that").1;
+    let run = after("\"run\":\"").split('"').next().unwrap_or_default();
+    let seq = after("\"seq\":").split(',').next().unwrap_or_default();
+    (run.into(), seq.parse().expect("a number"))
 }
 
 /// The member that has said it.
@@ -118,8 +146,8 @@ fn judge_stay(nodes: &Nodes, member: &Member, stay: &Stay, fates: &[Fate]) -> us
         let speaker = &nodes.members[author(&tag)];
         assert_eq!(speaker.room, member.room, "{who} heard {tag}");
         let is_far = speaker.node != member.node;
-        let was_kept = fates[speaker.node].kept.contains_key(&tag);
-        assert!(!is_far || was_kept, "{who}: {tag} was to stay on its server, {line:?}");
+        let was_passed_on = fates[speaker.node].passed_on.contains(&tag);
+        assert!(!is_far || was_passed_on, "{who}: {tag} was to stay on its server, {line:?}");
         heard.push((tag, line.at));
     }
     match nodes.setting.jetstream {
@@ -182,7 +210,9 @@ fn judge_whole(
                 true => Some(said.at),
                 false => came.copied(),
             };
-            let is_due = due.is_some_and(|due| stay.covers(due));
+            // One of ours is heard when it comes back, or without that when nobody waits any more.
+            let back = came.copied().unwrap_or(Time::NEVER).min(said.at.after(PATIENCE));
+            let is_due = due.is_some_and(|due| stay.covers(due)) && stay.covers(back);
             let is_heard = heard.contains(said.tag.as_str());
             assert!(is_heard || !is_due, "{who} missed {}, said {:?}, {came:?}", said.tag, said.at);
         }

@@ -11,6 +11,8 @@ use super::{Blow, Nodes};
 /// A line that is not back after 2 s is the loss of the bus, and it is told within 3.
 const TOLD: Duration = Duration::from_millis(3_050);
 const LINE: Duration = Duration::from_millis(2_250);
+/// Without a stream the line itself is not answered, but a PING at most half a second behind it.
+const PLAIN_LINE: Duration = Duration::from_millis(2_750);
 /// So long before and after a blow no other one may blur what it does.
 const BEFORE: Duration = Duration::from_secs(15);
 const AFTER: Duration = Duration::from_secs(4);
@@ -42,7 +44,8 @@ pub(crate) fn judge_loss(nodes: &Nodes, node: usize) {
                 let line = keeps.iter().find(|kept| **kept > *at);
                 let line = line.filter(|kept| kept.since(*at) < Duration::from_secs(1));
                 if let Some(line) = line.filter(|_| concerns) {
-                    let is_told = within(*at, line.since(*at) + LINE);
+                    let wait = if nodes.setting.jetstream { LINE } else { PLAIN_LINE };
+                    let is_told = within(*at, line.since(*at) + wait);
                     assert!(is_told, "node {node}: {at:?}, {blow:?}, a line at {line:?}: not told");
                 }
             }

@@ -82,7 +82,8 @@ impl Member {
 
     /// What it does next, if it is time. `Come` is for the world to do.
     pub(crate) fn next(&mut self, now: Time) -> Option<Act> {
-        let (_, act) = self.acts.pop_front_if(|(at, _)| *at <= now)?;
+        self.acts.front().filter(|(at, _)| *at <= now)?;
+        let (_, act) = self.acts.pop_front()?;
         match act {
             Act::Come => return Some(Act::Come),
             Act::Say(count) => (0..count).for_each(|_| self.say("says", now)),

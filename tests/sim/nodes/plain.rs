@@ -1,4 +1,5 @@
-//! A bus without any care: it shows that the worlds work, and that their judges see what goes wrong.
+//! A bus without any care: it shows that the worlds work, and that their judges see what goes
+//! wrong.
 
 use std::time::Duration;
 

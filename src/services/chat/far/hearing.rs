@@ -29,14 +29,16 @@ pub(super) struct Hearing {
     written_off: u64,
     /// Lines that have not come since the bus was back, and of which nobody was told.
     pub(super) gone: u64,
+    /// When we came, in seconds since 1970-01-01 00:00 UTC.
+    since: u64,
     /// What was said before we came, until all of it has been told: when, and what.
     pub(super) earlier: Option<VecDeque<(u64, String)>>,
 }
 
 impl Hearing {
-    /// Of a room that is followed from now on.
-    pub(super) fn new() -> Hearing {
-        Hearing { earlier: Some(VecDeque::new()), ..Hearing::default() }
+    /// Of a room that is followed since then, in seconds since 1970-01-01 00:00 UTC.
+    pub(super) fn new(since: u64) -> Hearing {
+        Hearing { since, earlier: Some(VecDeque::new()), ..Hearing::default() }
     }
 
     /// Takes note of a line with that place among those of that run.
@@ -66,9 +68,10 @@ impl Hearing {
         self.written_off = self.written_off.saturating_add(lines);
     }
 
-    /// Whether that line was said before we came; then it waits with others of that kind.
+    /// Whether that line was said before we came; then it waits with others of that kind. One that
+    /// was said since does not: whoever is here missed it, however long the way to us was broken.
     pub(super) fn keep_earlier(&mut self, at: u64, line: &str) -> bool {
-        let Some(earlier) = &mut self.earlier else { return false };
+        let Some(earlier) = self.earlier.as_mut().filter(|_| at < self.since) else { return false };
         if earlier.len() >= EARLIER_MAX {
             earlier.pop_front();
         }
@@ -101,12 +104,13 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut hearing = Hearing::new();
+        let mut hearing = Hearing::new(1_000);
         for number in 0..1_000 {
             hearing.judge(number, 1);
             assert!(hearing.keep_earlier(number, "line"));
         }
         assert_eq!(hearing.last.len(), RUNS_MAX);
+        assert!(!hearing.keep_earlier(1_000, "said since"));
         let earlier = hearing.earlier.take().unwrap();
         assert_eq!((earlier.len(), earlier[0].0), (EARLIER_MAX, 980));
         assert!(!hearing.keep_earlier(0, "line"));

@@ -57,6 +57,8 @@ impl Far {
         let payload = self.message(Some(seq), matter).write();
         let subject = subject("say", room);
         if self.reach == Reach::All {
+            // A connection that breaks may hand it back to the next one.
+            self.speech.show(room, seq);
             self.port.wish(Wish::Publish { subject, payload });
             return false;
         }
@@ -174,7 +176,10 @@ impl Far {
         let Some(hearing) = self.rooms.get_mut(&room) else { return };
         match is_old {
             true if hearing.keep_earlier(at, line) => {}
-            true => hall.rooms.say_late(number, line, at, hall.net),
+            true => {
+                self.show_earlier(room, number, hall);
+                hall.rooms.say_late(number, line, at, hall.net);
+            }
             false => {
                 self.show_earlier(room, number, hall);
                 hall.rooms.say(number, None, line, hall.net);

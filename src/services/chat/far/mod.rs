@@ -286,7 +286,7 @@ impl Far {
             match *report {
                 Report::Changed { room, who, change, is_counted } => {
                     if change == Change::Joined {
-                        self.follow(room.folded());
+                        self.follow(room.folded(), net.wall_seconds());
                     }
                     self.agenda.changed(room.folded(), net.now());
                     if !is_counted {
@@ -303,11 +303,11 @@ impl Far {
     }
 
     /// Listens to a room, unless it does already.
-    fn follow(&mut self, room: Name) {
+    fn follow(&mut self, room: Name, since: u64) {
         if self.rooms.contains_key(&room) {
             return;
         }
-        self.rooms.insert(room, Hearing::new());
+        self.rooms.insert(room, Hearing::new(since));
         self.port.wish(Wish::Follow(subject("say", room)));
         self.port.wish(Wish::Listen(subject("news", room)));
         self.publish(subject("ask", room), Matter::Ask);

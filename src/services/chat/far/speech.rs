@@ -83,11 +83,16 @@ impl Speech {
     pub(super) fn give_up(&mut self, until: Time) -> Option<OwnLine> {
         self.waiting.front().filter(|line| line.at <= until)?;
         let line = self.waiting.pop_front()?;
+        self.show(line.room, line.seq);
+        Some(line)
+    }
+
+    /// That line has been shown here without waiting for anybody.
+    pub(super) fn show(&mut self, room: Name, seq: u64) {
         if self.shown.len() >= SHOWN_MAX {
             self.shown.pop_front();
         }
-        self.shown.push_back((line.room, line.seq));
-        Some(line)
+        self.shown.push_back((room, seq));
     }
 
     /// Whether that line has been shown before it came back. Told once.

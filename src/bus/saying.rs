@@ -1,0 +1,75 @@
+//! Lines of ours: published, and kept until a stream has taken them.
+
+use super::calls::Phase;
+use super::lines::About;
+use super::{Bus, Mode, News, PREFIX};
+use crate::engine::{Net, Time};
+use crate::nats::stream::{code, pub_ack};
+use crate::nats::{Message, say};
+
+impl Bus {
+    /// Says those that have not been said, as far as there is room.
+    pub(super) fn say_kept(&mut self, now: Time) {
+        if self.phase != Phase::Up || self.keeper.is_asking() {
+            return;
+        }
+        while let Some(line) = self.kept.next_expired(now) {
+            let why = "the bus was out of reach for too long".into();
+            self.port.tell(News::Refused { id: line.id, why });
+            self.has_told_late = true;
+        }
+        let mode = self.mode;
+        while self.out.has_room()
+            && let Some(line) = self.kept.say_next(now)
+        {
+            let subject = format!("{PREFIX}{}", line.subject);
+            self.port.count(|figures| figures.messages_out += 1);
+            if mode == Some(Mode::Stream) {
+                let reply = format!("{}.{}", self.inbox, About::Line(line.number).token());
+                let (id, payload) = (line.id.as_str(), line.payload.as_slice());
+                say::publish_once(&mut self.out.bytes, &subject, Some(&reply), id, payload);
+                continue;
+            }
+            say::publish(&mut self.out.bytes, &subject, None, &line.payload);
+            let number = line.number;
+            if self.heart.ask_behind(now) {
+                say::ping(&mut self.out.bytes);
+            }
+            if let Some(line) = self.kept.answered(number) {
+                self.port.tell(News::Kept { id: line.id });
+                self.has_told_late = true;
+            }
+        }
+    }
+
+    /// What became of a line of ours.
+    pub(super) fn take_receipt(
+        &mut self,
+        number: u64,
+        is_unheard: bool,
+        message: &Message<'_>,
+        net: &mut Net,
+    ) {
+        if is_unheard {
+            self.unheard = true;
+            return self.look_again(net.now());
+        }
+        let receipt = pub_ack(message.payload);
+        if let Err(error) = &receipt
+            && error.code == code::NO_STREAM
+        {
+            self.unheard = true;
+            return self.look_again(net.now());
+        }
+        let Some(line) = self.kept.answered(number) else { return };
+        match receipt {
+            Ok(receipt) => {
+                self.tell(News::Kept { id: line.id });
+                if !receipt.is_duplicate && !self.keeper.took(receipt.seq) {
+                    self.look_again(net.now());
+                }
+            }
+            Err(error) => self.tell(News::Refused { id: line.id, why: error.to_string() }),
+        }
+    }
+}
