@@ -51,6 +51,13 @@ impl Far {
             self.warn(peer, net);
             return false;
         }
+        if self.reach == Reach::All && !self.port.has_room() {
+            self.port.count(|figures| figures.dropped_queue += 1);
+            if let Some(peer) = peer {
+                tell(net, peer, ONLY_HERE);
+            }
+            return false;
+        }
         let (seq, number) = self.speech.number(room);
         let text = String::from_utf8_lossy(spoken.text);
         let matter = Matter::Speech { manner: spoken.manner, who, text };
