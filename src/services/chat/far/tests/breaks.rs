@@ -199,7 +199,8 @@ fn where_nobody_keeps_the_lines_a_speaker_is_told_of_those_that_cannot_leave() {
     let mut toy = Toy::of(&["north", "south"], false);
     let (ann, bob, cat) = (toy.join(0, "ann"), toy.join(0, "bob"), toy.join(1, "cat"));
     toy.pass(1);
-    (toy.hear(0, bob), toy.hear(1, cat));
+    toy.hear(0, bob);
+    toy.hear(1, cat);
     toy.servers[0].port.set_room(0);
     assert_eq!(
         toy.ask(0, ann, "hello"),
