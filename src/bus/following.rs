@@ -171,9 +171,10 @@ impl Following {
         Verdict::Tell { is_old, caught_up }
     }
 
-    /// A line has come that no stream numbers. Whether it is told.
+    /// A line has come that no stream numbers. Whether it is told. Behind one that was not, no
+    /// other is before that has been told: whoever counts lines would take them for lost on the way.
     pub(super) fn passes(&mut self, limit: Option<&RateLimit>, now: Time) -> bool {
-        passes(&mut self.bucket, limit, now)
+        self.surplus.due().is_none() && passes(&mut self.bucket, limit, now)
     }
 
     /// The consumer has nothing to send, and the last that it sent had that number.
@@ -346,6 +347,19 @@ mod tests {
         one.asked(8, Duration::from_secs(1), at(500));
         assert_eq!(one.told(), 12);
         assert_eq!(one.came(line(13, 1, 0), Some(&limit), at(500)), NEW);
+    }
+
+    #[test]
+    fn behind_what_was_dropped_nothing_is_told_before_that() {
+        let limit = RateLimit::new(Rate::per_second(2.0));
+        let mut one = Following::new();
+        assert!(one.passes(Some(&limit), at(0)) && one.passes(Some(&limit), at(0)));
+        assert!(!one.passes(Some(&limit), at(0)));
+        one.surplus.count();
+        assert!(!one.passes(Some(&limit), at(9000)));
+        one.surplus.count();
+        assert_eq!(one.surplus.take(at(9000)), Some(2));
+        assert!(one.passes(Some(&limit), at(9000)));
     }
 
     #[test]
