@@ -240,4 +240,6 @@ impl Engine {
 }
 
 #[cfg(test)]
+mod acceptance;
+#[cfg(test)]
 mod tests;
