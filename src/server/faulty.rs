@@ -17,6 +17,8 @@ pub(super) struct Faults {
     knobs: RefCell<Option<Rc<Knobs>>>,
     /// How many have connected to it so far.
     accepted: Cell<u64>,
+    /// How many datagrams have been answered while there were any.
+    answered: Rc<Cell<u64>>,
 }
 
 impl Faults {
@@ -32,7 +34,7 @@ impl Faults {
 
     pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
         let knobs = RefCell::new(knobs);
-        Rc::new(Faults { place, knobs, accepted: Cell::new(0) })
+        Rc::new(Faults { place, knobs, accepted: Cell::default(), answered: Rc::default() })
     }
 
     /// Other knobs for whoever connects from now on; `None`: nothing is done wrong.
@@ -48,7 +50,7 @@ impl Faults {
     /// The same for a datagram socket.
     pub(super) fn for_datagrams(self: &Rc<Faults>) -> UdpFaults {
         let faults = Rc::clone(self);
-        UdpFaults::new(self.place, Rc::new(move || faults.knobs()))
+        UdpFaults::new(self.place, Rc::clone(&self.answered), Rc::new(move || faults.knobs()))
     }
 
     /// What the next one to connect is to suffer.
