@@ -144,6 +144,20 @@ fn a_datagram_is_late_or_behind_the_next_one() {
     assert_eq!([(); 3].map(|()| client.hear()), [b"2", b"1", b"3"]);
 }
 
+#[test]
+fn what_a_datagram_suffers_is_shown_where_it_happens() {
+    let knobs = "delay=1ms&dup=100%&corrupt=100%";
+    let mut served = Served::start(&[&format!("echo+udp://:0?{knobs}")], &["--hex"]);
+    let client = Datagrams::to(served.addresses[0]);
+    client.say("hello");
+    let copies = [client.hear(), client.hear()];
+    assert!(copies.iter().all(|copy| copy.len() == 5 && copy != b"hello"), "{copies:?}");
+    let to = format!(" {} to {}, ", served.addresses[0], client.0.local_addr().unwrap());
+    for what in ["fault: delay", "fault: dup", "fault: corrupt", "fault: corrupt", "5 bytes"] {
+        served.server.log.wait_for_line(&format!("{to}{what}"));
+    }
+}
+
 /// What comes back for 200 numbered datagrams.
 fn replies(server: &Served) -> Vec<Vec<u8>> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

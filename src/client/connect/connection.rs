@@ -216,7 +216,12 @@ impl ServerConnection {
                 log::debug!("the server does not close; leaving");
                 net.stop(Ok(()));
             }
-            ConnectionPhase::Over(deadline) if deadline <= net.now() => net.stop(Ok(())),
+            ConnectionPhase::Over(deadline) if deadline <= net.now() => {
+                net.stop(match self.sent + self.received {
+                    0 => Err(self.complaint("the server closed the connection without a word")),
+                    _ => Ok(()),
+                });
+            }
             ConnectionPhase::Leaving(Some(deadline)) | ConnectionPhase::Over(deadline) => {
                 net.wake_at(deadline);
             }
