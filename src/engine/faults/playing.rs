@@ -57,8 +57,8 @@ impl Core {
         idle.map_or(Time::NEVER, |idle| connection.active_at.after(idle))
     }
 
-    /// Its script ends the connection of `peer` with a FIN. If it was closing for another reason and
-    /// all had been said, that is the reason still.
+    /// Its script ends the connection of `peer` with a FIN. If it was closing for another reason
+    /// and all had been said, that is the reason still.
     fn cut_short(&mut self, peer: Peer) {
         let Core { connections, layers, counts, pool, .. } = self;
         let Some(connection) = connections.get_mut(peer) else { return };

@@ -1,5 +1,5 @@
-//! Servers that misbehave exactly as told, as the bench sees them: what it counts is what the server
-//! did. How exactly in time, the stage shows (`engine/faults/playing/acceptance.rs`).
+//! Servers that misbehave exactly as told, as the bench sees them: what it counts is what the
+//! server did. How exactly in time, the stage shows (`engine/faults/playing/acceptance.rs`).
 
 use serde_json::Value;
 
