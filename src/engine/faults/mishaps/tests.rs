@@ -28,7 +28,7 @@ fn said(
     for at in 0..u64::from(count) + 1_000 {
         let now = millis(at);
         if let Some(number) = u32::try_from(at).ok().filter(|number| *number < count) {
-            let to = (number % peers) as u16;
+            let to = u16::try_from(number % peers).unwrap();
             assert!(mishaps.add(to, &number.to_be_bytes(), now, &mut tell));
         }
         while let Some((to, reply)) = mishaps.release(now, &mut tell) {
