@@ -36,10 +36,9 @@ pub(crate) struct Mishaps<T> {
     open_again: Time,
     /// What is held, by when it is due and then in order.
     held: BTreeMap<Place, Held<T>>,
-    /// What is through, but for another one that is to overtake it: one of each peer.
-    late: BTreeMap<Place, Held<T>>,
-    /// Where among those that of a peer is.
-    behind: BTreeMap<T, Place>,
+    /// What is through, but for another one that is to overtake it, and until when it waits for
+    /// that: one of each peer at the most, who waits longest in front.
+    late: VecDeque<(Time, Held<T>)>,
     /// What leaves next.
     leaving: VecDeque<(T, Vec<u8>)>,
     /// How many were held so far.
@@ -79,7 +78,7 @@ impl Fate {
     }
 }
 
-impl<T: Copy + Ord> Mishaps<T> {
+impl<T: Copy + PartialEq> Mishaps<T> {
     /// Nothing yet, for a listener of the endpoint at that place, which has had `number` replies.
     pub(crate) fn new(place: usize, number: Rc<Cell<u64>>) -> Mishaps<T> {
         Mishaps {
@@ -89,8 +88,7 @@ impl<T: Copy + Ord> Mishaps<T> {
             rate: None,
             open_again: Time::ZERO,
             held: BTreeMap::new(),
-            late: BTreeMap::new(),
-            behind: BTreeMap::new(),
+            late: VecDeque::new(),
             leaving: VecDeque::new(),
             order: 0,
             bytes: 0,
@@ -147,14 +145,13 @@ impl<T: Copy + Ord> Mishaps<T> {
             if let Some(next) = self.leaving.pop_front() {
                 return Some(next);
             }
-            let until = self.late.first_key_value().map_or(now, |((until, _), _)| *until);
+            let until = self.late.front().map_or(now, |(until, _)| *until);
             if let Some(one) = self.through(until.min(now), now, tell) {
                 self.go(one, now, tell);
                 continue;
             }
             // Nobody has overtaken it.
-            let (_, one) = if until <= now { self.late.pop_first() } else { None }?;
-            self.behind.remove(&one.to);
+            let (_, one) = if until <= now { self.late.pop_front() } else { None }?;
             self.leave(one, tell);
         }
     }
@@ -183,23 +180,18 @@ impl<T: Copy + Ord> Mishaps<T> {
     }
 
     /// A reply is through: it is lost, or waits for the next one to the same peer, or leaves, and
-    /// behind it who has waited for that.
+    /// behind it who has waited for that. Those who wait are looked through: they are few, for none
+    /// does so for long.
     fn go(&mut self, one: Held<T>, now: Time, tell: &mut dyn FnMut(T, FaultKind)) {
         if one.fate.is_lost {
             return self.lose(&one, tell);
         }
-        let Some(place) = self.behind.remove(&one.to) else {
-            if !one.fate.lets_pass {
-                return self.leave(one, tell);
-            }
-            let place = (now.after(REORDER_MAX), self.order);
-            self.order += 1;
-            self.behind.insert(one.to, place);
-            self.late.insert(place, one);
-            return;
-        };
+        let waiting = self.late.iter().position(|(_, late)| late.to == one.to);
+        if waiting.is_none() && one.fate.lets_pass {
+            return self.late.push_back((now.after(REORDER_MAX), one));
+        }
         self.leave(one, tell);
-        if let Some(overtaken) = self.late.remove(&place) {
+        if let Some((_, overtaken)) = waiting.and_then(|at| self.late.remove(at)) {
             tell(overtaken.to, FaultKind::Reorder);
             self.leave(overtaken, tell);
         }
@@ -225,10 +217,10 @@ impl<T: Copy + Ord> Mishaps<T> {
         &mut self,
         tell: &mut dyn FnMut(T, FaultKind),
     ) -> VecDeque<(T, Vec<u8>)> {
-        self.behind.clear();
-        let late = std::mem::take(&mut self.late);
-        late.into_values().for_each(|one| self.leave(one, tell));
-        for one in std::mem::take(&mut self.held).into_values() {
+        while let Some((_, one)) = self.late.pop_front() {
+            self.leave(one, tell);
+        }
+        while let Some((_, one)) = self.held.pop_first() {
             match one.fate.is_lost {
                 true => self.lose(&one, tell),
                 false => self.leave(one, tell),
@@ -240,7 +232,7 @@ impl<T: Copy + Ord> Mishaps<T> {
     /// When the next one is due.
     pub(crate) fn next(&self) -> Option<Time> {
         let held = self.held.first_key_value().map(|((due, _), _)| self.open_again.max(*due));
-        let late = self.late.first_key_value().map(|((until, _), _)| *until);
+        let late = self.late.front().map(|(until, _)| *until);
         held.into_iter().chain(late).min()
     }
 }

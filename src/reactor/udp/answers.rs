@@ -13,7 +13,7 @@ const SEGMENT_BYTES_MAX: usize = 1400;
 const MESSAGE_BYTES_MAX: usize = 60_000;
 
 /// Who gets an answer, and from which of our addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Envelope {
     pub(super) to: SocketAddr,
     pub(super) from: Option<IpAddr>,
