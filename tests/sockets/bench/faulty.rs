@@ -24,11 +24,13 @@ fn run(server: &Served, words: &str) -> Value {
 #[test]
 fn five_percent_of_ten_thousand_datagrams_are_lost() {
     let mut server = Served::start(&["echo+udp://:0?drop=5%&seed=7"], &["--udp-rate", "off"]);
-    let result = run(&server, "udp_rr -c 250 --count 10000 --timeout 1s");
+    // So few at once have room in the kernel, which would drop others.
+    let result = run(&server, "udp_rr -c 100 --count 10000 --timeout 500ms");
     let (lost, late) = (count(&result, "lost"), count(&result, "late"));
     assert!((400..=600).contains(&lost), "{}", result["errors"]);
+    // On a busy machine one may be late that was not dropped.
     assert_eq!(server.stat(" drop"), lost - late, "{}", result["errors"]);
-    assert_eq!(count(&result, "total"), lost + late, "{}", result["errors"]);
+    assert_eq!(count(&result, "total"), lost, "{}", result["errors"]);
     assert_eq!(result["operations"].as_u64(), Some(10_000 - lost));
 }
 
