@@ -171,8 +171,8 @@ impl Following {
         Verdict::Tell { is_old, caught_up }
     }
 
-    /// A line has come that no stream numbers. Whether it is told. Behind one that was not, no
-    /// other is before that has been told: whoever counts lines would take them for lost on the way.
+    /// A line has come that no stream numbers. Whether it is told. Behind one that was not, none is
+    /// until that has been told: whoever counts lines would take them for lost on the way.
     pub(super) fn passes(&mut self, limit: Option<&RateLimit>, now: Time) -> bool {
         self.surplus.due().is_none() && passes(&mut self.bucket, limit, now)
     }
