@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
@@ -113,6 +114,16 @@ impl Nats {
     /// Has it do nothing more, while its connections stay.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
+        // Its threads stop one after the other.
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_stopped = |task: &Path| {
+            let stat = std::fs::read_to_string(task.join("stat")).expect("a thread");
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        let all = || std::fs::read_dir(&tasks).expect("a process");
+        while !all().all(|task| is_stopped(&task.expect("a thread").path())) {
+            std::thread::yield_now();
+        }
     }
 
     /// Has it go on.

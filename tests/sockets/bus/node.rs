@@ -1,5 +1,6 @@
 //! A server of ours on a bus, and people in its rooms.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::support::nats::Nats;
@@ -51,9 +52,13 @@ impl Node {
     /// Somebody of that name in the lobby.
     pub(super) fn join(&self, name: &str) -> Person {
         let (member, _) = Member::join(self.chat);
-        let mut person = Person { member, who: format!("{name}@{}", self.name) };
+        let who = format!("{name}@{}", self.name);
+        let mut person = Person { member, who, early: VecDeque::new() };
         person.say(&format!("/nick {name}"));
-        person.wait_for(&format!("** You are now {name}."));
+        // What was said before comes before the answer to that, or later.
+        let mut early = person.lines_until(&format!("** You are now {name}."));
+        early.pop();
+        person.early = early.into();
         person
     }
 
@@ -78,6 +83,8 @@ pub(super) struct Person {
     member: Member,
     /// What others call it elsewhere.
     pub(super) who: String,
+    /// Lines that came while something else was waited for.
+    early: VecDeque<String>,
 }
 
 impl Person {
@@ -87,13 +94,13 @@ impl Person {
 
     /// The next line with that text; those before it are passed over.
     pub(super) fn wait_for(&mut self, text: &str) -> String {
-        self.member.wait_for_line(text)
+        self.lines_until(text).pop().expect("that line")
     }
 
     /// All lines up to one with that text.
     pub(super) fn lines_until(&mut self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        while let Some(line) = self.member.line() {
+        while let Some(line) = self.early.pop_front().or_else(|| self.member.line()) {
             lines.push(line);
             if lines[lines.len() - 1].contains(text) {
                 return lines;
