@@ -1,13 +1,16 @@
 //! A real nats-server of a test's own: on a port of its choice, with streams in a folder or
 //! without, alone or in a cluster; killed, frozen, started again where it was.
 
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::lines::Lines;
-use super::{Folder, loudly};
+use super::{Folder, PATIENCE, loudly};
 
 /// A running nats-server. Dropping it kills it.
 pub(crate) struct Nats {
@@ -50,11 +53,26 @@ impl Nats {
             let cluster = ["-n", name, "--cluster", "nats://127.0.0.1:-1", "--cluster_name", "two"];
             Nats::in_folder(Folder::new("nats"), &[&cluster, words].concat())
         };
-        let mut one = member("one", &[])?;
+        let one = member("one", &[])?;
         let route = format!("nats://{}", one.route.expect("it is in a cluster"));
         let other = member("other", &["--routes", &route])?;
-        one.log.wait_for_line("Route connection created");
+        let ports = [&one, &other].map(|nats| nats.address.port().to_string());
+        for nats in [&one, &other] {
+            let begun = Instant::now();
+            while !ports.iter().all(|port| nats.info().contains(port)) {
+                assert!(begun.elapsed() < PATIENCE, "they do not know each other");
+                std::thread::yield_now();
+            }
+        }
         Some((one, other))
+    }
+
+    /// What it tells whoever connects.
+    fn info(&self) -> String {
+        let mut line = String::new();
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        BufReader::new(stream).read_line(&mut line).expect("it greets");
+        line
     }
 
     fn in_folder(folder: Folder, words: &[&str]) -> Option<Nats> {
@@ -96,6 +114,16 @@ impl Nats {
     /// Has it do nothing more, while its connections stay.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
+        // Its threads stop one after the other.
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_stopped = |task: &Path| {
+            let stat = std::fs::read_to_string(task.join("stat")).expect("a thread");
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        let all = || std::fs::read_dir(&tasks).expect("a process");
+        while !all().all(|task| is_stopped(&task.expect("a thread").path())) {
+            std::thread::yield_now();
+        }
     }
 
     /// Has it go on.

@@ -67,7 +67,7 @@ fn two_processes_behind_one_port_are_one_chat() {
         let mut server = Server::start(&words);
         server.log.wait_for_line(REACHED);
         let chat = server.address("chat+tcp");
-        Node { server, chat }
+        Node { name: name.into(), server, chat }
     });
     let mut people: Vec<Person> = (0..32).map(|n| servers[0].join(&format!("p{n}"))).collect();
     for node in &mut servers {

@@ -1,5 +1,6 @@
 //! A server of ours on a bus, and people in its rooms.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use crate::support::nats::Nats;
@@ -13,6 +14,7 @@ pub(super) const BACK: &str = "** Other servers are back.";
 
 /// A running server whose rooms span others.
 pub(super) struct Node {
+    pub(super) name: String,
     pub(super) server: Server,
     pub(super) chat: SocketAddr,
 }
@@ -20,7 +22,7 @@ pub(super) struct Node {
 impl Node {
     /// One called `name` at these addresses, whether they can be reached or not.
     pub(super) fn at(urls: &str, name: &str, words: &[&str]) -> Node {
-        Node::of(Server::start(&words_of(urls, name, words)))
+        Node::of(name, Server::start(&words_of(urls, name, words)))
     }
 
     /// The same, with variables in its environment (`NAME=VALUE`).
@@ -32,12 +34,12 @@ impl Node {
     ) -> Node {
         let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve"];
         let words = [variables, &cooee, &words_of(urls, name, words)].concat();
-        Node::of(Server::run("env", &words))
+        Node::of(name, Server::run("env", &words))
     }
 
-    fn of(mut server: Server) -> Node {
+    fn of(name: &str, mut server: Server) -> Node {
         let chat = server.address("chat+tcp");
-        Node { server, chat }
+        Node { name: name.into(), server, chat }
     }
 
     /// One that has reached `nats`.
@@ -50,9 +52,13 @@ impl Node {
     /// Somebody of that name in the lobby.
     pub(super) fn join(&self, name: &str) -> Person {
         let (member, _) = Member::join(self.chat);
-        let mut person = Person(member);
+        let who = format!("{name}@{}", self.name);
+        let mut person = Person { member, who, early: VecDeque::new() };
         person.say(&format!("/nick {name}"));
-        person.wait_for(&format!("** You are now {name}."));
+        // What was said before comes before the answer to that, or later.
+        let mut early = person.lines_until(&format!("** You are now {name}."));
+        early.pop();
+        person.early = early.into();
         person
     }
 
@@ -62,7 +68,7 @@ impl Node {
         self.server.screen.wait_for_line("bus: ")
     }
 
-    /// Whether its log has said nothing of trouble so far.
+    /// How often its log has told of trouble so far.
     pub(super) fn complains(&mut self) -> usize {
         self.server.log.count(" WARN ") + self.server.log.count(" ERROR ")
     }
@@ -73,22 +79,28 @@ fn words_of<'a>(urls: &'a str, name: &'a str, words: &[&'a str]) -> Vec<&'a str>
 }
 
 /// Somebody in a room.
-pub(super) struct Person(Member);
+pub(super) struct Person {
+    member: Member,
+    /// What others call it elsewhere.
+    pub(super) who: String,
+    /// Lines that came while something else was waited for.
+    early: VecDeque<String>,
+}
 
 impl Person {
     pub(super) fn say(&mut self, text: &str) {
-        self.0.say(text);
+        self.member.say(text);
     }
 
     /// The next line with that text; those before it are passed over.
     pub(super) fn wait_for(&mut self, text: &str) -> String {
-        self.0.wait_for_line(text)
+        self.lines_until(text).pop().expect("that line")
     }
 
     /// All lines up to one with that text.
     pub(super) fn lines_until(&mut self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        while let Some(line) = self.0.line() {
+        while let Some(line) = self.early.pop_front().or_else(|| self.member.line()) {
             lines.push(line);
             if lines[lines.len() - 1].contains(text) {
                 return lines;
@@ -121,15 +133,19 @@ impl Person {
     }
 }
 
-/// Both have been told of each other, so that what one says is heard by the other.
+/// Has both hear each other: each is known where the other is, so whatever one says from now on gets
+/// there.
 pub(super) fn meet(one: &mut Person, other: &mut Person) {
-    for (speaker, listener) in [(0, 1), (1, 0)] {
-        let word = format!("word {speaker} to {listener}");
-        let (speaker, listener) = match speaker {
-            0 => (&mut *one, &mut *other),
-            _ => (&mut *other, &mut *one),
-        };
-        speaker.say(&word);
-        listener.wait_for(&word);
-    }
+    let node = |person: &Person| person.who.split_once('@').unwrap().1.to_owned();
+    assert_ne!(node(one), node(other));
+    one.sees_at_who(&other.who);
+    other.sees_at_who(&one.who);
+    is_heard(one, other);
+    is_heard(other, one);
+}
+
+fn is_heard(speaker: &mut Person, listener: &mut Person) {
+    let word = format!("{} hears me?", listener.who);
+    speaker.say(&word);
+    assert_eq!(listener.wait_for(&word), format!("<{}> {word}", speaker.who));
 }

@@ -13,7 +13,7 @@ use crate::support::nats::Nats;
 /// What the page says of the bus once it is so, or at last.
 #[cfg(feature = "bench")]
 const SAID: &str = "(async () => {
-  for (let wait = 0; wait < 100; wait++) {
+  for (let wait = 0; wait < 200; wait++) {
     if (document.body.innerText.includes('WANTED')) break;
     await new Promise(done => setTimeout(done, 100));
   }
