@@ -96,7 +96,7 @@ impl Followings {
             if let Some(one) = self.all.get(&subject)
                 && one.supply == Supply::Missing
             {
-                let from = if one.told() == 0 { 0 } else { one.told() + 1 };
+                let from = one.first_wanted();
                 return Some(Order { subject, from, beat });
             }
         }
