@@ -150,8 +150,8 @@ impl Far {
         if hearing.earlier.is_some() {
             return;
         }
-        self.port.count(|figures| figures.gaps += missing);
-        hearing.gone += missing;
+        self.port.count(|figures| figures.gaps = figures.gaps.saturating_add(missing));
+        hearing.gone = hearing.gone.saturating_add(missing);
         if !is_old {
             self.tell_gone(room, number, hall);
         }
