@@ -100,9 +100,12 @@ impl Far {
         let Some(number) = hall.rooms.find(room).filter(|_| self.rooms.contains_key(&room)) else {
             return;
         };
-        let Some(read) = Message::read(payload) else { return self.count_malformed() };
-        let Some(message) = read else { return };
-        let Matter::Speech { manner, who, text } = &message.matter else { return };
+        let Some(message) = Message::read(payload) else { return self.count_malformed() };
+        let Matter::Speech { manner, who, text } = &message.matter else {
+            // It has its place, so that it is not missed when the next one comes.
+            self.note_place(room, &message, hall.net.now());
+            return;
+        };
         let own = message.seq.filter(|_| message.run == Some(self.run));
         if let Some(seq) = own {
             if let Some(line) = self.speech.take(room, seq) {

@@ -21,8 +21,10 @@ const STEM_BYTES: usize = 17;
 impl Far {
     /// Something that was published, and is not kept.
     pub(super) fn hear_others(&mut self, subject: &str, payload: &[u8], hall: &mut Hall) {
-        let Some(read) = Message::read(payload) else { return self.count_malformed() };
-        let Some(message) = read.filter(|message| message.run != Some(self.run)) else { return };
+        let Some(message) = Message::read(payload) else { return self.count_malformed() };
+        if message.run == Some(self.run) {
+            return;
+        }
         if let Some(run) = message.run {
             self.rosters.hear(run, hall.net.now());
         }
