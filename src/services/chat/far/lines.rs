@@ -83,7 +83,7 @@ impl Far {
 
     /// Tells a speaker, once in each break, how far it reaches.
     fn warn(&mut self, peer: Option<Peer>, net: &mut Net) {
-        if let Some(peer) = peer.filter(|peer| self.is_told && self.told.insert(*peer)) {
+        if let Some(peer) = peer.filter(|peer| self.is_told && self.speech.warn(*peer)) {
             tell(net, peer, ONLY_HERE);
         }
     }

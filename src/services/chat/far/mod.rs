@@ -13,7 +13,7 @@ mod people;
 mod rosters;
 mod speech;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -102,8 +102,6 @@ pub(super) struct Far {
     had_stream: bool,
     /// Whether the rooms know that others are out of reach.
     is_told: bool,
-    /// The speakers that know it.
-    told: BTreeSet<Peer>,
     /// Our rooms with somebody in them, by folded name.
     rooms: BTreeMap<Name, Hearing>,
     speech: Speech,
@@ -127,7 +125,6 @@ impl Far {
             reach: Reach::Here,
             had_stream: false,
             is_told: false,
-            told: BTreeSet::new(),
             rooms: BTreeMap::new(),
             speech: Speech::default(),
             rosters: Rosters::default(),
@@ -274,7 +271,7 @@ impl Far {
         self.count_all(hall.rooms);
         self.give_up(Time::NEVER, hall);
         if !std::mem::replace(&mut self.is_told, true) {
-            self.told.clear();
+            self.speech.reach_few();
             self.tell_all(OUT_OF_REACH, hall);
         }
     }

@@ -179,7 +179,7 @@ impl Far {
         text: &[u8],
         net: &mut Net,
     ) {
-        if self.reach == Reach::Here {
+        if self.reach == Reach::Here || !self.port.has_room() {
             return tell(net, peer, "Other servers are out of reach.");
         }
         let Some(node) = self.rosters.node_names().find(|name| name.folded() == node.folded())
