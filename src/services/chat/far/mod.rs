@@ -95,6 +95,8 @@ pub(super) struct Far {
     node: Name,
     /// What it was to be called.
     wanted: Name,
+    /// When it had to take another name.
+    named: Option<Time>,
     run: u64,
     started: u64,
     reach: Reach,
@@ -120,6 +122,7 @@ impl Far {
             port,
             node,
             wanted: node,
+            named: None,
             run,
             started,
             reach: Reach::Here,
