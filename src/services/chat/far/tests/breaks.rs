@@ -212,3 +212,14 @@ fn where_nobody_keeps_the_lines_a_speaker_is_told_of_those_that_cannot_leave() {
     assert_eq!(toy.ask(0, ann, "again"), "");
     assert_eq!(toy.hear(1, cat), "<ann@north> again\n");
 }
+
+#[test]
+fn what_is_said_to_one_person_and_cannot_leave_is_told_to_its_speaker() {
+    let (mut toy, [ann, _, bob]) = two(true);
+    toy.servers[NORTH].port.set_room(0);
+    let heard = toy.ask(NORTH, ann, "/msg bob@south psst");
+    assert_eq!(heard, "** Other servers are out of reach.\n");
+    toy.servers[NORTH].port.set_room(10_000);
+    assert_eq!(toy.ask(NORTH, ann, "/msg bob@south psst"), "[to bob@south] psst\n");
+    assert!(toy.hear(SOUTH, bob).ends_with("[from ann@north] psst\n"));
+}
