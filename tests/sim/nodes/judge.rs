@@ -180,8 +180,8 @@ fn judge_order_of_speakers(streams: &[BTreeMap<&str, Taken<'_>>]) {
             for line in lines {
                 // One that the stream before had comes again if it was said twice, on a connection
                 // that was given up and on the next one, and the first gets there after all.
-                let had_it = |one: &BTreeMap<&str, Taken<'_>>| one[subject].contains(line);
-                if streams[..stream].iter().any(had_it) {
+                let mut before = streams[..stream].iter().filter_map(|one| one.get(subject));
+                if before.any(|lines| lines.contains(line)) {
                     continue;
                 }
                 let (speaker, number) = numbers(line);
