@@ -172,7 +172,8 @@ impl Following {
     }
 
     /// A line has come that no stream numbers. Whether it is told. Behind one that was not, no
-    /// other is before that has been told: whoever counts lines would take them for lost on the way.
+    /// other is before that has been told: whoever counts lines would take them for lost on the
+    /// way.
     pub(super) fn passes(&mut self, limit: Option<&RateLimit>, now: Time) -> bool {
         self.surplus.due().is_none() && passes(&mut self.bucket, limit, now)
     }

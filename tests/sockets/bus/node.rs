@@ -133,8 +133,8 @@ impl Person {
     }
 }
 
-/// Has both hear each other: each is known where the other is, so whatever one says from now on gets
-/// there.
+/// Has both hear each other: each is known where the other is, so whatever one says from now on
+/// gets there.
 pub(super) fn meet(one: &mut Person, other: &mut Person) {
     let node = |person: &Person| person.who.split_once('@').unwrap().1.to_owned();
     assert_ne!(node(one), node(other));
