@@ -12,4 +12,5 @@ mod protocol;
 mod rooms;
 #[cfg(feature = "admin")]
 mod seen;
+mod storm;
 mod trouble;

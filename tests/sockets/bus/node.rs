@@ -109,6 +109,11 @@ impl Person {
         panic!("closed without {text:?}, after {lines:#?}");
     }
 
+    /// Has lines that were taken come once more.
+    pub(super) fn put_back(&mut self, lines: Vec<String>) {
+        lines.into_iter().rev().for_each(|line| self.early.push_front(line));
+    }
+
     /// What comes before the answer to a command that changes nothing.
     pub(super) fn lines_so_far(&mut self) -> Vec<String> {
         self.say("/msg nobody-at-all x");

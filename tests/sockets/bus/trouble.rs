@@ -66,6 +66,23 @@ fn a_nats_that_is_killed_in_mid_talk_loses_and_doubles_nothing_that_its_stream_t
 }
 
 #[test]
+fn a_nats_that_has_lost_its_stream_begins_anew_and_says_so() {
+    let Some(mut nats) = Nats::with_streams(&[]) else { return };
+    let (_nodes, [mut ann, mut bob]) = two(&nats);
+    nats.kill();
+    std::fs::remove_dir_all(nats.path("store")).unwrap();
+    nats.start_again();
+    for person in [&mut ann, &mut bob] {
+        person.wait_for("** Other servers keep nothing of what was said before: they began anew.");
+    }
+    meet(&mut ann, &mut bob);
+    say(&mut ann, 1..=3);
+    assert_eq!(numbers(&bob.lines_until("line 3"), "ann@north"), [1, 2, 3]);
+    say(&mut bob, 1..=3);
+    assert_eq!(numbers(&ann.lines_until("line 3"), "bob@south"), [1, 2, 3]);
+}
+
+#[test]
 fn a_break_that_is_over_at_once_is_not_told_and_what_was_said_in_it_arrives() {
     let Some(mut nats) = Nats::with_streams(&[]) else { return };
     let (mut nodes, [mut ann, mut bob]) = two(&nats);
