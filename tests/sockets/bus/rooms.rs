@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::node::Node;
+use super::node::{Node, meet};
 use crate::support::nats::Nats;
 use crate::support::terminal::Terminal;
 
@@ -131,4 +131,18 @@ fn a_client_on_a_terminal_talks_with_people_elsewhere() {
     // Its name has a colour.
     ann.hears("and good day");
     assert!(ann.rows().contains(&"<bob@south> and good day".to_owned()), "{:?}", ann.rows());
+}
+
+#[test]
+fn what_the_operator_says_in_a_room_is_heard_on_all_servers() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let [mut north, south] = ["north", "south"].map(|name| Node::on(&nats, name, &[]));
+    let [mut ann, mut bob] = [north.join("ann"), south.join("bob")];
+    meet(&mut ann, &mut bob);
+    north.server.operator("/say lobby closing at ten");
+    let [here, there] = [&mut ann, &mut bob].map(|one| one.wait_for("closing at ten"));
+    assert_eq!(
+        [here.as_str(), there.as_str()],
+        ["<operator> closing at ten", "<operator@north> closing at ten"]
+    );
 }
