@@ -87,23 +87,30 @@ impl Endpoint {
     fn fitting(&self, text: &str) -> Result<Option<Box<Knobs>>, Mistake> {
         let reading = knobs::parse(text)?;
         for (knob, at) in &reading.places {
-            if self.transports().any(|over| !over.takes(knob.fits)) {
-                return Err(Mistake::new(*at, misfit(knob, self.service)));
+            if let Some(why) = misfit(knob, self.service, self.transports()) {
+                return Err(Mistake::new(*at, why));
             }
         }
         Ok(Some(reading.knobs).filter(|knobs| !knobs.is_none()).map(Box::new))
     }
 }
 
-/// Why `knob` is of no use over some transport of `service`.
-fn misfit(knob: &Knob, service: &Offer) -> String {
+/// Why `knob` is of no use where `service` is served over those, if over one of them it is not.
+pub(crate) fn misfit(
+    knob: &Knob,
+    service: &Offer,
+    mut over: impl Iterator<Item = Transport>,
+) -> Option<String> {
+    if over.all(|over| over.takes(knob.fits)) {
+        return None;
+    }
     let (name, service_name) = (knob.name, service.name);
     let kind = if knob.fits == Fits::Datagrams { "datagrams" } else { "streams" };
     let fits = |over: &Transport| over.carries(service) && over.takes(knob.fits);
-    match Transport::ALL.into_iter().find(fits) {
+    Some(match Transport::ALL.into_iter().find(fits) {
         Some(over) => format!("{name} is for {kind} only, write {service_name}+{over}"),
         None => format!("{name} is for {kind} only, and {service_name} has none"),
-    }
+    })
 }
 
 impl FromStr for Endpoint {

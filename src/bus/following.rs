@@ -112,9 +112,9 @@ impl Following {
         self.told = 0;
     }
 
-    /// The place in the stream of the last line told; 0: none.
-    pub(super) fn told(&self) -> u64 {
-        self.told
+    /// The place in the stream of the first line that is wanted; 0: from the beginning.
+    pub(super) fn first_wanted(&self) -> u64 {
+        if self.told == 0 { 0 } else { self.told.saturating_add(1) }
     }
 
     /// A consumer with that number has been asked for.
@@ -152,8 +152,8 @@ impl Following {
         // Lines that the stream drops meanwhile never come.
         let left = match (self.owes_end, self.old_left) {
             (false, _) => 0,
-            (true, None) => line.pending + 1,
-            (true, Some(left)) => left.min(line.pending + 1),
+            (true, None) => line.pending.saturating_add(1),
+            (true, Some(left)) => left.min(line.pending.saturating_add(1)),
         };
         self.old_left = Some(left);
         let is_free = left > 0 && self.at_once > 0;
@@ -171,9 +171,8 @@ impl Following {
         Verdict::Tell { is_old, caught_up }
     }
 
-    /// A line has come that no stream numbers. Whether it is told. Behind one that was not, no
-    /// other is before that has been told: whoever counts lines would take them for lost on the
-    /// way.
+    /// A line has come that no stream numbers. Whether it is told. Behind one that was not, none is
+    /// until that has been told: whoever counts lines would take them for lost on the way.
     pub(super) fn passes(&mut self, limit: Option<&RateLimit>, now: Time) -> bool {
         self.surplus.due().is_none() && passes(&mut self.bucket, limit, now)
     }
@@ -282,7 +281,7 @@ mod tests {
         assert_eq!(one.came(line(16, 3, 5), None, at(2)), LAST_OLD);
         assert_eq!(one.came(line(17, 4, 4), None, at(2)), NEW);
         assert_eq!(one.beaten(Some(4), at(3)), Verdict::Nothing);
-        assert_eq!(one.told(), 17);
+        assert_eq!(one.first_wanted(), 18);
     }
 
     #[test]
@@ -315,7 +314,7 @@ mod tests {
         assert_eq!(one.came(line(1, 1, 0), None, at(1)), Verdict::Twice);
         // The next consumer begins behind the last one told.
         one.asked(8, Duration::from_secs(1), at(2));
-        assert_eq!((one.told(), one.made(8, 2, at(2))), (1, Verdict::Nothing));
+        assert_eq!((one.first_wanted(), one.made(8, 2, at(2))), (2, Verdict::Nothing));
         assert_eq!(one.came(line(2, 1, 1), None, at(2)), NEW);
         assert_eq!(one.came(line(2, 2, 1), None, at(2)), Verdict::Twice);
     }
@@ -326,11 +325,11 @@ mod tests {
         one.made(7, 0, at(0));
         one.came(line(4, 1, 0), None, at(1));
         one.interrupted();
-        assert_eq!((one.supply, one.told()), (Supply::Missing, 4));
+        assert_eq!((one.supply, one.first_wanted()), (Supply::Missing, 5));
         one.asked(8, Duration::from_secs(1), at(5));
         assert_eq!(one.came(line(5, 1, 0), None, at(6)), LAST_OLD);
         one.renewed();
-        assert_eq!(one.told(), 0);
+        assert_eq!(one.first_wanted(), 0);
     }
 
     #[test]
@@ -346,7 +345,7 @@ mod tests {
         assert_eq!(one.came(line(13, 13, 0), Some(&limit), at(0)), Verdict::Surplus);
         assert_eq!((one.supply, one.due()), (Supply::Resting(at(500)), at(500)));
         one.asked(8, Duration::from_secs(1), at(500));
-        assert_eq!(one.told(), 12);
+        assert_eq!(one.first_wanted(), 13);
         assert_eq!(one.came(line(13, 1, 0), Some(&limit), at(500)), NEW);
     }
 
@@ -361,6 +360,17 @@ mod tests {
         one.surplus.count();
         assert_eq!(one.surplus.take(at(9000)), Some(2));
         assert!(one.passes(Some(&limit), at(9000)));
+    }
+
+    #[test]
+    fn senseless_numbers_of_a_server_do_no_harm() {
+        let mut one = followed();
+        one.made(7, u64::MAX, at(0));
+        assert_eq!(one.came(line(u64::MAX - 1, 1, u64::MAX), None, at(0)), OLD);
+        assert_eq!(one.came(line(u64::MAX, 2, 0), None, at(0)), LAST_OLD);
+        assert_eq!(one.came(line(0, u64::MAX, u64::MAX), None, at(0)), Verdict::Gap);
+        assert_eq!(one.beaten(Some(u64::MAX), at(0)), Verdict::Gap);
+        assert_eq!(one.first_wanted(), u64::MAX);
     }
 
     #[test]

@@ -65,6 +65,8 @@ impl Followings {
     /// No longer. What has handed out its lines.
     pub(super) fn leave(&mut self, subject: &str) -> Option<Supply> {
         let one = self.all.remove(subject)?;
+        // Where there is no stream nobody takes it from there.
+        self.waiting.retain(|waiting| waiting != subject);
         self.uncount(one.supply);
         Some(one.supply)
     }
@@ -96,7 +98,7 @@ impl Followings {
             if let Some(one) = self.all.get(&subject)
                 && one.supply == Supply::Missing
             {
-                let from = if one.told() == 0 { 0 } else { one.told() + 1 };
+                let from = one.first_wanted();
                 return Some(Order { subject, from, beat });
             }
         }
@@ -220,6 +222,16 @@ mod tests {
         assert_eq!(ask(&mut all, 66, at(0)).len(), 1);
         all.interrupted();
         assert_eq!(ask(&mut all, 1, at(1)).len(), ASKED_MAX);
+    }
+
+    #[test]
+    fn who_comes_and_goes_leaves_nothing_behind() {
+        let mut all = Followings::default();
+        for room in 0..1_000 {
+            all.follow(&format!("say.{room}"));
+            assert_eq!(all.leave(&format!("say.{room}")), Some(Supply::Missing));
+        }
+        assert!(all.waiting.is_empty());
     }
 
     #[test]

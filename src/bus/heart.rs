@@ -43,6 +43,8 @@ pub(super) struct Heart {
     pings: VecDeque<Ping>,
     last_at: Time,
     last_urgent: Option<Time>,
+    /// When one is to be sent behind what was said too soon after the last of that kind.
+    owed_at: Option<Time>,
     heard_at: Time,
     /// Whether something should come every second.
     is_beaten: bool,
@@ -55,6 +57,7 @@ impl Heart {
             pings: VecDeque::new(),
             last_at: now,
             last_urgent: None,
+            owed_at: None,
             heard_at: now,
             is_beaten: false,
         }
@@ -78,20 +81,23 @@ impl Heart {
         self.send(URGENT, then, now);
     }
 
-    /// Whether a PING is to be sent behind what somebody has said. It counts as sent then.
+    /// Whether a PING is to be sent behind what somebody has said: it counts as sent then. If it is
+    /// too soon for that, `beat` sends one later.
     pub(super) fn ask_behind(&mut self, now: Time) -> bool {
-        let is_due = self.last_urgent.is_none_or(|last| last.after(URGENT_EVERY) <= now);
-        if is_due {
+        let at = self.last_urgent.map_or(now, |last| last.after(URGENT_EVERY));
+        if at <= now {
             self.ask(Then::Nothing, now);
+        } else {
+            self.owed_at = Some(at);
         }
-        is_due
+        at <= now
     }
 
     fn send(&mut self, patience: Duration, then: Then, now: Time) {
         self.pings.push_back(Ping { sent_at: now, patience, then });
         self.last_at = now;
         if patience == URGENT {
-            self.last_urgent = Some(now);
+            (self.last_urgent, self.owed_at) = (Some(now), None);
         }
     }
 
@@ -105,17 +111,16 @@ impl Heart {
     pub(super) fn beat(&mut self, now: Time) -> bool {
         let is_due = self.ask_at() <= now;
         if is_due {
-            self.send(PATIENCE, Then::Nothing, now);
+            let is_owed = self.owed_at.is_some_and(|at| at <= now);
+            self.send(if is_owed { URGENT } else { PATIENCE }, Then::Nothing, now);
         }
         is_due
     }
 
     fn ask_at(&self) -> Time {
         let quiet = self.heard_at.after(QUIET);
-        match self.is_beaten && self.last_at < quiet {
-            true => quiet.min(self.last_at.after(EVERY)),
-            false => self.last_at.after(EVERY),
-        }
+        let quiet = Some(quiet).filter(|quiet| self.is_beaten && self.last_at < *quiet);
+        quiet.into_iter().chain(self.owed_at).fold(self.last_at.after(EVERY), Time::min)
     }
 
     /// Since when nothing has come that should have, if that is too long.
@@ -175,13 +180,19 @@ mod tests {
         assert!(heart.ask_behind(at(100)));
         assert!(!heart.ask_behind(at(599)));
         assert!(heart.ask_behind(at(600)));
+        // What is said too soon after that has one behind it, too, only later.
+        assert!(!heart.ask_behind(at(700)) && !heart.beat(at(1_099)));
+        assert_eq!(heart.due(), at(1_100));
+        assert!(heart.beat(at(1_100)) && !heart.beat(at(1_200)));
         assert_eq!(heart.lost_since(at(2_099)), None);
         assert_eq!(heart.lost_since(at(2_100)), Some(at(100)));
         assert_eq!(heart.answered(at(2_100)), Some((Then::Nothing, Duration::from_secs(2))));
         assert_eq!(heart.due(), at(2_600));
         assert!(heart.answered(at(2_200)).is_some());
+        assert_eq!(heart.due(), at(3_100));
+        assert!(heart.answered(at(2_200)).is_some());
         assert_eq!(heart.answered(at(2_200)), None);
-        assert_eq!(heart.due(), at(5_600));
+        assert_eq!(heart.due(), at(6_100));
     }
 
     #[test]

@@ -261,6 +261,7 @@ impl Service for Bus {
         if let Some(call) = &self.call {
             self.out.send(call.peer, net);
         }
+        self.port.set_room(if self.phase == Phase::Up { self.out.room() } else { 0 });
         match std::mem::take(&mut self.has_told_late) {
             // Whoever is told has been asked already in this turn.
             true => net.wake_at(net.now()),

@@ -19,7 +19,12 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Whether something more may be said.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting + self.bytes.len() < WAITING_MAX
+        self.room() > 0
+    }
+
+    /// How many bytes more.
+    pub(super) fn room(&self) -> usize {
+        WAITING_MAX.saturating_sub(self.waiting + self.bytes.len())
     }
 
     /// Looks how much has not been taken.

@@ -41,6 +41,19 @@ pub enum Wish {
     },
 }
 
+impl Wish {
+    /// How many bytes of it are to leave at once or not at all.
+    fn published(&self) -> usize {
+        match self {
+            Wish::Publish { subject, payload } => subject.len() + payload.len() + OVERHEAD,
+            _ => 0,
+        }
+    }
+}
+
+/// What the protocol adds to a message, at most.
+const OVERHEAD: usize = 32;
+
 /// What the bus has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
@@ -172,6 +185,10 @@ impl fmt::Display for BusFigures {
 #[derive(Default)]
 struct Exchange {
     wishes: VecDeque<Wish>,
+    /// Bytes that they are to publish.
+    wished: usize,
+    /// How many bytes the bus has room for; `None`: for any number.
+    room: Option<usize>,
     news: VecDeque<News>,
     figures: BusFigures,
 }
@@ -183,12 +200,28 @@ pub struct Port(Rc<RefCell<Exchange>>);
 impl Port {
     /// Leaves a wish for the bus.
     pub fn wish(&self, wish: Wish) {
-        self.0.borrow_mut().wishes.push_back(wish);
+        let mut exchange = self.0.borrow_mut();
+        exchange.wished += wish.published();
+        exchange.wishes.push_back(wish);
     }
 
     /// Takes the wish that was left first.
     pub fn next_wish(&self) -> Option<Wish> {
-        self.0.borrow_mut().wishes.pop_front()
+        let mut exchange = self.0.borrow_mut();
+        let wish = exchange.wishes.pop_front()?;
+        exchange.wished -= wish.published();
+        Some(wish)
+    }
+
+    /// Whether what is published now leaves, unless the bus is lost before anybody notices.
+    pub fn has_room(&self) -> bool {
+        let exchange = self.0.borrow();
+        exchange.room.is_none_or(|room| exchange.wished < room)
+    }
+
+    /// How many bytes the bus has room for from now on.
+    pub fn set_room(&self, bytes: usize) {
+        self.0.borrow_mut().room = Some(bytes);
     }
 
     /// Leaves news of the bus.
@@ -229,6 +262,21 @@ mod tests {
         bus.count(|figures| figures.reconnects += 1);
         assert_eq!(chat.next_news(), Some(News::Up { has_stream: true }));
         assert_eq!((chat.next_news(), chat.figures().reconnects), (None, 1));
+    }
+
+    #[test]
+    fn there_is_room_until_as_much_is_wished_as_the_bus_can_take() {
+        let port = Port::default();
+        let wish = || Wish::Publish { subject: "say.a".into(), payload: vec![0; 100] };
+        port.wish(wish());
+        assert!(port.has_room());
+        port.set_room(200);
+        assert!(port.has_room());
+        port.wish(wish());
+        assert!(!port.has_room());
+        assert!(port.next_wish().is_some() && port.has_room());
+        port.set_room(0);
+        assert!(!port.has_room());
     }
 
     #[test]

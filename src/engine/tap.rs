@@ -154,22 +154,22 @@ impl Engine {
         remote: SocketAddr,
         bytes: &[u8],
     ) {
+        let one = datagram(direction, local, remote, self.core.now);
         let Some(tap) = &mut self.tap else { return };
-        tap.passed(&Passage {
-            peer: None,
-            service: None,
-            kind: Kind::Datagram,
-            remote: remote.into(),
-            local: Some(local.into()),
-            direction,
-            age: self.core.now.since(Time::ZERO),
-            now: self.core.now,
-            offset: 0,
-            is_end: false,
-            fault: None,
-            count: bytes.len(),
-            pieces: &[IoSlice::new(bytes)],
-        });
+        tap.passed(&Passage { count: bytes.len(), pieces: &[IoSlice::new(bytes)], ..one });
+    }
+
+    /// Something has been done wrong on purpose to a datagram from the socket at `local`.
+    #[cold]
+    pub(crate) fn show_datagram_fault(
+        &mut self,
+        local: SocketAddr,
+        remote: SocketAddr,
+        kind: FaultKind,
+    ) {
+        let one = datagram(Direction::Out, local, remote, self.core.now);
+        let Some(tap) = &mut self.tap else { return };
+        tap.passed(&Passage { fault: Some(kind), ..one });
     }
 
     /// Whether anybody looks.
@@ -219,6 +219,30 @@ fn passage(
         direction,
         age: core.now.since(connection.opened_at),
         now: core.now,
+        offset: 0,
+        is_end: false,
+        fault: None,
+        count: 0,
+        pieces: &[],
+    }
+}
+
+/// The same of a socket that many share.
+fn datagram(
+    direction: Direction,
+    local: SocketAddr,
+    remote: SocketAddr,
+    now: Time,
+) -> Passage<'static> {
+    Passage {
+        peer: None,
+        service: None,
+        kind: Kind::Datagram,
+        remote: remote.into(),
+        local: Some(local.into()),
+        direction,
+        age: now.since(Time::ZERO),
+        now,
         offset: 0,
         is_end: false,
         fault: None,

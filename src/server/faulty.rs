@@ -15,24 +15,39 @@ pub(super) struct Faults {
     /// Its place on the command line, from 0.
     place: usize,
     knobs: RefCell<Option<Rc<Knobs>>>,
+    /// Those that were asked for, behind a `?`: without a seed that was chosen. Or nothing.
+    written: String,
     /// How many have connected to it so far.
     accepted: Cell<u64>,
+    /// How many datagrams have been answered while there were any.
+    answered: Rc<Cell<u64>>,
 }
 
 impl Faults {
     /// Those that `endpoint` has, at that place. Where it has no seed, one is chosen.
     pub(super) fn of(place: usize, endpoint: &Endpoint) -> Rc<Faults> {
-        Faults::new(place, endpoint.knobs.as_ref().map(|knobs| seeded(knobs)))
+        let knobs = endpoint.knobs.as_ref();
+        let written = knobs.map(|knobs| format!("?{knobs}")).unwrap_or_default();
+        Faults::with(place, knobs.map(|knobs| seeded(knobs)), written)
     }
 
     /// The same for other listeners of its endpoint, who count for themselves.
     pub(super) fn apart(&self) -> Rc<Faults> {
-        Faults::new(self.place, self.knobs())
+        Faults::with(self.place, self.knobs(), self.written.clone())
     }
 
     pub(super) fn new(place: usize, knobs: Option<Rc<Knobs>>) -> Rc<Faults> {
-        let knobs = RefCell::new(knobs);
-        Rc::new(Faults { place, knobs, accepted: Cell::new(0) })
+        Faults::with(place, knobs, String::new())
+    }
+
+    fn with(place: usize, knobs: Option<Rc<Knobs>>, written: String) -> Rc<Faults> {
+        let (knobs, accepted, answered) = (RefCell::new(knobs), Cell::default(), Rc::default());
+        Rc::new(Faults { place, knobs, written, accepted, answered })
+    }
+
+    /// What was asked for, to stand behind an endpoint.
+    pub(super) fn written(&self) -> &str {
+        &self.written
     }
 
     /// Other knobs for whoever connects from now on; `None`: nothing is done wrong.
@@ -48,7 +63,7 @@ impl Faults {
     /// The same for a datagram socket.
     pub(super) fn for_datagrams(self: &Rc<Faults>) -> UdpFaults {
         let faults = Rc::clone(self);
-        UdpFaults::new(self.place, Rc::new(move || faults.knobs()))
+        UdpFaults::new(self.place, Rc::clone(&self.answered), Rc::new(move || faults.knobs()))
     }
 
     /// What the next one to connect is to suffer.

@@ -1,5 +1,7 @@
 //! From endpoints to listeners: resolves names, looks for clashes, binds all or nothing, announces.
 
+mod refusals;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -19,6 +21,7 @@ use crate::engine::Location;
 use crate::reactor::{self, Families, Listening, Reactor};
 use crate::resolve::resolve;
 use crate::services::Offer;
+use refusals::{because, both_want, cannot, differ};
 
 /// One socket to be opened.
 #[derive(Clone)]
@@ -37,6 +40,11 @@ pub(super) struct Binding {
 impl Binding {
     fn url(&self) -> String {
         url(self.offer.name, self.transport, &self.location)
+    }
+
+    /// The same with the knobs that were asked for.
+    fn written(&self) -> String {
+        self.url() + self.faults.written()
     }
 
     /// Its port, unless it is any.
@@ -69,6 +77,8 @@ pub(super) struct ListenPlan {
     /// Each once.
     bindings: Vec<Binding>,
     names: Vec<HostName>,
+    /// Those for which there is a socket that was inherited, at their address. Each once.
+    given: Vec<Binding>,
     /// The endpoints, in the order of the command line, and what they do wrong over what.
     faults: Vec<(Endpoint, Transport, Rc<Faults>)>,
     /// Where `--admin` listens.
@@ -127,7 +137,7 @@ pub(super) fn open(
     };
     for (offer, transport, location, socket) in inherited.into_sockets() {
         let (is_literal, is_alone) = (true, true);
-        let faults = plan.faults_of(offer, transport);
+        let faults = plan.faults_of(offer, transport, &location);
         let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
         if let Socket::Tcp(listener) = &socket {
             reactor::adopt(listener, &config.listening)
@@ -194,16 +204,14 @@ impl ListenPlan {
     ) -> Result<(), String> {
         let offer = endpoint.service;
         let is_alone = config.is_for_one_process(offer);
-        let is_new = |location: &Location| !inherited.has(offer, transport, Some(location));
         if let Some(name) = &endpoint.unix {
-            let location = Location::from(name.clone());
-            if is_new(&location) {
-                let (is_literal, faults) = (true, Rc::clone(faults));
-                let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
+            let (location, is_literal) = (Location::from(name.clone()), true);
+            let faults = Rc::clone(faults);
+            let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
+            if !inherited.has(offer, transport, Some(&binding.location)) {
                 Socket::check(&binding.location).map_err(|why| cannot(&binding, &why))?;
-                add(&mut self.bindings, binding)?;
             }
-            return Ok(());
+            return self.take(binding, inherited);
         }
         let hosts = match &endpoint.host {
             Some(host) => std::slice::from_ref(host),
@@ -214,11 +222,10 @@ impl ListenPlan {
             let addresses = resolve(bare(host), port)
                 .map_err(|why| format!("{}+{transport}: {why}", offer.name))?;
             let is_literal = bare(host).parse::<IpAddr>().is_ok();
-            let locations = addresses.iter().map(|address| Location::Ip(*address));
-            for location in locations.filter(is_new) {
-                let faults = Rc::clone(faults);
+            for address in &addresses {
+                let (location, faults) = (Location::Ip(*address), Rc::clone(faults));
                 let binding = Binding { offer, transport, location, is_literal, is_alone, faults };
-                add(&mut self.bindings, binding)?;
+                self.take(binding, inherited)?;
             }
             if !is_literal {
                 let wanted = addresses.into_iter().map(|address| (transport, address));
@@ -228,9 +235,25 @@ impl ListenPlan {
         Ok(())
     }
 
-    /// What those do wrong who come by an inherited socket for that: as the endpoint has it whose
-    /// place it takes.
-    fn faults_of(&self, offer: &Offer, transport: Transport) -> Rc<Faults> {
+    /// Takes in one socket: to be opened, unless it was inherited.
+    fn take(&mut self, binding: Binding, inherited: &Inherited) -> Result<(), String> {
+        let Binding { offer, transport, location, .. } = &binding;
+        match inherited.has(offer, *transport, Some(location)) {
+            true => add(&mut self.given, binding),
+            false => add(&mut self.bindings, binding),
+        }
+    }
+
+    /// What those do wrong who come by the socket for that which was inherited at `location`: as
+    /// the endpoint has it that names its place, or else one that takes any.
+    fn faults_of(&self, offer: &Offer, transport: Transport, location: &Location) -> Rc<Faults> {
+        let is_there = |one: &&Binding| {
+            let is_same = one.offer.name == offer.name && one.transport == transport;
+            is_same && one.location == *location
+        };
+        if let Some(given) = self.given.iter().find(is_there) {
+            return Rc::clone(&given.faults);
+        }
         let found = self.faults.iter().find(|(endpoint, over, _)| {
             let is_same = endpoint.service.name == offer.name && !endpoint.has_address();
             is_same && *over == transport
@@ -239,13 +262,15 @@ impl ListenPlan {
         found.map_or_else(none, |(_, _, faults)| Rc::clone(faults))
     }
 
-    /// What would be announced, if every port were free.
+    /// What would be announced, if every port were free, with the knobs that were asked for.
     #[cfg(feature = "config")]
     pub(super) fn urls(&self, inherited: &Inherited) -> impl Iterator<Item = String> {
-        let given = inherited.addresses();
-        let given = given.map(|(offer, over, location)| url(offer.name, over, location));
+        let given = inherited.addresses().map(|(offer, over, location)| {
+            let faults = self.faults_of(offer, over, location);
+            url(offer.name, over, location) + faults.written()
+        });
         let admin = self.admin.iter().map(admin_address::url);
-        given.chain(self.bindings.iter().map(Binding::url)).chain(admin)
+        given.chain(self.bindings.iter().map(Binding::written)).chain(admin)
     }
 
     /// Binds everything; of a name, only the addresses that this machine has. Also returns a line
@@ -306,6 +331,9 @@ fn bare(host: &str) -> &str {
 fn add(bindings: &mut Vec<Binding>, binding: Binding) -> Result<(), String> {
     match bindings.iter_mut().find(|other| other.clashes(&binding)) {
         Some(other) if !other.is_alike(&binding) => Err(both_want(other, &binding)),
+        Some(other) if other.faults.written() != binding.faults.written() => {
+            Err(differ(other, &binding))
+        }
         // Asked for twice, as by --host localhost --host 127.0.0.1.
         Some(other) => {
             other.is_literal |= binding.is_literal;
@@ -361,41 +389,6 @@ fn bind(
     }
 }
 
-fn both_want(one: &Binding, other: &Binding) -> String {
-    if one.location.unix().is_some() {
-        let (one, other) = (one.url(), other.url());
-        return format!("{one} and {other} want the same socket: give one of them another");
-    }
-    format!(
-        "{} and {} want the same port: give one of them another, such as {}://:0 for any",
-        one.url(),
-        other.url(),
-        other.offer.name,
-    )
-}
-
-fn because(binding: &Binding, error: &io::Error) -> String {
-    let name = binding.offer.name;
-    let help = match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "; another server is there already: stop it, or choose another port, \
-             {name}://:0 for any"
-        ),
-        io::ErrorKind::PermissionDenied if binding.port().is_some_and(|port| port < 1024) => {
-            "; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE): \
-             choose a higher one"
-                .into()
-        }
-        io::ErrorKind::AddrNotAvailable => "; this machine has no such address".into(),
-        _ => String::new(),
-    };
-    cannot(binding, &format!("{error}{help}"))
-}
-
-fn cannot(binding: &Binding, why: &str) -> String {
-    format!("cannot listen on {}: {why}", binding.url())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -416,8 +409,7 @@ mod tests {
         let plan = ListenPlan {
             bindings: addresses.map(binding).collect(),
             names: vec![HostName { host: "here".into(), wanted }],
-            faults: Vec::new(),
-            admin: Vec::new(),
+            ..ListenPlan::default()
         };
         plan.bind(&Listening::default()).map(|(bound, missing)| (bound.len(), missing))
     }
@@ -449,6 +441,29 @@ mod tests {
         let wanted = Some(port(&listener));
         let bound = [(tcp, listener)];
         assert_eq!((twin_port(udp, &bound), twin_port(tcp, &bound)), (wanted, None));
+    }
+
+    #[test]
+    fn one_socket_is_asked_for_twice_only_with_the_same_knobs() {
+        let planned = |endpoints: [&str; 2], hosts: &[&str]| {
+            let endpoints = endpoints.map(|text| text.parse().unwrap()).to_vec();
+            let hosts = hosts.iter().map(ToString::to_string).collect();
+            let config = Config { endpoints, hosts, ..Config::default() };
+            plan(&config, &Inherited::default()).map(|plan| plan.bindings.len())
+        };
+        let (one, two) = ("echo+tcp://127.0.0.1:7390", "echo+tcp://127.0.0.1:7390?delay=1ms");
+        let error = planned([one, two], &[]).unwrap_err();
+        assert_eq!(
+            error,
+            format!("{one} and {two} would be one socket: leave out one, or give both one's knobs")
+        );
+        assert!(planned([two, "echo+tcp://127.0.0.1:7390?delay=2ms"], &[]).is_err());
+        // A seed that is chosen for each is no difference.
+        assert_eq!(planned([two, two], &[]), Ok(1));
+        let any = "echo+tcp://:7390?delay=1ms";
+        assert_eq!(planned([any, "greet+tcp://:7391"], &["127.0.0.1", "127.0.0.1"]), Ok(2));
+        // Any port is another one each time.
+        assert_eq!(planned(["echo+tcp://:0?delay=1ms", "echo+tcp://:0"], &["127.0.0.1"]), Ok(2));
     }
 
     #[test]

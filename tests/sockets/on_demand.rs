@@ -7,8 +7,10 @@ use std::io::{ErrorKind, Read};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::served::Served;
-use crate::support::{QUIET, Server, Tcp};
+use crate::support::{Datagrams, QUIET, Server, Tcp};
 
 fn served(knobs: &str, flags: &[&str]) -> Served {
     Served::start(&[&format!("echo+tcp://:0?{knobs}")], flags)
@@ -110,6 +112,49 @@ fn leaving_waits_for_no_delay_and_nobody_who_stalls() {
         assert_eq!(heard(&mut client), (sees.to_owned(), None), "{knobs}");
         drop(client);
         assert_eq!(server.server.ended().status, 0);
+    }
+}
+
+#[test]
+fn leaving_sends_the_datagrams_that_are_held_back() {
+    for knobs in ["delay=1h", "rate=1", "delay=1h&reorder=100%"] {
+        let mut server = Served::start(&[&format!("echo+udp://:0?{knobs}")], &[]);
+        let client = Datagrams::to(server.addresses[0]);
+        ["hello", "again"].iter().for_each(|text| client.say(text));
+        server.wait_until("2 in", |stats| stats.contains("datagrams: 2 in"));
+        server.server.signal(Signal::TERM);
+        let mut heard = [client.hear(), client.hear()];
+        heard.sort();
+        assert_eq!(heard, [b"again", b"hello"], "{knobs}");
+        assert_eq!(server.server.ended().status, 0);
+    }
+}
+
+#[test]
+fn a_datagram_is_late_or_behind_the_next_one() {
+    let late = Served::start(&["echo+udp://:0?delay=50ms"], &[]);
+    let client = Datagrams::to(late.addresses[0]);
+    let said = Instant::now();
+    assert_eq!(client.ask("hello"), "hello");
+    assert!(said.elapsed() >= Duration::from_millis(50), "{:?}", said.elapsed());
+    let swapped = Served::start(&["echo+udp://:0?reorder=100%"], &[]);
+    let client = Datagrams::to(swapped.addresses[0]);
+    ["1", "2", "3"].iter().for_each(|text| client.say(text));
+    // Nothing comes behind the third, which does not wait for that for ever.
+    assert_eq!([(); 3].map(|()| client.hear()), [b"2", b"1", b"3"]);
+}
+
+#[test]
+fn what_a_datagram_suffers_is_shown_where_it_happens() {
+    let knobs = "delay=1ms&dup=100%&corrupt=100%";
+    let mut served = Served::start(&[&format!("echo+udp://:0?{knobs}")], &["--hex"]);
+    let client = Datagrams::to(served.addresses[0]);
+    client.say("hello");
+    let copies = [client.hear(), client.hear()];
+    assert!(copies.iter().all(|copy| copy.len() == 5 && copy != b"hello"), "{copies:?}");
+    let to = format!(" {} to {}, ", served.addresses[0], client.0.local_addr().unwrap());
+    for what in ["fault: delay", "fault: dup", "fault: corrupt", "fault: corrupt", "5 bytes"] {
+        served.server.log.wait_for_line(&format!("{to}{what}"));
     }
 }
 

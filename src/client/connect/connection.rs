@@ -216,7 +216,7 @@ impl ServerConnection {
                 log::debug!("the server does not close; leaving");
                 net.stop(Ok(()));
             }
-            ConnectionPhase::Over(deadline) if deadline <= net.now() => net.stop(Ok(())),
+            ConnectionPhase::Over(deadline) if deadline <= net.now() => net.stop(self.outcome()),
             ConnectionPhase::Leaving(Some(deadline)) | ConnectionPhase::Over(deadline) => {
                 net.wake_at(deadline);
             }

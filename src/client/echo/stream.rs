@@ -275,7 +275,20 @@ mod tests {
             stage.engine().feed(0, rest);
             assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
         }
-        // Whoever keeps the input open without a word is not waited for.
+        // Whoever keeps the input open without a word is not waited for. If nothing was said at
+        // all, that is worth a word, for what is in the input is lost.
+        for (rest, is_fine) in
+            [(Some(None), true), (Some(Some(&b"late"[..])), false), (None, false)]
+        {
+            let (mut stage, peer) = echo(Stdio::default());
+            stage.finish(peer);
+            assert_eq!(outcome(&mut stage), None);
+            match rest {
+                Some(rest) => stage.engine().feed(0, rest),
+                None => stage.pass(Duration::from_millis(200)),
+            }
+            assert_eq!(outcome(&mut stage).map(|outcome| outcome.is_ok()), Some(is_fine));
+        }
         let (mut stage, peer) = echo(Stdio::default());
         stage.engine().feed(0, Some(b"hello"));
         stage.flush();

@@ -190,6 +190,22 @@ impl Phase {
         }
     }
 
+    /// It was closing, and is cut short for `reason`: that is why it ends.
+    pub(crate) fn cut_short(self, reason: Reason) -> Phase {
+        match self {
+            Phase::Closing(_) => Phase::Closing(reason),
+            Phase::Finishing(_) => Phase::Finishing(reason),
+            Phase::Dialing
+            | Phase::Handshaking
+            | Phase::Open
+            | Phase::HalfClosedRemote
+            | Phase::HalfClosingLocal
+            | Phase::HalfClosedLocal
+            | Phase::Lingering(_)
+            | Phase::Gone(_) => self,
+        }
+    }
+
     /// It ends at once, for `reason`.
     pub(crate) fn killed(self, reason: Reason) -> Phase {
         match self {

@@ -28,7 +28,7 @@ pub struct Knobs {
     pub drop: Share,
     /// Datagrams that are sent twice.
     pub duplicate: Share,
-    /// Datagrams that are sent behind the next one.
+    /// Datagrams that are sent behind the next one to the same peer.
     pub reorder: Share,
     /// Datagrams with one bit turned over.
     pub corrupt: Share,
@@ -181,7 +181,7 @@ pub enum FaultKind {
     Drop,
     /// A datagram sent twice.
     Duplicate,
-    /// A datagram sent behind the next one.
+    /// A datagram sent behind the next one to the same peer.
     Reorder,
     /// A datagram with a bit turned over.
     Corrupt,

@@ -57,6 +57,25 @@ impl Core {
         idle.map_or(Time::NEVER, |idle| connection.active_at.after(idle))
     }
 
+    /// Its script ends the connection of `peer` with a FIN. If it was closing for another reason
+    /// and all had been said, that is the reason still.
+    fn cut_short(&mut self, peer: Peer) {
+        let Core { connections, layers, counts, pool, .. } = self;
+        let Some(connection) = connections.get_mut(peer) else { return };
+        let Some(layers) = layers.get_mut(peer) else { return };
+        let is_cut_short = layers.waiting() > 0 || connection.phase.reason().is_none();
+        if let Some(script) = layers.script_mut() {
+            weighed(script, pool, |script, _| script.cut());
+        }
+        if is_cut_short {
+            let counts = counts[usize::from(connection.service)].over(connection.carrier());
+            counts.faults.count(FaultKind::Close);
+            connection.enter(connection.phase.cut_short(Reason::EndedByFault));
+        }
+        self.close(peer, Reason::EndedByFault);
+        self.touch(peer);
+    }
+
     /// From here on nothing is held back from `peer`.
     pub(in crate::engine) fn set_free(&mut self, peer: Peer) {
         let Some(script) = self.layers.get_mut(peer).and_then(|one| one.script_mut()) else {
@@ -146,12 +165,7 @@ impl Engine {
                 faults.count(FaultKind::Reset);
                 self.core.kill(peer, Reason::ResetByFault);
             }
-            Next::Close => {
-                faults.count(FaultKind::Close);
-                weighed(script, pool, |script, _| script.cut());
-                self.core.close(peer, Reason::EndedByFault);
-                self.core.touch(peer);
-            }
+            Next::Close => self.core.cut_short(peer),
         }
         self.core.arm_script(peer);
     }
@@ -239,5 +253,7 @@ impl Engine {
     }
 }
 
+#[cfg(test)]
+mod acceptance;
 #[cfg(test)]
 mod tests;

@@ -254,6 +254,23 @@ fn when_all_places_are_taken_who_has_not_begun_has_less_time() {
     assert_eq!(is_over(&mut stage), [true, false, true, true]);
 }
 
+#[test]
+fn who_still_agrees_on_keys_is_set_free_like_anybody_else() {
+    let delay = Some(Spread { middle: Duration::from_secs(9), jitter: Duration::ZERO });
+    let knobs = Rc::new(Knobs { delay, ..Knobs::default() });
+    let mut stage = Stage::new(Mirror::default());
+    let peers = [enciphered(), prefaced().enciphered(Box::<Toy>::default())];
+    let [peer, other] = peers.map(|layers| {
+        let script = Script::new(&knobs, knobs.draws(0, 0)).unwrap();
+        stage.join_through(layers.faulty(script))
+    });
+    assert_eq!(stage.engine().faulty().count(), 2);
+    assert!(stage.engine().set_faults(peer, None) && stage.engine().set_faults(other, None));
+    assert_eq!(stage.engine().faulty().count(), 0);
+    stage.say(peer, [&[HELLO][..], &framed("hello")].concat());
+    assert_eq!(stage.hear_bytes(peer), [&[HELLO][..], &framed("hello")].concat());
+}
+
 /// Calls somebody through layers as soon as it is told.
 struct Caller(Rc<dyn Layering>);
 

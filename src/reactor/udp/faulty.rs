@@ -1,12 +1,14 @@
 //! A datagram socket whose replies are to suffer: what that is, the engine decides
 //! (`engine/faults/mishaps.rs`); here it is asked, and what is due is sent.
 
+use std::cell::Cell;
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::answers::{Envelope, Message};
-use super::{Datagrams, Screening};
-use crate::engine::{Engine, Knobs, Mishaps, Time};
+use super::{Datagrams, Screening, ends};
+use crate::engine::{Engine, FaultKind, Knobs, Mishaps, Time};
 
 /// The knobs of a socket, and where they come from.
 pub struct UdpFaults {
@@ -18,9 +20,29 @@ pub struct UdpFaults {
 }
 
 impl UdpFaults {
-    /// For the listener at that place on the command line, which does wrong what `knobs` say.
-    pub fn new(place: usize, knobs: Rc<dyn Fn() -> Option<Rc<Knobs>>>) -> UdpFaults {
-        UdpFaults { knobs, mishaps: Mishaps::new(place), is_on: false }
+    /// For a listener of the endpoint at that place on the command line, whose listeners have sent
+    /// `number` replies and do wrong what `knobs` say.
+    pub fn new(
+        place: usize,
+        number: Rc<Cell<u64>>,
+        knobs: Rc<dyn Fn() -> Option<Rc<Knobs>>>,
+    ) -> UdpFaults {
+        UdpFaults { knobs, mishaps: Mishaps::new(place, number), is_on: false }
+    }
+}
+
+/// Who hears what is done wrong by a socket at that address.
+fn teller(
+    responder: usize,
+    local: SocketAddr,
+    engine: &mut Engine,
+) -> impl FnMut(Envelope, FaultKind) {
+    move |envelope, kind| {
+        engine.datagram_counts_mut(responder).faults.count(kind);
+        if engine.is_tapped() {
+            let (local, remote) = ends(local, envelope);
+            engine.show_datagram_fault(local, remote, kind);
+        }
     }
 }
 
@@ -50,20 +72,22 @@ impl Datagrams {
     /// Has a reply suffer what is drawn for it.
     pub(super) fn suffer(&mut self, to: Envelope, reply: &[u8], screening: &mut Screening<'_>) {
         let Some(faults) = &mut self.faults else { return };
-        let now = screening.engine.now();
-        let counts = screening.engine.datagram_counts_mut(self.responder);
-        if !faults.mishaps.add(to, reply, now, &mut counts.faults) {
-            counts.dropped += 1;
+        let engine = &mut *screening.engine;
+        let now = engine.now();
+        let fits =
+            faults.mishaps.add(to, reply, now, &mut teller(self.responder, self.local, engine));
+        if !fits {
+            engine.datagram_counts_mut(self.responder).dropped += 1;
         }
-        self.send_due(screening.engine);
+        self.send_due(engine);
     }
 
     /// Sends what is due.
     fn send_due(&mut self, engine: &mut Engine) {
         let now = engine.now();
         while let Some(faults) = &mut self.faults {
-            let counts = &mut engine.datagram_counts_mut(self.responder).faults;
-            let Some((to, reply)) = faults.mishaps.release(now, counts) else { return };
+            let due = faults.mishaps.release(now, &mut teller(self.responder, self.local, engine));
+            let Some((to, reply)) = due else { return };
             self.send(Message::single(to, &reply), engine);
         }
     }
@@ -71,7 +95,8 @@ impl Datagrams {
     /// Sends all that is held back: nobody waits for us.
     pub(crate) fn send_held(&mut self, engine: &mut Engine) {
         if let Some(mut faults) = self.faults.take() {
-            for (to, reply) in faults.mishaps.release_all() {
+            let held = faults.mishaps.release_all(&mut teller(self.responder, self.local, engine));
+            for (to, reply) in held {
                 self.send(Message::single(to, &reply), engine);
             }
         }

@@ -65,6 +65,12 @@ impl Screening<'_> {
     }
 }
 
+/// Both ends of what is sent from a socket at `local`: ours and the other.
+fn ends(local: SocketAddr, Envelope { to, from }: Envelope) -> (SocketAddr, SocketAddr) {
+    let ours = SocketAddr::new(from.unwrap_or(local.ip()), local.port());
+    (canonical(ours), canonical(to))
+}
+
 /// Room for one batch, shared by all datagram sockets.
 pub(super) struct Tray {
     bytes: Box<[u8]>,
@@ -329,9 +335,7 @@ impl Datagrams {
     fn sent(&self, message: Message<'_>, engine: &mut Engine) {
         message.count_sent(engine.datagram_counts_mut(self.responder));
         if engine.is_tapped() {
-            let Envelope { to, from } = message.envelope;
-            let ours = SocketAddr::new(from.unwrap_or(self.local.ip()), self.local.port());
-            let (local, remote) = (canonical(ours), canonical(to));
+            let (local, remote) = ends(self.local, message.envelope);
             for range in segments(message.bytes.len(), message.segment) {
                 engine.show_datagram(Direction::Out, local, remote, &message.bytes[range]);
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{WHO_MAX, numbers};
 use crate::append::append;
-use crate::endpoint::{Endpoint, Transport};
+use crate::endpoint::{Endpoint, Transport, misfit};
 use crate::engine::{Engine, Entry, Knobs, Peer, Script};
 use crate::knobs::{self, Fits, KNOBS, Knob, Mistake};
 use crate::server::faulty::{FaultyListener, seeded};
@@ -70,14 +70,10 @@ fn of_nobody_there(knob: &Knob) -> Option<String> {
     }
 }
 
-/// Why one of those listeners cannot do that.
+/// Why one of those listeners, of one service, cannot do that.
 fn of_others(knob: &Knob, meant: &[&FaultyListener]) -> Option<String> {
-    let other = meant.iter().find(|one| !one.transport.takes(knob.fits))?;
-    let (name, service) = (knob.name, other.offer.name);
-    Some(match other.transport {
-        Transport::Udp => format!("{name} is for streams only, write {service}+tcp"),
-        over => format!("{name} is for datagrams only, not for {service}+{over}"),
-    })
+    let service = meant.first()?.offer;
+    misfit(knob, service, meant.iter().map(|one| one.transport))
 }
 
 fn to_peer(number: u64, head: &str, what: &str, engine: &mut Engine) -> Result<String, String> {
@@ -254,8 +250,11 @@ pub(super) fn completions(
     let alone = AT_ONCE.iter().map(|(word, _, _)| *word).filter(|_| is_peer).chain(["off"]);
     let mut words: Vec<String> =
         alone.filter(|_| before.is_empty()).map(ToOwned::to_owned).collect();
-    let fitting = KNOBS.iter().filter(|knob| knob.fits != Fits::Datagrams);
-    let fitting = fitting.filter(|knob| !(is_peer && knob.name == "refuse"));
+    let meant = meant(whom, listeners).unwrap_or_default();
+    let fitting = KNOBS.iter().filter(|knob| match is_peer {
+        true => of_nobody_there(knob).is_none(),
+        false => !meant.is_empty() && of_others(knob, &meant).is_none(),
+    });
     words.extend(fitting.map(|knob| format!("{}=", knob.name)));
     words.retain(|word| word.starts_with(begun));
     words.into_iter().map(|word| format!("{before}{word}")).collect()

@@ -63,7 +63,7 @@ impl Far {
         match *self {}
     }
 
-    pub(super) fn rooms(&self) -> BTreeMap<Name, usize> {
+    pub(super) fn rooms(&self, _: &mut Net) -> BTreeMap<Name, usize> {
         match *self {}
     }
 }

@@ -13,7 +13,7 @@ pub(super) const LISTED: usize = 200;
 /// What a line to one member costs beside its bytes, in units of `Net::spend`.
 const REPLY_UNITS: usize = 512;
 /// What each name in a list costs.
-const LISTED_UNITS: usize = 256;
+pub(super) const LISTED_UNITS: usize = 256;
 
 impl Chat {
     pub(super) fn list_members(&self, peer: Peer, room: usize, net: &mut Net) {
@@ -41,7 +41,7 @@ impl Chat {
         let text = match &self.far {
             None => list(rooms.map(shown), count),
             Some(far) => {
-                let all = self.all_rooms(far.rooms());
+                let all = self.all_rooms(far.rooms(net));
                 list(all.iter().copied().map(shown), all.len())
             }
         };

@@ -21,11 +21,12 @@ pub(super) struct Changes {
 
 impl Changes {
     pub(super) fn count(&mut self, change: Change) {
-        match change {
-            Change::Joined => self.joined += 1,
-            Change::Left => self.left += 1,
-            Change::Renamed(_) => self.renamed += 1,
-        }
+        let one = match change {
+            Change::Joined => Changes { joined: 1, ..Changes::default() },
+            Change::Left => Changes { left: 1, ..Changes::default() },
+            Change::Renamed(_) => Changes { renamed: 1, ..Changes::default() },
+        };
+        self.add(one);
     }
 
     pub(super) fn add(&mut self, more: Changes) {
@@ -58,5 +59,20 @@ impl RoomTally {
         let mut all = self.here;
         all.add(self.elsewhere);
         all.line()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_others_say_that_there_were_one_more_is_counted() {
+        let most = Changes { joined: u32::MAX, left: u32::MAX, renamed: u32::MAX };
+        let mut tally = RoomTally { elsewhere: most, ..RoomTally::default() };
+        tally.elsewhere.count(Change::Joined);
+        tally.elsewhere.count(Change::Left);
+        tally.here.count(Change::Left);
+        assert_eq!(tally.line(), "* 4294967295 joined, 4294967295 left, 4294967295 renamed\n");
     }
 }

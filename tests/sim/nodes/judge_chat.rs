@@ -7,9 +7,9 @@ use cooee::bus::{News, Wish};
 use cooee::engine::Time;
 
 use super::super::facts::tag_of;
-use super::Nodes;
 use super::between::Passed;
 use super::member::{Member, Stay};
+use super::{Nodes, Weather};
 
 const LOST: &str = "** Other servers are out of reach; only this one hears you.";
 /// Nobody waits longer than that for a line to come back.
@@ -46,6 +46,7 @@ impl Fate {
     fn of(nodes: &Nodes, node: usize) -> Fate {
         let mut fate = Fate::default();
         let mut ids = BTreeMap::new();
+        let has_one_stream = nodes.setting.jetstream && nodes.setting.weather != Weather::Worst;
         let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
         for (at, passed) in nodes.nodes[node].record.borrow().iter() {
             match passed {
@@ -62,9 +63,9 @@ impl Fate {
                     let Some(tag) = tag_of(payload) else { continue };
                     let (run, seq) = place_of(payload);
                     let before = last.entry((run, subject.clone())).or_default();
-                    // What a stream does not hold back may come behind what was said later; then
-                    // the order of its server counts more.
-                    if !nodes.setting.jetstream && seq <= *before {
+                    // What no stream has held back, or a stream that is gone, may come behind what
+                    // was said later; then the order of its server counts more.
+                    if !has_one_stream && seq <= *before {
                         continue;
                     }
                     *before = seq;

@@ -13,7 +13,7 @@ use super::sim::Rng;
 use super::sim::nodes::{Make, Nodes, Plain, STORM, Setting, Talker, Weather, judge, judge_chat};
 
 /// Worlds of each kind in the ordinary run.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 4;
 
 /// The bus alone in worlds of that kind.
 fn try_bus(setting: Setting, bus: Make) {

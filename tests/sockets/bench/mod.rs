@@ -3,6 +3,7 @@
 
 pub(crate) mod browser;
 mod compare;
+mod faulty;
 mod leftovers;
 mod live;
 mod outputs;

@@ -70,6 +70,10 @@ fn check_tells_what_would_be_served_and_opens_nothing() {
     let environment = [("COOEE_CONFIG", config.path()), ("COOEE_ENDPOINTS", "talk, greet://:7")];
     let told = "talk+tcp://127.0.0.1:5000\ngreet+tcp://127.0.0.1:7\n";
     assert_eq!(ended(&["--check"], &environment), (Some(0), told.into(), "".into()));
+    // Knobs as they were written: a seed that would be chosen is another one each time.
+    let endpoint = "echo+tcp://127.0.0.1:7?delay=1ms&reset=5%";
+    let told = format!("{endpoint}\n");
+    assert_eq!(ended(&["--check", endpoint], &[]), (Some(0), told, "".into()));
 }
 
 #[test]

@@ -11,7 +11,8 @@ use super::configuration::Config;
 use crate::support::terminal::COOEE;
 use crate::support::{Datagrams, PATIENCE, Server, Tcp, cooee, free_port, loudly};
 
-/// Opens sockets and becomes the program behind them: NAMES KINDS PROGRAM...
+/// Opens sockets and becomes the program behind them: NAMES KINDS PROGRAM... In its words, FIRST is
+/// the address of the first.
 const PASS: &str = "
 import fcntl, os, socket, sys
 names, kinds, command = sys.argv[1], sys.argv[2].split(','), sys.argv[3:]
@@ -35,6 +36,8 @@ def opened(kind):
 high = [fcntl.fcntl(opened(kind), fcntl.F_DUPFD, 100) for kind in kinds]
 for index, descriptor in enumerate(high):
     os.dup2(descriptor, 3 + index)
+if kept and kept[0].family == socket.AF_INET:
+    command = [word.replace('FIRST', '%s:%d' % kept[0].getsockname()) for word in command]
 os.environ.update(LISTEN_FDS=str(len(kinds)), LISTEN_FDNAMES=names, LISTEN_PID=str(os.getpid()))
 os.execv(command[0], command)
 ";
@@ -83,6 +86,24 @@ fn an_endpoint_that_is_open_already_is_not_opened_again() {
     Tcp::connect(echo).echoes("hello");
     let greet = server.address("greet+tcp");
     assert!(!Tcp::connect(greet).hear_all().is_empty());
+}
+
+#[test]
+fn what_an_endpoint_does_wrong_it_does_through_a_socket_that_is_open_already() {
+    if !has("python3") {
+        return;
+    }
+    for endpoint in ["echo+tcp?close=3", "echo+tcp://FIRST?close=3"] {
+        let mut server = serve("echo+tcp", "tcp", &[endpoint]);
+        let mut client = Tcp::connect(server.address("echo+tcp"));
+        client.say("hello");
+        assert_eq!(client.hear_all(), b"hel", "{endpoint}");
+        let checked = serve("echo+tcp", "tcp", &["--check", endpoint]).ended().screen;
+        assert!(checked[0].ends_with("?close=3"), "{checked:?}");
+    }
+    let twice = ["echo+tcp://FIRST?close=3", "echo+tcp://FIRST?close=4"];
+    let ended = serve("echo+tcp", "tcp", &twice).ended();
+    assert!(ended.status == 1 && ended.log[0].contains("would be one socket"), "{:?}", ended.log);
 }
 
 #[test]

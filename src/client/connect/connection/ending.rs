@@ -55,6 +55,15 @@ impl ServerConnection {
         net.wake_at(until);
     }
 
+    /// What has come of it, when the server has closed and no more input has shown. If nothing was
+    /// said by then, whatever is still to come of it is lost.
+    pub(super) fn outcome(&self) -> Result<(), String> {
+        match self.sent + self.received {
+            0 => Err(self.complaint("the server closed the connection before anything was said")),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether it does not matter how the other hangs up. A person who has said goodbye does not
     /// mind; of a filter's input nobody knows that it was heard unless the server still answered.
     fn is_forgiving(&self) -> bool {

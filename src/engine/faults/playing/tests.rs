@@ -205,6 +205,26 @@ fn a_connection_ends_by_fault_where_it_is_told_to() {
 }
 
 #[test]
+fn an_end_by_fault_is_told_as_one_if_it_has_cut_off_what_the_peer_was_to_hear() {
+    for (bytes, heard, end, closes) in [
+        (3, "hel", "ended by fault", 1),
+        (5, "hello", "ended by fault", 1),
+        (7, "helloby", "ended by fault", 1),
+        // All has been said by then.
+        (8, "hellobye", "closed by the peer", 0),
+        (9, "hellobye", "closed by the peer", 0),
+    ] {
+        let (mut stage, peer) = stage(Knobs { close: Some(At::Bytes(bytes)), ..delay(millis(20)) });
+        stage.say(peer, "hello");
+        stage.finish(peer);
+        stage.pass(millis(20));
+        assert_eq!((stage.hear(peer), stage.is_over(peer)), (heard.into(), true), "{bytes}");
+        assert_eq!(stage.screen(), format!("opened\n{end}\n"), "{bytes}");
+        assert_eq!(count(&mut stage, FaultKind::Close), closes, "{bytes}");
+    }
+}
+
+#[test]
 fn pieces_are_writes_of_their_own_and_as_far_apart_as_told() {
     let slice = |apart| Some(Slicing { bytes: 4, spread: 0, apart });
     let (mut one, peer) = stage(Knobs { slice: slice(Duration::ZERO), ..Knobs::default() });

@@ -126,7 +126,7 @@ fn nonsense_is_one_clear_line_and_changes_nothing() {
         ("/fault 1 dealy=50ms", "column 10: no knob is called \"dealy\", did you mean delay?"),
         ("/fault echo delay=50", "column 19: delay: \"50\" is not a duration: add a unit"),
         ("/fault  1  delay=1ms&drop=5%", "column 22: drop is for datagrams, which have no number"),
-        ("/fault echo drop=5%", "column 13: drop is for datagrams only, not for echo+tcp"),
+        ("/fault echo drop=5%", "column 13: drop is for datagrams only, write echo+udp"),
         ("/fault 1 refuse=5%", "column 10: who is there already cannot be refused, write reset"),
         ("/fault echo reset", "reset alone is for one peer, as in /fault 3 reset; for all who"),
         ("/fault eco off", "endpoint \"eco\": "),
@@ -156,4 +156,15 @@ fn tab_knows_whom_and_what() {
     assert_eq!(tab("echo delay=5ms&ra", &mut stage), ["delay=5ms&rate="]);
     assert_eq!(tab("echo o", &mut stage), ["off"]);
     assert_eq!(tab("echo dr", &mut stage), [""; 0]);
+    assert_eq!(tab("chat de", &mut stage), [""; 0]);
+    let months = FaultyListener {
+        url: "months+udp://127.0.0.1:8091".into(),
+        offer: find("months").unwrap(),
+        transport: Transport::Udp,
+        service: 0,
+        faults: Faults::new(0, None),
+    };
+    let mut tab = |rest: &str| completions(rest, std::slice::from_ref(&months), stage.engine());
+    assert_eq!(tab("months d"), ["delay=", "drop=", "dup="]);
+    assert_eq!(tab("months re"), ["reorder="]);
 }

@@ -9,6 +9,8 @@ use crate::engine::Time;
 
 /// Rosters of a room that changes are told this far apart at least.
 const CHANGED_EVERY: Duration = Duration::from_secs(1);
+/// Those of one that others ask for: whoever asks over and over is not answered each time.
+const ASKED_EVERY: Duration = Duration::from_millis(200);
 /// And those of one that does not.
 pub(super) const BEAT: Duration = Duration::from_secs(10);
 
@@ -33,14 +35,27 @@ impl Agenda {
         self.ask(room, told.map_or(now, |told| told.after(CHANGED_EVERY).max(now)));
     }
 
-    /// The roster of that room is wanted by `when`.
+    /// The roster of that room is wanted by `when`, or as soon after that as it may be told.
     pub(super) fn ask(&mut self, room: Name, when: Time) {
-        let duty = self.duties.entry(room).or_insert(Duty { told: None, due: Time::NEVER });
-        if when < duty.due {
-            self.order.remove(&(duty.due, room));
-            duty.due = when;
-            self.order.insert((when, room));
+        let duty = self.duties.get(&room).copied();
+        let told = duty.and_then(|duty| duty.told);
+        let when = told.map_or(when, |told| told.after(ASKED_EVERY).max(when));
+        if duty.is_none_or(|duty| when < duty.due) {
+            self.put(room, Duty { told, due: when });
         }
+    }
+
+    /// The roster of that room is to be told at `when`, even if it has been due for long.
+    pub(super) fn put_off(&mut self, room: Name, when: Time) {
+        let told = self.duties.get(&room).and_then(|duty| duty.told);
+        self.put(room, Duty { told, due: when });
+    }
+
+    fn put(&mut self, room: Name, duty: Duty) {
+        if let Some(before) = self.duties.insert(room, duty) {
+            self.order.remove(&(before.due, room));
+        }
+        self.order.insert((duty.due, room));
     }
 
     /// Nobody needs the roster of that room any more.
@@ -62,11 +77,8 @@ impl Agenda {
 
     /// A room whose roster is to be told now.
     pub(super) fn take_due(&mut self, now: Time) -> Option<Name> {
-        let (due, room) = self.order.first().copied().filter(|(due, _)| *due <= now)?;
-        self.order.remove(&(due, room));
-        let next = now.after(BEAT);
-        self.duties.insert(room, Duty { told: Some(now), due: next });
-        self.order.insert((next, room));
+        let (_, room) = self.order.first().copied().filter(|(due, _)| *due <= now)?;
+        self.put(room, Duty { told: Some(now), due: now.after(BEAT) });
         Some(room)
     }
 
@@ -115,10 +127,31 @@ mod tests {
         let (mut agenda, a) = (Agenda::default(), name("a"));
         agenda.changed(a, at(0));
         assert_eq!(run(&mut agenda, 0), [(at(0), a)]);
-        agenda.ask(a, at(180));
-        agenda.ask(a, at(90));
-        agenda.ask(a, at(120));
-        assert_eq!(run(&mut agenda, 1_000), [(at(90), a)]);
+        agenda.ask(a, at(380));
+        agenda.ask(a, at(290));
+        agenda.ask(a, at(320));
+        assert_eq!(run(&mut agenda, 1_000), [(at(290), a)]);
+    }
+
+    #[test]
+    fn who_asks_over_and_over_is_answered_now_and_then() {
+        let (mut agenda, a) = (Agenda::default(), name("a"));
+        let told = (0..1_000).flat_map(|millis| {
+            agenda.ask(a, at(millis));
+            run(&mut agenda, millis)
+        });
+        let told: Vec<Time> = told.map(|(when, _)| when).collect();
+        assert_eq!(told, [0, 200, 400, 600, 800].map(at));
+    }
+
+    #[test]
+    fn what_has_been_due_for_long_can_be_put_off() {
+        let (mut agenda, a, b) = (Agenda::default(), name("a"), name("b"));
+        agenda.changed(a, at(0));
+        agenda.changed(b, at(0));
+        agenda.put_off(a, at(60_000));
+        agenda.put_off(b, at(60_001));
+        assert_eq!(run(&mut agenda, 69_000), [(at(60_000), a), (at(60_001), b)]);
     }
 
     #[test]

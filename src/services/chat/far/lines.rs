@@ -51,6 +51,13 @@ impl Far {
             self.warn(peer, net);
             return false;
         }
+        if self.reach == Reach::All && !self.port.has_room() {
+            self.port.count(|figures| figures.dropped_queue += 1);
+            if let Some(peer) = peer {
+                tell(net, peer, ONLY_HERE);
+            }
+            return false;
+        }
         let (seq, number) = self.speech.number(room);
         let text = String::from_utf8_lossy(spoken.text);
         let matter = Matter::Speech { manner: spoken.manner, who, text };
@@ -76,7 +83,7 @@ impl Far {
 
     /// Tells a speaker, once in each break, how far it reaches.
     fn warn(&mut self, peer: Option<Peer>, net: &mut Net) {
-        if let Some(peer) = peer.filter(|peer| self.is_told && self.told.insert(*peer)) {
+        if let Some(peer) = peer.filter(|peer| self.is_told && self.speech.warn(*peer)) {
             tell(net, peer, ONLY_HERE);
         }
     }
@@ -93,9 +100,12 @@ impl Far {
         let Some(number) = hall.rooms.find(room).filter(|_| self.rooms.contains_key(&room)) else {
             return;
         };
-        let Some(read) = Message::read(payload) else { return self.count_malformed() };
-        let Some(message) = read else { return };
-        let Matter::Speech { manner, who, text } = &message.matter else { return };
+        let Some(message) = Message::read(payload) else { return self.count_malformed() };
+        let Matter::Speech { manner, who, text } = &message.matter else {
+            // It has its place, so that it is not missed when the next one comes.
+            self.note_place(room, &message, hall.net.now());
+            return;
+        };
         let own = message.seq.filter(|_| message.run == Some(self.run));
         if let Some(seq) = own {
             if let Some(line) = self.speech.take(room, seq) {
@@ -143,8 +153,8 @@ impl Far {
         if hearing.earlier.is_some() {
             return;
         }
-        self.port.count(|figures| figures.gaps += missing);
-        hearing.gone += missing;
+        self.port.count(|figures| figures.gaps = figures.gaps.saturating_add(missing));
+        hearing.gone = hearing.gone.saturating_add(missing);
         if !is_old {
             self.tell_gone(room, number, hall);
         }

@@ -13,7 +13,7 @@ mod people;
 mod rosters;
 mod speech;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ use speech::Speech;
 const ANSWER_WITHIN: Duration = Duration::from_millis(200);
 /// So much longer for each room, where all are to be told.
 const ANSWER_EACH: Duration = Duration::from_millis(1);
+
+/// After so long it is looked whether the bus has room for rosters again.
+const ROOM_AGAIN: Duration = Duration::from_millis(20);
 
 /// Once more than this has been heard in a turn, the rest waits: members read before they are sent
 /// more.
@@ -92,6 +95,8 @@ pub(super) struct Far {
     node: Name,
     /// What it was to be called.
     wanted: Name,
+    /// When it had to take another name.
+    named: Option<Time>,
     run: u64,
     started: u64,
     reach: Reach,
@@ -99,8 +104,6 @@ pub(super) struct Far {
     had_stream: bool,
     /// Whether the rooms know that others are out of reach.
     is_told: bool,
-    /// The speakers that know it.
-    told: BTreeSet<Peer>,
     /// Our rooms with somebody in them, by folded name.
     rooms: BTreeMap<Name, Hearing>,
     speech: Speech,
@@ -119,12 +122,12 @@ impl Far {
             port,
             node,
             wanted: node,
+            named: None,
             run,
             started,
             reach: Reach::Here,
             had_stream: false,
             is_told: false,
-            told: BTreeSet::new(),
             rooms: BTreeMap::new(),
             speech: Speech::default(),
             rosters: Rosters::default(),
@@ -190,7 +193,9 @@ impl Far {
             self.give_up(until, &mut hall);
         }
         if self.reach != Reach::Here {
-            while let Some(room) = self.agenda.take_due(hall.net.now()) {
+            while self.port.has_room()
+                && let Some(room) = self.agenda.take_due(hall.net.now())
+            {
                 self.tell_roster(room, &hall);
             }
             self.forget_lost(&mut hall);
@@ -200,7 +205,11 @@ impl Far {
 
     /// Asks to be woken for what is due next.
     fn plan(&self, net: &mut Net) {
-        let of_others = [self.agenda.next(), self.rosters.next()];
+        let rosters = self.agenda.next().map(|due| match self.port.has_room() {
+            true => due,
+            false => due.max(net.now().after(ROOM_AGAIN)),
+        });
+        let of_others = [rosters, self.rosters.next()];
         let of_others = of_others.into_iter().filter(|_| self.reach != Reach::Here).flatten();
         of_others.chain(self.speech.next()).for_each(|when| net.wake_at(when));
     }
@@ -252,7 +261,7 @@ impl Far {
         let spread = ANSWER_WITHIN + ANSWER_EACH * u32::try_from(rooms.len()).unwrap_or(u32::MAX);
         for room in rooms {
             let wait = self.draw(spread);
-            self.agenda.ask(room, now.after(wait));
+            self.agenda.put_off(room, now.after(wait));
             self.publish(subject("ask", room), Matter::Ask);
         }
         if std::mem::take(&mut self.is_told) {
@@ -265,7 +274,7 @@ impl Far {
         self.count_all(hall.rooms);
         self.give_up(Time::NEVER, hall);
         if !std::mem::replace(&mut self.is_told, true) {
-            self.told.clear();
+            self.speech.reach_few();
             self.tell_all(OUT_OF_REACH, hall);
         }
     }

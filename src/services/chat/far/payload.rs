@@ -40,6 +40,8 @@ pub(super) enum Matter<'a> {
     Private { who: Name, to: Name, text: Cow<'a, str> },
     /// There is nobody called `who`, whom `to` has said something.
     Nobody { who: Name, to: Name },
+    /// Something of a kind that only later versions know.
+    Unknown,
 }
 
 /// A message: what is told, and by whom.
@@ -81,6 +83,7 @@ impl Message<'_> {
             Matter::Nobody { who, to } => {
                 json!({ "kind": "nobody", "who": who.as_str(), "to": to.as_str() })
             }
+            Matter::Unknown => json!({}),
         };
         object["node"] = self.node.as_str().into();
         if let Some(run) = self.run {
@@ -92,14 +95,13 @@ impl Message<'_> {
         object.to_string().into_bytes()
     }
 
-    /// The message that was published; `None`: it is none. `Ok(None)`: it is of a kind that nobody
-    /// knows yet.
-    pub(super) fn read(payload: &[u8]) -> Option<Option<Message<'static>>> {
+    /// The message that was published; `None`: it is none.
+    pub(super) fn read(payload: &[u8]) -> Option<Message<'static>> {
         if payload.len() > PAYLOAD_BYTES {
             return None;
         }
         let object = Fields(serde_json::from_slice(payload).ok()?);
-        let (node, kind) = (object.name("node")?, object.text("kind")?);
+        let node = object.name("node")?;
         let run = match object.0.get("run") {
             Some(run) => Some(read_run(run.as_str()?)?),
             None => None,
@@ -108,8 +110,7 @@ impl Message<'_> {
             Some(seq) => Some(seq.as_u64()?),
             None => None,
         };
-        let Some(matter) = object.matter(kind) else { return Some(None) };
-        Some(Some(Message { node, run, seq, matter: matter? }))
+        Some(Message { node, run, seq, matter: object.matter()? })
     }
 }
 
@@ -117,10 +118,9 @@ impl Message<'_> {
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// What is told; `None`: nobody knows that kind; `Some(None)`: that is not how it is told.
-    #[allow(clippy::option_option)] // two ways of having nothing
-    fn matter(&self, kind: &str) -> Option<Option<Matter<'static>>> {
-        Some(match kind {
+    /// What is told; `None`: that is not how it is told.
+    fn matter(&self) -> Option<Matter<'static>> {
+        match self.text("kind")? {
             "say" => self.speech(Manner::Said),
             "act" => self.speech(Manner::Did),
             "joined" => self.name("who").map(Matter::Joined),
@@ -131,8 +131,8 @@ impl Fields {
             "ask" => Some(Matter::Ask),
             "private" => self.private(),
             "nobody" => self.nobody(),
-            _ => return None,
-        })
+            _ => Some(Matter::Unknown),
+        }
     }
 
     fn text(&self, key: &str) -> Option<&str> {
@@ -208,7 +208,7 @@ mod tests {
 
     /// What is read, if it is a message of a kind that is known.
     fn read(payload: &str) -> Option<Matter<'static>> {
-        Message::read(payload.as_bytes()).flatten().map(|message| message.matter)
+        Message::read(payload.as_bytes()).map(|message| message.matter)
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
                 let message = Message { node: name("north"), run, seq, matter: matter.clone() };
                 let payload = message.write();
                 assert!(payload.len() <= PAYLOAD_BYTES);
-                assert_eq!(Message::read(&payload), Some(Some(message)));
+                assert_eq!(Message::read(&payload), Some(message));
             }
         }
     }
@@ -260,7 +260,7 @@ mod tests {
             let (run, seq, matter) = (Some(u64::MAX), Some(u64::MAX), speech(text.into()));
             let payload = Message { node: name(&"n".repeat(20)), run, seq, matter }.write();
             assert!(payload.len() <= PAYLOAD_BYTES, "{piece:?}: {}", payload.len());
-            let read = Message::read(&payload).unwrap().unwrap();
+            let read = Message::read(&payload).unwrap();
             assert_eq!(read.matter, speech(shown.into()), "{piece:?}");
         }
     }
@@ -269,14 +269,14 @@ mod tests {
     fn keys_and_kinds_that_nobody_knows_are_passed_over() {
         let joined = r#"{"kind":"joined","node":"b","who":"ann","mood":["good",{}],"to":7}"#;
         assert_eq!(read(joined), Some(Matter::Joined(name("ann"))));
-        let unknown = br#"{"kind":"dance","node":"b","who":["ann"]}"#;
-        assert_eq!(Message::read(unknown), Some(None));
+        let unknown = r#"{"kind":"dance","node":"b","who":["ann"]}"#;
+        assert_eq!(read(unknown), Some(Matter::Unknown));
     }
 
     #[test]
     fn what_a_bot_may_leave_out_is_not_missed() {
         let message = Message::read(br#"{"node":"bot","kind":"say","who":"bot","text":" hi"}"#);
-        let message = message.unwrap().unwrap();
+        let message = message.unwrap();
         assert_eq!((message.run, message.seq), (None, None));
         let roster = read(r#"{"node":"bot","kind":"roster","started":0,"count":2}"#);
         assert_eq!(roster, Some(Matter::Roster { started: 0, count: 2, names: [][..].into() }));

@@ -1,9 +1,10 @@
 //! Who is on other servers, what happens to them, and what is said to one of them alone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::super::names::Name;
-use super::super::replies::{LISTED, list, send_line, tell};
+use super::super::replies::{LISTED, LISTED_UNITS, list, send_line, tell};
 use super::super::rooms::Rooms;
 use super::super::tally::Change;
 use super::payload::{Matter, Message, NAMES_MAX};
@@ -15,14 +16,18 @@ use crate::services::text::visible;
 
 /// The highest number that is put behind a name which another server has.
 const SUFFIX_MAX: u32 = 99;
+/// How often a name is given up at most: who takes every one must not keep us busy.
+const NAMED_EVERY: Duration = Duration::from_secs(1);
 /// The longest name that such a number fits behind.
 const STEM_BYTES: usize = 17;
 
 impl Far {
     /// Something that was published, and is not kept.
     pub(super) fn hear_others(&mut self, subject: &str, payload: &[u8], hall: &mut Hall) {
-        let Some(read) = Message::read(payload) else { return self.count_malformed() };
-        let Some(message) = read.filter(|message| message.run != Some(self.run)) else { return };
+        let Some(message) = Message::read(payload) else { return self.count_malformed() };
+        if message.run == Some(self.run) {
+            return;
+        }
         if let Some(run) = message.run {
             self.rosters.hear(run, hall.net.now());
         }
@@ -60,8 +65,12 @@ impl Far {
         self.port.count(|figures| figures.nodes = self.rosters.nodes() as u64);
     }
 
-    /// Another server had this name before: takes another one.
+    /// Another server had this name before: takes another one, unless that was but a moment ago.
+    /// If it is still the same then, its next roster says so.
     fn give_way(&mut self, hall: &mut Hall) {
+        if self.named.is_some_and(|at| hall.net.now() < at.after(NAMED_EVERY)) {
+            return;
+        }
         let stem = self.wanted.as_str();
         let stem = &stem[..stem.len().min(STEM_BYTES)];
         let mut names = (2..=SUFFIX_MAX)
@@ -69,6 +78,7 @@ impl Far {
         let is_free = |name: &Name| *name != self.node && !self.rosters.knows(*name);
         let Some(name) = names.find(is_free) else { return };
         let old = std::mem::replace(&mut self.node, name);
+        self.named = Some(hall.net.now());
         log::warn!("another server on the bus is called {old}: this one is {name} there");
         self.port.wish(Wish::Leave(subject("to", old)));
         self.port.wish(Wish::Listen(subject("to", name)));
@@ -116,7 +126,7 @@ impl Far {
                 }
             }
         }
-        if is_changed || !self.rosters.forget_old(now).is_empty() {
+        if self.rosters.forget_old(now) || is_changed {
             self.count_all(hall.rooms);
             self.port.count(|figures| figures.nodes = self.rosters.nodes() as u64);
         }
@@ -177,7 +187,7 @@ impl Far {
         text: &[u8],
         net: &mut Net,
     ) {
-        if self.reach == Reach::Here {
+        if self.reach == Reach::Here || !self.port.has_room() {
             return tell(net, peer, "Other servers are out of reach.");
         }
         let Some(node) = self.rosters.node_names().find(|name| name.folded() == node.folded())
@@ -228,10 +238,10 @@ impl Far {
         let mut free = LISTED.saturating_sub(listed);
         for (node, there) in self.rosters.there(room.folded()) {
             let count = there.count as usize;
-            let mut names = there.names.clone();
-            names.truncate(free);
+            let mut names: Vec<Name> = there.names.iter().take(free).copied().collect();
             names.sort_unstable_by_key(|name| name.folded());
             free -= names.len();
+            net.spend(LISTED_UNITS * names.len());
             let names = names.iter().map(|name| format!("{name}@{node}"));
             let names = list(names, count);
             let colon = if names.is_empty() { "" } else { ": " };
@@ -240,7 +250,12 @@ impl Far {
     }
 
     /// How many are in which room elsewhere.
-    pub(in crate::services::chat) fn rooms(&self) -> BTreeMap<Name, usize> {
-        if self.reach == Reach::Here { BTreeMap::new() } else { self.rosters.rooms() }
+    pub(in crate::services::chat) fn rooms(&self, net: &mut Net) -> BTreeMap<Name, usize> {
+        if self.reach == Reach::Here {
+            return BTreeMap::new();
+        }
+        // All are gone through for a few that are listed.
+        net.spend(LISTED_UNITS * self.rosters.entries());
+        self.rosters.rooms()
     }
 }

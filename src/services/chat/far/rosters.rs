@@ -13,6 +13,8 @@ pub(super) const EXPIRY: Duration = Duration::from_secs(35);
 /// A server that has been silent for more than a beat while another of its name speaks has been
 /// started anew.
 const OUTLIVED: Duration = Duration::from_secs(12);
+/// How often it is looked for that: tens of thousands of rooms may be known.
+const SWEPT_EVERY: Duration = Duration::from_secs(1);
 /// So many other servers are known; what further ones tell of their members is not taken.
 const NODES_MAX: usize = 64;
 /// So many names are remembered in all; who is beyond that is counted only.
@@ -56,6 +58,8 @@ pub(super) struct Rosters {
     /// Servers that were lost, and the rooms where that was told, both folded.
     lost: BTreeSet<(Name, Name)>,
     names: usize,
+    /// When it was looked last for what has not been told again.
+    swept: Time,
 }
 
 impl Rosters {
@@ -144,20 +148,22 @@ impl Rosters {
         Some((node.name, rooms))
     }
 
-    /// Forgets what servers that do speak have not said again for long. Returns the rooms.
-    pub(super) fn forget_old(&mut self, now: Time) -> Vec<Name> {
-        let mut rooms = Vec::new();
+    /// Forgets what servers that do speak have not said again for long. Returns whether there was
+    /// any such thing.
+    pub(super) fn forget_old(&mut self, now: Time) -> bool {
+        if now.since(self.swept) < SWEPT_EVERY {
+            return false;
+        }
+        self.swept = now;
+        let before = self.entries();
         for node in self.nodes.values_mut() {
-            node.rooms.retain(|room, there| {
+            node.rooms.retain(|_, there| {
                 let is_old = now.since(there.at) >= EXPIRY;
-                if is_old {
-                    self.names -= there.names.len();
-                    rooms.push(*room);
-                }
+                self.names -= if is_old { there.names.len() } else { 0 };
                 !is_old
             });
         }
-        rooms
+        self.entries() < before
     }
 
     /// Everything known is taken for new: nobody could be heard meanwhile.
@@ -171,6 +177,11 @@ impl Rosters {
     /// When to look for what has expired.
     pub(super) fn next(&self) -> Option<Time> {
         self.nodes.values().map(|node| node.heard.after(EXPIRY)).min()
+    }
+
+    /// How many rooms of how many servers are known.
+    pub(super) fn entries(&self) -> usize {
+        self.nodes.values().map(|node| node.rooms.len()).sum()
     }
 
     /// How many are in that room on other servers.
@@ -263,7 +274,8 @@ mod tests {
         rosters.renew(at(60));
         assert_eq!(rosters.take_lost(at(94)), None);
         tell(&mut rosters, (1, "north"), "lobby", 3, 90);
-        assert_eq!(rosters.forget_old(at(95)), [name("attic")]);
+        assert!(!rosters.forget_old(at(94)) && rosters.forget_old(at(95)));
+        assert!(!rosters.forget_old(at(95)) && !rosters.forget_old(at(96)));
         assert_eq!((rosters.count(name("attic")), rosters.names), (0, 3));
         rosters.hear(1, at(100));
         assert_eq!((rosters.take_lost(at(126)), rosters.next()), (None, Some(at(135))));

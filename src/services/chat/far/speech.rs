@@ -1,7 +1,7 @@
 //! What members of this server say to rooms that span servers, until the stream hands it back.
 //! Pure.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::super::names::Name;
@@ -15,6 +15,9 @@ const ROOMS_MAX: usize = 4_096;
 /// So many lines that were shown here are remembered, to be passed over when they come back. One
 /// that is forgotten is shown twice.
 const SHOWN_MAX: usize = 4_096;
+/// So many speakers are known to have been told how far they reach. One that is forgotten may be
+/// told again.
+const WARNED_MAX: usize = 4_096;
 
 /// A line that the stream has been given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(super) struct Speech {
     waiting: VecDeque<OwnLine>,
     /// Those that were shown without waiting on: room and place in it.
     shown: VecDeque<(Name, u64)>,
+    /// The speakers that know that other servers do not hear them.
+    warned: BTreeSet<Peer>,
 }
 
 impl Speech {
@@ -106,6 +111,19 @@ impl Speech {
         self.seqs.get(&room).is_some_and(|last| seq <= *last)
     }
 
+    /// Other servers hear nobody from now on.
+    pub(super) fn reach_few(&mut self) {
+        self.warned.clear();
+    }
+
+    /// Whether that speaker is to be told so: once.
+    pub(super) fn warn(&mut self, speaker: Peer) -> bool {
+        if self.warned.len() >= WARNED_MAX && !self.warned.contains(&speaker) {
+            self.warned.pop_first();
+        }
+        self.warned.insert(speaker)
+    }
+
     /// When the line that was said first is to be shown.
     pub(super) fn next(&self) -> Option<Time> {
         self.waiting.front().map(|line| line.at.after(PATIENCE))
@@ -152,6 +170,18 @@ mod tests {
         let back = [("a", 1), ("a", 1), ("a", 2), ("b", 1)];
         let shown = back.map(|(room, seq)| speech.was_shown(name(room), seq));
         assert_eq!(shown, [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_speaker_is_warned_once_in_each_break_however_long_that_is() {
+        let mut speech = Speech::default();
+        for number in 0..3 * WARNED_MAX as u64 {
+            let peer = Peer::from_bits(number);
+            assert!(speech.warn(peer) && !speech.warn(peer));
+        }
+        assert_eq!(speech.warned.len(), WARNED_MAX);
+        speech.reach_few();
+        assert!(speech.warn(Peer::from_bits(3 * WARNED_MAX as u64 - 1)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod breaks;
 mod people;
+mod strangers;
 mod toy;
 
 use super::*;

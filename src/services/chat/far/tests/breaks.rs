@@ -193,3 +193,33 @@ fn a_bus_that_is_never_there_is_told_too_and_the_chat_goes_on() {
     stage.say(bob, "BYE\n");
     assert_eq!(stage.hear(ann), "* guest2 left\n");
 }
+
+#[test]
+fn where_nobody_keeps_the_lines_a_speaker_is_told_of_those_that_cannot_leave() {
+    let mut toy = Toy::of(&["north", "south"], false);
+    let (ann, bob, cat) = (toy.join(0, "ann"), toy.join(0, "bob"), toy.join(1, "cat"));
+    toy.pass(1);
+    toy.hear(0, bob);
+    toy.hear(1, cat);
+    toy.servers[0].port.set_room(0);
+    assert_eq!(
+        toy.ask(0, ann, "hello"),
+        "** Only this server heard that; the others are out of reach.\n"
+    );
+    assert_eq!((toy.hear(0, bob), toy.hear(1, cat)), ("<ann> hello\n".into(), String::new()));
+    assert_eq!(toy.servers[0].port.figures().dropped_queue, 1);
+    toy.servers[0].port.set_room(10_000);
+    assert_eq!(toy.ask(0, ann, "again"), "");
+    assert_eq!(toy.hear(1, cat), "<ann@north> again\n");
+}
+
+#[test]
+fn what_is_said_to_one_person_and_cannot_leave_is_told_to_its_speaker() {
+    let (mut toy, [ann, _, bob]) = two(true);
+    toy.servers[NORTH].port.set_room(0);
+    let heard = toy.ask(NORTH, ann, "/msg bob@south psst");
+    assert_eq!(heard, "** Other servers are out of reach.\n");
+    toy.servers[NORTH].port.set_room(10_000);
+    assert_eq!(toy.ask(NORTH, ann, "/msg bob@south psst"), "[to bob@south] psst\n");
+    assert!(toy.hear(SOUTH, bob).ends_with("[from ann@north] psst\n"));
+}

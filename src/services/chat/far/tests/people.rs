@@ -119,3 +119,43 @@ fn crowds_on_all_servers_are_counted_together_and_told_of_in_one_line_a_second()
     let news = toy.published[published..].iter().filter(|(subject, _)| subject == "news.lobby");
     assert_eq!(news.count(), 2, "one tally of each");
 }
+
+#[test]
+fn after_a_long_break_rosters_of_many_rooms_are_told_one_after_the_other() {
+    let mut toy = Toy::of(&["north", "south"], true);
+    for number in 0..100 {
+        let peer = toy.servers[NORTH].stage.join();
+        toy.say(NORTH, peer, &format!("/join room{number}"));
+    }
+    toy.disconnect(NORTH);
+    toy.pass(20);
+    toy.published.clear();
+    toy.connect(NORTH);
+    let told = |toy: &Toy| {
+        let own = |text: &str| text.contains("roster") && text.contains("north");
+        toy.published.iter().filter(|(_, text)| own(text)).count()
+    };
+    assert!(told(&toy) < 20, "{}", told(&toy));
+    toy.pass(1);
+    assert_eq!(told(&toy), 101);
+}
+
+#[test]
+fn rosters_wait_until_the_bus_has_room_for_them() {
+    let mut toy = Toy::of(&["north", "south"], true);
+    for number in 0..50 {
+        let peer = toy.servers[NORTH].stage.join();
+        toy.say(NORTH, peer, &format!("/join room{number}"));
+    }
+    toy.pass(2);
+    let north = &mut toy.servers[NORTH];
+    north.port.set_room(1_000);
+    north.stage.skip(Duration::from_secs(20));
+    let mut waves = Vec::new();
+    while waves.iter().sum::<usize>() < 51 {
+        north.stage.pass(Duration::from_millis(20));
+        waves.push(std::iter::from_fn(|| north.port.next_wish()).count());
+        assert!(waves.len() < 20, "{waves:?}");
+    }
+    assert!(waves.iter().all(|wave| *wave < 10), "{waves:?}");
+}
