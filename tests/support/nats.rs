@@ -1,6 +1,8 @@
 //! A real nats-server of a test's own: on a port of its choice, with streams in a folder or
 //! without, alone or in a cluster; killed, frozen, started again where it was.
 
+#![allow(clippy::disallowed_methods)] // patience is measured by a clock
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

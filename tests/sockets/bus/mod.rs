@@ -1,6 +1,7 @@
 //! The bus, with nats-servers that the tests start.
 #![allow(clippy::disallowed_methods)] // patience is measured by a clock
 
+mod bots;
 mod caller;
 mod entering;
 mod flags;
@@ -11,4 +12,5 @@ mod protocol;
 mod rooms;
 #[cfg(feature = "admin")]
 mod seen;
+mod storm;
 mod trouble;

@@ -109,6 +109,11 @@ impl Person {
         panic!("closed without {text:?}, after {lines:#?}");
     }
 
+    /// Has lines that were taken come once more.
+    pub(super) fn put_back(&mut self, lines: Vec<String>) {
+        lines.into_iter().rev().for_each(|line| self.early.push_front(line));
+    }
+
     /// What comes before the answer to a command that changes nothing.
     pub(super) fn lines_so_far(&mut self) -> Vec<String> {
         self.say("/msg nobody-at-all x");
@@ -133,8 +138,8 @@ impl Person {
     }
 }
 
-/// Has both hear each other: each is known where the other is, so whatever one says from now on gets
-/// there.
+/// Has both hear each other: each is known where the other is, so whatever one says from now on
+/// gets there.
 pub(super) fn meet(one: &mut Person, other: &mut Person) {
     let node = |person: &Person| person.who.split_once('@').unwrap().1.to_owned();
     assert_ne!(node(one), node(other));

@@ -3,12 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::node::{Node, Person, meet};
+use super::node::{Node, meet};
 use crate::support::nats::Nats;
 use crate::support::terminal::Terminal;
-
-/// So many lines are said by each in a storm.
-const STORM: usize = 100;
 
 #[test]
 fn people_on_two_servers_hear_each_other_by_name() {
@@ -61,53 +58,6 @@ fn who_and_rooms_and_private_words_reach_all_servers() {
     }
     let heard = bob.lines_so_far();
     assert!(!heard.iter().any(|line| line.contains("psst")), "{heard:?}");
-}
-
-/// What `listener` hears of the storm, without where it was said.
-fn storm(mut listener: Person) -> Vec<String> {
-    let (mut lines, mut ends) = (Vec::new(), 0);
-    while ends < 3 {
-        let line = listener.wait_for(">");
-        ends += usize::from(line.contains("> the end"));
-        let (who, said) = line.split_once('>').unwrap();
-        let who = who.split('@').next().unwrap();
-        if said.starts_with(" line") {
-            lines.push(format!("{who}>{said}"));
-        }
-    }
-    lines
-}
-
-#[test]
-fn all_on_three_servers_hear_one_order_of_lines() {
-    let Some(nats) = Nats::with_streams(&[]) else { return };
-    let nodes = ["north", "south", "west"].map(|name| Node::on(&nats, name, &[]));
-    let mut listeners = nodes.each_ref().map(|node| node.join("listener"));
-    let names = ["ann", "bob", "eve"];
-    let mut speakers: Vec<Person> = nodes.iter().zip(names).map(|(n, name)| n.join(name)).collect();
-    for (number, speaker) in speakers.iter_mut().enumerate() {
-        // Who is on the same server knows it anyway.
-        let others = listeners.iter_mut().enumerate().filter(|(other, _)| *other != number);
-        others.for_each(|(_, listener)| meet(listener, speaker));
-    }
-    let hearing = listeners.map(|listener| thread::spawn(move || storm(listener)));
-    let speaking = speakers.into_iter().map(|mut speaker| {
-        thread::spawn(move || {
-            (0..STORM).for_each(|number| speaker.say(&format!("line {number}")));
-            speaker.say("the end");
-            speaker
-        })
-    });
-    let speaking: Vec<_> = speaking.collect();
-    let [one, other, third] = hearing.map(|hearing| hearing.join().unwrap());
-    assert_eq!(one.len(), 3 * STORM);
-    assert_eq!((&one, &one), (&other, &third));
-    for name in names {
-        let of_one = one.iter().filter(|line| line.starts_with(&format!("<{name}>")));
-        let wanted = (0..STORM).map(|number| format!("<{name}> line {number}"));
-        assert!(of_one.eq(&wanted.collect::<Vec<_>>()), "{name}: {one:?}");
-    }
-    speaking.into_iter().for_each(|one| drop(one.join().unwrap()));
 }
 
 #[test]
@@ -181,4 +131,18 @@ fn a_client_on_a_terminal_talks_with_people_elsewhere() {
     // Its name has a colour.
     ann.hears("and good day");
     assert!(ann.rows().contains(&"<bob@south> and good day".to_owned()), "{:?}", ann.rows());
+}
+
+#[test]
+fn what_the_operator_says_in_a_room_is_heard_on_all_servers() {
+    let Some(nats) = Nats::with_streams(&[]) else { return };
+    let [mut north, south] = ["north", "south"].map(|name| Node::on(&nats, name, &[]));
+    let [mut ann, mut bob] = [north.join("ann"), south.join("bob")];
+    meet(&mut ann, &mut bob);
+    north.server.operator("/say lobby closing at ten");
+    let [here, there] = [&mut ann, &mut bob].map(|one| one.wait_for("closing at ten"));
+    assert_eq!(
+        [here.as_str(), there.as_str()],
+        ["<operator> closing at ten", "<operator@north> closing at ten"]
+    );
 }

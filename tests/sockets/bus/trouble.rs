@@ -18,6 +18,19 @@ fn two(nats: &Nats) -> ([Node; 2], [Person; 2]) {
     (nodes, [ann, bob])
 }
 
+/// The same, each at a server of its own, north with these words.
+fn across(one: &Nats, other: &Nats, words: &[&str]) -> ([Node; 2], [Person; 2]) {
+    let north = Node::at(&one.url(), "north", words);
+    let mut nodes = [north, Node::at(&other.url(), "south", &[])];
+    // It takes a while until each knows that there is no stream.
+    for node in &mut nodes {
+        node.server.log.wait_for_line(REACHED);
+    }
+    let [mut ann, mut bob] = [nodes[0].join("ann"), nodes[1].join("bob")];
+    meet(&mut ann, &mut bob);
+    (nodes, [ann, bob])
+}
+
 /// Says lines with these numbers.
 fn say(person: &mut Person, numbers: std::ops::RangeInclusive<usize>) {
     numbers.for_each(|number| person.say(&format!("line {number}")));
@@ -66,6 +79,23 @@ fn a_nats_that_is_killed_in_mid_talk_loses_and_doubles_nothing_that_its_stream_t
 }
 
 #[test]
+fn a_nats_that_has_lost_its_stream_begins_anew_and_says_so() {
+    let Some(mut nats) = Nats::with_streams(&[]) else { return };
+    let (_nodes, [mut ann, mut bob]) = two(&nats);
+    nats.kill();
+    std::fs::remove_dir_all(nats.path("store")).unwrap();
+    nats.start_again();
+    for person in [&mut ann, &mut bob] {
+        person.wait_for("** Other servers keep nothing of what was said before: they began anew.");
+    }
+    meet(&mut ann, &mut bob);
+    say(&mut ann, 1..=3);
+    assert_eq!(numbers(&bob.lines_until("line 3"), "ann@north"), [1, 2, 3]);
+    say(&mut bob, 1..=3);
+    assert_eq!(numbers(&ann.lines_until("line 3"), "bob@south"), [1, 2, 3]);
+}
+
+#[test]
 fn a_break_that_is_over_at_once_is_not_told_and_what_was_said_in_it_arrives() {
     let Some(mut nats) = Nats::with_streams(&[]) else { return };
     let (mut nodes, [mut ann, mut bob]) = two(&nats);
@@ -111,12 +141,7 @@ fn a_frozen_nats_is_told_of_within_three_seconds_of_a_line() {
 #[test]
 fn of_a_cluster_of_two_one_may_be_lost() {
     let Some((mut one, other)) = Nats::two() else { return };
-    let mut north = Node::on(&one, "north", &[]);
-    // It is told of the other by the first.
-    let mut ann = north.join("ann");
-    let south = Node::on(&other, "south", &[]);
-    let mut bob = south.join("bob");
-    meet(&mut ann, &mut bob);
+    let ([mut north, _south], [mut ann, mut bob]) = across(&one, &other, &[]);
     one.kill();
     let line = north.server.log.wait_for_line(REACHED);
     assert!(line.contains(&other.url()), "{line}");
@@ -128,10 +153,8 @@ fn of_a_cluster_of_two_one_may_be_lost() {
 #[test]
 fn where_servers_that_are_told_of_are_ignored_a_lost_one_is_waited_for() {
     let Some((mut one, other)) = Nats::two() else { return };
-    let north = Node::on(&one, "north", &["--bus-ignore-advertised"]);
-    let south = Node::on(&other, "south", &[]);
-    let [mut ann, mut bob] = [north.join("ann"), south.join("bob")];
-    meet(&mut ann, &mut bob);
+    let words = ["--bus-ignore-advertised"];
+    let (_nodes, [mut ann, mut bob]) = across(&one, &other, &words);
     one.kill();
     ann.wait_for(OUT_OF_REACH);
     one.start_again();
@@ -143,10 +166,7 @@ fn where_servers_that_are_told_of_are_ignored_a_lost_one_is_waited_for() {
 #[test]
 fn a_nats_that_is_about_to_leave_is_left_before_and_nobody_notices() {
     let Some((one, other)) = Nats::two() else { return };
-    let mut north = Node::on(&one, "north", &[]);
-    let south = Node::on(&other, "south", &[]);
-    let [mut ann, mut bob] = [north.join("ann"), south.join("bob")];
-    meet(&mut ann, &mut bob);
+    let ([mut north, _south], [mut ann, mut bob]) = across(&one, &other, &[]);
     let asked = Instant::now();
     one.leave();
     let line = north.server.log.wait_for_line(REACHED);
