@@ -288,7 +288,12 @@ impl Bus {
             self.end_supply(had);
         }
         match error {
-            Some(error) => log::warn!("the bus does not hand out {subject}: {error}"),
+            Some(error) => {
+                log::debug!("bus: {subject}: {error}");
+                self.warn_once(format!(
+                    "the bus does not hand out what is said in a room: {error}"
+                ));
+            }
             None => self.look_again(now),
         }
     }

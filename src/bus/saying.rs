@@ -42,6 +42,15 @@ impl Bus {
         }
     }
 
+    /// Nothing may be published under that. Of lines of ours there, the first is refused: each is
+    /// complained of.
+    pub(super) fn deny(&mut self, subject: &str) {
+        let line = subject.strip_prefix(PREFIX).and_then(|subject| self.kept.denied(subject));
+        if let Some(line) = line {
+            self.tell(News::Refused { id: line.id, why: "the bus does not permit it".into() });
+        }
+    }
+
     /// What became of a line of ours.
     pub(super) fn take_receipt(
         &mut self,

@@ -1,0 +1,126 @@
+//! The bus at servers that are not as they should be. What it does at those that are is simulated
+//! (`tests/sim/nodes`).
+
+use std::time::Duration;
+
+use super::*;
+use crate::engine::Limits;
+use crate::engine::stage::Stage;
+
+const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+const STREAM: &str = r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
+
+/// Looks nothing up.
+struct Nowhere;
+
+impl Lookup for Nowhere {
+    fn start(&mut self, _: &str, _: u16) -> bool {
+        false
+    }
+
+    fn poll(&mut self) -> Option<Found> {
+        None
+    }
+}
+
+/// A bus, and the test as its server.
+struct Scene {
+    stage: Stage,
+    port: Port,
+    /// What it has said and nobody has looked at yet.
+    said: String,
+    /// Where answers are to go.
+    inbox: String,
+}
+
+impl Scene {
+    /// It has called.
+    fn new() -> Scene {
+        let (mut stage, port) = (Stage::empty(Limits::default()), Port::default());
+        let servers = ServerAddress::parse_list("nats://192.0.2.1").unwrap();
+        let bus = Bus::new(BusConfig::new(servers, "north"), port.clone(), 7, Box::new(Nowhere));
+        stage.engine().add_service("bus", QUOTA, Box::new(bus));
+        stage.pass(Duration::ZERO);
+        let mut scene = Scene { stage, port, said: String::new(), inbox: String::new() };
+        scene.answer();
+        scene
+    }
+
+    /// It is in, and there is a stream.
+    fn up() -> Scene {
+        let mut scene = Scene::new();
+        scene.enter();
+        scene
+    }
+
+    fn enter(&mut self) {
+        self.say(INFO);
+        self.say("PONG\r\n");
+        self.reply("look", STREAM);
+        assert!(self.port.figures().is_up, "{}", self.said);
+    }
+
+    fn peer(&self) -> Peer {
+        *self.stage.dialed().last().expect("it has called")
+    }
+
+    fn calls(&self) -> usize {
+        self.stage.dialed().len()
+    }
+
+    fn answer(&mut self) {
+        let peer = self.peer();
+        self.stage.answer(peer, ([192, 0, 2, 99], 5000).into());
+    }
+
+    fn say(&mut self, text: &str) {
+        let peer = self.peer();
+        self.stage.say(peer, text);
+        self.listen();
+    }
+
+    fn listen(&mut self) {
+        let peer = self.peer();
+        self.said += &self.stage.hear(peer);
+        let inbox = self.said.split_whitespace().rfind(|word| word.ends_with(".*"));
+        if let Some(inbox) = inbox.filter(|word| word.starts_with("_INBOX.")) {
+            self.inbox = inbox.trim_end_matches(".*").to_owned();
+        }
+    }
+
+    /// What it has said since the last call.
+    fn heard(&mut self) -> String {
+        self.stage.pass(Duration::ZERO);
+        self.listen();
+        std::mem::take(&mut self.said)
+    }
+
+    /// Answers what was asked with that token at the end of its reply subject.
+    fn reply(&mut self, token: &str, body: &str) {
+        self.say(&format!("MSG {}.{token} 1 {}\r\n{body}\r\n", self.inbox, body.len()));
+    }
+
+    fn keep(&mut self, id: &str) {
+        let (subject, id) = ("say.lobby".to_owned(), id.to_owned());
+        self.port.wish(Wish::Keep { subject, id, payload: b"{}".to_vec() });
+        self.stage.flush();
+    }
+
+    fn news(&self) -> Vec<News> {
+        std::iter::from_fn(|| self.port.next_news()).collect()
+    }
+}
+
+#[test]
+fn a_line_that_may_not_be_published_is_refused_and_all_else_goes_on() {
+    let mut scene = Scene::up();
+    scene.news();
+    scene.keep("one");
+    assert!(scene.heard().contains("HPUB cooee.1.say.lobby "));
+    scene.say("-ERR 'Permissions Violation for Publish to \"cooee.1.say.lobby\"'\r\n");
+    let news = scene.news();
+    assert!(matches!(&news[..], [News::Refused { id, .. }] if id == "one"), "{news:?}");
+    scene.say("PING\r\n");
+    scene.stage.pass(Duration::from_secs(4));
+    assert_eq!((scene.calls(), scene.news()), (1, vec![]));
+}
