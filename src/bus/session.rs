@@ -11,6 +11,9 @@ use crate::nats::{Info, Message, Parsed, ServerOp, Trouble, denied_publish, say,
 /// What a message costs, in units of `Net::spend`: what is made of it besides is counted where it
 /// is told.
 const MESSAGE_UNITS: usize = 1_000;
+/// So many bytes a message of ours may have, with its headers: a server that does not take them
+/// would end the connection over and over.
+const MESSAGE_BYTES: u64 = PAYLOAD_MAX as u64 + 256;
 
 impl Bus {
     /// Something has come. How much of it is used.
@@ -76,6 +79,13 @@ impl Bus {
     fn introduce(&mut self, info: &Info, net: &mut Net) {
         if !info.headers {
             return self.lose("it is older than NATS 2.2, or has headers off", net.now(), net);
+        }
+        if let Some(most) = info.max_payload.filter(|most| *most < MESSAGE_BYTES) {
+            let why = format!(
+                "it takes no more than {most} bytes at once (max_payload), and {MESSAGE_BYTES} \
+                 may be needed"
+            );
+            return self.lose(&why, net.now(), net);
         }
         if info.tls_required && !self.trying.is_tls {
             return self.call_secured(net);

@@ -124,3 +124,59 @@ fn a_line_that_may_not_be_published_is_refused_and_all_else_goes_on() {
     scene.stage.pass(Duration::from_secs(4));
     assert_eq!((scene.calls(), scene.news()), (1, vec![]));
 }
+
+#[test]
+fn a_server_that_takes_no_long_messages_is_not_told_any() {
+    let mut scene = Scene::new();
+    for call in 1..=10 {
+        while scene.calls() < call {
+            scene.stage.pass(Duration::from_millis(10));
+        }
+        scene.answer();
+        scene.say("INFO {\"headers\":true,\"max_payload\":4096}\r\n");
+        assert_eq!(scene.heard(), "");
+    }
+    let news = scene.news();
+    assert!(matches!(&news[..], [News::Down { why }] if why.contains("max_payload")), "{news:?}");
+}
+
+#[test]
+fn a_server_that_has_the_stream_and_takes_no_lines_is_not_asked_over_and_over() {
+    let mut scene = Scene::up();
+    scene.keep("one");
+    let mut asked = 0;
+    // Nobody answers what is published; that the stream is there is told each time.
+    for _ in 0..100 {
+        scene.stage.pass(Duration::from_millis(1));
+        let said = scene.heard();
+        if said.contains("HPUB cooee") {
+            let number = said.split(".k").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+            let to = format!("{}.k{number}", scene.inbox);
+            scene.say(&format!("HMSG {to} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"));
+        }
+        if scene.said.contains("STREAM.INFO") || said.contains("STREAM.INFO") {
+            asked += 1;
+            scene.reply("look", STREAM);
+        }
+    }
+    assert!((1..4).contains(&asked), "{asked}");
+    assert_eq!(scene.calls(), 1);
+}
+
+#[test]
+fn a_consumer_that_always_lacks_something_is_not_made_over_and_over() {
+    let mut scene = Scene::up();
+    scene.port.wish(Wish::Follow("say.lobby".into()));
+    scene.stage.flush();
+    let mut made = 0;
+    for _ in 0..100 {
+        scene.stage.pass(Duration::from_millis(1));
+        let said = scene.heard();
+        let Some(order) = said.split("CONSUMER.CREATE").nth(1) else { continue };
+        made += 1;
+        let sid = order.split(".c").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
+        let reply = "$JS.ACK.COOEE.c.1.9.9.0.0";
+        scene.say(&format!("MSG cooee.1.say.lobby {sid} {reply} 2\r\n{{}}\r\n"));
+    }
+    assert!((1..4).contains(&made), "{made}");
+}
