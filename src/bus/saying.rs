@@ -10,7 +10,8 @@ use crate::nats::{Message, say};
 impl Bus {
     /// Says those that have not been said, as far as there is room.
     pub(super) fn say_kept(&mut self, now: Time) {
-        if self.phase != Phase::Up || self.keeper.is_asking() {
+        // Behind a line that is to be said again nothing may get ahead of it.
+        if self.phase != Phase::Up || self.keeper.is_asking() || self.unheard {
             return;
         }
         while let Some(line) = self.kept.next_expired(now) {

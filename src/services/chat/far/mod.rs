@@ -22,7 +22,7 @@ use super::names::{Name, Names};
 use super::rooms::{LOBBY, Report, Rooms};
 use super::tally::Change;
 use crate::bus::{News, Port, Wish};
-use crate::engine::{Net, Peer, Table, Time};
+use crate::engine::{Net, Table, Time};
 use agenda::Agenda;
 use hearing::Hearing;
 pub(super) use lines::Spoken;

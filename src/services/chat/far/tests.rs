@@ -6,6 +6,7 @@ mod strangers;
 mod toy;
 
 use super::*;
+use crate::engine::Peer;
 use serde_json::json;
 use toy::Toy;
 
