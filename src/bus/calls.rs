@@ -22,9 +22,9 @@ const LOOKED_UP_EVERY: Duration = Duration::from_millis(20);
 /// Who was with us for so long is called again at once.
 const STEADY: Duration = Duration::from_secs(2);
 
-/// So many troubles are known to have been logged; beyond that one is forgotten, and may be logged
-/// again.
-const LOGGED_MAX: usize = 64;
+/// So many troubles are known to have been logged. Beyond that one that keeps the bus out of reach
+/// is forgotten, and may be logged again; others are not logged at all.
+pub(super) const LOGGED_MAX: usize = 64;
 
 const UNKNOWN: &str = "it does not tell who it is, as a NATS server does";
 

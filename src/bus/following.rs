@@ -16,7 +16,8 @@ pub(super) const MAKING: Duration = Duration::from_secs(5);
 pub(super) const BEATS_MISSED: u32 = 3;
 /// Old lines that are told at once, whatever the rate: as many as the stream keeps.
 const OLD_AT_ONCE: u64 = 1_000;
-/// How long the surplus is left in the stream, at least: a consumer is not made for each line.
+/// How long the surplus is left in the stream, at least, and how long it takes until there is a
+/// consumer in the place of one that has lost something: none is made for each line.
 const REST: Duration = Duration::from_millis(250);
 
 /// Who hands its lines out.
@@ -132,6 +133,11 @@ impl Following {
             true => self.end_old(),
             false => Verdict::Nothing,
         }
+    }
+
+    /// Its consumer is good for nothing; the next one may wait a little.
+    pub(super) fn rest(&mut self, now: Time) {
+        self.supply = Supply::Resting(now.after(REST));
     }
 
     /// It is without a stream: there are no old lines.

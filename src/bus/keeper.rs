@@ -9,6 +9,8 @@ use crate::engine::Time;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it is asked for again where there is none.
 const AGAIN: Duration = Duration::from_secs(30);
+/// How soon after it has been found it is looked for again, if there is a doubt.
+const DOUBT: Duration = Duration::from_millis(500);
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +60,10 @@ pub(super) struct Keeper {
     last: u64,
     /// The place of the last line that it has taken from us on this connection.
     taken: u64,
-    /// When to look again where there is none.
+    /// When to look again: where there is none, or where it is in doubt.
     again: Option<Time>,
+    /// When it was found last on this connection.
+    found_at: Option<Time>,
     /// Why it could not be made, while it is looked for once more.
     hindrance: Option<String>,
 }
@@ -68,6 +72,19 @@ impl Keeper {
     /// Begins to look. What to ask.
     pub(super) fn look(&mut self, now: Time) -> Question {
         self.ask(Question::Look, now)
+    }
+
+    /// Whether it is still there is in doubt. What to ask now, if anything.
+    pub(super) fn doubt(&mut self, now: Time) -> Option<Question> {
+        if self.is_asking() {
+            return None;
+        }
+        let soon = self.found_at.map(|found| found.after(DOUBT)).filter(|when| *when > now);
+        match soon {
+            Some(_) => self.again = soon,
+            None => return Some(self.look(now)),
+        }
+        None
     }
 
     fn ask(&mut self, question: Question, now: Time) -> Question {
@@ -83,7 +100,8 @@ impl Keeper {
 
     /// The connection is gone.
     pub(super) fn interrupted(&mut self) {
-        (self.asked, self.again, self.hindrance, self.taken) = (None, None, None, 0);
+        let (created, last) = (self.created.take(), self.last);
+        *self = Keeper { created, last, ..Keeper::default() };
     }
 
     /// The stream has taken a line of ours at that place: false if it is not behind the one before,
@@ -107,7 +125,7 @@ impl Keeper {
         }
         match (question, answer) {
             (_, Answer::There { created, last }) => {
-                (self.asked, self.hindrance) = (None, None);
+                (self.asked, self.hindrance, self.found_at) = (None, None, Some(now));
                 let known = self.created.replace(created);
                 let is_same = known.is_none() || known == self.created;
                 let is_new = !is_same || last < self.last;
@@ -214,6 +232,19 @@ mod tests {
             let step = keeper.answered(Question::Look, there(created, last), at(1));
             assert_eq!(step, Step::Present { is_new }, "{created} {last}");
         }
+    }
+
+    #[test]
+    fn whether_it_is_still_there_is_asked_now_and_then() {
+        let (mut keeper, millis) = (Keeper::default(), |ms| Time::at(Duration::from_millis(ms)));
+        assert_eq!(keeper.doubt(at(0)), Some(Question::Look));
+        assert_eq!(keeper.doubt(at(0)), None, "it has been asked");
+        keeper.answered(Question::Look, there("one", 5), millis(100));
+        assert_eq!((keeper.doubt(millis(100)), keeper.due()), (None, millis(600)));
+        assert_eq!(keeper.tick(millis(600)), Step::Ask(Question::Look));
+        keeper.answered(Question::Look, there("one", 5), millis(600));
+        assert_eq!(keeper.due(), Time::NEVER);
+        assert_eq!(keeper.doubt(at(5)), Some(Question::Look));
     }
 
     #[test]

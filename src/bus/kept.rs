@@ -87,6 +87,12 @@ impl Kept {
         self.remove(at)
     }
 
+    /// That subject is not for us: the first of its lines that have been said is kept no longer.
+    pub(super) fn denied(&mut self, subject: &str) -> Option<KeptLine> {
+        let at = self.lines.iter().take(self.said).position(|line| line.subject == subject)?;
+        self.remove(at)
+    }
+
     fn remove(&mut self, at: usize) -> Option<KeptLine> {
         let line = self.lines.remove(at)?;
         self.bytes -= line.bytes();
@@ -154,6 +160,20 @@ mod tests {
         assert!(kept.answered(1).is_some());
         assert_eq!(kept.waits_since(), None);
         assert_eq!(say(&mut kept, at(1)), ["b"]);
+    }
+
+    #[test]
+    fn of_a_subject_that_is_denied_what_was_said_first_is_dropped() {
+        let mut kept = Kept::default();
+        for (subject, id) in [("say.a", "1"), ("say.b", "2"), ("say.b", "3")] {
+            kept.keep(subject.into(), id.into(), b"{}".to_vec(), at(0));
+        }
+        assert_eq!(kept.denied("say.b"), None, "none has been said");
+        assert_eq!(say(&mut kept, at(1)), ["1", "2", "3"]);
+        assert_eq!(kept.denied("say.b").map(|line| line.id), Some("2".into()));
+        assert_eq!(kept.denied("say.c"), None);
+        kept.rewind();
+        assert_eq!(say(&mut kept, at(2)), ["1", "3"]);
     }
 
     #[test]

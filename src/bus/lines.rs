@@ -277,7 +277,7 @@ impl Bus {
                 let verdict = made.map(|one| one.made(sid, state.pending, now));
                 self.heart.expect_beats(self.followings.has_beats(), now);
                 let verdict = verdict.unwrap_or(Verdict::Nothing);
-                return self.follow_verdict(verdict, &subject, Supply::Consumer(sid));
+                return self.follow_verdict(verdict, &subject, Supply::Consumer(sid), now);
             }
             Err(error) => Some(error).filter(|error| error.code != code::NO_STREAM),
         };
@@ -288,15 +288,20 @@ impl Bus {
             self.end_supply(had);
         }
         match error {
-            Some(error) => log::warn!("the bus does not hand out {subject}: {error}"),
+            Some(error) => {
+                log::debug!("bus: {subject}: {error}");
+                self.warn_once(format!(
+                    "the bus does not hand out what is said in a room: {error}"
+                ));
+            }
             None => self.look_again(now),
         }
     }
 
     /// Looks whether the stream is still the one it was.
     pub(super) fn look_again(&mut self, now: Time) {
-        if !self.keeper.is_asking() {
-            self.look_for_stream(now);
+        if let Some(question) = self.keeper.doubt(now) {
+            self.ask_for_stream(question);
         }
     }
 
@@ -325,7 +330,7 @@ impl Bus {
                 self.tell(News::Line { subject, payload, at, is_old });
             }
         }
-        self.follow_verdict(verdict, subject, had);
+        self.follow_verdict(verdict, subject, had, now);
     }
 
     fn take_notice(
@@ -358,11 +363,11 @@ impl Bus {
                 Verdict::Gap
             }
         };
-        self.follow_verdict(verdict, subject, had);
+        self.follow_verdict(verdict, subject, had, net.now());
     }
 
     /// Does what is to be done about a subject whose lines `had` has handed out.
-    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, had: Supply) {
+    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, had: Supply, now: Time) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Tell { caught_up: true, .. } | Verdict::CaughtUp => {
@@ -372,6 +377,9 @@ impl Bus {
             Verdict::Twice => self.port.count(|figures| figures.dropped_twice += 1),
             Verdict::Gap | Verdict::Surplus => {
                 log::debug!("bus: {subject}: {verdict:?}");
+                if verdict == Verdict::Gap {
+                    self.followings.get_mut(subject).into_iter().for_each(|one| one.rest(now));
+                }
                 self.followings.replace(subject, had);
                 self.end_supply(had);
             }

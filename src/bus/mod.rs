@@ -214,6 +214,9 @@ impl Bus {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 impl Service for Bus {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         match self.is_ours(peer) {

@@ -10,7 +10,8 @@ use crate::nats::{Message, say};
 impl Bus {
     /// Says those that have not been said, as far as there is room.
     pub(super) fn say_kept(&mut self, now: Time) {
-        if self.phase != Phase::Up || self.keeper.is_asking() {
+        // Behind a line that is to be said again nothing may get ahead of it.
+        if self.phase != Phase::Up || self.keeper.is_asking() || self.unheard {
             return;
         }
         while let Some(line) = self.kept.next_expired(now) {
@@ -39,6 +40,15 @@ impl Bus {
                 self.port.tell(News::Kept { id: line.id });
                 self.has_told_late = true;
             }
+        }
+    }
+
+    /// Nothing may be published under that. Of lines of ours there, the first is refused: each is
+    /// complained of.
+    pub(super) fn deny(&mut self, subject: &str) {
+        let line = subject.strip_prefix(PREFIX).and_then(|subject| self.kept.denied(subject));
+        if let Some(line) = line {
+            self.tell(News::Refused { id: line.id, why: "the bus does not permit it".into() });
         }
     }
 

@@ -9,6 +9,8 @@ use crate::engine::{Address, Layering, Layers, Preface, Prefaced, Unable};
 use crate::nats::{Info, Parsed, Parser, ServerAddress, ServerOp};
 use crate::tls::{self, Resume, Trust};
 
+const NO_INFO: &str = "it is no NATS server: it does not begin with INFO";
+
 /// What the server has said before the handshake.
 #[derive(Debug, Default)]
 pub(super) enum Said {
@@ -32,7 +34,9 @@ impl InfoReader {
 impl Preface for InfoReader {
     fn read(&mut self, input: &[u8]) -> Prefaced {
         match Parser::default().next(input) {
-            (_, Parsed::More) => Prefaced::More,
+            (0, Parsed::More) => Prefaced::More,
+            // A message, so long that it is being passed over: nobody waits for its end.
+            (_, Parsed::More) => self.refuse(NO_INFO),
             (used, Parsed::Op(ServerOp::Info(info))) => {
                 if !info.tls_required && !info.tls_available {
                     return self.refuse("it has no TLS; write nats:// where that is meant");
@@ -40,7 +44,7 @@ impl Preface for InfoReader {
                 self.0.replace(Said::Info(info));
                 Prefaced::Whole(used, None)
             }
-            (_, Parsed::Op(_)) => self.refuse("it is no NATS server: it does not begin with INFO"),
+            (_, Parsed::Op(_)) => self.refuse(NO_INFO),
             (_, Parsed::Wrong(why)) => self.refuse(&format!("it is no NATS server: {why}")),
         }
     }
@@ -129,6 +133,7 @@ mod tests {
             ("INFO {}\r\n", "no TLS"),
             ("PING\r\n", "no NATS server"),
             ("220 mail.example ESMTP\r\n", "no NATS server"),
+            ("MSG a 1 999999999\r\nxxxx", "does not begin with INFO"),
         ] {
             let (found, is_told) = read(input);
             assert!(!is_told && matches!(found, Prefaced::Wrong(told) if told.contains(why)));

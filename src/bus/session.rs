@@ -1,16 +1,19 @@
 //! What is said on a connection: who the server is and who we are, what is subscribed to, what is
 //! heard of it, and whether it is alive.
 
-use super::calls::Phase;
+use super::calls::{LOGGED_MAX, Phase};
 use super::heart::Then;
 use super::subscriptions::Target;
 use super::{Bus, Mode, News, PAYLOAD_MAX, PREFIX, kept};
 use crate::engine::{Net, Peer};
-use crate::nats::{Info, Message, Parsed, ServerOp, Trouble, say, trouble};
+use crate::nats::{Info, Message, Parsed, ServerOp, Trouble, denied_publish, say, trouble};
 
 /// What a message costs, in units of `Net::spend`: what is made of it besides is counted where it
 /// is told.
 const MESSAGE_UNITS: usize = 1_000;
+/// So many bytes a message of ours may have, with its headers: a server that does not take them
+/// would end the connection over and over.
+const MESSAGE_BYTES: u64 = PAYLOAD_MAX as u64 + 256;
 
 impl Bus {
     /// Something has come. How much of it is used.
@@ -76,6 +79,13 @@ impl Bus {
     fn introduce(&mut self, info: &Info, net: &mut Net) {
         if !info.headers {
             return self.lose("it is older than NATS 2.2, or has headers off", net.now(), net);
+        }
+        if let Some(most) = info.max_payload.filter(|most| *most < MESSAGE_BYTES) {
+            let why = format!(
+                "it takes no more than {most} bytes at once (max_payload), and {MESSAGE_BYTES} \
+                 may be needed"
+            );
+            return self.lose(&why, net.now(), net);
         }
         if info.tls_required && !self.trying.is_tls {
             return self.call_secured(net);
@@ -146,11 +156,20 @@ impl Bus {
         }
     }
 
+    /// Logs what the operator should look at, unless it has been logged since the bus was reached.
+    pub(super) fn warn_once(&mut self, line: String) {
+        if self.logged.len() < LOGGED_MAX && !self.logged.contains(&line) {
+            log::warn!("{line}");
+            self.logged.insert(line);
+        }
+    }
+
     /// `-ERR`.
     fn refused(&mut self, text: &str, net: &mut Net) {
         match trouble(text) {
             Trouble::Permission => {
-                log::warn!("the bus does not permit something: {text}");
+                self.warn_once(format!("the bus does not permit something: {text}"));
+                denied_publish(text).into_iter().for_each(|subject| self.deny(subject));
                 if text.contains("$JS.API") {
                     self.stream_refused(text, net);
                 }

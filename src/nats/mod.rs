@@ -50,6 +50,14 @@ pub fn trouble(text: &str) -> Trouble {
     }
 }
 
+/// What may not be published under, if that is what a text of `-ERR` says.
+pub fn denied_publish(text: &str) -> Option<&str> {
+    const HEAD: &str = "permissions violation for publish to \"";
+    let (head, rest) = text.split_at_checked(HEAD.len())?;
+    let is_it = head.eq_ignore_ascii_case(HEAD);
+    rest.split_once('"').map(|(subject, _)| subject).filter(|_| is_it)
+}
+
 /// How a question by which no service listens is answered: the status of its headers.
 pub const NO_RESPONDERS: u16 = 503;
 
@@ -83,6 +91,20 @@ mod tests {
             ("", Trouble::Other),
         ] {
             assert_eq!(trouble(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_not_be_published_is_told_apart_from_what_may_not_be_heard() {
+        for (text, wanted) in [
+            ("Permissions Violation for Publish to \"a.b\"", Some("a.b")),
+            ("permissions violation for publish to \"a\" using x", Some("a")),
+            ("Permissions Violation for Publish to \"a.b", None),
+            ("Permissions Violation for Subscription to \"a.b\"", None),
+            ("Permissions Violation for Publish tö \"a\"", None),
+            ("", None),
+        ] {
+            assert_eq!(denied_publish(text), wanted, "{text}");
         }
     }
 }

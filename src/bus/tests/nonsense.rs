@@ -1,0 +1,236 @@
+//! Rooms that span servers, at a NATS that says anything at all, with bots that say anything at
+//! all: nothing panics, nothing goes on for ever, and nobody hears what drives a terminal.
+
+use super::*;
+use crate::services::chat::{BusRooms, Chat};
+
+/// Worlds of each run, and steps of each.
+const SEEDS: u64 = 100;
+const STEPS: usize = 400;
+
+const NUMBERS: [&str; 9] =
+    ["0", "1", "2", "3", "1000", "4294967295", "18446744073709551615", "-1", "1e3"];
+const NAMES: [&str; 7] = ["lobby", "den", "north", "bot", "guest1", "a\\u001b", "*"];
+const KINDS: [&str; 12] = [
+    "say", "act", "joined", "left", "renamed", "tally", "roster", "ask", "private", "nobody",
+    "dance", "",
+];
+const TEXTS: [&str; 6] = ["hi", "\\u001b[2J", "joined", "\\u202e", "a\\n** You are", "\\ud83d"];
+const SAID: [&str; 9] = [
+    "hello",
+    "/me waves",
+    "/who",
+    "/rooms",
+    "/join den",
+    "/join lobby",
+    "/msg bot@bot hi",
+    "/nick ann",
+    "BYE",
+];
+const WAITS: [u64; 6] = [0, 1, 20, 600, 2_500, 11_000];
+/// A jump of the clock: a machine that slept.
+const SLEEP: Duration = Duration::from_secs(90_000);
+
+struct World {
+    stage: Stage,
+    random: Random,
+    members: Vec<Peer>,
+    calls: usize,
+    inbox: String,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let (mut stage, port) = (Stage::empty(Limits::default()), Port::default());
+        stage.set_wall(20_000 * 86_400);
+        let servers = ServerAddress::parse_list("192.0.2.1,192.0.2.2").unwrap();
+        let rooms = BusRooms::new(port.clone(), "north", 1, 1_000).unwrap();
+        let bus = Bus::new(BusConfig::new(servers, "north"), port, seed, Box::new(Nowhere));
+        let engine = stage.engine();
+        engine.add_service("chat", Quota::default(), Box::new(Chat::with_bus(None, Some(rooms))));
+        engine.add_service("bus", QUOTA, Box::new(bus));
+        stage.pass(Duration::ZERO);
+        let (random, members, inbox) = (Random::new(seed), Vec::new(), "_INBOX.x".into());
+        World { stage, random, members, calls: 0, inbox }
+    }
+
+    fn below(&mut self, most: usize) -> usize {
+        usize::try_from(self.random.next() % most as u64).unwrap()
+    }
+
+    fn pick(&mut self, choices: &[&'static str]) -> &'static str {
+        choices[self.below(choices.len())]
+    }
+
+    fn step(&mut self) {
+        if self.calls < self.stage.dialed().len() {
+            self.calls = self.stage.dialed().len();
+            let peer = *self.stage.dialed().last().unwrap();
+            match self.below(8) {
+                0 => self.stage.reset(peer),
+                _ => self.stage.answer(peer, ([192, 0, 2, 99], 5000).into()),
+            }
+        }
+        match self.below(20) {
+            0 if self.below(10) == 0 => {
+                self.stage.skip(SLEEP);
+                self.stage.flush();
+            }
+            0 | 1 => {
+                let wait = WAITS[self.below(WAITS.len())];
+                self.stage.pass(Duration::from_millis(wait));
+            }
+            2 if self.members.len() < 60 => self.members.push(self.stage.join()),
+            2..=6 => self.speak(),
+            7 if self.below(10) == 0 => self.end(),
+            _ => {
+                let said = self.nonsense();
+                self.serve(&said);
+            }
+        }
+    }
+
+    fn speak(&mut self) {
+        if self.members.is_empty() {
+            return;
+        }
+        let at = self.below(self.members.len());
+        let (peer, said) = (self.members[at], self.pick(&SAID));
+        if self.stage.standing(peer).is_none() {
+            self.members.swap_remove(at);
+            return;
+        }
+        self.stage.say(peer, format!("{said}\n"));
+        let heard = self.stage.hear(peer);
+        let drives = |c: char| c.is_control() && c != '\n' && c != '\t';
+        assert!(!heard.contains(drives), "{heard:?}");
+    }
+
+    fn end(&mut self) {
+        let Some(peer) = self.server() else { return };
+        match self.below(2) {
+            0 => self.stage.reset(peer),
+            _ => self.stage.finish(peer),
+        }
+    }
+
+    /// The server that is connected, if one is.
+    fn server(&self) -> Option<Peer> {
+        self.stage.dialed().last().copied().filter(|peer| self.stage.standing(*peer).is_some())
+    }
+
+    fn serve(&mut self, said: &str) {
+        let Some(peer) = self.server() else { return };
+        self.stage.say(peer, said);
+        let Some(peer) = self.server() else { return };
+        let heard = self.stage.hear(peer);
+        let inbox = heard.split_whitespace().rfind(|word| word.ends_with(".*"));
+        if let Some(inbox) = inbox.filter(|word| word.starts_with("_INBOX.")) {
+            self.inbox = inbox.trim_end_matches(".*").to_owned();
+        }
+        if heard.contains("CONNECT") && self.below(5) > 0 {
+            let (inbox, stream) = (self.inbox.clone(), STREAM);
+            self.serve(&format!("PONG\r\nMSG {inbox}.look 1 {}\r\n{stream}\r\n", stream.len()));
+        }
+    }
+
+    fn nonsense(&mut self) -> String {
+        match self.below(16) {
+            0 => "PING\r\nPONG\r\nPONG\r\n".into(),
+            1..=3 => INFO.into(),
+            4 => format!(
+                "-ERR 'Permissions Violation for {}'\r\n",
+                self.pick(&[
+                    "Publish to \"cooee.1.say.lobby\"",
+                    "Publish to \"$JS.API.STREAM.INFO.COOEE\"",
+                    "Subscription to \"cooee.1.here.*\"",
+                    "Publish to \"\"",
+                ])
+            ),
+            5 | 6 => self.answer_to_question(),
+            7..=9 => self.delivery(),
+            10 => self.notice(),
+            _ => {
+                let (kind, name) = (
+                    self.pick(&["say", "news", "here", "ask", "to", "x"]),
+                    self.pick(&["lobby", "den", "north", "north-2", "a_b", "*"]),
+                );
+                let payload = self.payload();
+                self.message(&format!("cooee.1.{kind}.{name}"), "", &payload)
+            }
+        }
+    }
+
+    fn message(&mut self, subject: &str, reply: &str, payload: &str) -> String {
+        let sid = self.below(14) + 1;
+        format!("MSG {subject} {sid} {reply} {}\r\n{payload}\r\n", payload.len())
+    }
+
+    fn answer_to_question(&mut self) -> String {
+        let (number, other) = (self.pick(&NUMBERS), self.pick(&NUMBERS));
+        let token = match self.below(4) {
+            0 => "look".to_owned(),
+            1 => "make".to_owned(),
+            2 => format!("c{}", self.below(14)),
+            _ => format!("k{}", self.below(14)),
+        };
+        let body = match self.below(6) {
+            0 => STREAM.into(),
+            1 => format!(
+                r#"{{"config":{{"subjects":[">"]}},"created":"{other}","state":{{"last_seq":{number}}}}}"#
+            ),
+            2 => format!(r#"{{"name":"c","num_pending":{number}}}"#),
+            3 => format!(r#"{{"stream":"COOEE","seq":{number}}}"#),
+            4 => format!(
+                r#"{{"error":{{"err_code":{},"code":{number}}}}}"#,
+                self.pick(&["10059", "10058", "10076", "10014", "1"])
+            ),
+            _ => {
+                let inbox = &self.inbox;
+                return format!("HMSG {inbox}.{token} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
+            }
+        };
+        let subject = format!("{}.{token}", self.inbox);
+        self.message(&subject, "", &body)
+    }
+
+    fn delivery(&mut self) -> String {
+        let numbers: Vec<_> = (0..4).map(|_| self.pick(&NUMBERS)).collect();
+        let room = self.pick(&["lobby", "den"]);
+        let payload = self.payload();
+        let reply = format!("$JS.ACK.COOEE.c.1.{}", numbers.join("."));
+        self.message(&format!("cooee.1.say.{room}"), &reply, &payload)
+    }
+
+    fn notice(&mut self) -> String {
+        let (head, number) = (
+            self.pick(&["100 Idle Heartbeat", "100 FlowControl", "409 Gone", "503", "404"]),
+            self.pick(&NUMBERS),
+        );
+        let stalled = self.pick(&["", "Nats-Consumer-Stalled: x.y\r\n"]);
+        let headers = format!("NATS/1.0 {head}\r\nNats-Last-Consumer: {number}\r\n{stalled}\r\n");
+        let (size, sid) = (headers.len(), self.below(14) + 1);
+        format!("HMSG x {sid} r.1 {size} {size}\r\n{headers}\r\n")
+    }
+
+    fn payload(&mut self) -> String {
+        let (kind, text) = (self.pick(&KINDS), self.pick(&TEXTS));
+        let [node, who, to] = [(); 3].map(|()| self.pick(&NAMES));
+        let numbers: Vec<_> = (0..6).map(|_| self.pick(&NUMBERS)).collect();
+        let [seq, count, started, joined, left, renamed] = numbers[..] else { unreachable!() };
+        let run = self.below(80);
+        format!(
+            r#"{{"node":"{node}{run}","run":"{run:016x}","seq":{seq},"kind":"{kind}","who":"{who}",
+            "to":"{to}","text":"{text}","count":{count},"started":{started},"joined":{joined},
+            "left":{left},"renamed":{renamed},"names":["a","{to}"]}}"#
+        )
+    }
+}
+
+#[test]
+fn whatever_is_said_nothing_panics_or_goes_on_for_ever() {
+    for seed in 0..SEEDS {
+        let mut world = World::new(seed);
+        (0..STEPS).for_each(|_| world.step());
+    }
+}
