@@ -315,6 +315,7 @@ pub mod resolve;
 pub mod server;
 pub mod services;
 mod spelling;
+mod splitmix;
 mod terminal;
 mod through;
 pub mod tls;

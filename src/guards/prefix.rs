@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::splitmix::mix;
+
 /// The prefix of an address that stands for one subscriber, as far as an address tells. Not an
 /// address: nothing can be sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,17 +46,10 @@ impl Prefix {
         }
     }
 
-    /// A hash that nobody can predict who does not know `seed` (splitmix64).
+    /// A hash that nobody can predict who does not know `seed`.
     #[allow(clippy::cast_possible_truncation)] // both halves are used
     pub(super) fn hash(self, seed: u64) -> u64 {
-        let mut mixed = seed;
-        for half in [(self.0 >> 64) as u64, self.0 as u64] {
-            mixed = (mixed ^ half).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^= mixed >> 31;
-        }
-        mixed
+        mix(mix(seed ^ (self.0 >> 64) as u64) ^ self.0 as u64)
     }
 }
 

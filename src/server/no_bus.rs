@@ -1,5 +1,7 @@
 //! The bus, in a build without it: there is none.
 
+#[cfg(feature = "admin")]
+use super::admin::Family;
 use super::args::BusArgs;
 use crate::engine::Engine;
 use crate::services::chat::BusRooms;
@@ -26,7 +28,7 @@ impl BusView {
     }
 
     #[cfg(feature = "admin")]
-    pub(super) fn families(&self) -> Vec<BusFamily> {
+    pub(super) fn families(&self) -> Vec<Family> {
         match *self {}
     }
 
@@ -34,16 +36,6 @@ impl BusView {
     pub(super) fn status(&self) -> serde_json::Value {
         match *self {}
     }
-}
-
-/// A family of metrics.
-#[cfg(feature = "admin")]
-pub(super) struct BusFamily {
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) help: &'static str,
-    pub(super) label: &'static str,
-    pub(super) values: Vec<(&'static str, f64)>,
 }
 
 impl BusPlan {

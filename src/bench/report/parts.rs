@@ -12,7 +12,8 @@ use crate::bench::measure::fault::Fault;
 use crate::bench::measure::latency::Latency;
 use crate::bench::measure::measurement::Measurement;
 use crate::bench::measure::recorder::{Recorder, Slice};
-use crate::bench::measure::statistics::bootstrap::{Random, relative_half_width};
+use crate::bench::measure::statistics::bootstrap::relative_half_width;
+use crate::splitmix::Random;
 
 /// From this share of a core on, the generator has no room left.
 const SATURATED: f64 = 0.95;

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::splitmix::mix;
+
 /// The knobs of one listener, in the order in which they hold. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Knobs {
@@ -292,12 +294,9 @@ impl Draws {
     }
 }
 
-/// One more number mixed in, as in splitmix64.
+/// One more number mixed in.
 fn chain(state: u64, number: u64) -> u64 {
-    let mut mixed = (state ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    mix(state ^ number)
 }
 
 /// The draw as one of so many numbers from 0 on; at most 2^65 of them.

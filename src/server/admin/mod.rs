@@ -33,6 +33,7 @@ use crate::reactor::{self, Families, Listening, Reactor};
 use census::Census;
 use history::History;
 use process::Process;
+pub(super) use prometheus::Family;
 use response::{Body, Codes, Response};
 
 /// Connections at once.

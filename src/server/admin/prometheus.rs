@@ -6,7 +6,16 @@ use std::fmt::{Display, Write};
 use super::process::Process;
 use super::response::Codes;
 use crate::engine::{Carrier, FaultKind, Histogram, Reason, ResponderCounts, StreamCounts, Survey};
-use crate::server::bus::{BusFamily, BusView};
+use crate::server::bus::BusView;
+
+/// Metrics of one name: their values, each with a label if it has one.
+pub(in crate::server) struct Family {
+    pub(in crate::server) name: &'static str,
+    pub(in crate::server) kind: &'static str,
+    pub(in crate::server) help: &'static str,
+    pub(in crate::server) label: &'static str,
+    pub(in crate::server) values: Vec<(&'static str, f64)>,
+}
 
 /// What is told beside what the engine knows.
 pub(super) struct Scraped<'a> {
@@ -252,7 +261,7 @@ fn troubles(text: &mut Text, survey: Survey<'_>) {
     }
 }
 
-fn bus(text: &mut Text, family: &BusFamily) {
+fn bus(text: &mut Text, family: &Family) {
     text.family(family.name, family.kind, family.help);
     for (name, value) in &family.values {
         let label = [(family.label, *name)];

@@ -7,6 +7,8 @@ use std::hash::BuildHasher;
 use std::path::Path;
 use std::{fmt, fs};
 
+#[cfg(feature = "admin")]
+use super::admin::Family;
 use super::args::BusArgs;
 #[cfg(feature = "admin")]
 use crate::bus::BusFigures;
@@ -54,7 +56,7 @@ impl BusView {
 
     /// For metrics.
     #[cfg(feature = "admin")]
-    pub(super) fn families(&self) -> Vec<BusFamily> {
+    pub(super) fn families(&self) -> Vec<Family> {
         families(&self.0.figures())
     }
 
@@ -80,20 +82,10 @@ impl BusView {
     }
 }
 
-/// A family of metrics: its values each with a label, if it has any.
-#[cfg(feature = "admin")]
-pub(super) struct BusFamily {
-    pub(super) name: &'static str,
-    pub(super) kind: &'static str,
-    pub(super) help: &'static str,
-    pub(super) label: &'static str,
-    pub(super) values: Vec<(&'static str, f64)>,
-}
-
 #[cfg(feature = "admin")]
 #[allow(clippy::cast_precision_loss)] // as everywhere in metrics
-fn families(figures: &BusFigures) -> Vec<BusFamily> {
-    let family = |name, kind, help, label, values| BusFamily { name, kind, help, label, values };
+fn families(figures: &BusFigures) -> Vec<Family> {
+    let family = |name, kind, help, label, values| Family { name, kind, help, label, values };
     let single = |name, kind, help, value| family(name, kind, help, "", vec![("", value)]);
     let flag = |is: bool| f64::from(u8::from(is));
     let messages = vec![("in", figures.messages_in as f64), ("out", figures.messages_out as f64)];

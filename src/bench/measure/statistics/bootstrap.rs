@@ -5,6 +5,8 @@
 //! from the run bent into a ring (Politis and Romano's circular block bootstrap). It knows nothing
 //! of what differs between two runs, so it never decides whether two servers differ.
 
+use crate::splitmix::Random;
+
 /// Fewer slices are no sample of anything.
 const SLICES_MIN: usize = 8;
 /// How often the run is put together anew.
@@ -61,35 +63,11 @@ fn mean_of(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Numbers that look random and are the same for the same seed: splitmix64 (Steele, Lea, Flood
-/// 2014).
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// From this seed on.
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // less than `end`
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    /// Nearly normal, with mean 0 and deviation 1: the sum of twelve.
-    #[cfg(test)]
-    pub(super) fn normal(&mut self) -> f64 {
-        let uniform = |_| f64::from((self.next() >> 32) as u32) / 4_294_967_296.0;
-        (0..12).map(uniform).sum::<f64>() - 6.0
-    }
+/// Nearly normal, with mean 0 and deviation 1: the sum of twelve.
+#[cfg(test)]
+pub(super) fn normal(random: &mut Random) -> f64 {
+    let uniform = |_| f64::from((random.next() >> 32) as u32) / 4_294_967_296.0;
+    (0..12).map(uniform).sum::<f64>() - 6.0
 }
 
 #[cfg(test)]
@@ -99,10 +77,10 @@ mod tests {
 
     /// A hundred slices around 100; each tells so much of the next.
     fn series(likeness: f64, random: &mut Random) -> Vec<f64> {
-        let mut last = random.normal();
+        let mut last = normal(random);
         let mut values = Vec::new();
         for _ in 0..100 {
-            last = likeness * last + (1.0 - likeness * likeness).sqrt() * random.normal();
+            last = likeness * last + (1.0 - likeness * likeness).sqrt() * normal(random);
             values.push(100.0 + 5.0 * last);
         }
         values

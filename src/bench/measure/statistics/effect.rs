@@ -93,9 +93,10 @@ fn outside_normal(mean: f64, variance: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bootstrap::Random;
+    use super::super::bootstrap::normal;
     use super::super::significance::{mann_whitney, signed_rank};
     use super::*;
+    use crate::splitmix::Random;
 
     #[test]
     fn the_estimate_and_the_interval_of_known_values_are_known() {
@@ -145,7 +146,7 @@ mod tests {
             let count = 8 + round as usize % 5;
             let shift = 0.03 * f64::from(round % 3);
             let mut some = |mean: f64| -> Vec<f64> {
-                (0..count).map(|_| (mean + 0.03 * random.normal()).exp()).collect()
+                (0..count).map(|_| (mean + 0.03 * normal(&mut random)).exp()).collect()
             };
             let (a, b) = (some(0.0), some(shift));
             let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b.ln() - a.ln()).collect();

@@ -246,11 +246,12 @@ fn rounded_up(percent: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bootstrap::Random;
+    use super::super::bootstrap::normal;
     use super::*;
+    use crate::splitmix::Random;
 
     fn runs(count: usize, mean: f64, noise: f64, random: &mut Random) -> Vec<f64> {
-        (0..count).map(|_| mean * (noise * random.normal()).exp()).collect()
+        (0..count).map(|_| mean * (noise * normal(random)).exp()).collect()
     }
 
     fn is_different(verdict: Verdict) -> bool {
