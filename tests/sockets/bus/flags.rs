@@ -64,6 +64,7 @@ fn a_bus_without_chat_is_refused() {
 }
 
 /// `cooee serve` in an environment with these variables, which refuses.
+#[cfg(feature = "config")]
 fn refused_under(variables: &[&str], words: &[&str]) -> String {
     let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve"];
     let ended = Server::run("env", &[variables, &cooee, words].concat()).ended();
@@ -72,6 +73,7 @@ fn refused_under(variables: &[&str], words: &[&str]) -> String {
     ended.log[0].clone()
 }
 
+#[cfg(feature = "config")]
 #[test]
 fn variables_are_read_like_flags_and_who_we_are_is_said_whole() {
     let chat = ["chat://:0"];
