@@ -1,6 +1,8 @@
 //! The flags of the bus with nonsense: one line each.
 
-use crate::support::{Server, refused};
+#[cfg(feature = "config")]
+use crate::support::Server;
+use crate::support::refused;
 
 const BUS: &str = "nats://127.0.0.1:1";
 
@@ -91,6 +93,7 @@ fn variables_are_read_like_flags_and_who_we_are_is_said_whole() {
     assert_names(&refused_under(&["COOEE_BUS_TOKEN=secret"], &chat), &["needs --bus"]);
 }
 
+#[cfg(feature = "config")]
 #[test]
 fn check_takes_a_bus_and_calls_nobody() {
     let words = ["--check", "chat+tcp://:7", "--bus", BUS, "--bus-name", "north"];
