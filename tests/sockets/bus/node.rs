@@ -153,5 +153,7 @@ pub(super) fn meet(one: &mut Person, other: &mut Person) {
 fn is_heard(speaker: &mut Person, listener: &mut Person) {
     let word = format!("{} hears me?", listener.who);
     speaker.say(&word);
-    assert_eq!(listener.wait_for(&word), format!("<{}> {word}", speaker.who));
+    let line = listener.wait_for(&word);
+    // Behind a break it may be marked as said before.
+    assert!(line.ends_with(&format!("<{}> {word}", speaker.who)), "{line}");
 }
