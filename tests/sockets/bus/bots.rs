@@ -7,7 +7,7 @@ use cooee::nats::{Login, say};
 use serde_json::Value;
 
 use super::caller::Caller;
-use super::node::{Node, REACHED, meet};
+use super::node::{Node, meet};
 use crate::support::lines::Lines;
 use crate::support::loudly;
 use crate::support::nats::Nats;
@@ -145,6 +145,7 @@ fn every_message_of_the_page_is_taken_and_says_what_the_page_says() {
     }
 }
 
+#[cfg(feature = "config")]
 #[test]
 fn the_permissions_of_the_page_are_enough_and_needed() {
     let users = block("", "authorization {");
@@ -158,7 +159,7 @@ fn the_permissions_of_the_page_are_enough_and_needed() {
     let mut nodes =
         ["north", "south"].map(|name| Node::with_variables(&variables, &nats.url(), name, &[]));
     for node in &mut nodes {
-        let line = node.server.log.wait_for_line(REACHED);
+        let line = node.server.log.wait_for_line(super::node::REACHED);
         assert!(line.ends_with("with a stream for the lines"), "{line}");
     }
     let [mut ann, mut bob] = [nodes[0].join("ann"), nodes[1].join("bob")];
@@ -173,7 +174,7 @@ fn the_permissions_of_the_page_are_enough_and_needed() {
     assert_ne!(fewer, users);
     let Some((nats, _folder)) = streams(&fewer) else { return };
     let mut north = Node::with_variables(&variables, &nats.url(), "north", &[]);
-    let line = north.server.log.wait_for_line(REACHED);
+    let line = north.server.log.wait_for_line(super::node::REACHED);
     assert!(line.ends_with("without a stream"), "{line}");
     let line = north.server.log.wait_for_line("does not permit");
     assert!(line.contains("$JS.API.STREAM"), "{line}");

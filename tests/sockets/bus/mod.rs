@@ -3,6 +3,7 @@
 
 mod bots;
 mod caller;
+mod ends;
 mod entering;
 mod flags;
 mod likeness;

@@ -26,6 +26,7 @@ impl Node {
     }
 
     /// The same, with variables in its environment (`NAME=VALUE`).
+    #[cfg(any(feature = "config", feature = "tls"))]
     pub(super) fn with_variables(
         variables: &[&str],
         urls: &str,
@@ -152,5 +153,7 @@ pub(super) fn meet(one: &mut Person, other: &mut Person) {
 fn is_heard(speaker: &mut Person, listener: &mut Person) {
     let word = format!("{} hears me?", listener.who);
     speaker.say(&word);
-    assert_eq!(listener.wait_for(&word), format!("<{}> {word}", speaker.who));
+    let line = listener.wait_for(&word);
+    // Behind a break it may be marked as said before.
+    assert!(line.ends_with(&format!("<{}> {word}", speaker.who)), "{line}");
 }
