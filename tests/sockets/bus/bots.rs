@@ -145,7 +145,6 @@ fn every_message_of_the_page_is_taken_and_says_what_the_page_says() {
     }
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn the_permissions_of_the_page_are_enough_and_needed() {
     let users = block("", "authorization {");

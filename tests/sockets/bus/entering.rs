@@ -1,22 +1,18 @@
 //! Who is let in by NATS, with what, and what is said of those who are not.
 
-#[cfg(any(feature = "config", feature = "tls"))]
 use std::fs;
 
 use super::node::{Node, OUT_OF_REACH};
-#[cfg(any(feature = "config", feature = "tls"))]
 use super::node::{REACHED, meet};
 #[cfg(feature = "tls")]
 use crate::support::Folder;
 use crate::support::Server;
 use crate::support::nats::Nats;
 
-#[cfg(feature = "config")]
 const USERS: &str = "authorization { users: [ { user: cooee, password: secret } ] }";
 const NOT_REACHED: &str = "the bus is not reached: ";
 
 /// Has a server with these words and variables be reached, and its people heard on another.
-#[cfg(any(feature = "config", feature = "tls"))]
 fn is_let_in(nats: &Nats, variables: &[&str], words: &[&str]) {
     let names = ["north", "south"];
     let mut nodes = names.map(|name| Node::with_variables(variables, &nats.url(), name, words));
@@ -27,7 +23,6 @@ fn is_let_in(nats: &Nats, variables: &[&str], words: &[&str]) {
     meet(&mut ann, &mut bob);
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn a_user_and_a_password_come_from_the_environment_or_the_file() {
     let Some(nats) = Nats::configured(USERS) else { return };
@@ -43,14 +38,12 @@ fn a_user_and_a_password_come_from_the_environment_or_the_file() {
     server.log.wait_for_line(REACHED);
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn a_token_comes_from_the_environment() {
     let Some(nats) = Nats::configured("authorization { token: sesame }") else { return };
     is_let_in(&nats, &["COOEE_BUS_TOKEN=sesame"], &[]);
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn a_wrong_password_is_one_line_and_people_go_on_until_it_is_right() {
     let Some(mut nats) = Nats::configured(USERS) else { return };

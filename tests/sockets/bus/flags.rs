@@ -1,6 +1,5 @@
 //! The flags of the bus with nonsense: one line each.
 
-#[cfg(feature = "config")]
 use crate::support::Server;
 use crate::support::refused;
 
@@ -66,7 +65,6 @@ fn a_bus_without_chat_is_refused() {
 }
 
 /// `cooee serve` in an environment with these variables, which refuses.
-#[cfg(feature = "config")]
 fn refused_under(variables: &[&str], words: &[&str]) -> String {
     let cooee = [env!("CARGO_BIN_EXE_cooee"), "serve"];
     let ended = Server::run("env", &[variables, &cooee, words].concat()).ended();
@@ -75,7 +73,6 @@ fn refused_under(variables: &[&str], words: &[&str]) -> String {
     ended.log[0].clone()
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn variables_are_read_like_flags_and_who_we_are_is_said_whole() {
     let chat = ["chat://:0"];
@@ -93,7 +90,6 @@ fn variables_are_read_like_flags_and_who_we_are_is_said_whole() {
     assert_names(&refused_under(&["COOEE_BUS_TOKEN=secret"], &chat), &["needs --bus"]);
 }
 
-#[cfg(feature = "config")]
 #[test]
 fn check_takes_a_bus_and_calls_nobody() {
     let words = ["--check", "chat+tcp://:7", "--bus", BUS, "--bus-name", "north"];

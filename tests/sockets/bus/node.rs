@@ -26,7 +26,6 @@ impl Node {
     }
 
     /// The same, with variables in its environment (`NAME=VALUE`).
-    #[cfg(any(feature = "config", feature = "tls"))]
     pub(super) fn with_variables(
         variables: &[&str],
         urls: &str,
