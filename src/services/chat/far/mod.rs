@@ -109,6 +109,8 @@ pub(super) struct Far {
     speech: Speech,
     rosters: Rosters,
     agenda: Agenda,
+    /// Whether there have been more servers than are told apart.
+    is_crowded: bool,
     /// How often something was left to chance.
     draws: u64,
     /// How much has been heard in this turn, and when that is.
@@ -132,6 +134,7 @@ impl Far {
             speech: Speech::default(),
             rosters: Rosters::default(),
             agenda: Agenda::default(),
+            is_crowded: false,
             draws: 0,
             heard: (Time::ZERO, 0),
         }
