@@ -172,7 +172,7 @@ impl World {
         };
         let fit: Vec<_> = self.subscribed.iter().filter(|(own, _)| is_it(own)).collect();
         match fit.last() {
-            Some((_, sid)) if self.random.next() % 16 > 0 => sid.clone(),
+            Some((_, sid)) if !self.random.next().is_multiple_of(16) => sid.clone(),
             _ => (self.random.next() % 20).to_string(),
         }
     }
