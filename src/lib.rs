@@ -309,6 +309,8 @@ pub mod nats;
 pub mod outlet;
 #[cfg(feature = "proxy")]
 pub mod proxy;
+#[cfg(feature = "bus")]
+mod random;
 pub mod rate;
 pub mod reactor;
 pub mod resolve;

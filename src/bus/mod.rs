@@ -19,7 +19,6 @@ mod lookup;
 mod loss;
 mod outgoing;
 mod port;
-mod random;
 mod saying;
 mod secure;
 mod session;
@@ -31,6 +30,7 @@ use std::collections::BTreeSet;
 use crate::engine::{Arrival, Net, Operated, Peer, Quota, Reason, Service, Time};
 pub use crate::nats::{Login, ServerAddress};
 use crate::nats::{Parser, Pool, Waits};
+use crate::random::Random;
 use crate::rate::Rate;
 use crate::tls::Trust;
 
@@ -43,7 +43,6 @@ pub use lookup::{Found, Lookup};
 use loss::Loss;
 use outgoing::Outgoing;
 pub use port::{BusFigures, News, Port, Wish};
-use random::Random;
 use subscriptions::{Admission, Subscriptions};
 
 /// What all subjects of ours begin with: a name, and the version of what is said under it.

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::random::Random;
+
 /// Where NATS listens unless told otherwise.
 const PORT: u16 = 4222;
 /// Servers beyond so many are not tried.
@@ -101,7 +103,7 @@ pub struct Pool {
     servers: Vec<ServerAddress>,
     own: usize,
     next: usize,
-    random: u64,
+    random: Random,
 }
 
 impl Pool {
@@ -109,7 +111,7 @@ impl Pool {
     pub fn new(mut servers: Vec<ServerAddress>, seed: u64) -> Pool {
         debug_assert!(!servers.is_empty());
         servers.truncate(SERVERS_MAX);
-        let mut pool = Pool { own: servers.len(), servers, next: 0, random: seed };
+        let mut pool = Pool { own: servers.len(), servers, next: 0, random: Random::new(seed) };
         pool.shuffle_from(0);
         pool
     }
@@ -157,18 +159,9 @@ impl Pool {
     /// Brings those from `from` on into an order made by chance (Fisher and Yates).
     fn shuffle_from(&mut self, from: usize) {
         for at in (from + 1..self.servers.len()).rev() {
-            let choice = from as u64 + self.chance() % (at - from + 1) as u64;
+            let choice = from as u64 + self.random.next() % (at - from + 1) as u64;
             self.servers.swap(at, usize::try_from(choice).unwrap_or(at));
         }
-    }
-
-    /// splitmix64 (Steele, Lea, Flood 2014).
-    fn chance(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 

@@ -147,7 +147,7 @@ impl Server {
         let (facts, admin) = admin::open(config, &plan.admin, &mut reactor)?;
         let joining = config.bus.as_ref().map(BusPlan::open).transpose()?;
         let bus = joining.as_ref().map(Joining::view);
-        bus.iter().for_each(|view| drop(facts.bus.set(view.clone())));
+        bus.iter().for_each(|view| _ = facts.bus.set(view.clone()));
         let places = Places { plan: &plan, inherited, front: &front, admin: admin.urls, joining };
         let (instances, listening) =
             listen::open(config, places, &mut reactor, announcement.as_mut())?;

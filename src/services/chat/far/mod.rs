@@ -23,6 +23,7 @@ use super::rooms::{LOBBY, Report, Rooms};
 use super::tally::Change;
 use crate::bus::{News, Port, Wish};
 use crate::engine::{Net, Table, Time};
+use crate::random::Random;
 use agenda::Agenda;
 use hearing::Hearing;
 pub(super) use lines::Spoken;
@@ -111,8 +112,7 @@ pub(super) struct Far {
     agenda: Agenda,
     /// Whether there have been more servers than are told apart.
     is_crowded: bool,
-    /// How often something was left to chance.
-    draws: u64,
+    random: Random,
     /// How much has been heard in this turn, and when that is.
     heard: (Time, usize),
 }
@@ -135,7 +135,7 @@ impl Far {
             rosters: Rosters::default(),
             agenda: Agenda::default(),
             is_crowded: false,
-            draws: 0,
+            random: Random::new(run),
             heard: (Time::ZERO, 0),
         }
     }
@@ -356,13 +356,9 @@ impl Far {
         Message { node: self.node, run: Some(self.run), seq, matter }
     }
 
-    /// A wait of up to `most`, which differs from that of other servers (SplitMix64).
+    /// A wait of up to `most`, which differs from that of other servers.
     fn draw(&mut self, most: Duration) -> Duration {
-        self.draws += 1;
-        let mut z = self.run.wrapping_add(self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        most.mul_f64((z >> 40) as f64 / (1u64 << 24) as f64)
+        most.mul_f64((self.random.next() >> 40) as f64 / (1u64 << 24) as f64)
     }
 }
 

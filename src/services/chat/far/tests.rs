@@ -1,6 +1,7 @@
 //! Chats of several servers, as their members hear them.
 
 mod breaks;
+mod nonsense;
 mod people;
 mod strangers;
 mod toy;

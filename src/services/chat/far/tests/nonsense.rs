@@ -2,7 +2,10 @@
 //! all: nothing panics, nothing goes on for ever, and nobody hears what drives a terminal.
 
 use super::*;
-use crate::services::chat::{BusRooms, Chat};
+use crate::bus::{Bus, BusConfig, Found, Lookup, QUOTA, ServerAddress};
+use crate::engine::stage::Stage;
+use crate::engine::{Limits, Quota};
+use crate::services::chat::Chat;
 
 /// Worlds of each run, and steps of each.
 const SEEDS: u64 = 100;
@@ -30,6 +33,22 @@ const SAID: [&str; 9] = [
 const WAITS: [u64; 6] = [0, 1, 20, 600, 2_500, 11_000];
 /// A jump of the clock: a machine that slept.
 const SLEEP: Duration = Duration::from_secs(90_000);
+
+const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+const STREAM: &str = r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
+
+/// Looks nothing up.
+struct Nowhere;
+
+impl Lookup for Nowhere {
+    fn start(&mut self, _: &str, _: u16) -> bool {
+        false
+    }
+
+    fn poll(&mut self) -> Option<Found> {
+        None
+    }
+}
 
 struct World {
     stage: Stage,
@@ -225,7 +244,8 @@ impl World {
         let body = match self.below(6) {
             0 => STREAM.into(),
             1 => format!(
-                r#"{{"config":{{"subjects":[">"]}},"created":"{other}","state":{{"last_seq":{number}}}}}"#
+                r#"{{"config":{{"subjects":[">"]}},"created":"{other}",
+                "state":{{"last_seq":{number}}}}}"#
             ),
             2 => format!(r#"{{"name":"c","num_pending":{number}}}"#),
             3 => format!(r#"{{"stream":"COOEE","seq":{number}}}"#),
