@@ -72,7 +72,9 @@ impl Hearing {
     /// of that kind. One that was said since does not: whoever is here missed it, however long the
     /// way to us was broken.
     pub(super) fn keep_earlier(&mut self, at: u64, line: &str) -> bool {
-        let Some(earlier) = self.earlier.as_mut().filter(|_| at <= self.since) else { return false };
+        let Some(earlier) = self.earlier.as_mut().filter(|_| at <= self.since) else {
+            return false;
+        };
         if earlier.len() >= EARLIER_MAX {
             earlier.pop_front();
         }
