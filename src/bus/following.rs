@@ -135,6 +135,11 @@ impl Following {
         }
     }
 
+    fn lack(&mut self, now: Time) -> Verdict {
+        self.rest(now);
+        Verdict::Gap
+    }
+
     /// Its consumer is good for nothing; the next one may wait a little.
     pub(super) fn rest(&mut self, now: Time) {
         self.supply = Supply::Resting(now.after(REST));
@@ -149,7 +154,7 @@ impl Following {
     pub(super) fn came(&mut self, line: Numbers, limit: Option<&RateLimit>, now: Time) -> Verdict {
         self.heard_at = now;
         if line.consumer != self.next {
-            return if line.consumer < self.next { Verdict::Twice } else { Verdict::Gap };
+            return if line.consumer < self.next { Verdict::Twice } else { self.lack(now) };
         }
         self.next += 1;
         if line.stream <= self.told {
@@ -187,7 +192,7 @@ impl Following {
     pub(super) fn beaten(&mut self, last: Option<u64>, now: Time) -> Verdict {
         self.heard_at = now;
         match last {
-            Some(last) if last >= self.next => Verdict::Gap,
+            Some(last) if last >= self.next => self.lack(now),
             // It beats only when it has sent everything.
             _ => self.end_old(),
         }

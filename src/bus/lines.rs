@@ -277,7 +277,7 @@ impl Bus {
                 let verdict = made.map(|one| one.made(sid, state.pending, now));
                 self.heart.expect_beats(self.followings.has_beats(), now);
                 let verdict = verdict.unwrap_or(Verdict::Nothing);
-                return self.follow_verdict(verdict, &subject, Supply::Consumer(sid), now);
+                return self.follow_verdict(verdict, &subject, Supply::Consumer(sid));
             }
             Err(error) => Some(error).filter(|error| error.code != code::NO_STREAM),
         };
@@ -330,7 +330,7 @@ impl Bus {
                 self.tell(News::Line { subject, payload, at, is_old });
             }
         }
-        self.follow_verdict(verdict, subject, had, now);
+        self.follow_verdict(verdict, subject, had);
     }
 
     fn take_notice(
@@ -359,15 +359,16 @@ impl Bus {
             Notice::NoResponders => Verdict::Nothing,
             Notice::Other { status, words } => {
                 log::debug!("bus: {subject}: {status} {words}");
+                one.rest(net.now());
                 self.look_again(net.now());
                 Verdict::Gap
             }
         };
-        self.follow_verdict(verdict, subject, had, net.now());
+        self.follow_verdict(verdict, subject, had);
     }
 
     /// Does what is to be done about a subject whose lines `had` has handed out.
-    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, had: Supply, now: Time) {
+    fn follow_verdict(&mut self, verdict: Verdict, subject: &str, had: Supply) {
         match verdict {
             Verdict::Nothing => {}
             Verdict::Tell { caught_up: true, .. } | Verdict::CaughtUp => {
@@ -377,9 +378,6 @@ impl Bus {
             Verdict::Twice => self.port.count(|figures| figures.dropped_twice += 1),
             Verdict::Gap | Verdict::Surplus => {
                 log::debug!("bus: {subject}: {verdict:?}");
-                if verdict == Verdict::Gap {
-                    self.followings.get_mut(subject).into_iter().for_each(|one| one.rest(now));
-                }
                 self.followings.replace(subject, had);
                 self.end_supply(had);
             }

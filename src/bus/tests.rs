@@ -1,8 +1,6 @@
 //! The bus at servers that are not as they should be. What it does at those that are is simulated
 //! (`tests/sim/nodes`).
 
-mod nonsense;
-
 use std::time::Duration;
 
 use super::*;

@@ -167,7 +167,7 @@ impl Chat {
         if text.is_empty() {
             return net.show("/say ROOM TEXT needs a room and a text");
         }
-        if text.len() > LINE_BYTES {
+        if text.len() > LINE_BYTES || self.grows_overlong(text, net) {
             return net.show("a line may have at most 1,024 bytes: not said");
         }
         let found = Name::parse(room).and_then(|name| self.rooms.find(name));

@@ -68,10 +68,13 @@ impl Hearing {
         self.written_off = self.written_off.saturating_add(lines);
     }
 
-    /// Whether that line was said before we came; then it waits with others of that kind. One that
-    /// was said since does not: whoever is here missed it, however long the way to us was broken.
+    /// Whether that line was said before we came, or in the same second; then it waits with others
+    /// of that kind. One that was said since does not: whoever is here missed it, however long the
+    /// way to us was broken.
     pub(super) fn keep_earlier(&mut self, at: u64, line: &str) -> bool {
-        let Some(earlier) = self.earlier.as_mut().filter(|_| at < self.since) else { return false };
+        let Some(earlier) = self.earlier.as_mut().filter(|_| at <= self.since) else {
+            return false;
+        };
         if earlier.len() >= EARLIER_MAX {
             earlier.pop_front();
         }
@@ -110,9 +113,10 @@ mod tests {
             assert!(hearing.keep_earlier(number, "line"));
         }
         assert_eq!(hearing.last.len(), RUNS_MAX);
-        assert!(!hearing.keep_earlier(1_000, "said since"));
+        assert!(hearing.keep_earlier(1_000, "said as we came"));
+        assert!(!hearing.keep_earlier(1_001, "said since"));
         let earlier = hearing.earlier.take().unwrap();
-        assert_eq!((earlier.len(), earlier[0].0), (EARLIER_MAX, 980));
+        assert_eq!((earlier.len(), earlier[0].0), (EARLIER_MAX, 981));
         assert!(!hearing.keep_earlier(0, "line"));
     }
 }

@@ -110,6 +110,8 @@ pub(super) struct Far {
     speech: Speech,
     rosters: Rosters,
     agenda: Agenda,
+    /// Whether there have been more servers than are told apart.
+    is_crowded: bool,
     /// For what is left to chance.
     random: Random,
     /// How much has been heard in this turn, and when that is.
@@ -133,6 +135,7 @@ impl Far {
             speech: Speech::default(),
             rosters: Rosters::default(),
             agenda: Agenda::default(),
+            is_crowded: false,
             random: Random::new(run),
             heard: (Time::ZERO, 0),
         }

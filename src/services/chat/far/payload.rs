@@ -153,7 +153,8 @@ impl Fields {
     fn words(&self) -> Option<String> {
         let text = self.text("text")?;
         let shown = visible(text.as_bytes());
-        (!text.trim().is_empty() && shown.len() <= LINE_BYTES).then_some(shown)
+        // Blanks of other scripts are something: members here may say them, too.
+        (!text.trim_ascii().is_empty() && shown.len() <= LINE_BYTES).then_some(shown)
     }
 
     fn speech(&self, manner: Manner) -> Option<Matter<'static>> {

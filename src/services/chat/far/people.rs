@@ -8,7 +8,7 @@ use super::super::replies::{LISTED, LISTED_UNITS, list, send_line, tell};
 use super::super::rooms::Rooms;
 use super::super::tally::Change;
 use super::payload::{Matter, Message, NAMES_MAX};
-use super::rosters::Told;
+use super::rosters::{NODES_MAX, Told};
 use super::{ANSWER_WITHIN, Far, Hall, Reach, room_of, subject};
 use crate::bus::Wish;
 use crate::engine::{Net, Peer};
@@ -57,6 +57,12 @@ impl Far {
         }
         let told = Told { run, node, started, room, count, names };
         let is_back = self.rosters.take(&told, hall.net.now());
+        if !self.rosters.has(run) && !std::mem::replace(&mut self.is_crowded, true) {
+            log::warn!(
+                "more than {NODES_MAX} other servers are on the bus: who is on further ones is \
+                 not known here, though what they say is heard"
+            );
+        }
         self.count_elsewhere(room, hall.rooms);
         if let Some(number) = hall.rooms.find(room).filter(|_| is_back) {
             let line = format_args!("* {node} is back, with {count} here");

@@ -16,7 +16,7 @@ const OUTLIVED: Duration = Duration::from_secs(12);
 /// How often it is looked for that: tens of thousands of rooms may be known.
 const SWEPT_EVERY: Duration = Duration::from_secs(1);
 /// So many other servers are known; what further ones tell of their members is not taken.
-const NODES_MAX: usize = 64;
+pub(super) const NODES_MAX: usize = 64;
 /// So many names are remembered in all; who is beyond that is counted only.
 const NAMES_MAX: usize = 100_000;
 /// So many losses are remembered, to tell who is back.
@@ -66,6 +66,11 @@ impl Rosters {
     /// How many servers are known.
     pub(super) fn nodes(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Whether that run is known; if not although it was taken, there are too many.
+    pub(super) fn has(&self, run: u64) -> bool {
+        self.nodes.contains_key(&run)
     }
 
     /// The names of all servers that are known.
@@ -290,6 +295,7 @@ mod tests {
             }
         }
         assert_eq!((rosters.nodes(), rosters.names), (NODES_MAX, NAMES_MAX));
+        assert!(rosters.has(NODES_MAX as u64 - 1) && !rosters.has(NODES_MAX as u64));
         assert_eq!(rosters.count(name("r0")), NODES_MAX * 900);
         for room in 0..ROOMS_MAX + 10 {
             tell(&mut rosters, (1, "n1"), &format!("r{room}"), 1, 0);

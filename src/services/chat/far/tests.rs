@@ -1,6 +1,7 @@
 //! Chats of several servers, as their members hear them.
 
 mod breaks;
+mod nonsense;
 mod people;
 mod strangers;
 mod toy;
@@ -218,4 +219,24 @@ fn who_floods_a_room_that_spans_servers_has_no_larger_share_of_a_turn() {
         std::iter::from_fn(|| toy.servers[NORTH].port.next_wish()).count()
     });
     assert!(taken[0] < 30_000 && taken[0] <= taken[1] + taken[1] / 10, "{taken:?}");
+}
+
+#[test]
+fn whatever_may_be_said_here_is_taken_there() {
+    for has_stream in [true, false] {
+        let (mut toy, [ann, abe, bob]) = two(has_stream);
+        for (said, heard) in [("\u{3000}", "\u{3000}"), ("\u{a0}", "\u{a0}"), ("\x1b", "\\x1b")] {
+            toy.say(NORTH, ann, said);
+            assert_eq!(toy.hear(NORTH, abe), format!("<ann> {heard}\n"));
+            assert_eq!(toy.hear(SOUTH, bob), format!("<ann@north> {heard}\n"));
+            toy.say(NORTH, ann, &format!("/msg bob@south {said}"));
+            assert_eq!(toy.hear(SOUTH, bob), format!("[from ann@north] {heard}\n"));
+        }
+        // What the operator says, too, or it is not said.
+        let long = "\u{200b}".repeat(200);
+        toy.servers[NORTH].stage.tell(Some(&format!("/say lobby {long}")));
+        toy.pump();
+        let screen = toy.servers[NORTH].stage.screen();
+        assert_eq!(screen, "a line may have at most 1,024 bytes: not said\n");
+    }
 }

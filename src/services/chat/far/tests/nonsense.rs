@@ -2,7 +2,10 @@
 //! all: nothing panics, nothing goes on for ever, and nobody hears what drives a terminal.
 
 use super::*;
-use crate::services::chat::{BusRooms, Chat};
+use crate::bus::{Bus, BusConfig, Found, Lookup, QUOTA, ServerAddress};
+use crate::engine::stage::Stage;
+use crate::engine::{Limits, Quota};
+use crate::services::chat::Chat;
 
 /// Worlds of each run, and steps of each.
 const SEEDS: u64 = 100;
@@ -31,12 +34,33 @@ const WAITS: [u64; 6] = [0, 1, 20, 600, 2_500, 11_000];
 /// A jump of the clock: a machine that slept.
 const SLEEP: Duration = Duration::from_secs(90_000);
 
+const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+const STREAM: &str = r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
+
+/// Looks nothing up.
+struct Nowhere;
+
+impl Lookup for Nowhere {
+    fn start(&mut self, _: &str, _: u16) -> bool {
+        false
+    }
+
+    fn poll(&mut self) -> Option<Found> {
+        None
+    }
+}
+
 struct World {
     stage: Stage,
     random: Random,
     members: Vec<Peer>,
     calls: usize,
     inbox: String,
+    /// What it has subscribed to on this connection, and by which number.
+    subscribed: Vec<(String, String)>,
+    /// How often rooms could be reached, to know that this tries something.
+    ups: u64,
+    port: Port,
 }
 
 impl World {
@@ -45,13 +69,15 @@ impl World {
         stage.set_wall(20_000 * 86_400);
         let servers = ServerAddress::parse_list("192.0.2.1,192.0.2.2").unwrap();
         let rooms = BusRooms::new(port.clone(), "north", 1, 1_000).unwrap();
-        let bus = Bus::new(BusConfig::new(servers, "north"), port, seed, Box::new(Nowhere));
+        let config = BusConfig::new(servers, "north");
+        let bus = Bus::new(config, port.clone(), seed, Box::new(Nowhere));
         let engine = stage.engine();
         engine.add_service("chat", Quota::default(), Box::new(Chat::with_bus(None, Some(rooms))));
         engine.add_service("bus", QUOTA, Box::new(bus));
         stage.pass(Duration::ZERO);
-        let (random, members, inbox) = (Random::new(seed), Vec::new(), "_INBOX.x".into());
-        World { stage, random, members, calls: 0, inbox }
+        let (random, inbox) = (Random::new(seed), "_INBOX.x".into());
+        let (members, subscribed) = Default::default();
+        World { stage, random, members, calls: 0, inbox, subscribed, ups: 0, port }
     }
 
     fn below(&mut self, most: usize) -> usize {
@@ -70,7 +96,12 @@ impl World {
                 0 => self.stage.reset(peer),
                 _ => self.stage.answer(peer, ([192, 0, 2, 99], 5000).into()),
             }
+            self.subscribed.clear();
+            if self.below(8) > 0 {
+                self.serve(INFO);
+            }
         }
+        self.ups += u64::from(self.port.figures().is_up);
         match self.below(20) {
             0 if self.below(10) == 0 => {
                 self.stage.skip(SLEEP);
@@ -124,14 +155,50 @@ impl World {
         self.stage.say(peer, said);
         let Some(peer) = self.server() else { return };
         let heard = self.stage.hear(peer);
-        let inbox = heard.split_whitespace().rfind(|word| word.ends_with(".*"));
-        if let Some(inbox) = inbox.filter(|word| word.starts_with("_INBOX.")) {
-            self.inbox = inbox.trim_end_matches(".*").to_owned();
+        for line in heard.lines() {
+            let Some((subject, sid)) =
+                line.strip_prefix("SUB ").and_then(|sub| sub.split_once(' '))
+            else {
+                continue;
+            };
+            if let Some(inbox) = subject.strip_suffix(".*").filter(|one| one.starts_with('_')) {
+                self.inbox = inbox.into();
+            }
+            self.subscribed.push((subject.into(), sid.into()));
         }
-        if heard.contains("CONNECT") && self.below(5) > 0 {
-            let (inbox, stream) = (self.inbox.clone(), STREAM);
-            self.serve(&format!("PONG\r\nMSG {inbox}.look 1 {}\r\n{stream}\r\n", stream.len()));
+        if heard.contains("CONNECT") && self.below(8) > 0 {
+            self.serve("PONG\r\n");
+            let answer = self.answer("look", STREAM);
+            self.serve(&answer);
         }
+        if heard.contains("CONSUMER.CREATE") && self.below(8) > 0 {
+            let Some((_, sid)) = self.subscribed.last().cloned() else { return };
+            let pending = self.pick(&NUMBERS);
+            let state = format!(r#"{{"name":"c","num_pending":{pending}}}"#);
+            let answer = self.answer(&format!("c{sid}"), &state);
+            self.serve(&answer);
+        }
+    }
+
+    /// The number of something that it has subscribed to; mostly of that.
+    fn sid(&mut self, subject: &str) -> String {
+        let room = subject.strip_prefix("cooee.1.say.").is_some();
+        let is_it = |own: &String| {
+            let stem = own.trim_end_matches('*');
+            (stem.len() < own.len() && subject.starts_with(stem))
+                || own == subject
+                || (room && own.contains(".d."))
+        };
+        let fit: Vec<_> = self.subscribed.iter().filter(|(own, _)| is_it(own)).collect();
+        match fit.last() {
+            Some((_, sid)) if !self.random.next().is_multiple_of(16) => sid.clone(),
+            _ => (self.random.next() % 20).to_string(),
+        }
+    }
+
+    fn answer(&mut self, token: &str, body: &str) -> String {
+        let subject = format!("{}.{token}", self.inbox);
+        self.message(&subject, "", body)
     }
 
     fn nonsense(&mut self) -> String {
@@ -162,7 +229,7 @@ impl World {
     }
 
     fn message(&mut self, subject: &str, reply: &str, payload: &str) -> String {
-        let sid = self.below(14) + 1;
+        let sid = self.sid(subject);
         format!("MSG {subject} {sid} {reply} {}\r\n{payload}\r\n", payload.len())
     }
 
@@ -171,13 +238,14 @@ impl World {
         let token = match self.below(4) {
             0 => "look".to_owned(),
             1 => "make".to_owned(),
-            2 => format!("c{}", self.below(14)),
+            2 => format!("c{}", self.below(30)),
             _ => format!("k{}", self.below(14)),
         };
         let body = match self.below(6) {
             0 => STREAM.into(),
             1 => format!(
-                r#"{{"config":{{"subjects":[">"]}},"created":"{other}","state":{{"last_seq":{number}}}}}"#
+                r#"{{"config":{{"subjects":[">"]}},"created":"{other}",
+                "state":{{"last_seq":{number}}}}}"#
             ),
             2 => format!(r#"{{"name":"c","num_pending":{number}}}"#),
             3 => format!(r#"{{"stream":"COOEE","seq":{number}}}"#),
@@ -186,12 +254,12 @@ impl World {
                 self.pick(&["10059", "10058", "10076", "10014", "1"])
             ),
             _ => {
-                let inbox = &self.inbox;
-                return format!("HMSG {inbox}.{token} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
+                let inbox = self.inbox.clone();
+                let sid = self.sid(&format!("{inbox}.{token}"));
+                return format!("HMSG {inbox}.{token} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n");
             }
         };
-        let subject = format!("{}.{token}", self.inbox);
-        self.message(&subject, "", &body)
+        self.answer(&token, &body)
     }
 
     fn delivery(&mut self) -> String {
@@ -209,7 +277,7 @@ impl World {
         );
         let stalled = self.pick(&["", "Nats-Consumer-Stalled: x.y\r\n"]);
         let headers = format!("NATS/1.0 {head}\r\nNats-Last-Consumer: {number}\r\n{stalled}\r\n");
-        let (size, sid) = (headers.len(), self.below(14) + 1);
+        let (size, sid) = (headers.len(), self.sid("cooee.1.say.lobby"));
         format!("HMSG x {sid} r.1 {size} {size}\r\n{headers}\r\n")
     }
 
@@ -229,8 +297,11 @@ impl World {
 
 #[test]
 fn whatever_is_said_nothing_panics_or_goes_on_for_ever() {
+    let mut ups = 0;
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         (0..STEPS).for_each(|_| world.step());
+        ups += world.ups;
     }
+    assert!(ups > SEEDS * STEPS as u64 / 4, "{ups}");
 }
