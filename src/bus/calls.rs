@@ -114,7 +114,9 @@ impl Bus {
     /// Tries the next server.
     fn call_next(&mut self, net: &mut Net) {
         let mut server = self.pool.next_server();
-        if self.shunned.as_ref() == Some(&server) {
+        // It may have been called inside TLS because it wanted that, whatever the pool says.
+        let shunned = self.shunned.as_ref();
+        if shunned.is_some_and(|one| (&one.host, one.port) == (&server.host, server.port)) {
             server = self.pool.next_server();
         }
         self.trying = server.clone();

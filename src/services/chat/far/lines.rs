@@ -6,7 +6,7 @@ use super::super::replies::tell;
 use super::super::rooms::Rooms;
 use super::hearing::Place;
 use super::payload::{Matter, Message};
-use super::speech::{OwnLine, PATIENCE};
+use super::speech::{OwnLine, PATIENCE, Shown};
 use super::{Far, Hall, Reach, subject};
 use crate::bus::Wish;
 use crate::engine::{Net, Peer, Time};
@@ -65,7 +65,7 @@ impl Far {
         let subject = subject("say", room);
         if self.reach == Reach::All {
             // A connection that breaks may hand it back to the next one.
-            self.speech.show(room, seq);
+            self.speech.show(Shown { room, seq, number, speaker: peer });
             self.port.wish(Wish::Publish { subject, payload });
             return false;
         }
@@ -237,9 +237,15 @@ impl Far {
     /// Other servers will never hear a line of ours.
     pub(super) fn be_refused(&mut self, id: &str, why: &str, hall: &mut Hall) {
         let number = id.rsplit_once('-').and_then(|(_, number)| number.parse().ok());
-        let Some(line) = number.and_then(|number| self.speech.take_refused(number)) else { return };
-        show(&line, hall);
-        if let Some(peer) = line.speaker {
+        let Some(number) = number else { return };
+        let speaker = match self.speech.take_refused(number) {
+            Some(line) => {
+                show(&line, hall);
+                line.speaker
+            }
+            None => self.speech.forget_shown(number),
+        };
+        if let Some(peer) = speaker {
             tell(hall.net, peer, format_args!("Only this server heard that: {why}."));
         }
     }

@@ -36,6 +36,15 @@ pub(super) struct OwnLine {
     pub(super) at: Time,
 }
 
+/// A line that was shown here before the stream, or anybody else, had it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shown {
+    pub(super) room: Name,
+    pub(super) seq: u64,
+    pub(super) number: u64,
+    pub(super) speaker: Option<Peer>,
+}
+
 /// See the top of this file.
 #[derive(Default)]
 pub(super) struct Speech {
@@ -46,8 +55,8 @@ pub(super) struct Speech {
     seqs: BTreeMap<Name, u64>,
     /// Those that are not back, in the order in which they were said.
     waiting: VecDeque<OwnLine>,
-    /// Those that were shown without waiting on: room and place in it.
-    shown: VecDeque<(Name, u64)>,
+    /// Those that were shown without waiting on.
+    shown: VecDeque<Shown>,
     /// The speakers that know that other servers do not hear them.
     warned: BTreeSet<Peer>,
 }
@@ -88,22 +97,31 @@ impl Speech {
     pub(super) fn give_up(&mut self, until: Time) -> Option<OwnLine> {
         self.waiting.front().filter(|line| line.at <= until)?;
         let line = self.waiting.pop_front()?;
-        self.show(line.room, line.seq);
+        let OwnLine { room, seq, number, speaker, .. } = line;
+        self.show(Shown { room, seq, number, speaker });
         Some(line)
     }
 
     /// That line has been shown here without waiting for anybody.
-    pub(super) fn show(&mut self, room: Name, seq: u64) {
+    pub(super) fn show(&mut self, line: Shown) {
         if self.shown.len() >= SHOWN_MAX {
             self.shown.pop_front();
         }
-        self.shown.push_back((room, seq));
+        self.shown.push_back(line);
     }
 
     /// Whether that line has been shown before it came back. Told once.
     pub(super) fn was_shown(&mut self, room: Name, seq: u64) -> bool {
-        let place = self.shown.iter().position(|shown| *shown == (room, seq));
+        let is_it = |shown: &Shown| (shown.room, shown.seq) == (room, seq);
+        let place = self.shown.iter().position(is_it);
         place.and_then(|place| self.shown.remove(place)).is_some()
+    }
+
+    /// Who said the line with that place among all, which was shown here and which nobody else will
+    /// ever have.
+    pub(super) fn forget_shown(&mut self, number: u64) -> Option<Peer> {
+        let place = self.shown.iter().position(|shown| shown.number == number)?;
+        self.shown.remove(place)?.speaker
     }
 
     /// Whether this run has said a line with that place.

@@ -142,6 +142,27 @@ fn a_line_that_is_refused_is_shown_here_and_its_speaker_told() {
 }
 
 #[test]
+fn who_was_shown_in_a_break_is_told_if_the_others_never_hear_it() {
+    let (mut toy, [ann, abe, _]) = two(true);
+    toy.is_frozen = true;
+    toy.servers[NORTH].stage.say(ann, "hello?\n");
+    let Some(Wish::Keep { id, .. }) = toy.servers[NORTH].port.next_wish() else { panic!() };
+    toy.disconnect(NORTH);
+    assert_eq!(
+        toy.hear(NORTH, abe),
+        "<ann> hello?\n** Other servers are out of reach; only this one hears you.\n"
+    );
+    toy.hear(NORTH, ann);
+    for _ in 0..2 {
+        let (id, why) = (id.clone(), "the bus was out of reach for too long".into());
+        toy.tell(NORTH, News::Refused { id, why });
+        toy.pump();
+    }
+    let told = "** Only this server heard that: the bus was out of reach for too long.\n";
+    assert_eq!((toy.hear(NORTH, ann), toy.hear(NORTH, abe)), (told.into(), String::new()));
+}
+
+#[test]
 fn a_stream_made_anew_keeps_nobody_waiting_and_the_rooms_are_told() {
     let (mut toy, [ann, abe, _]) = two(true);
     toy.is_frozen = true;
