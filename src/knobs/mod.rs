@@ -343,7 +343,7 @@ mod tests {
             ("rate=1Mbit", "column 6: rate: \"1Mbit\" is not a size"),
             ("slice=0", "column 7: slice: \"0\" makes pieces of nothing"),
             ("slice=10~10", "column 7: slice: \"10~10\" makes pieces of nothing"),
-            ("slice=4G", "column 7: slice: \"4G\" is more than a piece can have"),
+            ("slice=4G", "column 7: slice: \"4G\" is too long for a piece: it has less than 4G"),
             ("reset=5%@soon", "column 7: reset: \"soon\" is neither a size"),
             ("close=1x", "column 7: close: \"1x\" is neither a size"),
             ("delay=1s&seed=x", "column 15: seed: \"x\" is not a seed"),

@@ -83,7 +83,8 @@ pub(super) fn slices(text: &str) -> Result<Slicing, String> {
 
 fn piece(text: &str) -> Result<u32, String> {
     let size = parse_size(text)?;
-    u32::try_from(size).map_err(|_| format!("{text:?} is more than a piece can have: 4G"))
+    u32::try_from(size)
+        .map_err(|_| format!("{text:?} is too long for a piece: it has less than 4G"))
 }
 
 /// `SIZE` a second.

@@ -455,7 +455,9 @@ mod tests {
         let error = planned([one, two], &[]).unwrap_err();
         assert_eq!(
             error,
-            format!("{one} and {two} would be one socket: leave out one, or give both one's knobs")
+            format!(
+                "{one} and {two} would be one socket: leave out one, or give both the same knobs"
+            )
         );
         assert!(planned([two, "echo+tcp://127.0.0.1:7390?delay=2ms"], &[]).is_err());
         // A seed that is chosen for each is no difference.

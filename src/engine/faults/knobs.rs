@@ -93,6 +93,11 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// None that is drawn is longer.
+    pub fn most(self) -> Duration {
+        self.middle.saturating_add(self.jitter)
+    }
+
     /// The one that is drawn.
     pub fn pick(self, draw: u64) -> Duration {
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -9,14 +9,15 @@ const BURST: Duration = Duration::from_millis(10);
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// A token bucket that keeps a time instead of tokens: up to when all that has left is paid for.
+/// `None`: nothing has left, and it is full.
 pub(super) struct Rate {
     bytes_per_second: u64,
-    paid_until: Time,
+    paid_until: Option<Time>,
 }
 
 impl Rate {
     pub(super) fn new(bytes_per_second: u64) -> Rate {
-        Rate { bytes_per_second: bytes_per_second.max(1), paid_until: Time::ZERO }
+        Rate { bytes_per_second: bytes_per_second.max(1), paid_until: None }
     }
 
     /// How long so many bytes take.
@@ -37,19 +38,20 @@ impl Rate {
 
     /// How many bytes may leave at `now`.
     pub(super) fn allows(&self, now: Time) -> usize {
-        self.fits(now.since(self.paid_until).min(self.burst()))
+        self.fits(self.paid_until.map_or(Duration::MAX, |until| now.since(until)).min(self.burst()))
     }
 
     /// When so many of `bytes` may leave that it is worth it: half a burst. Whoever comes a little
     /// late for that has lost nothing.
     pub(super) fn ready(&self, bytes: usize) -> Time {
         let worth = self.fits(self.burst() / 2).min(bytes).max(1);
-        self.paid_until.after(self.takes(worth))
+        self.paid_until.map_or(Time::ZERO, |until| until.after(self.takes(worth)))
     }
 
     /// So many bytes leave at `now`.
     pub(super) fn spend(&mut self, bytes: usize, now: Time) {
-        let saved = now.before(self.burst()).unwrap_or(Time::ZERO);
-        self.paid_until = self.paid_until.max(saved).after(self.takes(bytes));
+        let takes = self.takes(bytes);
+        let saved = now.after(takes).before(self.burst()).unwrap_or(Time::ZERO);
+        self.paid_until = self.paid_until.map(|until| until.after(takes)).max(Some(saved));
     }
 }

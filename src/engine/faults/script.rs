@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::knobs::{At, Draws, FaultCounts, FaultKind, Knobs, Slicing};
+use super::knobs::{At, Draws, FaultCounts, FaultKind, Knobs, Slicing, Spread};
 use super::rate::Rate;
 use crate::engine::connection::pool::Pool;
 use crate::engine::time::Time;
@@ -139,16 +139,15 @@ impl Script {
     }
 
     /// Goes on where `other` was, which is for the same connection. What has left before does not
-    /// count any more.
+    /// count any more, and nothing that is held is later than it could be by now.
     pub(crate) fn succeed(&mut self, other: Script) {
         self.armed = other.armed;
         (self.said, self.is_cut) = (other.bytes.len() as u64, other.is_cut);
         (self.replies, self.bytes) = (other.replies, other.bytes);
-        (self.number, self.last_due) = (other.number, other.last_due);
-        self.slices.number = other.slices.number;
-        if self.knobs.delay.is_none() {
-            self.replies.iter_mut().for_each(|reply| reply.due = Time::ZERO);
-        }
+        (self.number, self.slices.number) = (other.number, other.slices.number);
+        let latest = self.opened_at.after(self.knobs.delay.map_or(Duration::ZERO, Spread::most));
+        self.last_due = other.last_due.min(latest);
+        self.replies.iter_mut().for_each(|reply| reply.due = reply.due.min(latest));
     }
 
     /// The connection is reset before anything else happens.
@@ -237,7 +236,7 @@ impl Script {
 
     fn reply(&mut self, now: Time, counts: &mut FaultCounts) {
         self.is_new = false;
-        let delay = self.knobs.delay.map_or(Duration::ZERO, |spread| {
+        let delay = self.knobs.delay.filter(|_| !self.is_free).map_or(Duration::ZERO, |spread| {
             spread.pick(self.draws.draw(FaultKind::Delay, self.number))
         });
         self.number += 1;

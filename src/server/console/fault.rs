@@ -121,13 +121,15 @@ fn by_service(
         listener.faults.change(knobs.clone());
         listener.expect(engine);
         let url = &listener.url;
-        let knobs = knobs.as_ref().map(|knobs| format!("?{knobs} for"));
-        let what = knobs.unwrap_or_else(|| " does nothing wrong to".into());
-        let whom = match listener.transport {
-            Transport::Udp => "all replies",
-            _ => "those who connect",
+        let (with, without) = match listener.transport {
+            Transport::Udp => (" for all replies", ""),
+            _ => (" for those who connect", " to those who connect"),
         };
-        append(&mut told, format_args!("{url}{what} {whom} from now on\n"));
+        let what = match &knobs {
+            Some(knobs) => format!("?{knobs}{with}"),
+            None => format!(" does nothing wrong{without}"),
+        };
+        append(&mut told, format_args!("{url}{what} from now on\n"));
     }
     Ok(told)
 }
@@ -221,7 +223,7 @@ fn shown(listeners: &[FaultyListener], engine: &Engine) -> String {
         append(&mut told, format_args!("peers that suffer what their listener has: {same}\n"));
     }
     match told.is_empty() {
-        true => "nothing is done wrong; /fault echo delay=50ms would begin\n".into(),
+        true => "nothing is done wrong; begin with /fault echo delay=50ms\n".into(),
         false => told,
     }
 }

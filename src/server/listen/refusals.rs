@@ -7,7 +7,7 @@ use super::Binding;
 /// Both name the same socket, and want different things of it.
 pub(super) fn differ(one: &Binding, other: &Binding) -> String {
     let (one, other) = (one.written(), other.written());
-    format!("{one} and {other} would be one socket: leave out one, or give both one's knobs")
+    format!("{one} and {other} would be one socket: leave out one, or give both the same knobs")
 }
 
 pub(super) fn both_want(one: &Binding, other: &Binding) -> String {

@@ -213,7 +213,7 @@ fn faults_are_set_shown_and_ended_while_it_runs() {
     let (mut server, mut client) = echo_and_talk();
     let to = client.0.peer_addr().unwrap();
     server.operator("/fault");
-    server.screen.wait_for_line("nothing is done wrong; /fault echo delay=50ms would begin");
+    server.screen.wait_for_line("nothing is done wrong; begin with /fault echo delay=50ms");
     server.operator("/fault 1 delay=50ms&seed=7");
     server.screen.wait_for_line("#1: delay=50ms&seed=7 from now on");
     let begun = Instant::now();

@@ -321,6 +321,30 @@ fn faults_begin_change_and_end_while_a_connection_runs() {
 }
 
 #[test]
+fn who_is_given_a_shorter_delay_or_none_waits_no_longer_for_the_former_one() {
+    let hour = Duration::from_secs(3600);
+    let fast = Knobs { rate: Some(1 << 20), ..Knobs::default() };
+    for (next, wait) in [(delay(millis(20)), millis(20)), (fast, Duration::ZERO)] {
+        let (mut stage, peer) = stage(delay(hour));
+        stage.say(peer, "held,");
+        stage.pass(millis(500));
+        assert!(stage.engine().set_faults(peer, Some(script(next))));
+        stage.say(peer, "new");
+        stage.pass(wait);
+        assert_eq!(stage.hear(peer), "held,new");
+    }
+}
+
+#[test]
+fn what_is_said_to_who_suffers_nothing_any_more_is_not_counted() {
+    let (mut stage, peer) = stage(delay(millis(20)));
+    stage.say(peer, "held,");
+    stage.engine().set_faults(peer, None);
+    stage.say(peer, "free");
+    assert_eq!((stage.hear(peer), count(&mut stage, FaultKind::Delay)), ("held,free".into(), 1));
+}
+
+#[test]
 fn a_service_that_says_all_at_once_is_held_like_any_other() {
     let mut stage = Stage::new(Mirror { greets: true });
     let peer = stage.join_through(layers(delay(millis(20))));
