@@ -110,6 +110,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "client",
         &[
             "display",
+            "waiting",
             "terminal",
             "connect",
             "piped",

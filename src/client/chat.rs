@@ -9,6 +9,7 @@ use super::introduction::{Introduction, Refusal, Step};
 use super::nicks::{List, Nicks, list_in};
 use super::pacer::{Next, Pacer};
 use super::piped::{Piece, Piped};
+use super::waiting::Waiting;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use crate::tty::stdio::Stdio;
@@ -53,6 +54,7 @@ pub(super) struct ChatClient {
     drops: Drops,
     nicks: Nicks,
     roll: Roll,
+    waiting: Waiting,
     is_interactive: bool,
 }
 
@@ -79,6 +81,7 @@ impl ChatClient {
             drops,
             nicks,
             roll,
+            waiting: Waiting::for_what("a word of the server"),
             is_interactive: stdio.is_interactive,
         }
     }
@@ -155,12 +158,14 @@ impl Service for ChatClient {
     fn opened(&mut self, _: Peer, _: &Arrival, net: &mut Net) {
         self.connection.opened();
         self.introduction.begin(net.now());
+        self.waiting.begin(net);
         self.is_introducing = true;
         self.introduce(net);
     }
 
     fn received(&mut self, _: Peer, input: &[u8], net: &mut Net) -> usize {
         self.connection.note(input);
+        self.waiting.end();
         self.introduction.be_welcome();
         let (now, roll) = (net.now(), &mut self.roll);
         self.display.take_but(input, net, |message| {
@@ -205,6 +210,7 @@ impl Service for ChatClient {
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
         self.connection.alarm(net);
+        self.waiting.alarm(&self.display, net);
         self.introduce(net);
         self.call_roll(net);
         self.pass_on(net);
@@ -347,6 +353,16 @@ mod tests {
         stage.pass(Duration::from_millis(1));
         assert_eq!(stage.hear(peer), "/nick ann\n/join den\n");
         assert!(!stage.engine().is_backed_up());
+    }
+
+    #[test]
+    fn a_person_whose_server_is_silent_is_told_once() {
+        let (mut stage, peer) = person(None);
+        stage.pass(Duration::from_secs(30));
+        assert_eq!(stage.screen(), "* waiting for a word of the server; Ctrl-C leaves\n");
+        stage.say(peer, "** Welcome!\n");
+        stage.pass(Duration::from_secs(30));
+        assert_eq!(stage.screen(), "** Welcome!\n");
     }
 
     #[test]

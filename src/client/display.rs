@@ -107,6 +107,14 @@ impl Display {
         }
     }
 
+    /// Something that whoever waits for us should know.
+    pub(super) fn warn(&self, text: &str, net: &mut Net) {
+        match self.stdio.is_interactive {
+            true => self.remark(text, net),
+            false => log::warn!("{text}"),
+        }
+    }
+
     /// One message as a line, with whoever it names as its speaker in colour.
     fn show(&self, message: &[u8], net: &mut Net) {
         let mut line = visible_line(message);

@@ -19,6 +19,7 @@ mod piped;
 mod request;
 mod talk;
 mod terminal;
+mod waiting;
 
 use std::io::{ErrorKind, Write};
 

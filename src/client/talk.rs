@@ -7,12 +7,11 @@
 //! A filter that has said all waits for its answer, says so after a while, and has failed if the
 //! connection ends without one.
 
-use std::time::Duration;
-
 use super::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use super::display::{Display, Messages, coloured, visible_line};
 use super::piped::{Piece, Piped};
-use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
+use super::waiting::Waiting;
+use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service};
 use crate::services::lines::{core, without_padding};
 use crate::tty::stdio::Stdio;
 
@@ -21,8 +20,6 @@ const BYE: &str = "BYE";
 const SPEAKER: &str = "Server says:";
 /// Text that silence has ended and that is longer than this is not the head of a held up `BYE`.
 const HEAD_BYTES_MAX: usize = 16;
-/// A filter that has said all and waits for so long without an answer says that it waits.
-const REMARK_AFTER: Duration = Duration::from_secs(3);
 
 /// How the messages of either side end, by the latest evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +43,8 @@ pub(super) struct TalkClient {
     piped: Piped,
     /// Whether the server has said something since we first did.
     is_answered: bool,
-    /// When a filter says that it waits for an answer.
-    remark_at: Option<Time>,
+    /// For the answer to a filter that has said all.
+    waiting: Waiting,
 }
 
 impl TalkClient {
@@ -62,7 +59,7 @@ impl TalkClient {
             head: Vec::new(),
             piped: Piped::default(),
             is_answered: false,
-            remark_at: None,
+            waiting: Waiting::for_what("the operator's answer"),
         }
     }
 }
@@ -146,7 +143,7 @@ impl Operated for TalkClient {
         }
         if bytes.is_none() {
             self.connection.finish(net);
-            self.remark_at = Some(net.now().after(REMARK_AFTER));
+            self.waiting.begin(net);
             self.remark_on_waiting(net);
         }
     }
@@ -178,14 +175,10 @@ impl TalkClient {
 
     /// Says, once, that an answer is being waited for, if it has been for long.
     fn remark_on_waiting(&mut self, net: &mut Net) {
-        match self.remark_at.filter(|_| self.is_owed_answer()) {
-            Some(when) if when > net.now() => net.wake_at(when),
-            Some(_) => {
-                self.remark_at = None;
-                log::warn!("waiting for the operator's answer; Ctrl-C leaves");
-            }
-            None => {}
+        if !self.is_owed_answer() {
+            self.waiting.end();
         }
+        self.waiting.alarm(&self.display, net);
     }
 
     /// The server ends its lines. What it was last sent without a newline it still waits for.

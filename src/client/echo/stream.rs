@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::client::connect::connection::{ConnectionEnd, Route, ServerConnection};
 use crate::client::display::Display;
+use crate::client::waiting::Waiting;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 use crate::services::lines::core;
 use crate::tty::stdio::Stdio;
@@ -35,6 +36,7 @@ pub(crate) struct EchoClient {
     head: Vec<u8>,
     likeness: Likeness,
     heard_at: Time,
+    waiting: Waiting,
     is_interactive: bool,
 }
 
@@ -43,7 +45,8 @@ impl EchoClient {
         let (connection, display) = (ServerConnection::new(route, stdio), Display::new(stdio));
         let (head, likeness, heard_at) = (Vec::new(), Likeness::Same, Time::ZERO);
         let is_interactive = stdio.is_interactive;
-        EchoClient { connection, display, head, likeness, heard_at, is_interactive }
+        let waiting = Waiting::for_what("the server's echo");
+        EchoClient { connection, display, head, likeness, heard_at, waiting, is_interactive }
     }
 }
 
@@ -58,6 +61,10 @@ impl Service for EchoClient {
         self.connection.note(input);
         self.heard_at = net.now();
         self.display.take(input, net);
+        self.waiting.end();
+        if !self.is_complete() {
+            self.waiting.begin(net);
+        }
         self.look_at_silence(net);
         input.len()
     }
@@ -87,6 +94,7 @@ impl Service for EchoClient {
     fn alarm(&mut self, net: &mut Net) {
         self.display.alarm(net);
         self.connection.alarm(net);
+        self.waiting.alarm(&self.display, net);
         self.look_at_silence(net);
     }
 
@@ -121,6 +129,7 @@ impl EchoClient {
         let room = HEAD_BYTES - self.head.len();
         self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.connection.send(bytes, net);
+        self.waiting.begin(net);
     }
 
     /// All has been sent.
@@ -233,6 +242,29 @@ mod tests {
         assert_eq!(stage.screen(), "bye\n");
         let line = outcome(&mut stage).unwrap().unwrap_err();
         assert!(line.contains("4 of 14 bytes had come back"), "{line}");
+    }
+
+    #[test]
+    fn a_person_who_waits_for_long_is_told_once_that_nothing_comes() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("hello"));
+        stage.pass(Duration::from_millis(2999));
+        assert_eq!(stage.screen(), "");
+        stage.pass(Duration::from_millis(1));
+        assert_eq!(stage.screen(), "* waiting for the server's echo; Ctrl-C leaves\n");
+        stage.say(peer, "hello\n");
+        stage.tell(Some("again"));
+        stage.pass(Duration::from_secs(60));
+        assert_eq!(stage.screen(), "hello\n");
+    }
+
+    #[test]
+    fn who_has_all_back_waits_for_nothing() {
+        let (mut stage, peer) = echo(TERMINAL);
+        stage.tell(Some("hello"));
+        stage.say(peer, "hello\n");
+        stage.pass(Duration::from_secs(60));
+        assert_eq!(stage.screen(), "hello\n");
     }
 
     #[test]
