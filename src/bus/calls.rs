@@ -190,7 +190,7 @@ impl Bus {
     /// The server speaks inside TLS only: calls it so.
     pub(super) fn call_secured(&mut self, net: &mut Net) {
         let Some(call) = self.call.take() else { return };
-        net.give_up(call.peer);
+        net.abandon(call.peer);
         self.interrupted();
         let server = ServerAddress { is_tls: true, ..call.server };
         self.dial(server, VecDeque::from([call.address]), net);
@@ -209,8 +209,13 @@ impl Bus {
 
     /// The connection or the call is over or good for nothing, since then; another is tried.
     pub(super) fn lose(&mut self, why: &str, since: Time, net: &mut Net) {
-        let Some(mut call) = self.call.take() else { return };
-        net.give_up(call.peer);
+        let Some(call) = self.call.take() else { return };
+        net.abandon(call.peer);
+        self.lost(call, why, since, net);
+    }
+
+    /// That call is over, and so is its connection.
+    pub(super) fn lost(&mut self, mut call: Call, why: &str, since: Time, net: &mut Net) {
         let was_calling = matches!(self.phase, Phase::Calling(_));
         self.interrupted();
         if was_calling && !call.rest.is_empty() {

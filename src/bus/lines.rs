@@ -162,8 +162,8 @@ impl Bus {
             return;
         }
         log::warn!(
-            "no stream keeps the lines ({why}): servers may see them in different order, and no \
-             room has a history of them"
+            "no stream keeps the lines ({why}): servers may see them in different order, and a \
+             room's history has only what this server heard"
         );
         self.end_supplies();
         self.followings.interrupted();

@@ -220,7 +220,7 @@ impl Service for Bus {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {
         match self.is_ours(peer) {
             true => self.connected(net),
-            false => net.give_up(peer),
+            false => net.abandon(peer),
         }
     }
 

@@ -6,7 +6,7 @@ use super::heart::Then;
 use super::subscriptions::Target;
 use super::{Bus, Mode, News, PAYLOAD_MAX, PREFIX, kept};
 use crate::engine::{Net, Peer};
-use crate::nats::{Info, Message, Parsed, ServerOp, Trouble, denied_publish, say, trouble};
+use crate::nats::{Info, Login, Message, Parsed, ServerOp, Trouble, denied_publish, say, trouble};
 
 /// What a message costs, in units of `Net::spend`: what is made of it besides is counted where it
 /// is told.
@@ -68,11 +68,10 @@ impl Bus {
     /// Goes elsewhere, before the server ends the connection.
     fn leave(&mut self, why: &str, net: &mut Net) {
         self.shunned = Some(self.trying.clone());
-        if let Some(call) = &self.call {
-            self.out.send(call.peer, net);
-            net.leave(call.peer);
-        }
-        self.lose(why, net.now(), net);
+        let Some(call) = self.call.take() else { return };
+        self.out.send(call.peer, net);
+        net.leave(call.peer);
+        self.lost(call, why, net.now(), net);
     }
 
     /// Says who we are, and what we want to hear in any case.
@@ -140,7 +139,8 @@ impl Bus {
         if is_first {
             (self.up_at, self.shunned) = (Some(now), None);
             let how = if has_stream { "with a stream for the lines" } else { "without a stream" };
-            log::info!("the bus is reached at {}, {how}", self.trying);
+            let node = self.port.figures().node;
+            log::info!("the bus is reached at {}, {how}; this server is {node} there", self.trying);
             self.logged.clear();
         }
         let is_again = is_first && self.has_been_up;
@@ -175,7 +175,11 @@ impl Bus {
                 }
             }
             Trouble::Login => {
-                self.lose(&format!("it does not let us in: {text}"), net.now(), net);
+                let advice = match &self.config.login {
+                    Login::None => "; it was shown no user, token or credentials (docs/bus.md)",
+                    _ => "",
+                };
+                self.lose(&format!("it does not let us in: {text}{advice}"), net.now(), net);
             }
             Trouble::Other => self.lose(&format!("it says: {text}"), net.now(), net),
         }

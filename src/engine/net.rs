@@ -1,6 +1,7 @@
 //! `Net`: all that a service can see and do. Sending and closing only take note here; the bytes
 //! leave at the end of the turn, and `closed` is told then.
 
+use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
@@ -106,6 +107,11 @@ impl Net<'_> {
     /// Drops `peer` at once, as too slow a reader: what is queued for it is lost.
     pub fn give_up(&mut self, peer: Peer) {
         self.core.kill(peer, Reason::Slow);
+    }
+
+    /// Drops `peer` at once, as one that is good for nothing: what is queued for it is lost.
+    pub fn abandon(&mut self, peer: Peer) {
+        self.core.kill(peer, Reason::Failed(io::ErrorKind::ConnectionAborted));
     }
 
     /// Calls `remote`, for this service. The answer is `opened`, or `closed` with what went wrong

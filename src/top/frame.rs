@@ -54,6 +54,7 @@ pub(super) fn lines(
         let height = if size.rows < ROWS_HIGH { 1 } else { 2 };
         lines.extend(graphs(status, width - LABEL, height, glyphs));
         lines.extend(services(status, width));
+        lines.extend(bus(status, width));
         lines.extend(peers(status, width, (rows - 1).saturating_sub(lines.len())));
         // Whoever does not know how to leave must not miss it for want of room.
         lines.truncate(rows - 1);
@@ -196,6 +197,24 @@ fn services(status: &Value, width: usize) -> Vec<String> {
     lines
 }
 
+/// What joins the rooms of chat with those of other servers, if anything does.
+fn bus(status: &Value, width: usize) -> Option<String> {
+    let bus = status["bus"].as_object()?;
+    if bus["up"] != true {
+        return Some(cut("bus      out of reach: rooms hear only this server", width));
+    }
+    let how = if bus["stream"] == true { "with a stream" } else { "without a stream" };
+    let others = bus["nodes"].as_u64().unwrap_or(0);
+    let away = bus["round_trip_s"].as_f64().unwrap_or(0.0) * 1e3;
+    let line = format!(
+        "bus      at {}, {how}, {away:.1} ms away  other servers {others}  in {}  out {}",
+        told(&bus["server"]),
+        whole(&bus["messages_in"]),
+        whole(&bus["messages_out"]),
+    );
+    Some(cut(&line, width))
+}
+
 /// As many peers of each kind as have room in so many lines, lest the last kind is not shown.
 fn peers(status: &Value, width: usize, room: usize) -> Vec<String> {
     let heads = ["peers", "number", "address", "service", "age", "in", "out", "waiting"];
@@ -336,6 +355,25 @@ mod tests {
 
     fn size(columns: usize, rows: usize) -> Size {
         Size { columns, rows }
+    }
+
+    #[test]
+    fn of_a_bus_it_says_whether_it_is_reached_and_who_else_is_there() {
+        let mut seen = seen();
+        let status = &mut seen.statuses.back_mut().unwrap().1;
+        status["bus"] = json!({
+            "up": true, "stream": true, "server": "nats://127.0.0.1:4222", "nodes": 2,
+            "round_trip_s": 0.000_21, "messages_in": 1200, "messages_out": 7,
+        });
+        let of_bus = |seen: &Seen| {
+            let lines = lines("127.0.0.1:5090", seen, size(120, 24), BLOCKS, true);
+            lines.into_iter().find(|line| line.starts_with("bus ")).unwrap()
+        };
+        let line = of_bus(&seen);
+        assert!(line.contains("at nats://127.0.0.1:4222, with a stream, 0.2 ms away"), "{line}");
+        assert!(line.contains("other servers 2  in 1") && line.ends_with("out 7"), "{line}");
+        seen.statuses.back_mut().unwrap().1["bus"]["up"] = false.into();
+        assert_eq!(of_bus(&seen), "bus      out of reach: rooms hear only this server");
     }
 
     #[test]
