@@ -246,7 +246,7 @@ impl Bus {
         // The same over and over is said once.
         if is_up || !self.logged.contains(&line) {
             let lost = if is_up { "lost" } else { "not reached" };
-            log::warn!("the bus is {lost}: {line}; trying on");
+            log::warn!("the bus is {lost}: {line}; trying again");
             if self.logged.len() >= LOGGED_MAX {
                 self.logged.pop_first();
             }

@@ -140,7 +140,7 @@ impl Bus {
             (self.up_at, self.shunned) = (Some(now), None);
             let how = if has_stream { "with a stream for the lines" } else { "without a stream" };
             let node = self.port.figures().node;
-            log::info!("the bus is reached at {}, {how}; this server is {node} there", self.trying);
+            log::info!("the bus is reached at {} as {node}, {how}", self.trying);
             self.logged.clear();
         }
         let is_again = is_first && self.has_been_up;

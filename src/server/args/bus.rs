@@ -30,11 +30,11 @@ pub(in crate::server) struct BusArgs {
           hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_rate: Option<OrOff<f64>>,
 
-    /// Try only those servers, and none that they tell of
+    /// Use only these servers, and none that they advertise
     #[arg(long, hide = cfg!(not(feature = "bus")))]
     pub(in crate::server) bus_ignore_advertised: bool,
 
-    /// Who we are to it: a credentials file, or one with the seed of an nkey. A user and a
+    /// What is shown to NATS: a credentials file, or one with the seed of an nkey. A user and a
     /// password, or a token, come from the environment (COOEE_BUS_USER and COOEE_BUS_PASSWORD,
     /// COOEE_BUS_TOKEN) or the file of --config
     #[arg(long, value_name = "FILE", hide = cfg!(not(feature = "bus")))]

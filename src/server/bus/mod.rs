@@ -103,7 +103,7 @@ fn families(figures: &BusFigures) -> Vec<Family> {
         single(
             "cooee_bus_round_trip_seconds",
             "gauge",
-            "How long the last PING to the bus took; NaN while it is out of reach.",
+            "Round-trip time of the last PING to the bus; NaN while it is out of reach.",
             took,
         ),
         single(
@@ -129,7 +129,7 @@ fn families(figures: &BusFigures) -> Vec<Family> {
         single(
             "cooee_bus_gaps_total",
             "counter",
-            "Lines said elsewhere that never came.",
+            "Lines of other servers that were lost.",
             figures.gaps as f64,
         ),
     ]

@@ -50,7 +50,7 @@ fn a_wrong_password_is_one_line_and_people_go_on_until_it_is_right() {
     let variables = ["COOEE_BUS_USER=cooee", "COOEE_BUS_PASSWORD=wrong"];
     let mut north = Node::with_variables(&variables, &nats.url(), "north", &[]);
     let line = north.server.log.wait_for_line(NOT_REACHED);
-    let wanted = ["WARN", &nats.url(), "Authorization Violation", "trying on"];
+    let wanted = ["WARN", &nats.url(), "Authorization Violation", "trying again"];
     wanted.iter().for_each(|word| assert!(line.contains(word), "{word:?} is not in {line}"));
     assert!(!line.contains("wrong"), "{line}");
     let [mut ann, mut abe] = [north.join("ann"), north.join("abe")];
@@ -77,7 +77,7 @@ fn what_keeps_each_of_several_servers_from_being_reached_is_said_once() {
     let mut north = Node::at(&format!("{},{}", one.url(), other.url()), "north", &[]);
     north.join("ann").wait_for(OUT_OF_REACH);
     for nats in [one, other] {
-        let line = format!("{NOT_REACHED}{}: connection refused; trying on", nats.url());
+        let line = format!("{NOT_REACHED}{}: connection refused; trying again", nats.url());
         assert_eq!(north.server.log.count(&line), 1);
     }
 }

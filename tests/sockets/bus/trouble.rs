@@ -86,7 +86,7 @@ fn a_nats_that_has_lost_its_stream_begins_anew_and_says_so() {
     std::fs::remove_dir_all(nats.path("store")).unwrap();
     nats.start_again();
     for person in [&mut ann, &mut bob] {
-        person.wait_for("** Other servers keep nothing of what was said before: they began anew.");
+        person.wait_for("** The shared history was lost; it starts again here.");
     }
     meet(&mut ann, &mut bob);
     say(&mut ann, 1..=3);

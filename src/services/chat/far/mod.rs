@@ -45,7 +45,7 @@ const NEWS_BYTES: usize = 64 * 1024;
 
 const OUT_OF_REACH: &str = "** Other servers are out of reach; only this one hears you.";
 const BACK: &str = "** Other servers are back.";
-const RENEWED: &str = "** Other servers keep nothing of what was said before: they began anew.";
+const RENEWED: &str = "** The shared history was lost; it starts again here.";
 
 /// What joins the rooms of one server with those of others.
 #[derive(Clone)]

@@ -85,9 +85,7 @@ impl Far {
         let Some(name) = names.find(is_free) else { return };
         let old = std::mem::replace(&mut self.node, name);
         self.named = Some(hall.net.now());
-        log::warn!(
-            "another server on the bus is called {old}: this one is {name} there now"
-        );
+        log::warn!("another server on the bus is called {old}: this one is {name} there now");
         self.port.wish(Wish::Leave(subject("to", old)));
         self.port.wish(Wish::Listen(subject("to", name)));
         self.port.count(|figures| figures.node = name.to_string());
