@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use super::Cli;
-use crate::server::secret_among;
 
 /// The command line.
 pub struct Invocation {
@@ -31,7 +30,6 @@ impl Invocation {
     pub fn read(words: &[OsString]) -> Result<Invocation, Mistake> {
         let is_set = std::env::var_os("COOEE_CONFIG").is_some_and(|file| !file.is_empty());
         let remark = "COOEE_CONFIG: ignored, as all COOEE_... is: no feature config in this build";
-        secret_among(words).map_err(Mistake::Elsewhere)?;
         let cli = Cli::try_parse_from(words).map_err(Mistake::Words)?;
         Ok(Invocation { cli, remarks: is_set.then_some(remark) })
     }

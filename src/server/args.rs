@@ -1,5 +1,6 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
+#[cfg_attr(not(feature = "bus"), path = "args/no_bus.rs")]
 mod bus;
 mod guards;
 mod help;
@@ -29,6 +30,7 @@ use crate::units::{
     parse_positive_size, parse_size, rate_or_off as rate,
 };
 pub(super) use bus::BusArgs;
+#[cfg(feature = "bus")]
 pub use bus::secret_among;
 use guards::GuardArgs;
 use help::{EXAMPLES, SOURCES, services_help};
@@ -403,6 +405,15 @@ mod tests {
         assert!(config.settings.chat_rate.is_some());
         let talk_rate = config.settings.talk_rate.unwrap();
         assert_eq!((talk_rate.per_second, talk_rate.burst), (1000.0, 1000.0));
+    }
+
+    #[cfg(not(feature = "bus"))]
+    #[test]
+    fn whatever_is_said_of_a_bus_that_is_not_built_in_is_refused() {
+        for word in ["--bus=nats://127.0.0.1", "--bus-name=north", "--bus-ignore-advertised"] {
+            let error = config(&["chat", word]).unwrap_err();
+            assert!(error.starts_with("--bus needs the feature bus"), "{error}");
+        }
     }
 
     #[test]

@@ -44,7 +44,9 @@ pub use crate::reactor::Listening;
 use crate::reactor::{Note, Reactor};
 use admin::Facts;
 use announce::Announcement;
-pub use args::{ServeArgs, secret_among};
+pub use args::ServeArgs;
+#[cfg(feature = "bus")]
+pub use args::secret_among;
 pub use bus::BusPlan;
 use bus::Joining;
 #[cfg(feature = "config")]

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "admin")]
 use super::admin::Family;
-use super::args::BusArgs;
 use crate::engine::Engine;
 use crate::services::chat::BusRooms;
 
@@ -39,10 +38,6 @@ impl BusView {
 }
 
 impl BusPlan {
-    pub(super) fn new(_: &str, _: &BusArgs, _: bool) -> Result<BusPlan, String> {
-        Err("there is no bus here".into())
-    }
-
     pub(super) fn open(&self) -> Result<Joining, String> {
         match *self {}
     }

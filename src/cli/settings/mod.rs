@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser};
 
 use super::mistake::{in_one_line, is_help};
 use super::{Cli, Command};
+#[cfg(feature = "bus")]
 use crate::server::secret_among;
 use flags::Flags;
 
@@ -59,6 +60,7 @@ impl Invocation {
     /// # Errors
     /// What is wrong, and where it stands.
     pub fn read(words: &[OsString]) -> Result<Invocation, Mistake> {
+        #[cfg(feature = "bus")]
         secret_among(words)?;
         let plain = Cli::try_parse_from(words);
         match &plain {

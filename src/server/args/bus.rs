@@ -15,35 +15,32 @@ use crate::units::{Parse, parse_nonempty};
 pub(in crate::server) struct BusArgs {
     /// Join the rooms of chat with those of other servers, by way of the NATS server at one of
     /// these addresses: nats://HOST[:PORT] or tls://HOST[:PORT], between commas
-    #[arg(long, value_name = "URLS", value_parser = parse_nonempty as Parse<_>,
-          hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "URLS", value_parser = parse_nonempty as Parse<_>)]
     pub(in crate::server) bus: Option<String>,
 
     /// What this server is called there, as in ann@NAME [default: the first part of this host's
     /// name]
-    #[arg(long, value_name = "NAME", hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "NAME")]
     pub(in crate::server) bus_name: Option<String>,
 
     /// Lines of a room that are taken from there; more wait in the stream, or are dropped without
     /// one; or off [default: 2000/s, with --chat-rate off all]
-    #[arg(long, value_name = "RATE", value_parser = rate,
-          hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
     pub(in crate::server) bus_rate: Option<OrOff<f64>>,
 
     /// Use only these servers, and none that they advertise
-    #[arg(long, hide = cfg!(not(feature = "bus")))]
+    #[arg(long)]
     pub(in crate::server) bus_ignore_advertised: bool,
 
     /// What is shown to NATS: a credentials file, or one with the seed of an nkey. A user and a
     /// password, or a token, come from the environment (COOEE_BUS_USER and COOEE_BUS_PASSWORD,
     /// COOEE_BUS_TOKEN) or the file of --config
-    #[arg(long, value_name = "FILE", hide = cfg!(not(feature = "bus")))]
+    #[arg(long, value_name = "FILE")]
     pub(in crate::server) bus_credentials: Option<PathBuf>,
 
     /// Over TLS, trust the certificates in FILE and those that they have signed [default: this
     /// machine's list]
-    #[arg(long, value_name = "FILE",
-          hide = cfg!(not(all(feature = "bus", feature = "tls"))))]
+    #[arg(long, value_name = "FILE", hide = cfg!(not(feature = "tls")))]
     pub(in crate::server) bus_ca: Option<PathBuf>,
 
     #[arg(long, value_name = "USER", hide = true)]
@@ -65,9 +62,6 @@ impl BusArgs {
     /// What these flags ask for. `is_boundless`: members may send as many lines as they like.
     pub(super) fn plan(&self, is_boundless: bool) -> Result<Option<BusPlan>, String> {
         let Some(urls) = &self.bus else { return self.without_bus().map(|()| None) };
-        if cfg!(not(feature = "bus")) {
-            return Err("--bus needs the feature bus, which this cooee was built without".into());
-        }
         BusPlan::new(urls, self, is_boundless).map(Some)
     }
 
