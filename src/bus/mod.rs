@@ -214,7 +214,7 @@ impl Bus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 impl Service for Bus {
     fn opened(&mut self, peer: Peer, _: &Arrival, net: &mut Net) {

@@ -7,11 +7,12 @@ use super::*;
 use crate::engine::Limits;
 use crate::engine::stage::Stage;
 
-const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
-const STREAM: &str = r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
+pub(crate) const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
+pub(crate) const STREAM: &str =
+    r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
 
 /// Looks nothing up.
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl Lookup for Nowhere {
     fn start(&mut self, _: &str, _: u16) -> bool {

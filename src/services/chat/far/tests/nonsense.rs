@@ -2,7 +2,8 @@
 //! all: nothing panics, nothing goes on for ever, and nobody hears what drives a terminal.
 
 use super::*;
-use crate::bus::{Bus, BusConfig, Found, Lookup, QUOTA, ServerAddress};
+use crate::bus::tests::{INFO, Nowhere, STREAM};
+use crate::bus::{Bus, BusConfig, QUOTA, ServerAddress};
 use crate::engine::stage::Stage;
 use crate::engine::{Limits, Quota};
 use crate::services::chat::Chat;
@@ -34,22 +35,6 @@ const WAITS: [u64; 6] = [0, 1, 20, 600, 2_500, 11_000];
 /// A jump of the clock: a machine that slept.
 const SLEEP: Duration = Duration::from_secs(90_000);
 
-const INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576}\r\n";
-const STREAM: &str = r#"{"config":{"subjects":["cooee.1.say.*"]},"created":"c","state":{}}"#;
-
-/// Looks nothing up.
-struct Nowhere;
-
-impl Lookup for Nowhere {
-    fn start(&mut self, _: &str, _: u16) -> bool {
-        false
-    }
-
-    fn poll(&mut self) -> Option<Found> {
-        None
-    }
-}
-
 struct World {
     stage: Stage,
     random: Random,
@@ -80,40 +65,36 @@ impl World {
         World { stage, random, members, calls: 0, inbox, subscribed, ups: 0, port }
     }
 
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.random.next() % most as u64).unwrap()
-    }
-
     fn pick(&mut self, choices: &[&'static str]) -> &'static str {
-        choices[self.below(choices.len())]
+        choices[self.random.below(choices.len())]
     }
 
     fn step(&mut self) {
         if self.calls < self.stage.dialed().len() {
             self.calls = self.stage.dialed().len();
             let peer = *self.stage.dialed().last().unwrap();
-            match self.below(8) {
+            match self.random.below(8) {
                 0 => self.stage.reset(peer),
                 _ => self.stage.answer(peer, ([192, 0, 2, 99], 5000).into()),
             }
             self.subscribed.clear();
-            if self.below(8) > 0 {
+            if self.random.below(8) > 0 {
                 self.serve(INFO);
             }
         }
         self.ups += u64::from(self.port.figures().is_up);
-        match self.below(20) {
-            0 if self.below(10) == 0 => {
+        match self.random.below(20) {
+            0 if self.random.below(10) == 0 => {
                 self.stage.skip(SLEEP);
                 self.stage.flush();
             }
             0 | 1 => {
-                let wait = WAITS[self.below(WAITS.len())];
+                let wait = WAITS[self.random.below(WAITS.len())];
                 self.stage.pass(Duration::from_millis(wait));
             }
             2 if self.members.len() < 60 => self.members.push(self.stage.join()),
             2..=6 => self.speak(),
-            7 if self.below(10) == 0 => self.end(),
+            7 if self.random.below(10) == 0 => self.end(),
             _ => {
                 let said = self.nonsense();
                 self.serve(&said);
@@ -125,7 +106,7 @@ impl World {
         if self.members.is_empty() {
             return;
         }
-        let at = self.below(self.members.len());
+        let at = self.random.below(self.members.len());
         let (peer, said) = (self.members[at], self.pick(&SAID));
         if self.stage.standing(peer).is_none() {
             self.members.swap_remove(at);
@@ -139,7 +120,7 @@ impl World {
 
     fn end(&mut self) {
         let Some(peer) = self.server() else { return };
-        match self.below(2) {
+        match self.random.below(2) {
             0 => self.stage.reset(peer),
             _ => self.stage.finish(peer),
         }
@@ -166,12 +147,12 @@ impl World {
             }
             self.subscribed.push((subject.into(), sid.into()));
         }
-        if heard.contains("CONNECT") && self.below(8) > 0 {
+        if heard.contains("CONNECT") && self.random.below(8) > 0 {
             self.serve("PONG\r\n");
             let answer = self.answer("look", STREAM);
             self.serve(&answer);
         }
-        if heard.contains("CONSUMER.CREATE") && self.below(8) > 0 {
+        if heard.contains("CONSUMER.CREATE") && self.random.below(8) > 0 {
             let Some((_, sid)) = self.subscribed.last().cloned() else { return };
             let pending = self.pick(&NUMBERS);
             let state = format!(r#"{{"name":"c","num_pending":{pending}}}"#);
@@ -202,7 +183,7 @@ impl World {
     }
 
     fn nonsense(&mut self) -> String {
-        match self.below(16) {
+        match self.random.below(16) {
             0 => "PING\r\nPONG\r\nPONG\r\n".into(),
             1..=3 => INFO.into(),
             4 => format!(
@@ -235,13 +216,13 @@ impl World {
 
     fn answer_to_question(&mut self) -> String {
         let (number, other) = (self.pick(&NUMBERS), self.pick(&NUMBERS));
-        let token = match self.below(4) {
+        let token = match self.random.below(4) {
             0 => "look".to_owned(),
             1 => "make".to_owned(),
-            2 => format!("c{}", self.below(30)),
-            _ => format!("k{}", self.below(14)),
+            2 => format!("c{}", self.random.below(30)),
+            _ => format!("k{}", self.random.below(14)),
         };
-        let body = match self.below(6) {
+        let body = match self.random.below(6) {
             0 => STREAM.into(),
             1 => format!(
                 r#"{{"config":{{"subjects":[">"]}},"created":"{other}",
@@ -286,7 +267,7 @@ impl World {
         let [node, who, to] = [(); 3].map(|()| self.pick(&NAMES));
         let numbers: Vec<_> = (0..6).map(|_| self.pick(&NUMBERS)).collect();
         let [seq, count, started, joined, left, renamed] = numbers[..] else { unreachable!() };
-        let run = self.below(80);
+        let run = self.random.below(80);
         format!(
             r#"{{"node":"{node}{run}","run":"{run:016x}","seq":{seq},"kind":"{kind}","who":"{who}",
             "to":"{to}","text":"{text}","count":{count},"started":{started},"joined":{joined},
