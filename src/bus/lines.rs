@@ -125,6 +125,10 @@ impl Bus {
     }
 
     fn follow_step(&mut self, step: Step, net: &mut Net) {
+        let is_settled = matches!(step, Step::Present { .. } | Step::Absent(_));
+        if is_settled && std::mem::take(&mut self.unheard) {
+            self.kept.rewind();
+        }
         match step {
             Step::Nothing => {}
             Step::Ask(question) => self.ask_for_stream(question),
@@ -147,17 +151,11 @@ impl Bus {
             self.followings.interrupted();
         }
         self.mode = Some(Mode::Stream);
-        if std::mem::take(&mut self.unheard) {
-            self.kept.rewind();
-        }
         self.rise(net);
     }
 
     fn without_stream(&mut self, why: &str, net: &mut Net) {
         let was_plain = self.mode.replace(Mode::Plain) == Some(Mode::Plain);
-        if std::mem::take(&mut self.unheard) {
-            self.kept.rewind();
-        }
         if was_plain {
             return;
         }

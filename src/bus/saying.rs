@@ -60,14 +60,8 @@ impl Bus {
         message: &Message<'_>,
         net: &mut Net,
     ) {
-        if is_unheard {
-            self.unheard = true;
-            return self.look_again(net.now());
-        }
         let receipt = pub_ack(message.payload);
-        if let Err(error) = &receipt
-            && error.code == code::NO_STREAM
-        {
+        if is_unheard || receipt.as_ref().is_err_and(|error| error.code == code::NO_STREAM) {
             self.unheard = true;
             return self.look_again(net.now());
         }
