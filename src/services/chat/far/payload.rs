@@ -9,11 +9,10 @@ use super::super::LINE_BYTES;
 use super::super::names::Name;
 use super::super::news::is_news;
 use super::super::tally::Changes;
+use crate::bus::PAYLOAD_MAX;
 use crate::services::chat::acts::Manner;
 use crate::services::text::visible;
 
-/// The longest message; longer ones are not taken.
-pub(super) const PAYLOAD_BYTES: usize = 8 * 1024;
 /// A roster has so many names at most; those beyond are only counted.
 pub(super) const NAMES_MAX: usize = 200;
 /// How `run` is written: so many hexadecimal digits.
@@ -97,7 +96,7 @@ impl Message<'_> {
 
     /// The message that was published; `None`: it is none.
     pub(super) fn read(payload: &[u8]) -> Option<Message<'static>> {
-        if payload.len() > PAYLOAD_BYTES {
+        if payload.len() > PAYLOAD_MAX {
             return None;
         }
         let object = Fields(serde_json::from_slice(payload).ok()?);
@@ -232,7 +231,7 @@ mod tests {
             for (run, seq) in [(None, None), (Some(7), Some(u64::MAX))] {
                 let message = Message { node: name("north"), run, seq, matter: matter.clone() };
                 let payload = message.write();
-                assert!(payload.len() <= PAYLOAD_BYTES);
+                assert!(payload.len() <= PAYLOAD_MAX);
                 assert_eq!(Message::read(&payload), Some(message));
             }
         }
@@ -260,7 +259,7 @@ mod tests {
             let speech = |text| Matter::Speech { manner: Manner::Said, who: name("ann"), text };
             let (run, seq, matter) = (Some(u64::MAX), Some(u64::MAX), speech(text.into()));
             let payload = Message { node: name(&"n".repeat(20)), run, seq, matter }.write();
-            assert!(payload.len() <= PAYLOAD_BYTES, "{piece:?}: {}", payload.len());
+            assert!(payload.len() <= PAYLOAD_MAX, "{piece:?}: {}", payload.len());
             let read = Message::read(&payload).unwrap();
             assert_eq!(read.matter, speech(shown.into()), "{piece:?}");
         }
@@ -314,8 +313,8 @@ mod tests {
             r#"{"kind":"private","node":"b","who":"ann","text":"hi"}"#,
             &format!(r#"{{"kind":"say","node":"b","who":"ann","text":"{long}"}}"#),
             &format!(r#"{{"kind":"say","node":"b","who":"ann","text":"{controls}"}}"#),
-            &format!(r#"{{"kind":"ask","node":"b","x":"{}"}}"#, "x".repeat(PAYLOAD_BYTES)),
-            &"[".repeat(PAYLOAD_BYTES),
+            &format!(r#"{{"kind":"ask","node":"b","x":"{}"}}"#, "x".repeat(PAYLOAD_MAX)),
+            &"[".repeat(PAYLOAD_MAX),
         ] {
             assert_eq!(Message::read(payload.as_bytes()), None, "{payload}");
         }
