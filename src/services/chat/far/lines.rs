@@ -6,7 +6,7 @@ use super::super::replies::tell;
 use super::super::rooms::Rooms;
 use super::hearing::Place;
 use super::payload::{Matter, Message};
-use super::speech::{OwnLine, PATIENCE, Shown};
+use super::speech::{Back, OwnLine, PATIENCE, Shown};
 use super::{Far, Hall, Reach, subject};
 use crate::bus::Wish;
 use crate::engine::{Net, Peer, Time};
@@ -97,9 +97,7 @@ impl Far {
         is_old: bool,
         hall: &mut Hall,
     ) {
-        let Some(number) = hall.rooms.find(room).filter(|_| self.rooms.contains_key(&room)) else {
-            return;
-        };
+        let Some(number) = self.followed(room, hall.rooms) else { return };
         let Some(message) = Message::read(payload) else { return self.count_malformed() };
         let Matter::Speech { manner, who, text } = &message.matter else {
             // It has its place, so that it is not missed when the next one comes.
@@ -107,21 +105,20 @@ impl Far {
             return;
         };
         let own = message.seq.filter(|_| message.run == Some(self.run));
-        if let Some(seq) = own {
-            if let Some(line) = self.speech.take(room, seq) {
-                self.note_place(room, &message, hall.net.now());
+        let back = own.map(|seq| self.speech.came_back(room, seq));
+        if let Some(Back::Strange) = back {
+            return self.count_malformed();
+        }
+        let place = self.note_place(room, &message, hall.net.now());
+        match back {
+            Some(Back::Awaited(line)) => {
                 self.show_earlier(room, number, hall);
                 return show(&line, hall);
             }
-            if self.speech.was_shown(room, seq) {
-                self.note_place(room, &message, hall.net.now());
-                return;
-            }
-            if !self.speech.has_said(room, seq) {
-                return self.count_malformed();
-            }
+            Some(Back::Shown) => return,
+            Some(Back::Known | Back::Strange) | None => {}
         }
-        match self.note_place(room, &message, hall.net.now()) {
+        match place {
             Place::Next => {}
             Place::Behind(_) if own.is_some() => {}
             Place::Behind(missing) => self.note_gap(room, number, missing, is_old, hall),

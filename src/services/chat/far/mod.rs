@@ -315,6 +315,11 @@ impl Far {
         !reports.is_empty()
     }
 
+    /// The number of a room with somebody in it.
+    fn followed(&self, room: Name, rooms: &Rooms) -> Option<usize> {
+        rooms.find(room).filter(|_| self.rooms.contains_key(&room))
+    }
+
     /// Listens to a room, unless it does already.
     fn follow(&mut self, room: Name, since: u64) {
         if self.rooms.contains_key(&room) {

@@ -39,7 +39,7 @@ impl Far {
                 self.agenda.ask(room, hall.net.now().after(wait));
             }
         } else if let Some(room) = room_of(subject, "news") {
-            if let Some(number) = hall.rooms.find(room).filter(|_| self.rooms.contains_key(&room)) {
+            if let Some(number) = self.followed(room, hall.rooms) {
                 hear_change(number, &message, hall);
             }
         } else if room_of(subject, "to") == Some(self.node.folded()) {
@@ -124,9 +124,7 @@ impl Far {
         while let Some((node, rooms)) = self.rosters.take_lost(now) {
             is_changed = true;
             for (room, count) in rooms {
-                if let Some(number) =
-                    hall.rooms.find(room).filter(|_| self.rooms.contains_key(&room))
-                {
+                if let Some(number) = self.followed(room, hall.rooms) {
                     let line = format_args!("* {node} is gone, with {count} here");
                     hall.rooms.tell(number, line, hall.net);
                 }

@@ -45,6 +45,18 @@ pub(super) struct Shown {
     pub(super) speaker: Option<Peer>,
 }
 
+/// What a line of ours is that has come back.
+pub(super) enum Back {
+    /// One that waits no longer.
+    Awaited(OwnLine),
+    /// One that was shown before. That is told once.
+    Shown,
+    /// One that has been back before, or that nobody was to be shown.
+    Known,
+    /// One that we have never said.
+    Strange,
+}
+
 /// See the top of this file.
 #[derive(Default)]
 pub(super) struct Speech {
@@ -80,8 +92,18 @@ impl Speech {
         self.waiting.push_back(line);
     }
 
-    /// The line with that place, which has come back; `None`: it does not wait.
-    pub(super) fn take(&mut self, room: Name, seq: u64) -> Option<OwnLine> {
+    /// The line with that place has come back.
+    pub(super) fn came_back(&mut self, room: Name, seq: u64) -> Back {
+        match self.take(room, seq) {
+            Some(line) => Back::Awaited(line),
+            None if self.was_shown(room, seq) => Back::Shown,
+            None if self.has_said(room, seq) => Back::Known,
+            None => Back::Strange,
+        }
+    }
+
+    /// The line with that place; `None`: it does not wait.
+    fn take(&mut self, room: Name, seq: u64) -> Option<OwnLine> {
         let is_it = |line: &OwnLine| line.room == room && line.seq == seq;
         let place = self.waiting.iter().position(is_it)?;
         self.waiting.remove(place)
@@ -111,7 +133,7 @@ impl Speech {
     }
 
     /// Whether that line has been shown before it came back. Told once.
-    pub(super) fn was_shown(&mut self, room: Name, seq: u64) -> bool {
+    fn was_shown(&mut self, room: Name, seq: u64) -> bool {
         let is_it = |shown: &Shown| (shown.room, shown.seq) == (room, seq);
         let place = self.shown.iter().position(is_it);
         place.and_then(|place| self.shown.remove(place)).is_some()
@@ -125,7 +147,7 @@ impl Speech {
     }
 
     /// Whether this run has said a line with that place.
-    pub(super) fn has_said(&self, room: Name, seq: u64) -> bool {
+    fn has_said(&self, room: Name, seq: u64) -> bool {
         self.seqs.get(&room).is_some_and(|last| seq <= *last)
     }
 
