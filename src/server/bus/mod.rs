@@ -16,14 +16,12 @@ use crate::bus::{Bus, BusConfig, Login, Port, QUOTA, ServerAddress};
 use crate::engine::Engine;
 use crate::rate::Rate;
 use crate::reactor;
-use crate::services::chat::BusRooms;
+use crate::services::chat::{BusRooms, NAME_RULE, name_in};
 use crate::tls::Trust;
 use resolver::Resolver;
 
 /// Descriptors that are for this: a connection, the one before, and a name server's.
 pub(super) const DESCRIPTORS: usize = 4;
-/// The longest name of a server.
-const NAME_BYTES: usize = 20;
 
 /// Where the bus is, and who we are there.
 #[derive(Clone, Debug)]
@@ -144,16 +142,17 @@ impl BusPlan {
             Some(name) => name.clone(),
             None => name_of_host(&rustix::system::uname().nodename().to_string_lossy()),
         };
+        let usual = BusConfig::new(servers, &node);
         let config = BusConfig {
             rate: match args.bus_rate {
                 Some(rate) => rate.0.map(Rate::per_second),
                 None if is_boundless => None,
-                None => BusConfig::new(Vec::new(), "").rate,
+                None => usual.rate,
             },
             login: login(args)?,
             ignores_advertised: args.bus_ignore_advertised,
             trust: args.bus_ca.clone().map_or(Trust::Machine, Trust::File),
-            ..BusConfig::new(servers, &node)
+            ..usual
         };
         config.check()?;
         let plan = BusPlan { config };
@@ -165,11 +164,8 @@ impl BusPlan {
         let (port, node) = (Port::default(), &self.config.node);
         let chance = || RandomState::new().hash_one(0);
         let started = u64::try_from(reactor::wall().as_millis()).unwrap_or(u64::MAX);
-        let rooms = BusRooms::new(port.clone(), node, chance(), started).ok_or_else(|| {
-            format!(
-                "--bus-name {node:?}: write 1 to 20 of the letters a-z and A-Z, digits, - and _"
-            )
-        })?;
+        let rooms = BusRooms::new(port.clone(), node, chance(), started)
+            .ok_or_else(|| format!("--bus-name {node:?}: write {NAME_RULE}"))?;
         let bus = Bus::new(self.config.clone(), port.clone(), chance(), Box::<Resolver>::default());
         Ok(Joining { rooms, port, bus })
     }
@@ -190,8 +186,7 @@ impl Joining {
 /// The first part of a host's name, without what no name can have.
 fn name_of_host(host: &str) -> String {
     let first = host.split('.').next().unwrap_or_default();
-    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let name: String = first.chars().filter(is_allowed).take(NAME_BYTES).collect();
+    let name = name_in(first);
     if name.is_empty() { "here".into() } else { name }
 }
 

@@ -88,7 +88,7 @@ impl Chat {
         net: &mut Net,
     ) {
         let Some(name) = Name::parse(wish) else {
-            return tell(net, peer, format_args!("The name of a room is {}.", names::RULE));
+            return tell(net, peer, format_args!("The name of a room is {}.", names::NAME_RULE));
         };
         if self.rooms.find(name) == Some(member.place.room) {
             return tell(net, peer, SAME_ROOM);

@@ -23,6 +23,8 @@ use command::ChatCommand;
 pub(crate) use command::HELP;
 pub use far::BusRooms;
 use far::Far;
+#[cfg(feature = "bus")]
+pub(crate) use names::{NAME_RULE, name_in};
 use names::{Name, Names};
 pub(crate) use names::{is_name, is_name_refusal, is_own_name};
 use pace::{Pace, Verdict};

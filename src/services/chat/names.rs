@@ -15,7 +15,7 @@ const RESERVED: [&str; 2] = ["server", "operator"];
 const GUEST: &[u8] = b"guest";
 
 /// What a name may consist of, in words.
-pub(super) const RULE: &str = "1 to 20 of the letters a-z and A-Z, digits, - and _";
+pub(crate) const NAME_RULE: &str = "1 to 20 of the letters a-z and A-Z, digits, - and _";
 
 /// A well-formed name. Small, and without memory on the heap.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,10 +25,19 @@ pub(super) struct Name {
     length: u8,
 }
 
-/// Whether `text` is a well-formed name, as `RULE` has it.
+/// Whether `text` is a well-formed name, as `NAME_RULE` has it.
 pub(crate) fn is_name(text: &[u8]) -> bool {
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=NAME_BYTES).contains(&text.len()) && text.iter().all(is_allowed)
+    (1..=NAME_BYTES).contains(&text.len()) && text.iter().all(is_of_name)
+}
+
+fn is_of_name(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// What of `text` a well-formed name may have in it, or nothing.
+#[cfg(feature = "bus")]
+pub(crate) fn name_in(text: &str) -> String {
+    text.bytes().filter(is_of_name).take(NAME_BYTES).map(char::from).collect()
 }
 
 impl Name {
@@ -97,7 +106,7 @@ pub(super) enum NameRefusal {
 impl fmt::Display for NameRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NameRefusal::Malformed => write!(f, "A name is {RULE}."),
+            NameRefusal::Malformed => write!(f, "A name is {NAME_RULE}."),
             NameRefusal::Reserved => f.write_str("That name is reserved."),
             NameRefusal::Guest => f.write_str("Only guests are called guest and a number."),
             NameRefusal::Taken => f.write_str("That name is taken."),
