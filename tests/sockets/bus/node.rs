@@ -49,6 +49,11 @@ impl Node {
         node
     }
 
+    /// Two that have, north and south.
+    pub(super) fn two(nats: &Nats) -> (Node, Node) {
+        (Node::on(nats, "north", &[]), Node::on(nats, "south", &[]))
+    }
+
     /// Somebody of that name in the lobby.
     pub(super) fn join(&self, name: &str) -> Person {
         let (member, _) = Member::join(self.chat);

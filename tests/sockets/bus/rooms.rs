@@ -10,7 +10,7 @@ use crate::support::terminal::Terminal;
 #[test]
 fn people_on_two_servers_hear_each_other_by_name() {
     let Some(nats) = Nats::with_streams(&[]) else { return };
-    let (north, south) = (Node::on(&nats, "north", &[]), Node::on(&nats, "south", &[]));
+    let (north, south) = Node::two(&nats);
     let mut ann = north.join("ann");
     let mut bob = south.join("bob");
     ann.sees_at_who("bob@south");
@@ -36,7 +36,7 @@ fn people_on_two_servers_hear_each_other_by_name() {
 #[test]
 fn who_and_rooms_and_private_words_reach_all_servers() {
     let Some(nats) = Nats::with_streams(&[]) else { return };
-    let (north, south) = (Node::on(&nats, "north", &[]), Node::on(&nats, "south", &[]));
+    let (north, south) = Node::two(&nats);
     let (mut ann, mut bob) = (north.join("ann"), south.join("bob"));
     let mut eve = south.join("eve");
     let who = ann.sees_at_who("eve@south");
@@ -119,7 +119,7 @@ fn of_two_servers_of_one_name_the_later_one_gets_a_number_and_says_so() {
 #[test]
 fn a_client_on_a_terminal_talks_with_people_elsewhere() {
     let Some(nats) = Nats::with_streams(&[]) else { return };
-    let (north, south) = (Node::on(&nats, "north", &[]), Node::on(&nats, "south", &[]));
+    let (north, south) = Node::two(&nats);
     let mut bob = south.join("bob");
     let mut ann = Terminal::start(&["chat", &north.chat.to_string()], &[]);
     ann.writes("** Welcome!");
