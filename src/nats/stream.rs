@@ -10,12 +10,6 @@ use super::parser::fit_to_show;
 
 /// Why JetStream does not do something: the numbers of its errors that mean something to us.
 pub mod code {
-    /// JetStream is not there at all.
-    pub const NOT_ENABLED: u64 = 10076;
-    /// This account has none.
-    pub const NOT_ENABLED_FOR_ACCOUNT: u64 = 10039;
-    /// No server of the cluster leads it at the moment.
-    pub const NOT_AVAILABLE: u64 = 10008;
     /// There is no consumer by that name.
     pub const NO_CONSUMER: u64 = 10014;
     /// There is a stream by that name that is set up otherwise.
