@@ -7,6 +7,7 @@ use std::process::{Child, Command};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use memchr::memmem;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcgetpgrp, tcsetwinsize};
@@ -108,13 +109,20 @@ impl Terminal {
         assert!(is_cooked(&self.line), "the terminal is left raw");
     }
 
-    /// Waits for more on the screen, where `what` is to come.
+    /// Waits for more on the screen, where `what` is to come; never stops amid what is drawn at once
+    /// (mode 2026), of which a read gets any part.
     pub(crate) fn look_for(&mut self, what: impl std::fmt::Debug) {
-        let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
-            panic!("{what:#?} does not come; the screen is {:#?}", self.rows());
-        };
-        self.screen.process(&piece);
-        self.raw.extend_from_slice(&piece);
+        loop {
+            let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
+                panic!("{what:#?} does not come; the screen is {:#?}", self.rows());
+            };
+            self.screen.process(&piece);
+            self.raw.extend_from_slice(&piece);
+            let begun = memmem::rfind(&self.raw, b"\x1b[?2026h");
+            if begun <= memmem::rfind(&self.raw, b"\x1b[?2026l") {
+                return;
+            }
+        }
     }
 
     /// Sends the program a signal.
