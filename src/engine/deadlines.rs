@@ -135,6 +135,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_idle_at_one_time_is_closed_in_turns_that_are_not_too_long() {
+        let mut stage = stage();
+        let peers: Vec<Peer> = (0..3000).map(|_| stage.join()).collect();
+        stage.skip(Duration::from_secs(10));
+        let mut armed = || {
+            stage.turn();
+            stage.engine().core.deadlines.len()
+        };
+        let lefts = [armed(), armed(), armed()];
+        assert!(lefts[0] > 1000 && lefts[1] < lefts[0] && lefts[2] < lefts[1], "{lefts:?}");
+        stage.flush();
+        assert!(peers.iter().all(|peer| stage.is_over(*peer)));
+    }
+
+    #[test]
     fn everybody_has_one_entry_and_is_counted_once_however_often_the_deadline_is_set() {
         let mut stage = stage();
         let peers = [stage.join(), stage.join(), stage.join()];

@@ -33,7 +33,8 @@ pub struct Limits {
     /// then is served in a later turn, after those that become ready until then. At least 1.
     pub round_units: u64,
     /// What writing to all may cost in a round, in the same units, and again for those whom earlier
-    /// turns have left; a visit to a peer counts as much as 16 KiB. Who has not been written to by
+    /// turns have left; a visit to a peer counts as much as 16 KiB, hanging up and
+    /// closing as much again. Who has not been written to by
     /// then is in a later turn. At least 1.
     pub flush_units: u64,
     /// Once so many peers have been served, what they are owed is written before others are served.
@@ -72,7 +73,7 @@ impl Default for Limits {
             reads: 4,
             share_units: 256 * 1024,
             round_units: 4 * 1024 * 1024,
-            flush_units: 8 * 1024 * 1024,
+            flush_units: 3 * 1024 * 1024,
             flush_every: usize::MAX,
             dial: Duration::from_secs(10),
             handshake: Duration::from_secs(5),

@@ -83,8 +83,16 @@ struct Registered {
     read_bytes: usize,
     /// Whether it matters to it where its input is cut.
     counts_reads: bool,
+    /// Whether it has told many something that has not been written to all of them yet.
+    told_many: bool,
     service: Box<dyn Service>,
 }
+
+/// Peers that a service speaks to at the end of a turn before it counts as telling many.
+const MANY: usize = 16;
+
+/// Deadlines that are looked at in one turn. The rest are as late as a turn is long.
+const DUE_MAX: usize = 512;
 
 /// All connections and all services: what the owner of a [`Driver`] and an operator see of them.
 pub struct Engine {
@@ -136,7 +144,8 @@ impl Engine {
     ) -> usize {
         assert!(self.services.len() <= usize::from(u8::MAX), "at most 256 services");
         let (read_bytes, counts_reads) = (service.read_bytes(), service.counts_reads());
-        self.services.push(Registered { read_bytes, counts_reads, service });
+        let told_many = false;
+        self.services.push(Registered { read_bytes, counts_reads, told_many, service });
         self.core.names.push(name);
         self.core.counts.push(ServiceCounts::default());
         self.core.quotas.push(quota);
@@ -255,7 +264,8 @@ impl Engine {
     /// Does what has become due by now: idle and lingering peers, alarms of services.
     pub(crate) fn fire_timers(&mut self) {
         self.fire_scripts();
-        while let Some((when, peer)) = self.core.deadlines.pop_due(self.core.now) {
+        for _ in 0..DUE_MAX {
+            let Some((when, peer)) = self.core.deadlines.pop_due(self.core.now) else { break };
             self.look_at(peer, when);
         }
         for index in 0..self.services.len() {
@@ -297,8 +307,21 @@ impl Engine {
     /// Lets the services send what they gathered in this turn.
     pub(crate) fn settle(&mut self) {
         for index in 0..self.services.len() {
+            let touched = self.touched();
             self.dispatch(index, |service, net| service.settled(net));
+            self.services[index].told_many |= self.touched() > touched + MANY;
         }
+    }
+
+    /// Whether the service of `peer` still has to write what it has told many.
+    fn is_behind(&self, peer: Peer) -> bool {
+        let connection = self.core.connections.get(peer);
+        connection.is_some_and(|one| self.services[usize::from(one.service)].told_many)
+    }
+
+    /// Everybody has been written to.
+    fn caught_up(&mut self) {
+        self.services.iter_mut().for_each(|one| one.told_many = false);
     }
 
     /// Whether anything waits to be flushed, or anybody to be called.
@@ -333,6 +356,10 @@ impl Engine {
                 }
             }
         }
+        self.seal_taken();
+    }
+
+    fn seal_taken(&mut self) {
         // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
         while let Some(peer) = self.to_seal.pop() {
             self.seal(peer);
@@ -351,12 +378,17 @@ impl Engine {
         }
     }
 
-    /// Touches a deferred peer.
-    fn take_up(&mut self, peer: Peer) {
-        if let Some(connection) = self.core.connections.get_mut(peer) {
-            connection.flush = Flush::Idle;
-            connection.touch(peer, &mut self.core.touched);
+    /// Takes deferred peers up: they are flushed now.
+    fn take_up(&mut self, peers: &[Peer]) {
+        for &peer in peers {
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                match connection.is_layered() {
+                    false => connection.flush = Flush::Idle,
+                    true => self.to_seal.push(peer),
+                }
+            }
         }
+        self.seal_taken();
     }
 
     /// Whether `peer` has been left for a later turn.

@@ -100,8 +100,9 @@ pub use unix::listen_unix;
 #[cfg(feature = "bench")]
 pub(crate) use unix::peer_of;
 
-/// Events fetched in one turn.
-const EVENTS_MAX: usize = 1024;
+/// Events fetched in one turn: as many as there is room to answer in one (`Limits::flush_units`), or
+/// each turn would leave some answers for later, behind those of many others.
+const EVENTS_MAX: usize = 384;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 

@@ -387,7 +387,8 @@ pub(crate) mod tests {
         stage.flush();
         stage.say(other, "something else, and longer than that");
         assert_eq!(stage.hear(late), "");
-        stage.engine().take_up(late);
+        stage.engine().take_up(&[late]);
+        stage.engine().core.touch(late);
         stage.flush();
         assert_eq!(stage.hear(late), "said first, and then");
     }

@@ -11,10 +11,11 @@ use crate::engine::{Engine, Field, Step};
 /// Writes to one peer in one turn: a service that sends more whenever there is room could
 /// otherwise keep the loop to itself.
 const WRITES_MAX: usize = 8;
-/// What flushing a peer costs beside the bytes: some system call on its socket.
+/// What flushing a peer costs beside the bytes: some system call on its socket. Hanging up costs it
+/// again, and so does closing: that is as dear for the kernel as a segment to be sent.
 const VISIT_UNITS: usize = 16 * 1024;
 /// Deferred peers that are taken up at a time.
-const TAKEN_UP: usize = 32;
+const TAKEN_UP: usize = 64;
 
 /// How a visit to a peer has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,9 +62,25 @@ impl<S: Sockets> Driver<S> {
     fn flush_touched(&mut self) {
         let mut peers = std::mem::take(&mut self.flushing);
         self.engine.take_touched(&mut peers);
+        if !self.deferred.is_empty() {
+            self.line_up(&mut peers);
+        }
         self.flush_all(&peers);
         peers.clear();
         self.flushing = peers;
+    }
+
+    /// Has those wait behind the others who are told what many are told: each of them is written to
+    /// once for all that has been said until its turn comes. Nobody else waits for that.
+    fn line_up(&mut self, peers: &mut Vec<Peer>) {
+        peers.retain(|&peer| {
+            let is_behind = self.engine.is_behind(peer);
+            if is_behind {
+                self.engine.defer(peer);
+                self.deferred.push_back(peer);
+            }
+            !is_behind
+        });
     }
 
     fn flush_all(&mut self, peers: &[Peer]) {
@@ -105,10 +122,16 @@ impl<S: Sockets> Driver<S> {
     fn flush_deferred(&mut self) {
         self.engine.core.cost.begin_flush();
         while !self.deferred.is_empty() && !self.engine.is_flush_spent() {
-            for peer in self.deferred.drain(..TAKEN_UP.min(self.deferred.len())) {
-                self.engine.take_up(peer);
-            }
+            let mut peers = std::mem::take(&mut self.flushing);
+            peers.extend(self.deferred.drain(..TAKEN_UP.min(self.deferred.len())));
+            self.engine.take_up(&peers);
+            self.flush_all(&peers);
+            peers.clear();
+            self.flushing = peers;
             self.flush();
+        }
+        if self.deferred.is_empty() {
+            self.engine.caught_up();
         }
     }
 
@@ -196,6 +219,7 @@ impl<S: Sockets> Driver<S> {
     fn close(&mut self, peer: Peer) {
         let (counted, mut local) = (self.engine.counted(peer), None);
         if let Some(row) = self.rows.remove(peer) {
+            self.engine.core.cost.spend_flush(VISIT_UNITS);
             if self.engine.aborts(peer) {
                 self.sockets.abort(&row.socket);
             }
@@ -236,6 +260,7 @@ impl<T> Row<T> {
                     self.write(engine, sockets, peer);
                 }
                 Step::HangUp => {
+                    engine.core.cost.spend_flush(VISIT_UNITS);
                     sockets.hang_up(&self.socket);
                     engine.hung_up(peer);
                     visited = Visited::HungUp;

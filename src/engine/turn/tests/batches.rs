@@ -85,3 +85,56 @@ fn batches_allocate_nothing() {
     turns(10);
     assert_eq!(allocation_counter::measure(|| turns(100)).count_total, 0);
 }
+
+/// Tells everybody, at the end of a turn, how often somebody has spoken.
+#[derive(Default)]
+struct Crowd {
+    members: Vec<Peer>,
+    heard: usize,
+}
+
+impl Service for Crowd {
+    fn opened(&mut self, peer: Peer, _: &Arrival, _: &mut Net) {
+        self.members.push(peer);
+    }
+
+    fn received(&mut self, _: Peer, input: &[u8], _: &mut Net) -> usize {
+        self.heard += 1;
+        input.len()
+    }
+
+    fn settled(&mut self, net: &mut Net) {
+        for _ in 0..std::mem::take(&mut self.heard) {
+            self.members.iter().for_each(|peer| net.send(*peer, b"said"));
+        }
+    }
+}
+
+#[test]
+fn what_many_are_told_waits_in_line_and_comes_together_and_nobody_else_waits_for_it() {
+    let limits = Limits { flush_units: 1, ..Limits::default() };
+    let (mut driver, echo) = limited(limits, Counting { said: 1, ..Counting::default() }, 1);
+    let crowd = driver.engine_mut().add_service("crowd", Quota::default(), Box::<Crowd>::default());
+    let address = ([192, 0, 2, 1], 1).into();
+    let mut join = |n| driver.accept(crowd, Arrival::new(address, address), n).unwrap();
+    let members: Vec<Peer> = (100..120).map(&mut join).collect();
+    // To have come costs a visit as well.
+    while driver.has_work() {
+        turn(&mut driver, &[]);
+    }
+    turn(&mut driver, &members[..1]);
+    driver.sockets_mut().calls.clear();
+    turn(&mut driver, &members[1..2]);
+    let mut turns = 1;
+    while driver.has_work() {
+        turn(&mut driver, &echo);
+        assert!(driver.sockets().calls.contains(&("write", 1)));
+        turns += 1;
+    }
+    // One visit in each turn to those who wait; once for both lines, but to the two that had the
+    // first before the second was said.
+    assert_eq!(turns, 20);
+    let calls = driver.sockets_mut().calls.split_off(0);
+    let writes = |socket| calls.iter().filter(|call| **call == ("write", socket)).count();
+    assert!((100..120).all(|socket| writes(socket) == 1), "{calls:?}");
+}
