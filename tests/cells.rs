@@ -48,12 +48,15 @@ fn a_tail_is_worse_only_if_no_round_says_otherwise() {
 fn the_verdict_names_whose_tails_are_worse_and_where_or_that_none_are() {
     let worse = [("cooee", vec!["a", "b"]), ("cooee --no-uring", vec![]), ("control", vec!["c"])];
     assert_eq!(
-        verdict("bare", &worse),
+        verdict("bare", 5, &worse),
         [
-            "p99 of cooee above 1.10 of that of bare in every round: a; b.",
-            "p99 of control above 1.10 of that of bare in every round: c.",
+            "p99 of cooee above 1.10 of that of bare in each of 5 rounds: a; b.",
+            "p99 of control above 1.10 of that of bare in each of 5 rounds: c.",
         ]
     );
     let none = [("cooee", vec![])];
-    assert_eq!(verdict("bare", &none), ["p99 above 1.10 of that of bare in every round: nowhere."]);
+    assert_eq!(
+        verdict("bare", 5, &none),
+        ["p99 above 1.10 of that of bare in each of 5 rounds: nowhere."]
+    );
 }

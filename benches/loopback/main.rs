@@ -1,7 +1,7 @@
 //! What `cooee serve` costs beside a bare epoll loop, on this machine, over the loopback.
 //!
 //! ```sh
-//! cargo bench --bench loopback                        # all cells, some fourteen minutes
+//! cargo bench --bench loopback                        # all cells, some thirteen minutes
 //! cargo bench --bench loopback -- udp_rr --rounds 9   # those whose name has "udp_rr" in it
 //! cargo bench --bench loopback -- --quick             # does it work? A few seconds, no result
 //! cargo bench --bench loopback -- --plot plots --rival 'other=/bin/other --port {port}'

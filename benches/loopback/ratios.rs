@@ -39,10 +39,10 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Below the table: in which cells the p99 of whom was worse than that of `base`. `worse` has a
-/// name and those cells for each contender.
-pub(crate) fn verdict(base: &str, worse: &[(&str, Vec<&str>)]) -> Vec<String> {
-    let what = format!("above {WORSE:.2} of that of {base} in every round");
+/// Below the table: in which cells the p99 of whom was worse than that of `base`, so many times.
+/// `worse` has a name and those cells for each contender.
+pub(crate) fn verdict(base: &str, rounds: usize, worse: &[(&str, Vec<&str>)]) -> Vec<String> {
+    let what = format!("above {WORSE:.2} of that of {base} in each of {rounds} rounds");
     let such = worse.iter().filter(|(_, cells)| !cells.is_empty());
     let mut notes: Vec<String> =
         such.map(|(name, cells)| format!("p99 of {name} {what}: {}.", cells.join("; "))).collect();

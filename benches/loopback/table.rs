@@ -123,7 +123,7 @@ fn tails(text: &mut String, results: &Results) {
         worse.map(|outcome| outcome.cell.name.as_str()).collect::<Vec<_>>()
     };
     let others = (1..).zip(others).map(|(index, one)| (one.name.as_str(), cells(index)));
-    for note in verdict(&base.name, &others.collect::<Vec<_>>()) {
+    for note in verdict(&base.name, results.rounds, &others.collect::<Vec<_>>()) {
         let _ = writeln!(text, "- {note}");
     }
 }
