@@ -1,6 +1,6 @@
 //! A bare edge-triggered epoll loop that speaks echo, greet and chat, as lean as safe Rust and
 //! plain system calls allow: what the answers themselves cost on this machine. Its UDP is in
-//! `bare_datagrams`.
+//! `bare_datagrams`; at a unix socket it listens as at a port.
 //!
 //! It is no server for anybody else: it has no limits, no timeouts, no log, never gives up a slow
 //! reader, and ends at the first error that is not a peer's.
@@ -17,7 +17,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::net::{self, RecvFlags, SendFlags, SocketFlags};
-use socket2::{Domain, Socket, Type};
+use socket2::{SockAddr, Socket, Type};
 
 use crate::bare_datagrams;
 
@@ -29,24 +29,45 @@ const READ_BYTES: usize = 64 * 1024;
 const BACKLOG: i32 = 4096;
 
 /// Serves `endpoint`, SERVICE+TRANSPORT://ADDRESS, until it is killed. The real endpoint is
-/// written to the file `announce`.
+/// written to the file `announce` once it listens.
 pub(crate) fn serve(endpoint: &str, announce: &Path) -> io::Result<()> {
     let wrong = || io::Error::other(format!("no such service: {endpoint}"));
     let (service, address) = endpoint.split_once("://").ok_or_else(wrong)?;
-    let address: SocketAddr = address.parse().map_err(|_| wrong())?;
-    let tell = |address: SocketAddr| {
+    let tell = |address: &str| {
         let unfinished = announce.with_extension("unfinished");
         fs::write(&unfinished, format!("{service}://{address}\n"))?;
         fs::rename(&unfinished, announce)
     };
     let words = match service {
-        "echo+udp" => return bare_datagrams::serve(address, tell),
-        "echo+tcp" => Words::Echo,
+        "echo+udp" => {
+            let address = address.parse().map_err(|_| wrong())?;
+            return bare_datagrams::serve(address, |address| tell(&address.to_string()));
+        }
+        "echo+tcp" | "echo+unix" => Words::Echo,
         "greet+tcp" => Words::Greet(Vec::new()),
         "chat+tcp" => Words::Chat(Room::default()),
         _ => return Err(wrong()),
     };
-    Loop::new(address, tell, words)?.run()
+    let listener = match address.strip_prefix('@') {
+        Some(name) => listen(&SockAddr::unix(format!("\0{name}"))?)?,
+        None => listen(&address.parse::<SocketAddr>().map_err(|_| wrong())?.into())?,
+    };
+    let taken = listener.local_addr()?.as_socket();
+    tell(&taken.map_or(address.into(), |taken| taken.to_string()))?;
+    Loop::new(listener, words)?.run()
+}
+
+fn listen(address: &SockAddr) -> io::Result<Socket> {
+    let listener = Socket::new(address.domain(), Type::STREAM, None)?;
+    listener.set_nonblocking(true)?;
+    if !address.is_unix() {
+        listener.set_reuse_address(true)?;
+        // Accepted sockets inherit it.
+        listener.set_tcp_nodelay(true)?;
+    }
+    listener.bind(address)?;
+    listener.listen(BACKLOG)?;
+    Ok(listener)
 }
 
 /// What is said to a peer.
@@ -77,22 +98,10 @@ fn index(socket: &impl AsRawFd) -> usize {
 }
 
 impl Loop {
-    fn new(
-        address: SocketAddr,
-        tell: impl FnOnce(SocketAddr) -> io::Result<()>,
-        words: Words,
-    ) -> io::Result<Loop> {
-        let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        listener.set_reuse_address(true)?;
-        listener.set_nonblocking(true)?;
-        // Accepted sockets inherit it.
-        listener.set_tcp_nodelay(true)?;
-        listener.bind(&address.into())?;
-        listener.listen(BACKLOG)?;
+    fn new(listener: Socket, words: Words) -> io::Result<Loop> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let token = EventData::new_u64(index(&listener) as u64);
         epoll::add(&epoll, &listener, token, EventFlags::IN | EventFlags::ET)?;
-        tell(listener.local_addr()?.as_socket().unwrap_or(address))?;
         let buffer = vec![0; READ_BYTES].into_boxed_slice();
         Ok(Loop { epoll, listener, peers: Vec::new(), buffer, words })
     }

@@ -6,6 +6,12 @@ use std::time::Duration;
 const WARMUP: Duration = Duration::from_millis(200);
 /// Our chat still tells for a second who has joined.
 const CHAT_WARMUP: Duration = Duration::from_millis(1200);
+/// Whoever keeps a generator company has come by then.
+const COMPANY_WARMUP: Duration = Duration::from_secs(1);
+
+/// Where connections that are closed in order come from: each leaves a port in TIME_WAIT, and one
+/// address has too few.
+pub(crate) const SOURCES: &str = "127.0.0.0/26";
 
 /// One row.
 pub(crate) struct Cell {
@@ -15,8 +21,8 @@ pub(crate) struct Cell {
     pub(crate) workload: &'static str,
     /// What is served.
     pub(crate) service: &'static str,
-    /// Whether a greeting is read to its end and closed in order, and the port kept for a while.
-    pub(crate) is_greet: bool,
+    /// How its connections end.
+    pub(crate) closing: Closing,
     /// Connections at once.
     pub(crate) connections: usize,
     /// Bytes of a request; `None`: the workload's own.
@@ -25,6 +31,9 @@ pub(crate) struct Cell {
     pub(crate) depth: Option<usize>,
     /// Requests a second in an open loop; `None`: a closed one.
     pub(crate) rate: Option<f64>,
+    /// Who else is there the whole while, at a rate of its own: the words of another `cooee
+    /// bench`. What the server does for it is in the cost, for all of them alike.
+    pub(crate) company: &'static [&'static str],
     /// How long before it counts.
     pub(crate) warmup: Duration,
     /// How many times as long as the others it takes until one request of each, more or less, at
@@ -34,17 +43,33 @@ pub(crate) struct Cell {
     pub(crate) is_quick: bool,
 }
 
+/// How connections end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// By a reset: thousands of connections leave no trace for whoever comes next.
+    Reset,
+    /// In order, as part of what is measured: the port is kept for a while.
+    InOrder,
+    /// There is nothing to choose.
+    Plain,
+}
+
 impl Cell {
     fn new(name: String, workload: &'static str, service: &'static str, count: usize) -> Cell {
         Cell {
             name,
             workload,
             service,
-            is_greet: workload == "greet",
+            closing: match (workload, service) {
+                ("greet" | "tcp_crr", _) => Closing::InOrder,
+                ("udp_rr", _) | (_, "echo+unix") => Closing::Plain,
+                _ => Closing::Reset,
+            },
             connections: count,
             size: None,
             depth: None,
             rate: None,
+            company: &[],
             warmup: WARMUP,
             stretch: if count >= 4096 { 2 } else { 1 },
             is_quick: false,
@@ -60,6 +85,16 @@ impl Cell {
         let is_quick = depth == 1 && size == 16 && count == 16;
         let (size, depth) = (Some(size), Some(depth));
         Cell { size, depth, is_quick, ..Cell::new(name, workload, service, count) }
+    }
+
+    /// So many requests are due a second, whatever the server does.
+    fn at(self, rate: f64) -> Cell {
+        Cell { name: format!("{} at {rate}/s", self.name), rate: Some(rate), ..self }
+    }
+
+    fn beside(self, what: &str, company: &'static [&'static str]) -> Cell {
+        let name = format!("{} beside {what}", self.name);
+        Cell { name, company, warmup: COMPANY_WARMUP, ..self }
     }
 }
 
@@ -81,28 +116,56 @@ pub(crate) fn all(full: bool) -> Vec<Cell> {
         (16, 16, 16),
         (256, 16, 16),
     ];
-    let kinds: Vec<_> = if full { cross().collect() } else { usual.to_vec() };
+    let mut kinds: Vec<_> = if full { cross().collect() } else { usual.to_vec() };
+    kinds.push((64, 200, 3));
     cells.extend(kinds.into_iter().map(|kind| Cell::requests("tcp_rr", "echo+tcp", kind)));
     for count in [1, 16] {
         let name = format!("tcp_stream c={count}");
         cells.push(Cell::new(name, "tcp_stream", "echo+tcp", count));
     }
-    for count in [1, 64] {
+    cells.extend(special());
+    for count in [1, 64, 200] {
         let cell = Cell::new(format!("greet c={count}"), "greet", "greet+tcp", count);
+        cells.push(Cell { is_quick: count == 64, ..cell });
+    }
+    for count in [1, 64, 200] {
+        let name = format!("tcp_crr c={count}");
+        let cell = Cell::new(name, "tcp_crr", "echo+tcp", count);
         cells.push(Cell { is_quick: count == 64, ..cell });
     }
     for count in [1, 64] {
         let kinds = [16, 512, 1400].map(|size| (count, size, 1));
         cells.extend(kinds.map(|kind| Cell::requests("udp_rr", "echo+udp", kind)));
     }
-    let deep = Cell::requests("udp_rr", "echo+udp", (1, 16, 64));
-    cells.push(Cell { is_quick: true, ..deep });
-    for count in [10, 1_000, 10_000] {
-        let cell = Cell::new(format!("chat c={count}"), "chat", "chat+tcp", count);
-        let stretch = if count >= 10_000 { 4 } else { 1 };
-        cells.push(Cell { is_quick: count == 10, warmup: CHAT_WARMUP, stretch, ..cell });
+    for kind in [(200, 16, 1), (64, 16, 4), (1, 16, 64)] {
+        let cell = Cell::requests("udp_rr", "echo+udp", kind);
+        cells.push(Cell { is_quick: kind.2 == 64, ..cell });
     }
+    cells.extend([(10, None), (300, Some(40)), (1_000, None), (10_000, None)].map(chat));
     cells
+}
+
+/// What the others do not show: a load that leaves the server time to rest, an echo without TCP
+/// below it, and those who stay while others come and go, or are many and do nothing.
+fn special() -> [Cell; 4] {
+    let echo = |kind| Cell::requests("tcp_rr", "echo+tcp", kind);
+    let unix = Cell::requests("tcp_rr", "echo+unix", (64, 16, 1));
+    let come_and_go = &["tcp_crr", "-c", "8", "--rate", "3000", "--source", SOURCES];
+    [
+        echo((256, 200, 1)).at(50_000.0),
+        Cell { name: format!("{} unix", unix.name), is_quick: true, ..unix },
+        echo((64, 16, 1)).at(30_000.0).beside("tcp_crr at 3000/s", come_and_go),
+        echo((64, 16, 1)).at(30_000.0).beside("idle c=4096", &["idle", "-c", "4096"]),
+    ]
+}
+
+/// A room of so many, with so many lines under way. One member says them all: `cooee bench` knows
+/// no more speakers.
+fn chat((count, depth): (usize, Option<usize>)) -> Cell {
+    let deep = depth.map_or(String::new(), |depth| format!(" d={depth}"));
+    let cell = Cell::new(format!("chat c={count}{deep}"), "chat", "chat+tcp", count);
+    let stretch = if count >= 10_000 { 4 } else { 1 };
+    Cell { depth, is_quick: count == 10, warmup: CHAT_WARMUP, stretch, ..cell }
 }
 
 /// Bytes of a request in the plots.
@@ -118,9 +181,8 @@ pub(crate) fn over_connections() -> Vec<Cell> {
     [1, 4, 16, 64, 256, 1024, 4096].map(cell).into()
 }
 
-/// The plot of the latency: so many requests are due a second, whatever the server does.
+/// The plot of the latency.
 pub(crate) fn open_loop(rate: f64) -> Cell {
     let cell = Cell::requests("tcp_rr", "echo+tcp", (OPEN_CONNECTIONS, PLOT_BYTES, 1));
-    let name = format!("{} at {rate}/s", cell.name);
-    Cell { name, rate: Some(rate), stretch: OPEN_STRETCH, ..cell }
+    Cell { stretch: OPEN_STRETCH, ..cell.at(rate) }
 }

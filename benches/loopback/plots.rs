@@ -8,8 +8,9 @@ use cooee::bench::figures::{figure, grouped, whole};
 use cooee::bench::plot::{Axis, Colour, Curve, Plot, PlotPoint, log_steps, steps};
 
 use crate::cells::{self, OPEN_CONNECTIONS, PLOT_BYTES};
+use crate::ratios::median;
 use crate::servers::Contender;
-use crate::table::{self, COST, RATE, median};
+use crate::table::{self, COST, RATE};
 use crate::visit::PERCENTILES;
 use crate::{Outcome, Results};
 

@@ -131,6 +131,11 @@ impl Server {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("loopback-{}-{number}", std::process::id()));
         fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        // A name without a file leaves nothing behind, and has room for any number.
+        let place = match service.ends_with("+unix") {
+            true => format!("@cooee-loopback-{}-{number}", std::process::id()),
+            false => "127.0.0.1:0".into(),
+        };
         let mut command = Command::new(&contender.program);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut told = None;
@@ -141,7 +146,7 @@ impl Server {
         } else {
             command
                 .args(&contender.words)
-                .arg(format!("{service}://127.0.0.1:0"))
+                .arg(format!("{service}://{place}"))
                 .arg("--announce")
                 .arg(folder.join("endpoints"))
                 .args(if contender.kind == Kind::Cooee { unlimited(service) } else { &[] });

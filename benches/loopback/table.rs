@@ -8,6 +8,7 @@ use cooee::bench::figures::{figure, whole};
 
 use crate::cells::Cell;
 use crate::cores::machine;
+use crate::ratios::{Ratios, median, verdict};
 use crate::visit::Visit;
 use crate::{Outcome, Results};
 
@@ -19,36 +20,20 @@ pub(crate) const COST: Figure = |visit| visit.cost;
 const P50: Figure = |visit| visit.latency[0];
 const P99: Figure = |visit| visit.latency[2];
 
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
-    match (values.get(low), values.get(high)) {
-        (Some(low), Some(high)) => (low + high) / 2.0,
-        _ => f64::NAN,
-    }
-}
-
 impl Outcome {
+    /// What contender `index` had, round by round.
+    fn figures(&self, index: usize, figure: Figure) -> Vec<f64> {
+        self.visits[index].iter().map(figure).collect()
+    }
+
     /// The median of what the first contender had.
     fn absolute(&self, figure: Figure) -> f64 {
-        median(self.visits[0].iter().map(figure).collect())
+        median(self.figures(0, figure))
     }
 
-    /// Contender `index` beside the first, round by round.
-    fn ratios(&self, index: usize, figure: Figure) -> Vec<f64> {
-        let rounds = self.visits[index].iter().zip(&self.visits[0]);
-        rounds.map(|(visit, base)| figure(visit) / figure(base)).collect()
-    }
-
-    fn ratio(&self, index: usize, figure: Figure) -> f64 {
-        median(self.ratios(index, figure))
-    }
-
-    fn spread(&self, index: usize) -> String {
-        let ratios = self.ratios(index, COST);
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = ratios.iter().copied().fold(0.0, f64::max);
-        format!("{least:.2}..{most:.2}")
+    /// Contender `index` beside the first.
+    fn ratios(&self, index: usize, figure: Figure) -> Ratios {
+        Ratios::of(&self.figures(index, figure), &self.figures(0, figure))
     }
 
     fn all(&self) -> impl Iterator<Item = &Visit> {
@@ -67,6 +52,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         text.push('\n');
     }
     memory(&mut text, results);
+    tails(&mut text, results);
     foot(&mut text, results);
     text
 }
@@ -84,10 +70,10 @@ fn head(text: &mut String, results: &Results) {
     for contender in &results.contenders[1..] {
         let name = &contender.name;
         match contender.is_control {
-            true => names.push(format!("{name}: rate, CPU (spread), p99")),
+            true => names.push(format!("{name}: rate, CPU (spread), p99 (spread)")),
             false => {
-                names.extend(["rate", "CPU", "p99"].map(|what| format!("{name}/{base}: {what}")));
-                names.push("CPU spread".into());
+                let what = ["rate", "CPU (spread)", "p99 (spread)"];
+                names.extend(what.map(|what| format!("{name}/{base}: {what}")));
             }
         }
     }
@@ -101,12 +87,13 @@ fn row(text: &mut String, results: &Results, outcome: &Outcome) {
     cells.push(format!("{:.2}", outcome.absolute(COST)));
     cells.extend([P50, P99].map(|one| figure(outcome.absolute(one))));
     for (index, contender) in results.contenders.iter().enumerate().skip(1) {
-        let [rate, cost, p99] =
-            [RATE, COST, P99].map(|figure| format!("{:.2}", outcome.ratio(index, figure)));
-        let spread = outcome.spread(index);
+        let [rate, cost, p99] = [RATE, COST, P99].map(|figure| outcome.ratios(index, figure));
+        let rate = format!("{:.2}", rate.median());
+        let p99 = format!("{:.2} ({})", p99.median(), p99.spread());
+        let (cost, spread) = (format!("{:.2}", cost.median()), cost.spread());
         match contender.is_control {
             true => cells.push(format!("{rate}, {cost} ({spread}), {p99}")),
-            false => cells.extend([rate, format!("**{cost}**"), p99, spread]),
+            false => cells.extend([rate, format!("**{cost}** ({spread})"), p99]),
         }
     }
     line(text, &cells);
@@ -122,6 +109,23 @@ fn memory(text: &mut String, results: &Results) {
     line(text, &names.iter().map(|_| "---".to_string()).collect::<Vec<_>>());
     line(text, &bytes);
     text.push('\n');
+}
+
+/// Whose tail is worse than that of the first, and where.
+fn tails(text: &mut String, results: &Results) {
+    let Some((base, others)) = results.contenders.split_first() else { return };
+    if results.outcomes.is_empty() {
+        return;
+    }
+    let cells = |index| {
+        let all = results.outcomes.iter();
+        let worse = all.filter(|outcome| outcome.ratios(index, P99).are_worse());
+        worse.map(|outcome| outcome.cell.name.as_str()).collect::<Vec<_>>()
+    };
+    let others = (1..).zip(others).map(|(index, one)| (one.name.as_str(), cells(index)));
+    for note in verdict(&base.name, results.rounds, &others.collect::<Vec<_>>()) {
+        let _ = writeln!(text, "- {note}");
+    }
 }
 
 pub(crate) fn foot(text: &mut String, results: &Results) {
@@ -183,7 +187,7 @@ pub(crate) fn json(results: &Results) -> Value {
 }
 
 fn cell(names: &[&str], outcome: &Outcome) -> Value {
-    let Cell { name, workload, connections, size, depth, .. } = &outcome.cell;
+    let Cell { name, workload, connections, size, depth, rate, .. } = &outcome.cell;
     let of = |visits: &Vec<Visit>| {
         let all = |figure: Figure| visits.iter().map(figure).collect::<Vec<f64>>();
         json!({
@@ -203,6 +207,6 @@ fn cell(names: &[&str], outcome: &Outcome) -> Value {
         names.iter().zip(&outcome.visits).map(|(name, v)| (name.to_string(), of(v))).collect();
     json!({
         "name": name, "workload": workload, "connections": connections,
-        "size": size, "depth": depth, "visits": visits,
+        "size": size, "depth": depth, "offered_per_s": rate, "visits": visits,
     })
 }

@@ -1,16 +1,14 @@
 //! One visit: a new server, the generator against it, and what the generator says.
 
-use std::process::{Command, Stdio};
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::cells::Cell;
+use crate::cells::{Cell, Closing, SOURCES};
 use crate::cores::Cores;
 use crate::servers::{COOEE, Contender, Server};
-
-/// Where greetings are asked from: each leaves a port in TIME_WAIT, and one address has too few.
-const SOURCES: &str = "127.0.0.0/26";
 
 /// Percentiles that are kept, and what the generator calls them.
 pub(crate) const PERCENTILES: [(f64, &str); 5] =
@@ -40,6 +38,7 @@ impl Visit {
         cores: &Cores,
     ) -> Result<Visit, String> {
         let server = Server::start(contender, cell.service, cores)?;
+        let company = Company::of(cell, &server)?;
         let mut command = Command::new(COOEE);
         command.args(["bench", cell.workload, &server.url, "--json", "-"]);
         command.args(["--pid", &server.pid().to_string()]);
@@ -55,17 +54,17 @@ impl Visit {
         for (flag, time) in [("--duration", time * cell.stretch), ("--warmup", cell.warmup)] {
             command.args([flag, &format!("{}ms", time.as_millis())]);
         }
-        match cell.is_greet {
-            true => command.args(["--source", SOURCES]),
-            // Thousands of connections leave no trace for whoever comes next.
-            false if cell.workload != "udp_rr" => command.args(["--close", "rst"]),
-            false => &mut command,
+        match cell.closing {
+            Closing::InOrder => command.args(["--source", SOURCES]),
+            Closing::Reset => command.args(["--close", "rst"]),
+            Closing::Plain => &mut command,
         };
         let output = command.stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("{COOEE}: {error}"))?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).trim().to_string());
         }
+        company.map_or(Ok(()), Company::was_kept)?;
         Visit::read(&output.stdout)
     }
 
@@ -93,5 +92,43 @@ impl Visit {
             true => Ok(visit),
             false => Err("it measured nothing".into()),
         }
+    }
+}
+
+/// Another generator at the same server, ended with this value.
+struct Company(Child);
+
+impl Company {
+    /// It stays for longer than any visit.
+    fn of(cell: &Cell, server: &Server) -> Result<Option<Company>, String> {
+        if cell.company.is_empty() {
+            return Ok(None);
+        }
+        let mut command = Command::new(COOEE);
+        command.arg("bench").args(cell.company).arg(&server.url);
+        command.args(["--duration", "1h", "--warmup", "0ms"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|error| format!("{COOEE}: {error}"))?;
+        Ok(Some(Company(child)))
+    }
+
+    /// Whether it was there until now; without it something else was measured.
+    fn was_kept(mut self) -> Result<(), String> {
+        match self.0.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => {
+                let mut why = String::new();
+                let _ = self.0.stderr.take().map(|mut stderr| stderr.read_to_string(&mut why));
+                Err(format!("its company has left, {status}: {}", why.trim()))
+            }
+            Err(error) => Err(format!("its company: {error}")),
+        }
+    }
+}
+
+impl Drop for Company {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
