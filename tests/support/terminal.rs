@@ -109,8 +109,8 @@ impl Terminal {
         assert!(is_cooked(&self.line), "the terminal is left raw");
     }
 
-    /// Waits for more on the screen, where `what` is to come; never stops amid what is drawn at once
-    /// (mode 2026), of which a read gets any part.
+    /// Waits for more on the screen, where `what` is to come; never stops amid what is drawn at
+    /// once (mode 2026), of which a read gets any part.
     pub(crate) fn look_for(&mut self, what: impl std::fmt::Debug) {
         loop {
             let Ok(piece) = self.output.recv_timeout(PATIENCE) else {
