@@ -4,9 +4,10 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
-use log::{Level, Record};
+use log::{Level, LevelFilter, Log as _, Record};
 
 use crate::json::Object;
 use crate::outlet::Log;
@@ -14,6 +15,9 @@ use crate::reactor::wall;
 
 /// Whether the log is JSON from now on.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Few lines are longer.
+const LINE_BYTES: usize = 1024;
 
 /// A form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +44,17 @@ impl FromStr for LogFormat {
 /// From now on [`last_words`] and whoever asks [`format()`] keep to `format`.
 pub fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+}
+
+/// Makes room for the longest of usual lines where env_logger puts lines of that style together,
+/// before anybody comes: what lasts and grows amid a burst keeps the allocator from giving back all
+/// that lies before it.
+pub fn reserve_line(style: WriteStyle) {
+    let mut builder = Builder::new();
+    let nowhere = Target::Pipe(Box::new(std::io::sink()));
+    let logger = builder.filter_level(LevelFilter::Info).write_style(style).target(nowhere).build();
+    let blank = format_args!("{:1$}", "", LINE_BYTES);
+    logger.log(&Record::builder().level(Level::Info).args(blank).build());
 }
 
 /// How the log is written.

@@ -227,6 +227,10 @@ impl Service for Talk {
         }
     }
 
+    fn trim(&mut self) {
+        self.conversations.trim();
+    }
+
     fn reconfigured(&mut self, settings: &dyn std::any::Any) {
         let Some(Settings { talk_rate, .. }) = settings.downcast_ref() else { return };
         self.limit = talk_rate.map(RateLimit::new);

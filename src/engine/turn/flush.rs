@@ -34,6 +34,9 @@ impl<S: Sockets> Driver<S> {
         self.engine.fire_timers();
         self.flush();
         self.flush_deferred();
+        if self.engine.core.is_trim_due() {
+            self.trim();
+        }
     }
 
     /// Flushes until there is nothing left to do: a closing may make a service speak to others.

@@ -44,6 +44,12 @@ impl Lingering {
         self.hung_up.push(peer);
     }
 
+    /// Gives back room that is not needed.
+    pub(super) fn trim(&mut self) {
+        self.hung_up.shrink_to_fit();
+        self.waiting.shrink_to_fit();
+    }
+
     /// When to look again; asked at `now`, after a turn.
     pub(super) fn next(&self, now: Time) -> Option<Time> {
         let fresh = self.hung_up.first().map(|_| now.after(SECOND_LOOK));
