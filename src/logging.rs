@@ -4,10 +4,9 @@
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
-use log::{Level, LevelFilter, Log as _, Record};
+use log::{Level, Record};
 
 use crate::json::Object;
 use crate::outlet::Log;
@@ -46,15 +45,13 @@ pub fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }
 
-/// Makes room for the longest of usual lines where env_logger puts lines of that style together,
-/// before anybody comes: what lasts and grows amid a burst keeps the allocator from giving back all
-/// that lies before it.
-pub fn reserve_line(style: WriteStyle) {
-    let mut builder = Builder::new();
-    let nowhere = Target::Pipe(Box::new(std::io::sink()));
-    let logger = builder.filter_level(LevelFilter::Info).write_style(style).target(nowhere).build();
-    let blank = format_args!("{:1$}", "", LINE_BYTES);
-    logger.log(&Record::builder().level(Level::Info).args(blank).build());
+/// Makes room for the longest of usual lines where they are put together, before anybody comes: what
+/// lasts and grows amid a burst keeps the allocator from giving back what lies before it.
+pub fn reserve_line() {
+    Log::hold(true);
+    log::error!("{:1$}", "", LINE_BYTES);
+    drop(Log::outlet().take());
+    Log::hold(false);
 }
 
 /// How the log is written.

@@ -12,7 +12,6 @@ use cooee::logging::{self, LogFormat};
 use cooee::outlet::Log;
 #[cfg(feature = "manual")]
 use cooee::outlet::print;
-use env_logger::WriteStyle;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -119,19 +118,18 @@ fn start_logging(cli: &Cli) {
     } else if matches!(cli.command, Command::Serve(_)) {
         builder.target(env_logger::Target::Pipe(Box::new(Log)));
         // env_logger itself cannot see that this is standard error.
-        let style = match std::env::var("RUST_LOG_STYLE").as_deref() {
-            Ok("always") => WriteStyle::Always,
-            Ok("never") => WriteStyle::Never,
-            _ if is_coloured() => WriteStyle::Always,
-            _ => WriteStyle::Never,
-        };
-        builder.write_style(style);
-        logging::reserve_line(style);
+        let style = std::env::var("RUST_LOG_STYLE").unwrap_or_default();
+        if is_coloured() && !["always", "never"].contains(&style.as_str()) {
+            builder.write_style(env_logger::WriteStyle::Always);
+        }
     }
     if logging::format() == LogFormat::Json {
         builder.format(|out, record| out.write_all(logging::json_line(record).as_bytes()));
     }
     builder.init();
+    if matches!(cli.command, Command::Serve(_)) {
+        logging::reserve_line();
+    }
     if may_change {
         log::set_max_level(cli.log_level());
     }

@@ -24,8 +24,8 @@ pub(crate) struct Deadlines {
 
 impl Deadlines {
     pub(crate) fn push(&mut self, when: Time, peer: Peer) {
-        if self.heap.capacity() < ROWS_RESERVED {
-            self.heap.reserve(ROWS_RESERVED - self.heap.len());
+        if self.heap.capacity() == 0 {
+            self.heap.reserve(ROWS_RESERVED);
         }
         self.heap.push(Reverse((when, peer)));
     }
@@ -47,12 +47,6 @@ impl Deadlines {
             return None;
         }
         self.heap.pop().map(|Reverse(entry)| entry)
-    }
-
-    /// Drops the stale entries, and the room for more.
-    pub(crate) fn trim(&mut self, mut is_live: impl FnMut(Time, Peer) -> bool) {
-        self.heap.retain(|Reverse((when, peer))| is_live(*when, *peer));
-        self.heap.shrink_to_fit();
     }
 
     /// Drops the stale entries if they are more than half of all. `live` is how many are good,

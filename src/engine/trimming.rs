@@ -1,10 +1,12 @@
 //! When to give back what a burst has left behind. What was needed for many is kept for those who
 //! may come next, but not for ever.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Engine;
 use super::core::Core;
+use super::deadlines::Deadlines;
 use super::time::Time;
 
 /// How long few must have been left. Those who come and go one after the other find the room of
@@ -36,42 +38,44 @@ impl Trimming {
         self.due
     }
 
+    /// Whether it is time.
+    #[inline]
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
     fn are_few(&self, count: usize) -> bool {
         count <= self.most / FEW
     }
 }
 
 impl Core {
-    /// Whether it is time, which is told once.
-    #[inline]
-    pub(super) fn is_trim_due(&mut self) -> bool {
-        let Trimming { due, .. } = &mut self.trimming;
-        due.take_if(|due| *due <= self.now).is_some()
-            && self.trimming.are_few(self.connections.len())
-    }
-
     fn trim(&mut self) {
         self.trimming.most = self.connections.len();
         self.pool.trim();
         self.connections.trim();
         self.layers.trim();
-        let connections = &self.connections;
-        self.deadlines.trim(|when, peer| {
-            connections.get(peer).is_some_and(|connection| connection.armed == when)
-        });
+        if self.armed == 0 {
+            self.deadlines = Deadlines::default();
+        }
         self.releases.trim();
-        self.newcomers.shrink_to_fit();
-        self.beginners.shrink_to_fit();
-        self.touched.shrink_to_fit();
-        self.dials.shrink_to_fit();
+        (self.newcomers, self.touched, self.dials) = Default::default();
+        if self.beginners.is_empty() {
+            self.beginners = VecDeque::new();
+        }
     }
 }
 
 impl Engine {
-    /// Gives back the room of those who have gone.
-    pub(super) fn trim(&mut self) {
-        self.core.trim();
-        self.services.iter_mut().for_each(|one| one.service.trim());
+    /// Gives back the room of those who have gone, unless others have come. Nobody is touched.
+    pub(super) fn trim(&mut self) -> bool {
+        self.core.trimming.due = None;
+        let is_needed = !self.core.trimming.are_few(self.core.connections.len());
+        if !is_needed {
+            self.core.trim();
+            self.services.iter_mut().for_each(|one| one.service.trim());
+        }
+        !is_needed
     }
 }
 

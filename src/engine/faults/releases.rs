@@ -23,7 +23,7 @@ impl Releases {
     /// Gives back the room of entries if no script has one that is good.
     pub(in crate::engine) fn trim(&mut self) {
         if self.armed == 0 {
-            self.deadlines.trim(|_, _| false);
+            self.deadlines = Deadlines::default();
         }
     }
 

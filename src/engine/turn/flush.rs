@@ -34,7 +34,7 @@ impl<S: Sockets> Driver<S> {
         self.engine.fire_timers();
         self.flush();
         self.flush_deferred();
-        if self.engine.core.is_trim_due() {
+        if self.engine.core.trimming.is_due(self.engine.now()) && !self.has_work() {
             self.trim();
         }
     }

@@ -46,8 +46,9 @@ impl Lingering {
 
     /// Gives back room that is not needed.
     pub(super) fn trim(&mut self) {
-        self.hung_up.shrink_to_fit();
-        self.waiting.shrink_to_fit();
+        if self.hung_up.is_empty() && self.waiting.is_empty() {
+            (self.hung_up, self.waiting) = Default::default();
+        }
     }
 
     /// When to look again; asked at `now`, after a turn.

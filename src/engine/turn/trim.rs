@@ -1,21 +1,20 @@
-//! Gives back what many needed, once few are left. What it is, its owners know.
+//! Gives back what many needed, once few are left. What that is, its owners know.
 
-use super::batch::BatchBuffers;
 use super::{Driver, Sockets};
 use crate::engine::heap;
 
 impl<S: Sockets> Driver<S> {
-    /// Gives back the room of those who have gone.
+    /// Gives back the room of those who have gone. Nothing is left to be done.
+    #[cold]
     pub(super) fn trim(&mut self) {
         let rows = self.rows.slots().max(self.engine.core.connections.slots());
-        self.engine.trim();
-        self.rows.trim();
-        for queue in [&mut self.ready, &mut self.unfinished, &mut self.deferred] {
-            queue.shrink_to_fit();
+        if !self.engine.trim() {
+            return;
         }
-        self.flushing.shrink_to_fit();
+        self.rows.trim();
+        (self.ready, self.unfinished, self.deferred) = Default::default();
+        (self.flushing, self.batch) = Default::default();
         self.lingering.trim();
-        self.batch = BatchBuffers::default();
         heap::settle(rows);
     }
 }

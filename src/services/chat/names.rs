@@ -195,12 +195,11 @@ impl Names {
         }
     }
 
-    /// Gives back room that is not needed.
+    /// Gives back room once nobody is there.
     pub(super) fn trim(&mut self) {
         if self.bearers.is_empty() {
-            *self = Names::default();
+            (self.guests, self.free) = Default::default();
         }
-        self.free.shrink_to_fit();
     }
 
     /// Who has that name.

@@ -145,8 +145,9 @@ impl Rooms {
     /// Gives back room that is not needed.
     pub(super) fn trim(&mut self) {
         self.rooms.iter_mut().for_each(|(_, room)| room.gathering.trim());
-        self.gathered.shrink_to_fit();
-        self.tallies.shrink_to_fit();
+        if self.gathered.is_empty() && self.tallies.is_empty() {
+            (self.gathered, self.tallies) = Default::default();
+        }
     }
 
     /// The number of the room with that name.
