@@ -19,6 +19,8 @@ const KINDS: usize = SMALL_BYTES / STEP_BYTES + 1;
 const PASSES: usize = 4;
 /// Less than glibc would ask the system for on its own, whatever happened before.
 const PIECE_BYTES: usize = 120 * 1024;
+/// So many of them at most. With more connections at once than 64,000 more may stay.
+const STRETCH_MAX: usize = 140;
 /// No table has longer rows.
 const ROW_BYTES_MAX: usize = 128;
 
@@ -64,13 +66,11 @@ fn sort_last_first(pieces: &mut [Vec<u8>]) {
 /// What is free at the end is returned once it is twice as large as the largest piece that ever was
 /// (glibc expects the like of that again). So it is made so large; nobody touches it.
 fn stretch(bytes: usize) {
-    let mut pieces = Vec::with_capacity(bytes / PIECE_BYTES + 2);
-    for _ in 0..pieces.capacity() {
-        let mut piece: Vec<u8> = Vec::new();
+    let mut pieces: [Vec<u8>; STRETCH_MAX] = array::from_fn(|_| Vec::new());
+    for piece in pieces.iter_mut().take(bytes / PIECE_BYTES + 2) {
         if piece.try_reserve_exact(PIECE_BYTES).is_err() {
-            break;
+            return;
         }
-        pieces.push(piece);
     }
 }
 

@@ -80,8 +80,11 @@ fn what_waited_for_peers_that_never_read_comes_back_though_one_stays() {
     let mut stayer = Tcp::connect(served.addresses[1]);
     stayer.echoes("I stay");
     let mut silent: Vec<Tcp> = (0..60).map(|_| Tcp::connect(served.addresses[1])).collect();
-    let block = [b'x'; 64 * 1024];
-    silent.iter_mut().for_each(|one| _ = one.stuff(&block, 32 * 1024 * 1024));
+    std::thread::scope(|scope| {
+        for one in &mut silent {
+            scope.spawn(|| one.stuff(&[b'x'; 64 * 1024], 32 * 1024 * 1024));
+        }
+    });
     let peak = anonymous(&served);
     assert!(peak > before + 2 * LEFT_BYTES_MAX, "{} KiB are no burst", peak / 1024);
     drop(silent);
