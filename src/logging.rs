@@ -45,8 +45,8 @@ pub fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
 }
 
-/// Makes room for the longest of usual lines where they are put together, before anybody comes: what
-/// lasts and grows amid a burst keeps the allocator from giving back what lies before it.
+/// Makes room for the longest of usual lines where they are put together, before anybody comes:
+/// what lasts and grows amid a burst keeps the allocator from giving back what lies before it.
 pub fn reserve_line() {
     Log::hold(true);
     log::error!("{:1$}", "", LINE_BYTES);

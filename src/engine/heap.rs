@@ -33,9 +33,9 @@ pub(super) fn settle(rows: usize) {
 }
 
 /// Takes all the small pieces and makes them too large to be kept at hand, the last one first, so
-/// that each may grow into what is free behind it. As they are dropped, all that is becomes one. One
-/// that has no room behind it goes back to where it was; what stood in its way may be gone the next
-/// time.
+/// that each may grow into what is free behind it. As they are dropped, all that is free becomes
+/// one. A piece that has no room behind it goes back to where it was; what stood in its way may be
+/// gone the next time.
 fn join() {
     for _ in 0..PASSES {
         // Not in a `Vec`: that would stand in the way.
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn all_sizes_that_are_kept_at_hand_are_taken_and_nothing_stays_taken() {
         let sizes = (0..KINDS).map(|kind| STEP_BYTES * kind + STEP_BYTES / 2);
-        assert_eq!((sizes.clone().next(), sizes.last()), (Some(8), Some(SMALL_BYTES)));
+        assert_eq!((sizes.clone().next(), sizes.max()), (Some(8), Some(SMALL_BYTES)));
         let counted = allocation_counter::measure(|| {
             join();
             stretch(10 * PIECE_BYTES);
