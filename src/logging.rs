@@ -15,6 +15,9 @@ use crate::reactor::wall;
 /// Whether the log is JSON from now on.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
+/// Few lines are longer.
+const LINE_BYTES: usize = 1024;
+
 /// A form of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -40,6 +43,15 @@ impl FromStr for LogFormat {
 /// From now on [`last_words`] and whoever asks [`format()`] keep to `format`.
 pub fn set_format(format: LogFormat) {
     IS_JSON.store(format == LogFormat::Json, Ordering::Relaxed);
+}
+
+/// Makes room for the longest of usual lines where they are put together, before anybody comes:
+/// what lasts and grows amid a burst keeps the allocator from giving back what lies before it.
+pub fn reserve_line() {
+    Log::hold(true);
+    log::error!("{:1$}", "", LINE_BYTES);
+    drop(Log::outlet().take());
+    Log::hold(false);
 }
 
 /// How the log is written.

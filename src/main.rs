@@ -127,6 +127,9 @@ fn start_logging(cli: &Cli) {
         builder.format(|out, record| out.write_all(logging::json_line(record).as_bytes()));
     }
     builder.init();
+    if matches!(cli.command, Command::Serve(_)) {
+        logging::reserve_line();
+    }
     if may_change {
         log::set_max_level(cli.log_level());
     }

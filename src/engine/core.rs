@@ -18,6 +18,7 @@ use super::metrics::Metrics;
 use super::reason::Reason;
 use super::slots::{Peer, SLOTS_MAX, Slots, Table};
 use super::time::Time;
+use super::trimming::Trimming;
 
 /// See the top of this file.
 pub(super) struct Core {
@@ -52,6 +53,7 @@ pub(super) struct Core {
     pub(super) cost: Cost,
     pub(super) limits: Limits,
     pub(super) pool: Pool,
+    pub(super) trimming: Trimming,
     pub(super) governor: Governor,
     /// Whether lines about connections are logged with fields.
     pub(super) logs_fields: bool,
@@ -96,6 +98,7 @@ impl Core {
             logs_fields: false,
             limits,
             pool: Pool::new(limits.buffered),
+            trimming: Trimming::default(),
             screen: Vec::new(),
             input_held: false,
             dials: VecDeque::new(),

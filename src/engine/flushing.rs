@@ -150,6 +150,7 @@ impl Engine {
             core.armed -= 1;
             core.sweep();
         }
+        core.trimming.left(core.connections.len(), core.now);
         let index = usize::from(connection.service);
         self.core.ended(&connection, reason);
         self.core.went_out = connection.bytes_out;

@@ -28,6 +28,7 @@ mod dialing;
 mod faults;
 mod flushing;
 mod governor;
+mod heap;
 mod lagging;
 mod layers;
 mod limits;
@@ -45,6 +46,7 @@ pub mod stage;
 mod survey;
 mod tap;
 mod time;
+mod trimming;
 mod turn;
 
 use std::any::Any;
@@ -285,7 +287,8 @@ impl Engine {
     /// When `fire_timers` has to be called next.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         let alarm = self.core.alarms.iter().copied().min().filter(|when| *when < Time::NEVER);
-        let deadlines = [self.core.deadlines.next(), self.core.releases.next()];
+        let (core, trimming) = (&self.core, self.core.trimming.next());
+        let deadlines = [core.deadlines.next(), core.releases.next(), trimming];
         let others = deadlines.into_iter().chain([self.core.governor.next()]);
         let next = alarm.into_iter().chain(others.flatten()).min();
         match &self.tap {

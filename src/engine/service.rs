@@ -87,6 +87,10 @@ pub trait Service {
     /// gathered, once. Called again if the sending itself closes connections.
     fn settled(&mut self, _net: &mut Net) {}
 
+    /// Few connections are left of many, and have been for a while: gives back the room that
+    /// the others needed.
+    fn trim(&mut self) {}
+
     /// What an operator may want to know of `peer` beside its address, such as a name. Made visible
     /// already: no control characters.
     fn description(&self, _peer: Peer) -> Option<String> {

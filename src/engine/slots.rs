@@ -88,8 +88,8 @@ impl<T> Slots<T> {
     /// Takes `value` in under a new name. The caller sees to it that fewer than `SLOTS_MAX` are in.
     pub fn insert(&mut self, value: T) -> Peer {
         self.last_serial += 1;
-        if self.slab.capacity() == 0 {
-            self.slab.reserve(ROWS_RESERVED);
+        if self.slab.capacity() < ROWS_RESERVED {
+            self.slab.reserve(ROWS_RESERVED - self.slab.len());
         }
         let entry = self.slab.vacant_entry();
         let peer = Peer::new(entry.key(), self.last_serial);
@@ -111,6 +111,11 @@ impl<T> Slots<T> {
     pub fn remove(&mut self, peer: Peer) -> Option<T> {
         self.get(peer)?;
         self.slab.try_remove(peer.slot()).map(|(_, value)| value)
+    }
+
+    /// Gives back the room behind the last one.
+    pub(super) fn trim(&mut self) {
+        self.slab.shrink_to_fit();
     }
 
     /// How many there are.
@@ -158,8 +163,8 @@ impl<T> Table<T> {
     /// Remembers `value` about `peer`, in place of whatever the slot's earlier owner left behind.
     pub fn insert(&mut self, peer: Peer, value: T) {
         if self.rows.len() <= peer.slot() {
-            if self.rows.capacity() == 0 {
-                self.rows.reserve(ROWS_RESERVED);
+            if self.rows.capacity() < ROWS_RESERVED {
+                self.rows.reserve(ROWS_RESERVED - self.rows.len());
             }
             self.rows.resize_with(peer.slot() + 1, || None);
         }
@@ -186,6 +191,13 @@ impl<T> Table<T> {
     pub fn remove(&mut self, peer: Peer) -> Option<T> {
         self.get(peer)?;
         self.rows[peer.slot()].take().map(|(_, value)| value)
+    }
+
+    /// Gives back the room behind the last one.
+    pub fn trim(&mut self) {
+        let used = self.rows.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        self.rows.truncate(used);
+        self.rows.shrink_to_fit();
     }
 
     /// How many slots have been used: all of them lie below that.
@@ -232,6 +244,33 @@ mod tests {
         assert_eq!((one.to_string(), two.to_string()), ("#1".into(), "#2".into()));
         assert_eq!(format!("{one:?} {two:?}"), "#1@0 #2@1");
         assert_eq!(Peer::from_bits(two.to_bits()), two);
+    }
+
+    #[test]
+    fn what_is_behind_the_last_one_is_given_back_and_no_name_comes_again() {
+        let (mut slots, mut table) = (Slots::default(), Table::default());
+        let peers: Vec<Peer> = (0..100).map(|_| slots.insert(())).collect();
+        peers.iter().for_each(|peer| table.insert(*peer, ()));
+        for peer in [&peers[..7], &peers[8..]].concat() {
+            slots.remove(peer);
+            table.remove(peer);
+        }
+        slots.trim();
+        table.trim();
+        assert_eq!((slots.slots(), table.rows.capacity()), (8, 8));
+        assert_eq!((slots.get(peers[7]), table.get(peers[7])), (Some(&()), Some(&())));
+        let next = slots.insert(());
+        table.insert(next, ());
+        assert_eq!((next.slot(), next.number()), (0, 101));
+        assert!(slots.slots() >= ROWS_RESERVED && table.get(peers[0]).is_none());
+        for peer in [next, peers[7]] {
+            slots.remove(peer);
+            table.remove(peer);
+        }
+        slots.trim();
+        table.trim();
+        assert_eq!((slots.slots(), table.rows.capacity()), (0, 0));
+        assert_eq!(slots.insert(()).number(), 102);
     }
 
     #[test]

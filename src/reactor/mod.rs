@@ -103,6 +103,9 @@ pub(crate) use unix::peer_of;
 /// Events fetched in one turn: as many as there is room to answer in one (`Limits::flush_units`), or
 /// each turn would leave some answers for later, behind those of many others.
 const EVENTS_MAX: usize = 384;
+/// Room for so many sources other than peers is made at once: what lasts must not be put where a
+/// burst just is.
+const SOURCES_RESERVED: usize = 32;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);
 
@@ -189,8 +192,8 @@ impl Reactor {
             datagram_guard: guards.datagrams,
             tray: None,
             networks_known: None,
-            ready: VecDeque::new(),
-            unfinished: VecDeque::new(),
+            ready: VecDeque::with_capacity(SOURCES_RESERVED),
+            unfinished: VecDeque::with_capacity(SOURCES_RESERVED),
             left: 0,
             accepts_left: 0,
             accepting: Accepting::Yes,

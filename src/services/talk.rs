@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use super::lines::{is_bye, line_length, without_padding};
 use super::telnet::Telnet;
-use super::text::visible;
 use super::{Offer, Settings};
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 use crate::rate::{Bucket, Rate, RateLimit};
@@ -46,12 +45,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// It is looked at again after this long at the latest, however slow the rate: whoever waits for us
 /// is not idle.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
-/// What a message costs beside its bytes, in units of `Net::spend`.
-const MESSAGE_UNITS: usize = 1024;
 /// Of the texts after which nothing has followed, this many bytes are shown in one turn.
 const QUIET_BYTES_MAX: usize = 64 * 1024;
-/// What each byte costs by which a message grows when it is made visible.
-const ESCAPE_UNITS: usize = 16;
 const KICKED: &[u8] = b"You were kicked by the operator.";
 const NO_OPERATOR: &[u8] = b"There is nobody at the console.";
 
@@ -227,6 +222,10 @@ impl Service for Talk {
         }
     }
 
+    fn trim(&mut self) {
+        self.conversations.trim();
+    }
+
     fn reconfigured(&mut self, settings: &dyn std::any::Any) {
         let Some(Settings { talk_rate, .. }) = settings.downcast_ref() else { return };
         self.limit = talk_rate.map(RateLimit::new);
@@ -381,21 +380,6 @@ impl Talk {
             self.dismiss(peer, net);
         }
         true
-    }
-
-    fn show(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
-        let others = || self.conversations.iter().nth(1).is_some();
-        if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
-            let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
-            net.show(&format!("--- {peer} {remote}"));
-        }
-        self.on_screen = Some(peer);
-        self.last_speaker = Some(peer);
-        let shown = visible(text);
-        let grown = shown.len().saturating_sub(text.len());
-        net.spend(MESSAGE_UNITS + text.len() + ESCAPE_UNITS * grown);
-        net.show(&format!("Client says: {shown}"));
-        net.count_message(peer);
     }
 }
 

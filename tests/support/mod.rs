@@ -11,7 +11,7 @@ pub(crate) mod lines;
 pub(crate) mod nats;
 pub(crate) mod network;
 mod process;
-mod rng;
+pub(crate) mod rng;
 pub(crate) mod served;
 mod server;
 pub(crate) mod terminal;

@@ -137,6 +137,13 @@ impl Pool {
         }
     }
 
+    /// Gives all that is spare back to the allocator.
+    pub(crate) fn trim(&mut self) {
+        (self.sets, self.small, self.large) = Default::default();
+        self.spare = 0;
+        self.waiting.shrink_to_fit();
+    }
+
     /// From now on so many bytes may be given out beside it.
     pub(crate) fn set_limit(&mut self, limit: usize) {
         let Pool { spare_max, ample, .. } = Pool::new(limit);
@@ -257,6 +264,23 @@ mod tests {
         assert_eq!(pool.held, 0);
         let again = pool.take_set();
         assert_eq!(pool.held, again.weight(&mut BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_trimmed_pool_keeps_nothing_and_counts_on_what_is_given_out() {
+        let mut pool = Pool::default();
+        let (mut kept, spare) = (pool.take_set(), pool.take_set());
+        kept.outbox.push(&[b'x'; 100], &mut pool);
+        pool.give_set(spare);
+        let mut large = Vec::new();
+        pool.fill(&mut large, &[b'x'; OWN_CHUNK_BYTES]);
+        pool.give_buffer(large);
+        pool.trim();
+        let capacities = (pool.sets.capacity(), pool.small.capacity(), pool.large.capacity());
+        assert_eq!((capacities, pool.spare), ((0, 0, 0), 0));
+        assert_eq!(pool.held, kept.weight(&mut BTreeSet::new()));
+        pool.forfeit(Some(kept));
+        assert_eq!(pool.held, 0);
     }
 
     #[test]

@@ -20,6 +20,13 @@ impl Releases {
         self.deadlines.next()
     }
 
+    /// Gives back the room of entries if no script has one that is good.
+    pub(in crate::engine) fn trim(&mut self) {
+        if self.armed == 0 {
+            self.deadlines = Deadlines::default();
+        }
+    }
+
     /// One that has an entry is gone.
     pub(in crate::engine) fn forget(&mut self) {
         self.armed -= 1;

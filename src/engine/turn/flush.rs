@@ -35,6 +35,9 @@ impl<S: Sockets> Driver<S> {
         self.engine.fire_timers();
         self.flush();
         self.flush_deferred();
+        if self.engine.core.trimming.is_due(self.engine.now()) && !self.has_work() {
+            self.trim();
+        }
     }
 
     /// Flushes until there is nothing left to do: a closing may make a service speak to others.

@@ -44,6 +44,13 @@ impl Lingering {
         self.hung_up.push(peer);
     }
 
+    /// Gives back room that is not needed.
+    pub(super) fn trim(&mut self) {
+        if self.hung_up.is_empty() && self.waiting.is_empty() {
+            (self.hung_up, self.waiting) = Default::default();
+        }
+    }
+
     /// When to look again; asked at `now`, after a turn.
     pub(super) fn next(&self, now: Time) -> Option<Time> {
         let fresh = self.hung_up.first().map(|_| now.after(SECOND_LOOK));

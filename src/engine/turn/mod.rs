@@ -7,6 +7,7 @@ mod lingering;
 mod row;
 mod serve;
 mod sockets;
+mod trim;
 
 use std::collections::VecDeque;
 use std::io;

@@ -37,7 +37,8 @@ struct Skip {
 #[derive(Default)]
 pub(super) struct Gathering {
     members: Vec<Occupant>,
-    buffer: Rc<Vec<u8>>,
+    /// `None` until something is said.
+    buffer: Option<Rc<Vec<u8>>>,
     skips: Vec<Skip>,
     /// Whether the buffer has been published already; outboxes may still refer to it then.
     published: bool,
@@ -49,6 +50,15 @@ impl Gathering {
     /// How many members there are.
     pub(super) fn seats(&self) -> usize {
         self.members.len()
+    }
+
+    /// Gives back room that is not needed.
+    pub(super) fn trim(&mut self) {
+        self.members.shrink_to_fit();
+        if self.is_empty() {
+            (self.buffer, self.skips, self.ranges) = Default::default();
+            self.published = false;
+        }
     }
 
     /// The members, by seat.
@@ -78,12 +88,16 @@ impl Gathering {
 
     /// Whether there is nothing to publish.
     pub(super) fn is_empty(&self) -> bool {
-        self.published || self.buffer.is_empty()
+        self.published || self.length() == 0
+    }
+
+    fn length(&self) -> usize {
+        self.buffer.as_ref().map_or(0, |buffer| buffer.len())
     }
 
     /// Whether it is time to publish, even within a turn.
     pub(super) fn is_full(&self) -> bool {
-        !self.published && self.buffer.len() > GATHERED_BYTES
+        !self.published && self.length() > GATHERED_BYTES
     }
 
     /// Adds a line for everybody but the member on seat `speaker`.
@@ -104,17 +118,15 @@ impl Gathering {
 
     /// Gives each member what it is to be sent, in ranges of the shared buffer.
     pub(super) fn publish(&mut self, mut share: impl FnMut(Peer, &Rc<Vec<u8>>, Range<usize>)) {
-        if self.is_empty() {
-            return;
-        }
+        let Some(buffer) = self.buffer.as_ref().filter(|_| !self.is_empty()) else { return };
         for member in &mut self.members {
             if member.last_skip == 0 {
-                share(member.peer, &self.buffer, 0..self.buffer.len());
+                share(member.peer, buffer, 0..buffer.len());
                 continue;
             }
-            find_ranges(&mut self.ranges, &self.skips, member.last_skip, self.buffer.len());
+            find_ranges(&mut self.ranges, &self.skips, member.last_skip, buffer.len());
             while let Some(range) = self.ranges.pop() {
-                share(member.peer, &self.buffer, range);
+                share(member.peer, buffer, range);
             }
             member.last_skip = 0;
         }
@@ -125,19 +137,18 @@ impl Gathering {
     /// Gives only the member on `seat` what has been gathered for it so far: bytes to be copied,
     /// because the buffer still grows.
     pub(super) fn publish_to(&mut self, seat: usize, mut send: impl FnMut(Peer, &[u8])) {
-        let Some(member) = self.members.get(seat).copied().filter(|_| !self.is_empty()) else {
-            return;
-        };
-        find_ranges(&mut self.ranges, &self.skips, member.last_skip, self.buffer.len());
+        let member = self.members.get(seat).copied().filter(|_| !self.is_empty());
+        let (Some(member), Some(buffer)) = (member, &self.buffer) else { return };
+        find_ranges(&mut self.ranges, &self.skips, member.last_skip, buffer.len());
         while let Some(range) = self.ranges.pop() {
-            send(member.peer, &self.buffer[range]);
+            send(member.peer, &buffer[range]);
         }
         self.skip_all(seat);
     }
 
     /// Nothing of what has been gathered so far is for the member on `seat`.
     fn skip_all(&mut self, seat: usize) {
-        let whole = Skip { start: 0, end: self.buffer.len(), before: 0 };
+        let whole = Skip { start: 0, end: self.length(), before: 0 };
         let member = &mut self.members[seat];
         match member.last_skip.checked_sub(1) {
             // Its other ranges lie within this one.
@@ -151,14 +162,16 @@ impl Gathering {
 
     /// The buffer, to be added to. Its memory is used again unless some outbox still refers to it.
     fn writable(&mut self) -> &mut Vec<u8> {
+        let length = self.length();
+        let buffer = self.buffer.get_or_insert_default();
         if std::mem::take(&mut self.published) {
-            match Rc::get_mut(&mut self.buffer) {
+            match Rc::get_mut(buffer) {
                 Some(bytes) => bytes.clear(),
-                None => self.buffer = Rc::new(Vec::with_capacity(self.buffer.len())),
+                None => *buffer = Rc::new(Vec::with_capacity(length)),
             }
         }
         // This never copies: nobody else has what is not published yet.
-        Rc::make_mut(&mut self.buffer)
+        Rc::make_mut(buffer)
     }
 }
 
@@ -195,6 +208,19 @@ mod tests {
         let mut sent = String::new();
         gathering.publish_to(seat, |_, bytes| sent.push_str(&String::from_utf8_lossy(bytes)));
         sent
+    }
+
+    #[test]
+    fn room_is_given_back_between_lines_and_never_amid_them() {
+        let mut gathering = of(3);
+        gathering.push(Some(0), "one\n");
+        gathering.trim();
+        let heard = |bits| (bits, "one\n".to_owned());
+        assert_eq!(publish(&mut gathering), [heard(1), heard(2)]);
+        gathering.trim();
+        assert!(gathering.buffer.is_none() && gathering.is_empty());
+        gathering.push(Some(1), "one\n");
+        assert_eq!(publish(&mut gathering), [heard(0), heard(2)]);
     }
 
     #[test]
@@ -263,17 +289,17 @@ mod tests {
     fn the_buffer_is_used_again_unless_somebody_still_needs_it() {
         let mut gathering = of(2);
         gathering.push(Some(0), "first");
-        let place = gathering.buffer.as_ptr();
+        let place = gathering.buffer.as_ref().unwrap().as_ptr();
         publish(&mut gathering);
         gathering.push(Some(0), "next");
-        assert_eq!(gathering.buffer.as_ptr(), place);
+        assert_eq!(gathering.buffer.as_ref().unwrap().as_ptr(), place);
 
         let mut held = Vec::new();
         gathering.publish(|_, buffer, range| held.push((Rc::clone(buffer), range)));
         gathering.push(None, "last");
         let (buffer, range) = &held[0];
         assert_eq!(&buffer[range.clone()], b"next");
-        assert_eq!(&gathering.buffer[..], b"last");
+        assert_eq!(&gathering.buffer.as_ref().unwrap()[..], b"last");
     }
 
     #[test]
@@ -283,7 +309,7 @@ mod tests {
         while !gathering.is_full() {
             gathering.push(None, &line);
         }
-        assert!(gathering.buffer.len() <= GATHERED_BYTES + line.len());
+        assert!(gathering.length() <= GATHERED_BYTES + line.len());
         publish(&mut gathering);
         assert!(!gathering.is_full());
     }

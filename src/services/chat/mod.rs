@@ -154,6 +154,13 @@ impl Service for Chat {
         self.rooms.settle(net);
     }
 
+    fn trim(&mut self) {
+        self.members.trim();
+        self.names.trim();
+        self.rooms.trim();
+        self.line = String::new();
+    }
+
     fn description(&self, peer: Peer) -> Option<String> {
         let member = self.members.get(peer)?;
         Some(format!("{} in {}", member.name, self.rooms.name(member.place.room)?))

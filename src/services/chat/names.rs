@@ -195,6 +195,13 @@ impl Names {
         }
     }
 
+    /// Gives back room once nobody is there.
+    pub(super) fn trim(&mut self) {
+        if self.bearers.is_empty() {
+            (self.guests, self.free) = Default::default();
+        }
+    }
+
     /// Who has that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<Peer> {
         self.bearers.get(&Name::parse(name)?.folded()).copied()
@@ -218,6 +225,21 @@ mod tests {
             assert!(Name::parse(bad.as_bytes()).is_none(), "{bad:?}");
         }
         assert_eq!(Name::guest(u32::MAX).as_str(), "guest4294967295");
+    }
+
+    #[test]
+    fn names_are_given_as_before_once_room_was_given_back() {
+        let mut names = Names::default();
+        let (first, second) = (names.name_guest(peer(1)), names.name_guest(peer(2)));
+        names.release(first);
+        names.trim();
+        assert_eq!(names.name_guest(peer(3)).as_str(), "guest1");
+        names.release(first);
+        names.release(second);
+        names.trim();
+        assert_eq!(names.free.capacity(), 0);
+        assert_eq!(names.name_guest(peer(4)).as_str(), "guest1");
+        assert_eq!(names.name_guest(peer(5)).as_str(), "guest2");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::LINE_BYTES;
 use super::gathering::Gathering;
 use super::names::Name;
 use super::tally::{Change, Changes, RoomTally};
@@ -20,6 +21,8 @@ use crate::engine::{Net, Peer, Time};
 pub(super) const LOBBY: usize = 0;
 /// The lines of a room that newcomers are sent; older ones are forgotten.
 const HISTORY_LINES: usize = 20;
+/// The longest head of a line: a name and what is around it.
+const HEAD_BYTES: usize = 32;
 /// The most rooms that there may be; further ones cannot be opened.
 pub(super) const ROOMS_MAX: usize = 1_000;
 /// In a room of more members than this, those who come and go are counted and told of together.
@@ -62,6 +65,8 @@ struct Remembered {
 struct Room {
     name: Name,
     history: VecDeque<Remembered>,
+    /// Room for lines that have not been said yet.
+    blank: Vec<Remembered>,
     gathering: Gathering,
     tally: RoomTally,
     /// How many are in the room of that name on other servers.
@@ -75,6 +80,7 @@ impl Room {
         Room {
             name,
             history: VecDeque::new(),
+            blank: Vec::new(),
             gathering: Gathering::default(),
             tally: RoomTally::default(),
             elsewhere: 0,
@@ -82,10 +88,18 @@ impl Room {
         }
     }
 
+    /// Reserves room for all that it is to remember, whatever is said. What lasts must not be put
+    /// where a burst just is: it would keep the allocator from giving that back.
+    fn reserve(&mut self) {
+        let blank = || Remembered { at: 0, line: String::with_capacity(LINE_BYTES + HEAD_BYTES) };
+        self.history.reserve(HISTORY_LINES);
+        self.blank.extend(std::iter::repeat_with(blank).take(HISTORY_LINES));
+    }
+
     fn remember(&mut self, line: &str, at: u64) {
         let mut place = match self.history.len() {
             HISTORY_LINES.. => self.history.pop_front().unwrap_or_default(),
-            _ => Remembered::default(),
+            _ => self.blank.pop().unwrap_or_default(),
         };
         place.at = at;
         place.line.clear();
@@ -120,10 +134,20 @@ impl Rooms {
     /// Only the lobby.
     pub(super) fn new() -> Rooms {
         let (numbers, gathered, tallies) = Default::default();
-        let mut rooms = Rooms { rooms: Slab::new(), numbers, gathered, tallies, reports: None };
+        let rooms = Slab::with_capacity(ROOMS_MAX);
+        let mut rooms = Rooms { rooms, numbers, gathered, tallies, reports: None };
         let lobby = Name::parse(b"lobby").and_then(|name| rooms.open(name));
         debug_assert_eq!(lobby, Some(LOBBY));
+        rooms.rooms[LOBBY].reserve();
         rooms
+    }
+
+    /// Gives back room that is not needed.
+    pub(super) fn trim(&mut self) {
+        self.rooms.iter_mut().for_each(|(_, room)| room.gathering.trim());
+        if self.gathered.is_empty() && self.tallies.is_empty() {
+            (self.gathered, self.tallies) = Default::default();
+        }
     }
 
     /// The number of the room with that name.

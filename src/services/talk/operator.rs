@@ -3,6 +3,12 @@
 use super::{NO_OPERATOR, Status, Talk};
 use crate::engine::{Net, Peer};
 use crate::services::lines::is_bye;
+use crate::services::text::visible;
+
+/// What a message costs beside its bytes, in units of `Net::spend`.
+const MESSAGE_UNITS: usize = 1024;
+/// What each byte costs by which a message grows when it is made visible.
+const ESCAPE_UNITS: usize = 16;
 
 /// Where plain text goes. A choice holds until the next `/to`: what is meant for one client must
 /// never reach another.
@@ -24,6 +30,22 @@ impl Talk {
             Choice::One(peer) => Some(peer),
             Choice::Nobody => None,
         }
+    }
+
+    /// Puts what `peer` says on the operator's screen.
+    pub(super) fn show(&mut self, peer: Peer, text: &[u8], net: &mut Net) {
+        let others = || self.conversations.iter().nth(1).is_some();
+        if self.on_screen != Some(peer) && (self.on_screen.is_some() || others()) {
+            let remote = net.remote(peer).map(|address| address.to_string()).unwrap_or_default();
+            net.show(&format!("--- {peer} {remote}"));
+        }
+        self.on_screen = Some(peer);
+        self.last_speaker = Some(peer);
+        let shown = visible(text);
+        let grown = shown.len().saturating_sub(text.len());
+        net.spend(MESSAGE_UNITS + text.len() + ESCAPE_UNITS * grown);
+        net.show(&format!("Client says: {shown}"));
+        net.count_message(peer);
     }
 
     pub(super) fn operator_says(&mut self, line: &str, net: &mut Net) {

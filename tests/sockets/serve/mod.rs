@@ -13,6 +13,7 @@ mod json;
 mod leaving;
 mod limits;
 mod log;
+mod memory;
 #[cfg(all(feature = "admin", feature = "bench"))]
 mod page;
 mod refusals;

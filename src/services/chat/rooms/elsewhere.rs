@@ -93,7 +93,7 @@ impl Rooms {
     /// Forgets what was said in a room.
     pub(in crate::services::chat) fn forget_history(&mut self, number: usize) {
         if let Some(room) = self.rooms.get_mut(number) {
-            room.history.clear();
+            room.blank.extend(room.history.drain(..));
         }
     }
 }
