@@ -46,13 +46,14 @@ pub mod stage;
 mod survey;
 mod tap;
 mod time;
+mod touched;
 mod trimming;
 mod turn;
 
 use std::any::Any;
 
 use self::core::Core;
-use connection::{Connection, Flush, Origin, Step};
+use connection::{Connection, Origin, Step};
 use counts::ServiceCounts;
 use reading::TURN_BYTES;
 
@@ -89,9 +90,6 @@ struct Registered {
     told_many: bool,
     service: Box<dyn Service>,
 }
-
-/// Peers that a service speaks to at the end of a turn before it counts as telling many.
-const MANY: usize = 16;
 
 /// Deadlines that are looked at in one turn. The rest are as late as a turn is long.
 const DUE_MAX: usize = 512;
@@ -305,98 +303,6 @@ impl Engine {
     /// Whether whoever has not been flushed yet has to wait for a later turn.
     fn is_flush_spent(&self) -> bool {
         self.core.cost.is_flush_spent(&self.core.limits)
-    }
-
-    /// Lets the services send what they gathered in this turn.
-    pub(crate) fn settle(&mut self) {
-        for index in 0..self.services.len() {
-            let touched = self.touched();
-            self.dispatch(index, |service, net| service.settled(net));
-            self.services[index].told_many |= self.touched() > touched + MANY;
-        }
-    }
-
-    /// Whether the service of `peer` still has to write what it has told many.
-    fn is_behind(&self, peer: Peer) -> bool {
-        let connection = self.core.connections.get(peer);
-        connection.is_some_and(|one| self.services[usize::from(one.service)].told_many)
-    }
-
-    /// Everybody has been written to.
-    fn caught_up(&mut self) {
-        self.services.iter_mut().for_each(|one| one.told_many = false);
-    }
-
-    /// Whether anything waits to be flushed, or anybody to be called.
-    fn has_touched(&self) -> bool {
-        !self.core.touched.is_empty() || !self.core.dials.is_empty()
-    }
-
-    /// How many peers something is to be done for.
-    fn touched(&self) -> usize {
-        self.core.touched.len()
-    }
-
-    /// Takes the one for whom something is to be done, unless it is gone.
-    fn take_only_touched(&mut self) -> Option<Peer> {
-        let peer = self.core.touched.pop()?;
-        if self.core.connections.get(peer)?.is_layered() {
-            self.seal(peer);
-        }
-        self.core.connections.get_mut(peer)?.flush = Flush::Idle;
-        Some(peer)
-    }
-
-    /// Moves those for whom something is to be done to `peers`. More may come up while these are
-    /// flushed; it ends, because every peer closes only once.
-    fn take_touched(&mut self, peers: &mut Vec<Peer>) {
-        for peer in self.core.touched.drain(..) {
-            if let Some(connection) = self.core.connections.get_mut(peer) {
-                peers.push(peer);
-                match connection.is_layered() {
-                    false => connection.flush = Flush::Idle,
-                    true => self.to_seal.push(peer),
-                }
-            }
-        }
-        self.seal_taken();
-    }
-
-    fn seal_taken(&mut self) {
-        // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
-        while let Some(peer) = self.to_seal.pop() {
-            self.seal(peer);
-            if let Some(connection) = self.core.connections.get_mut(peer) {
-                connection.flush = Flush::Idle;
-            }
-        }
-    }
-
-    /// Leaves a peer that was touched for a later turn: it is not touched again until `take_up`.
-    fn defer(&mut self, peer: Peer) {
-        let Some(connection) = self.core.connections.get_mut(peer) else { return };
-        connection.flush = Flush::Deferred;
-        if let Some(buffers) = &mut connection.buffers {
-            buffers.outbox.keep_turn(&self.turn, &mut self.core.pool);
-        }
-    }
-
-    /// Takes deferred peers up: they are flushed now.
-    fn take_up(&mut self, peers: &[Peer]) {
-        for &peer in peers {
-            if let Some(connection) = self.core.connections.get_mut(peer) {
-                match connection.is_layered() {
-                    false => connection.flush = Flush::Idle,
-                    true => self.to_seal.push(peer),
-                }
-            }
-        }
-        self.seal_taken();
-    }
-
-    /// Whether `peer` has been left for a later turn.
-    fn is_deferred(&self, peer: Peer) -> bool {
-        self.core.connections.get(peer).is_some_and(|one| one.flush == Flush::Deferred)
     }
 
     /// Asks for `peer` to be flushed: its socket takes output again.

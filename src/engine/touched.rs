@@ -1,0 +1,103 @@
+//! For whom something is to be done at the end of a turn: who has been touched, who is left for a
+//! later turn, and who has to wait behind those.
+
+use super::Engine;
+use super::connection::Flush;
+use super::slots::Peer;
+
+/// Peers that a service speaks to at the end of a turn before it counts as telling many.
+const MANY: usize = 16;
+
+impl Engine {
+    /// Lets the services send what they gathered in this turn.
+    pub(crate) fn settle(&mut self) {
+        for index in 0..self.services.len() {
+            let touched = self.touched();
+            self.dispatch(index, |service, net| service.settled(net));
+            self.services[index].told_many |= self.touched() > touched + MANY;
+        }
+    }
+
+    /// Whether the service of `peer` still has to write what it has told many.
+    pub(super) fn is_behind(&self, peer: Peer) -> bool {
+        let connection = self.core.connections.get(peer);
+        connection.is_some_and(|one| self.services[usize::from(one.service)].told_many)
+    }
+
+    /// Everybody has been written to.
+    pub(super) fn caught_up(&mut self) {
+        self.services.iter_mut().for_each(|one| one.told_many = false);
+    }
+
+    /// Whether anything waits to be flushed, or anybody to be called.
+    pub(super) fn has_touched(&self) -> bool {
+        !self.core.touched.is_empty() || !self.core.dials.is_empty()
+    }
+
+    /// How many peers something is to be done for.
+    pub(super) fn touched(&self) -> usize {
+        self.core.touched.len()
+    }
+
+    /// Takes the one for whom something is to be done, unless it is gone.
+    pub(super) fn take_only_touched(&mut self) -> Option<Peer> {
+        let peer = self.core.touched.pop()?;
+        if self.core.connections.get(peer)?.is_layered() {
+            self.seal(peer);
+        }
+        self.core.connections.get_mut(peer)?.flush = Flush::Idle;
+        Some(peer)
+    }
+
+    /// Moves those for whom something is to be done to `peers`. More may come up while these are
+    /// flushed; it ends, because every peer closes only once.
+    pub(super) fn take_touched(&mut self, peers: &mut Vec<Peer>) {
+        for peer in self.core.touched.drain(..) {
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                peers.push(peer);
+                match connection.is_layered() {
+                    false => connection.flush = Flush::Idle,
+                    true => self.to_seal.push(peer),
+                }
+            }
+        }
+        self.seal_taken();
+    }
+
+    fn seal_taken(&mut self) {
+        // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
+        while let Some(peer) = self.to_seal.pop() {
+            self.seal(peer);
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                connection.flush = Flush::Idle;
+            }
+        }
+    }
+
+    /// Leaves a peer that was touched for a later turn: it is not touched again until `take_up`.
+    pub(super) fn defer(&mut self, peer: Peer) {
+        let Some(connection) = self.core.connections.get_mut(peer) else { return };
+        connection.flush = Flush::Deferred;
+        if let Some(buffers) = &mut connection.buffers {
+            buffers.outbox.keep_turn(&self.turn, &mut self.core.pool);
+        }
+    }
+
+    /// Takes deferred peers up: they are flushed now.
+    pub(super) fn take_up(&mut self, peers: &[Peer]) {
+        for &peer in peers {
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                match connection.is_layered() {
+                    false => connection.flush = Flush::Idle,
+                    true => self.to_seal.push(peer),
+                }
+            }
+        }
+        self.seal_taken();
+    }
+
+    /// Whether `peer` has been left for a later turn.
+    pub(super) fn is_deferred(&self, peer: Peer) -> bool {
+        self.core.connections.get(peer).is_some_and(|one| one.flush == Flush::Deferred)
+    }
+}
