@@ -86,7 +86,7 @@ struct Registered {
     read_bytes: usize,
     /// Whether it matters to it where its input is cut.
     counts_reads: bool,
-    /// Whether it has told many something that has not been written to all of them yet.
+    /// Whether it has told many something, of whom some may wait for a later turn.
     told_many: bool,
     service: Box<dyn Service>,
 }

@@ -85,6 +85,10 @@ pub trait Service {
 
     /// Everything that arrived in this turn has been delivered: the moment to send what was
     /// gathered, once. Called again if the sending itself closes connections.
+    ///
+    /// A service that speaks to more than 16 peers here is one that tells many: if that is more
+    /// than a turn can write, those who are left wait in a line of their own, and until that is
+    /// empty whatever else its peers are sent waits there, too.
     fn settled(&mut self, _net: &mut Net) {}
 
     /// Few connections are left of many, and have been for a while: gives back the room that

@@ -18,13 +18,13 @@ impl Engine {
         }
     }
 
-    /// Whether the service of `peer` still has to write what it has told many.
+    /// Whether the service of `peer` has told many something that some wait for.
     pub(super) fn is_behind(&self, peer: Peer) -> bool {
         let connection = self.core.connections.get(peer);
         connection.is_some_and(|one| self.services[usize::from(one.service)].told_many)
     }
 
-    /// Everybody has been written to.
+    /// Nobody waits any more for what many were told.
     pub(super) fn caught_up(&mut self) {
         self.services.iter_mut().for_each(|one| one.told_many = false);
     }
@@ -75,12 +75,17 @@ impl Engine {
     }
 
     /// Leaves a peer that was touched for a later turn: it is not touched again until `take_up`.
-    pub(super) fn defer(&mut self, peer: Peer) {
-        let Some(connection) = self.core.connections.get_mut(peer) else { return };
+    /// False: it has been touched again meanwhile, and comes up once more in this turn.
+    pub(super) fn defer(&mut self, peer: Peer) -> bool {
+        let Some(connection) = self.core.connections.get_mut(peer) else { return false };
+        if connection.flush != Flush::Idle {
+            return false;
+        }
         connection.flush = Flush::Deferred;
         if let Some(buffers) = &mut connection.buffers {
             buffers.outbox.keep_turn(&self.turn, &mut self.core.pool);
         }
+        true
     }
 
     /// Takes deferred peers up: they are flushed now.

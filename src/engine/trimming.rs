@@ -9,11 +9,13 @@ use super::core::Core;
 use super::deadlines::Deadlines;
 use super::time::Time;
 
-/// How long few must have been left. Those who come and go one after the other find the room of
-/// those before them.
+/// How long after that few are left. Those who come in the meantime find the room of those before
+/// them, and if they are many they keep it.
 const TRIM_AFTER: Duration = Duration::from_secs(2);
-/// One of so many are few.
+/// Few: no more than one in so many.
 const FEW: usize = 8;
+/// With fewer than that at once there is nothing worth giving back.
+const MANY: usize = 64;
 
 /// How many connections there have been, and when to give back the room of those who have gone.
 #[derive(Default)]
@@ -28,8 +30,8 @@ impl Trimming {
     #[inline]
     pub(super) fn left(&mut self, count: usize, now: Time) {
         self.most = self.most.max(count + 1);
-        if self.are_few(count) {
-            self.due = Some(now.after(TRIM_AFTER));
+        if self.most >= MANY && self.are_few(count) {
+            self.due.get_or_insert(now.after(TRIM_AFTER));
         }
     }
 
@@ -68,14 +70,15 @@ impl Core {
 
 impl Engine {
     /// Gives back the room of those who have gone, unless others have come. Nobody is touched.
+    /// Returns whether it did.
     pub(super) fn trim(&mut self) -> bool {
         self.core.trimming.due = None;
-        let is_needed = !self.core.trimming.are_few(self.core.connections.len());
-        if !is_needed {
+        let is_spare = self.core.trimming.are_few(self.core.connections.len());
+        if is_spare {
             self.core.trim();
             self.services.iter_mut().for_each(|one| one.service.trim());
         }
-        !is_needed
+        is_spare
     }
 }
 
@@ -83,43 +86,56 @@ impl Engine {
 mod tests {
     use super::*;
     use crate::engine::stage::Stage;
-    use crate::engine::{Limits, Quota, Service};
+    use crate::engine::{Limits, Peer, Quota, Service};
 
     /// Listens.
     struct Silent;
 
     impl Service for Silent {}
 
-    #[test]
-    fn room_is_given_back_a_while_after_most_have_gone_and_then_nothing_is_due() {
+    fn slots(stage: &mut Stage) -> usize {
+        stage.engine().core.connections.slots()
+    }
+
+    fn stage_of(peers: usize) -> (Stage, Vec<Peer>) {
         let mut stage = Stage::with(Limits::default(), Quota::default(), Silent);
-        let peers: Vec<_> = (0..16).map(|_| stage.join()).collect();
-        let (stayer, others) = peers.split_first().unwrap();
-        let slots = |stage: &mut Stage| stage.engine().core.connections.slots();
-        others[2..].iter().for_each(|peer| stage.reset(*peer));
-        stage.pass(Duration::from_secs(10));
-        assert!(slots(&mut stage) > 16, "three of sixteen are not few");
-        stage.reset(others[1]);
-        stage.pass(TRIM_AFTER / 2);
-        stage.reset(others[0]);
-        stage.pass(TRIM_AFTER - Duration::from_millis(1));
-        assert!(slots(&mut stage) > 16, "the while begins again");
-        stage.pass(Duration::from_millis(1));
-        assert_eq!(slots(&mut stage), 1);
-        assert_eq!(stage.engine().core.trimming.next(), None);
-        assert!(!stage.is_over(*stayer));
-        assert_eq!(stage.join().number(), 17);
+        let peers = (0..peers).map(|_| stage.join()).collect();
+        (stage, peers)
     }
 
     #[test]
-    fn who_comes_in_the_meantime_keeps_the_room() {
-        let mut stage = Stage::with(Limits::default(), Quota::default(), Silent);
-        let peer = stage.join();
-        stage.reset(peer);
+    fn room_is_given_back_a_while_after_most_have_gone_and_then_nothing_is_due() {
+        let (mut stage, peers) = stage_of(MANY);
+        let (few, others) = peers.split_at(MANY / FEW);
+        others[1..].iter().for_each(|peer| stage.reset(*peer));
+        stage.pass(Duration::from_secs(10));
+        assert!(slots(&mut stage) > MANY, "one more than few are left");
+        stage.reset(others[0]);
         stage.pass(TRIM_AFTER / 2);
-        stage.join();
+        // Whoever goes now does not put it off: it would never come where somebody always goes.
+        stage.reset(few[few.len() - 1]);
+        stage.pass(TRIM_AFTER / 2 - Duration::from_millis(1));
+        assert!(slots(&mut stage) > MANY);
+        stage.pass(Duration::from_millis(1));
+        assert_eq!(slots(&mut stage), few.len() - 1);
+        assert_eq!(stage.engine().core.trimming.next(), None);
+        assert!(few[1..few.len() - 1].iter().all(|peer| !stage.is_over(*peer)));
+        assert_eq!(stage.join().number(), MANY as u64 + 1);
+    }
+
+    #[test]
+    fn who_comes_in_the_meantime_keeps_the_room_and_a_few_never_make_it_due() {
+        let (mut stage, peers) = stage_of(MANY);
+        peers.iter().for_each(|peer| stage.reset(*peer));
+        stage.pass(TRIM_AFTER / 2);
+        for _ in 0..MANY {
+            stage.join();
+        }
         stage.pass(TRIM_AFTER);
-        assert!(stage.engine().core.connections.slots() > 1);
+        assert!(slots(&mut stage) > MANY);
+        assert_eq!(stage.engine().core.trimming.next(), None);
+        let (mut stage, peers) = stage_of(MANY - 1);
+        peers.iter().for_each(|peer| stage.reset(*peer));
         assert_eq!(stage.engine().core.trimming.next(), None);
     }
 }

@@ -17,8 +17,9 @@ use super::unix::peer_of;
 use super::{Reactor, token};
 use crate::engine::{Address, Arrival, Carrier, Layering, Layers, Time};
 
-/// Connections accepted from one listener in one turn; then those already made have theirs.
-pub(super) const ACCEPTS_MAX: usize = 256;
+/// Connections accepted from one listener in one turn; then those already made have theirs. A turn
+/// can greet as many and see as many off (`Limits::flush_units`).
+pub(super) const ACCEPTS_MAX: usize = 64;
 /// And from all listeners together.
 pub(super) const ACCEPTS_IN_ALL_MAX: usize = 2 * ACCEPTS_MAX;
 /// And for a service with places of its own, beside those.

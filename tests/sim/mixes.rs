@@ -293,7 +293,7 @@ impl Mix {
             reads: rng.within(1..=4),
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
             round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
-            flush_units: *rng.pick(&[8 * 1024 * 1024, 8 * 1024 * 1024, 60_000]),
+            flush_units: *rng.pick(&[8 * 1024 * 1024, Limits::default().flush_units, 60_000]),
             flush_every: *Rng::new(!seed).pick(&[usize::MAX, usize::MAX, 1, 3, 8]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),

@@ -1,6 +1,7 @@
 //! The end of a turn: one gathered write for each peer that has output, and the closing of those
 //! that are done. Sockets are closed here and nowhere else.
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::batch::BATCH_MIN;
@@ -65,7 +66,7 @@ impl<S: Sockets> Driver<S> {
     fn flush_touched(&mut self) {
         let mut peers = std::mem::take(&mut self.flushing);
         self.engine.take_touched(&mut peers);
-        if !self.deferred.is_empty() {
+        if !self.audience.is_empty() {
             self.line_up(&mut peers);
         }
         self.flush_all(&peers);
@@ -73,14 +74,14 @@ impl<S: Sockets> Driver<S> {
         self.flushing = peers;
     }
 
-    /// Has those wait behind the others who are told what many are told: each of them is written to
-    /// once for all that has been said until its turn comes. Nobody else waits for that.
+    /// Puts those whose service tells many something at the end of the line: each of them is
+    /// written to once for all that has been said until its turn comes. What other services have
+    /// to say does not wait for that.
     fn line_up(&mut self, peers: &mut Vec<Peer>) {
         peers.retain(|&peer| {
             let is_behind = self.engine.is_behind(peer);
             if is_behind {
-                self.engine.defer(peer);
-                self.deferred.push_back(peer);
+                self.defer(peer);
             }
             !is_behind
         });
@@ -116,25 +117,44 @@ impl<S: Sockets> Driver<S> {
         if is_written || !self.engine.is_flush_spent() {
             self.flush_peer(peer);
         } else {
-            self.engine.defer(peer);
-            self.deferred.push_back(peer);
+            self.defer(peer);
         }
     }
 
-    /// Flushes some of those that were too many for their own turn.
+    fn defer(&mut self, peer: Peer) {
+        if self.engine.defer(peer) {
+            let is_behind = self.engine.is_behind(peer);
+            let queue = if is_behind { &mut self.audience } else { &mut self.deferred };
+            queue.push_back(peer);
+        }
+    }
+
+    /// Flushes some of those that were too many for their own turn: first those who are answered,
+    /// then as many of those who wait for what many are told.
     fn flush_deferred(&mut self) {
+        self.flush_later(|driver| &mut driver.deferred);
+        self.flush_later(|driver| &mut driver.audience);
+        if self.audience.is_empty() {
+            self.engine.caught_up();
+        }
+    }
+
+    /// Flushes those at the head of a queue, as many as a round has room for.
+    fn flush_later(&mut self, queue: fn(&mut Self) -> &mut VecDeque<Peer>) {
         self.engine.core.cost.begin_flush();
-        while !self.deferred.is_empty() && !self.engine.is_flush_spent() {
+        while !queue(self).is_empty() && !self.engine.is_flush_spent() {
             let mut peers = std::mem::take(&mut self.flushing);
-            peers.extend(self.deferred.drain(..TAKEN_UP.min(self.deferred.len())));
+            let waiting = queue(self);
+            peers.extend(waiting.drain(..TAKEN_UP.min(waiting.len())));
+            let others = waiting.len();
             self.engine.take_up(&peers);
             self.flush_all(&peers);
             peers.clear();
             self.flushing = peers;
+            // Those for whom there was no room any more keep their place.
+            let waiting = queue(self);
+            waiting.rotate_right(waiting.len() - others);
             self.flush();
-        }
-        if self.deferred.is_empty() {
-            self.engine.caught_up();
         }
     }
 

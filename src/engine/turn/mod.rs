@@ -125,6 +125,8 @@ pub struct Driver<S: Sockets> {
     flushing: Vec<Peer>,
     /// Those that were too many to be flushed in their turn.
     deferred: VecDeque<Peer>,
+    /// The same of those who wait for what their service has told many.
+    audience: VecDeque<Peer>,
     lingering: Lingering,
     batch: BatchBuffers,
 }
@@ -140,6 +142,7 @@ impl<S: Sockets> Driver<S> {
             unfinished: VecDeque::new(),
             flushing: Vec::new(),
             deferred: VecDeque::new(),
+            audience: VecDeque::new(),
             lingering: Lingering::default(),
             batch: BatchBuffers::default(),
         }
@@ -254,7 +257,7 @@ impl<S: Sockets> Driver<S> {
 
     /// Whether there is something to be done at once: then the owner does not wait.
     pub fn has_work(&self) -> bool {
-        let queues = [&self.ready, &self.unfinished, &self.deferred];
+        let queues = [&self.ready, &self.unfinished, &self.deferred, &self.audience];
         queues.iter().any(|queue| !queue.is_empty()) || self.engine.has_touched()
     }
 

@@ -42,6 +42,7 @@ struct Counting {
     batch_max: usize,
     reads: Vec<usize>,
     writes: Vec<usize>,
+    written: usize,
     /// All calls for one at a time: what, and of which socket.
     calls: Vec<(&'static str, usize)>,
 }
@@ -57,6 +58,7 @@ impl Sockets for Counting {
 
     fn write(&mut self, socket: &usize, outgoing: &Outgoing<'_>) -> io::Result<usize> {
         self.writes.push(1);
+        self.written += outgoing.bytes();
         self.calls.push(("write", *socket));
         Ok(outgoing.bytes())
     }
@@ -88,6 +90,7 @@ impl Sockets for Counting {
         outcomes: &mut Vec<Outcome>,
     ) {
         outcomes.extend(writes.map(|write| Some(Ok(write.bytes.len()))));
+        self.written += outcomes.iter().flatten().flatten().sum::<usize>();
         // A batch with nothing in it is no call.
         self.writes.extend(Some(outcomes.len()).filter(|count| *count > 0));
     }

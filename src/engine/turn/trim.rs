@@ -12,7 +12,8 @@ impl<S: Sockets> Driver<S> {
             return;
         }
         self.rows.trim();
-        (self.ready, self.unfinished, self.deferred) = Default::default();
+        (self.ready, self.unfinished) = Default::default();
+        (self.deferred, self.audience) = Default::default();
         (self.flushing, self.batch) = Default::default();
         self.lingering.trim();
         heap::settle(rows);

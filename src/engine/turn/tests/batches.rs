@@ -138,3 +138,70 @@ fn what_many_are_told_waits_in_line_and_comes_together_and_nobody_else_waits_for
     let writes = |socket| calls.iter().filter(|call| **call == ("write", socket)).count();
     assert!((100..120).all(|socket| writes(socket) == 1), "{calls:?}");
 }
+
+#[test]
+fn nobody_in_an_audience_is_passed_over_however_often_somebody_speaks() {
+    let limits = Limits { flush_units: 1, ..Limits::default() };
+    let mut driver = Driver::new(limits, Counting { said: 1, ..Counting::default() });
+    let crowd = driver.engine_mut().add_service("crowd", Quota::default(), Box::<Crowd>::default());
+    let address = ([192, 0, 2, 1], 1).into();
+    let mut join = |n| driver.accept(crowd, Arrival::new(address, address), n).unwrap();
+    let members: Vec<Peer> = (0..129).map(&mut join).collect();
+    while driver.has_work() {
+        turn(&mut driver, &[]);
+    }
+    driver.sockets_mut().calls.clear();
+    // More than are taken up at a time, so that some are put back; a round and one more.
+    for _ in 0..130 {
+        turn(&mut driver, &members[..1]);
+    }
+    let calls = driver.sockets_mut().calls.split_off(0);
+    let is_written = |socket: usize| calls.contains(&("write", socket));
+    assert!((0..129).all(is_written), "{:?}", (0..129).filter(|one| !is_written(*one)).count());
+}
+
+/// Tells all others when somebody goes, whoever came last first.
+#[derive(Default)]
+struct Mourners(Vec<Peer>);
+
+impl Service for Mourners {
+    fn opened(&mut self, peer: Peer, _: &Arrival, _: &mut Net) {
+        self.0.push(peer);
+    }
+
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        net.send(peer, b"said");
+        input.len()
+    }
+
+    fn closed(&mut self, peer: Peer, _: Reason, net: &mut Net) {
+        self.0.retain(|one| *one != peer);
+        self.0.iter().rev().for_each(|one| net.send(*one, b"gone"));
+    }
+}
+
+#[test]
+fn who_is_spoken_to_while_a_turn_ends_waits_in_one_place_and_has_all_once() {
+    let limits = Limits { flush_units: 1, ..Limits::default() };
+    let sockets = Counting { said: 1, batch_max: 8, ..Counting::default() };
+    let mut driver = Driver::new(limits, sockets);
+    let service = Box::<Mourners>::default();
+    let service = driver.engine_mut().add_service("test", Quota::default(), service);
+    let address = ([192, 0, 2, 1], 1).into();
+    let mut join = |n| driver.accept(service, Arrival::new(address, address), n).unwrap();
+    let peers: Vec<Peer> = (0..12).map(&mut join).collect();
+    while driver.has_work() {
+        turn(&mut driver, &[]);
+    }
+    driver.begin_turn(driver.engine().now(), 0);
+    driver.fail(peers[0], &io::ErrorKind::ConnectionReset.into());
+    peers[1..].iter().for_each(|peer| driver.note(*peer, Readiness::READABLE));
+    driver.serve();
+    driver.end_turn();
+    let queues = [&driver.deferred, &driver.audience];
+    assert!(queues.iter().map(|queue| queue.len()).sum::<usize>() < 12);
+    while driver.has_work() {
+        turn(&mut driver, &[]);
+    }
+    assert_eq!(driver.sockets().written, 11 * "saidgone".len());
+}
