@@ -6,8 +6,8 @@
 One client asks an echo 100 times a second for 4 s, on the same server that others keep as busy as
 they may: with `--chat-rate off` and no other limit changed. Printed are the client's latencies, and
 how long the server's turns were meanwhile (`cooee_turn_seconds`, by the clock). The server has one
-CPU, everybody else another; as root the server and the client run before the others (nice, SCHED_FIFO), or
-the client would wait for the others instead of the server. docs/performance.md has figures.
+CPU, everybody else another. As root the server and the client run before the others (nice,
+SCHED_FIFO), or the client would wait for those instead of the server. docs/performance.md has figures.
 
     calm     nobody else
     say      a member floods a room with short lines

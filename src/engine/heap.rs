@@ -1,8 +1,8 @@
-//! Has the allocator give back what it still holds when all has been given back to it.
+//! Has the allocator return to the system what the program has freed.
 //!
-//! glibc returns to the system what is free at the end of its heap, and nothing that lies before
-//! a piece in use. As such it counts the small ones that it keeps at hand, a few of each size, and
-//! after a burst they are anywhere. It would let go of all that is free if it were told to
+//! glibc returns what is free at the end of its heap, and nothing that lies before a piece in use.
+//! It counts as in use even the small ones that it keeps at hand, a few of each size, and after a
+//! burst these lie anywhere. It would let go of all that is free if it were told to
 //! (malloc_trim), which needs `unsafe`; so it is led to it by what is asked of it. Other allocators
 //! return what they can by themselves.
 

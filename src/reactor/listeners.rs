@@ -26,7 +26,9 @@ pub(super) const ACCEPTS_IN_ALL_MAX: usize = 2 * ACCEPTS_MAX;
 pub(super) const ACCEPTS_APART_MAX: usize = 16;
 /// Connections that were gone before they were accepted, in one turn. More in a row than any peers
 /// would bring about (a filter that refuses) are waited out.
-pub(super) const GONE_MAX: usize = 64;
+pub(super) const GONE_MAX: usize = 32;
+// Or a turn would end first, and the next one begin with none.
+const _: () = assert!(GONE_MAX < ACCEPTS_MAX);
 
 /// A listening socket and the service behind it.
 pub(super) struct Listener {

@@ -103,8 +103,8 @@ pub(crate) use unix::peer_of;
 /// Events fetched in one turn: as many as there is room to answer in one (`Limits::flush_units`),
 /// or each turn would leave some answers for later, behind those of many others.
 const EVENTS_MAX: usize = 240;
-/// Room for so many sources other than peers is made at once: what lasts must not be put where a
-/// burst just is.
+/// Room for so many sources other than peers is made at once: what lasts must not be put amid
+/// a burst.
 const SOURCES_RESERVED: usize = 32;
 /// A pause in accepting is logged no more often than this.
 const PAUSE_TOLD_EVERY: Duration = Duration::from_secs(10);

@@ -89,7 +89,7 @@ impl Room {
     }
 
     /// Reserves room for all that it is to remember, whatever is said. What lasts must not be put
-    /// where a burst just is: it would keep the allocator from giving that back.
+    /// amid a burst: it would keep the allocator from giving that back.
     fn reserve(&mut self) {
         let blank = || Remembered { at: 0, line: String::with_capacity(LINE_BYTES + HEAD_BYTES) };
         self.history.reserve(HISTORY_LINES);
