@@ -100,9 +100,9 @@ pub use unix::listen_unix;
 #[cfg(feature = "bench")]
 pub(crate) use unix::peer_of;
 
-/// Events fetched in one turn: as many as there is room to answer in one (`Limits::flush_units`),
-/// or each turn would leave some answers for later, behind those of many others.
-const EVENTS_MAX: usize = 240;
+/// Events fetched in one turn: as many as there is room to answer in one with 4 KiB each
+/// (`Limits::flush_units`), or each turn would leave some answers for later, behind many others.
+const EVENTS_MAX: usize = 200;
 /// Room for so many sources other than peers is made at once: what lasts must not be put amid
 /// a burst.
 const SOURCES_RESERVED: usize = 32;
