@@ -52,26 +52,8 @@ impl Engine {
     /// Moves those for whom something is to be done to `peers`. More may come up while these are
     /// flushed; it ends, because every peer closes only once.
     pub(super) fn take_touched(&mut self, peers: &mut Vec<Peer>) {
-        for peer in self.core.touched.drain(..) {
-            if let Some(connection) = self.core.connections.get_mut(peer) {
-                peers.push(peer);
-                match connection.is_layered() {
-                    false => connection.flush = Flush::Idle,
-                    true => self.to_seal.push(peer),
-                }
-            }
-        }
-        self.seal_taken();
-    }
-
-    fn seal_taken(&mut self) {
-        // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
-        while let Some(peer) = self.to_seal.pop() {
-            self.seal(peer);
-            if let Some(connection) = self.core.connections.get_mut(peer) {
-                connection.flush = Flush::Idle;
-            }
-        }
+        peers.append(&mut self.core.touched);
+        self.take_up(peers);
     }
 
     /// Leaves a peer that was touched for a later turn: it is not touched again until `take_up`.
@@ -88,7 +70,7 @@ impl Engine {
         true
     }
 
-    /// Takes deferred peers up: they are flushed now.
+    /// Takes up peers that were touched or deferred: they are flushed now.
     pub(super) fn take_up(&mut self, peers: &[Peer]) {
         for &peer in peers {
             if let Some(connection) = self.core.connections.get_mut(peer) {
@@ -98,7 +80,13 @@ impl Engine {
                 }
             }
         }
-        self.seal_taken();
+        // They stay listed meanwhile: what is sealed for them is no reason to come back to them.
+        while let Some(peer) = self.to_seal.pop() {
+            self.seal(peer);
+            if let Some(connection) = self.core.connections.get_mut(peer) {
+                connection.flush = Flush::Idle;
+            }
+        }
     }
 
     /// Whether `peer` has been left for a later turn.

@@ -64,6 +64,9 @@ const EVERYBODY: &[Character] = &[
 const ROUGH: Faults = Faults { short: 300, blocked: 100, interrupted: 50 };
 const SMOOTH: Faults = Faults { short: 0, blocked: 0, interrupted: 0 };
 
+/// With so many `flush_units` nobody is ever left for a later turn.
+pub(crate) const AMPLE_UNITS: u64 = 8 * 1024 * 1024;
+
 /// The row of the chat.
 const CHAT: Kind = Kind::Offer(3);
 
@@ -293,7 +296,7 @@ impl Mix {
             reads: rng.within(1..=4),
             share_units: *rng.pick(&[256 * 1024, 256 * 1024, 3000]),
             round_units: *rng.pick(&[4 * 1024 * 1024, 20_000]),
-            flush_units: *rng.pick(&[8 * 1024 * 1024, Limits::default().flush_units, 60_000]),
+            flush_units: *rng.pick(&[AMPLE_UNITS, Limits::default().flush_units, 60_000]),
             flush_every: *Rng::new(!seed).pick(&[usize::MAX, usize::MAX, 1, 3, 8]),
             linger: Duration::from_secs(3),
             stall: Duration::from_secs(5),

@@ -5,6 +5,7 @@ use cooee::engine::{Arrival, Net, Operated, Peer, Reason, Service, Time};
 
 use super::facts::{Facts, STEP, Shared, Told, client_of};
 use super::kinds::Kind;
+use super::mixes::AMPLE_UNITS;
 
 /// No service of this world queues more than this for one peer in one turn.
 const TURN_BYTES: usize = 320 * 1024;
@@ -60,7 +61,7 @@ impl Witness {
         let (now, limits) = (facts.now, facts.limits);
         let row = facts.rows[self.service];
         // Then somebody may have been left for a later turn a moment ago.
-        let is_cut_short = limits.flush_units < 8 * 1024 * 1024;
+        let is_cut_short = limits.flush_units < AMPLE_UNITS;
         // And what is held back makes nobody slow.
         let is_held = facts.knobs.is_some();
         for client in 0..facts.stories.len() {

@@ -110,18 +110,27 @@ impl Service for Crowd {
     }
 }
 
+/// Has so many come to `service`, on these sockets; what there was to be done for that is done.
+fn come(
+    driver: &mut Driver<Counting>,
+    service: Box<dyn Service>,
+    sockets: Range<usize>,
+) -> Vec<Peer> {
+    let service = driver.engine_mut().add_service("test", Quota::default(), service);
+    let address = ([192, 0, 2, 1], 1).into();
+    let mut join = |n| driver.accept(service, Arrival::new(address, address), n).unwrap();
+    let peers = sockets.map(&mut join).collect();
+    while driver.has_work() {
+        turn(driver, &[]);
+    }
+    peers
+}
+
 #[test]
 fn what_many_are_told_waits_in_line_and_comes_together_and_nobody_else_waits_for_it() {
     let limits = Limits { flush_units: 1, ..Limits::default() };
     let (mut driver, echo) = limited(limits, Counting { said: 1, ..Counting::default() }, 1);
-    let crowd = driver.engine_mut().add_service("crowd", Quota::default(), Box::<Crowd>::default());
-    let address = ([192, 0, 2, 1], 1).into();
-    let mut join = |n| driver.accept(crowd, Arrival::new(address, address), n).unwrap();
-    let members: Vec<Peer> = (100..120).map(&mut join).collect();
-    // To have come costs a visit as well.
-    while driver.has_work() {
-        turn(&mut driver, &[]);
-    }
+    let members = come(&mut driver, Box::<Crowd>::default(), 100..120);
     turn(&mut driver, &members[..1]);
     driver.sockets_mut().calls.clear();
     turn(&mut driver, &members[1..2]);
@@ -143,13 +152,7 @@ fn what_many_are_told_waits_in_line_and_comes_together_and_nobody_else_waits_for
 fn nobody_in_an_audience_is_passed_over_however_often_somebody_speaks() {
     let limits = Limits { flush_units: 1, ..Limits::default() };
     let mut driver = Driver::new(limits, Counting { said: 1, ..Counting::default() });
-    let crowd = driver.engine_mut().add_service("crowd", Quota::default(), Box::<Crowd>::default());
-    let address = ([192, 0, 2, 1], 1).into();
-    let mut join = |n| driver.accept(crowd, Arrival::new(address, address), n).unwrap();
-    let members: Vec<Peer> = (0..129).map(&mut join).collect();
-    while driver.has_work() {
-        turn(&mut driver, &[]);
-    }
+    let members = come(&mut driver, Box::<Crowd>::default(), 0..129);
     driver.sockets_mut().calls.clear();
     // More than are taken up at a time, so that some are put back; a round and one more.
     for _ in 0..130 {
@@ -182,17 +185,11 @@ impl Service for Mourners {
 
 #[test]
 fn who_is_spoken_to_while_a_turn_ends_waits_in_one_place_and_has_all_once() {
-    let limits = Limits { flush_units: 1, ..Limits::default() };
+    // Enough for what the first batch writes and one visit: that to who has gone.
+    let limits = Limits { flush_units: 100, ..Limits::default() };
     let sockets = Counting { said: 1, batch_max: 8, ..Counting::default() };
     let mut driver = Driver::new(limits, sockets);
-    let service = Box::<Mourners>::default();
-    let service = driver.engine_mut().add_service("test", Quota::default(), service);
-    let address = ([192, 0, 2, 1], 1).into();
-    let mut join = |n| driver.accept(service, Arrival::new(address, address), n).unwrap();
-    let peers: Vec<Peer> = (0..12).map(&mut join).collect();
-    while driver.has_work() {
-        turn(&mut driver, &[]);
-    }
+    let peers = come(&mut driver, Box::<Mourners>::default(), 0..12);
     driver.begin_turn(driver.engine().now(), 0);
     driver.fail(peers[0], &io::ErrorKind::ConnectionReset.into());
     peers[1..].iter().for_each(|peer| driver.note(*peer, Readiness::READABLE));
