@@ -71,7 +71,7 @@ fn mix_of(seed: u64) -> &'static Mix {
 /// (That no more than so many linger unwatched, the rush of guests below shows.)
 const NAMED: &[(u64, &str)] = &[
     // Nobody is written to more than so often at a visit.
-    (12, "busy"),
+    (13, "busy"),
     // Nobody is read more often than its share, nor anybody once the round is spent.
     (7, "round spent"),
     // Who has filled a slot is read alone.

@@ -52,9 +52,10 @@ impl Cost {
         self.round >= limits.round_units.max(1)
     }
 
-    /// Whether the output of this round has cost what it may.
-    pub(super) fn is_flush_spent(&self, limits: &Limits) -> bool {
-        self.flush >= limits.flush_units.max(1)
+    /// How many units of output this round has left.
+    pub(super) fn flush_left(&self, limits: &Limits) -> usize {
+        let left = limits.flush_units.max(1).saturating_sub(self.flush);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 }
 

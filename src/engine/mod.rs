@@ -302,7 +302,12 @@ impl Engine {
 
     /// Whether whoever has not been flushed yet has to wait for a later turn.
     fn is_flush_spent(&self) -> bool {
-        self.core.cost.is_flush_spent(&self.core.limits)
+        self.flush_left() == 0
+    }
+
+    /// How many units of output this round has left.
+    fn flush_left(&self) -> usize {
+        self.core.cost.flush_left(&self.core.limits)
     }
 
     /// Asks for `peer` to be flushed: its socket takes output again.

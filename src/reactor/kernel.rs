@@ -12,7 +12,7 @@ use socket2::Socket;
 
 use super::listeners::canonical;
 use super::token::Source;
-use super::uring::{BATCH_MAX, Ring};
+use super::uring::{BATCH_MAX, BATCH_MIN, Ring};
 use super::{sockets, unix};
 use crate::engine::{
     Address, BatchRead, BatchWrite, Dial, Kind, Location, Outcome, Outgoing, Peer, Refusal,
@@ -129,6 +129,10 @@ impl Sockets for Kernel {
 
     fn batch_max(&self) -> usize {
         if self.ring.is_some() { BATCH_MAX } else { 0 }
+    }
+
+    fn batch_min(&self) -> usize {
+        BATCH_MIN
     }
 
     fn read_many<'a>(

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use crate::support::served::Served;
 use crate::support::{Member, PATIENCE, Tcp, loudly};
 
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 24;
 const ROUNDS: usize = 5;
 const ENDPOINTS: [&str; 2] = ["echo+tcp://127.0.0.1:0", "chat+tcp://127.0.0.1:0"];
 

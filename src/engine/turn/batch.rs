@@ -8,8 +8,6 @@ use super::{BatchRead, BatchWrite, Driver, Outcome, Peer, Sockets};
 use crate::engine::Step;
 use crate::engine::reading::Flow;
 
-/// Fewer than this are not worth a batch.
-pub(super) const BATCH_MIN: usize = 4;
 /// A longer output is sent on its own: what it costs are its bytes, not its call.
 const PIECE_MAX_BYTES: usize = 2048;
 
@@ -40,13 +38,16 @@ impl BatchBuffers {
 }
 
 impl<S: Sockets> Driver<S> {
+    /// How many of so many are done in one batch. `None`: they are done one by one.
+    pub(super) fn batch_of(&self, count: usize) -> Option<usize> {
+        let count = count.min(self.sockets.batch_max());
+        (count >= self.sockets.batch_min().max(1)).then_some(count)
+    }
+
     /// Reads from peers at the head of a queue in one call, `most` at the most, and takes them out
     /// of it. Returns how many those are; none: those there have to be served one by one.
     pub(super) fn read_together(&mut self, queue: &mut VecDeque<Peer>, most: usize) -> usize {
-        let most = most.min(queue.len()).min(self.sockets.batch_max());
-        if most < BATCH_MIN {
-            return 0;
-        }
+        let Some(most) = self.batch_of(most.min(queue.len())) else { return 0 };
         let Driver { engine, sockets, rows, batch, .. } = self;
         let most = most.min(engine.read_slots().len());
         batch.clear();
@@ -54,7 +55,7 @@ impl<S: Sockets> Driver<S> {
             rows.get(**peer).is_some_and(|row| row.is_quick()) && engine.fits_slot(**peer)
         };
         batch.peers.extend(queue.iter().take(most).take_while(is_quick).map(|peer| (*peer, 0)));
-        if batch.peers.len() < BATCH_MIN {
+        if batch.peers.len() < sockets.batch_min() {
             return 0;
         }
         let peers = batch.peers.iter().filter_map(|(peer, _)| rows.get(*peer));
@@ -96,9 +97,6 @@ impl<S: Sockets> Driver<S> {
     /// Writes to those of `peers` whose output is short and in one piece, in one call.
     /// `flush_peer` does the rest.
     pub(super) fn write_together(&mut self, peers: &[Peer]) {
-        if peers.len() < BATCH_MIN {
-            return;
-        }
         let Driver { engine, sockets, rows, batch, .. } = self;
         let BatchBuffers { peers: sending, outcomes } = batch;
         let writes = peers.iter().filter_map(|&peer| {

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::batch::BATCH_MIN;
 use super::row::Row;
 use super::{Driver, Outgoing, Peer, Sockets};
 use crate::engine::{Engine, Field, Step};
@@ -87,26 +86,30 @@ impl<S: Sockets> Driver<S> {
         });
     }
 
-    fn flush_all(&mut self, peers: &[Peer]) {
-        let batch_max = self.sockets.batch_max();
-        if peers.len().min(batch_max) < BATCH_MIN {
-            return peers.iter().for_each(|peer| self.flush_or_defer(*peer, false));
+    fn flush_all(&mut self, mut peers: &[Peer]) {
+        // No more in one call than the round has room for: who is left for a later turn has all
+        // that is said until then in one write.
+        let room = |driver: &Self| driver.engine.flush_left().div_ceil(VISIT_UNITS);
+        while let Some(count) = self.batch_of(room(self).min(peers.len())) {
+            let (together, others) = peers.split_at(count);
+            self.flush_together(together);
+            peers = others;
         }
-        for peers in peers.chunks(batch_max) {
-            self.batch.clear();
-            if !self.engine.is_flush_spent() {
-                self.write_together(peers);
-            }
-            // Not used while these are visited one by one.
-            let batch = std::mem::take(&mut self.batch);
-            let mut written = batch.peers().peekable();
-            for &peer in peers {
-                let is_written = written.next_if_eq(&peer).is_some();
-                self.flush_or_defer(peer, is_written);
-            }
-            drop(written);
-            self.batch = batch;
+        peers.iter().for_each(|peer| self.flush_or_defer(*peer, false));
+    }
+
+    fn flush_together(&mut self, peers: &[Peer]) {
+        self.batch.clear();
+        self.write_together(peers);
+        // Not used while these are visited one by one.
+        let batch = std::mem::take(&mut self.batch);
+        let mut written = batch.peers().peekable();
+        for &peer in peers {
+            let is_written = written.next_if_eq(&peer).is_some();
+            self.flush_or_defer(peer, is_written);
         }
+        drop(written);
+        self.batch = batch;
     }
 
     /// Flushes `peer`, or leaves it for a later turn if the round has cost what it may. Not if it

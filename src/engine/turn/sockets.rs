@@ -96,6 +96,11 @@ pub trait Sockets {
         0
     }
 
+    /// Fewer than so many are not worth a call for many.
+    fn batch_min(&self) -> usize {
+        2
+    }
+
     /// Reads from many, each as `read` does, before any of it is looked at. One outcome for each,
     /// in order; for those behind the last outcome nothing was attempted.
     fn read_many<'a>(

@@ -75,6 +75,10 @@ impl Sockets for Counting {
         self.batch_max
     }
 
+    fn batch_min(&self) -> usize {
+        4
+    }
+
     fn read_many<'a>(
         &mut self,
         reads: impl Iterator<Item = BatchRead<'a, usize>>,

@@ -17,6 +17,8 @@ use nix::libc;
 
 use crate::engine::Outcome;
 
+/// Fewer operations than this are cheaper one by one, however many calls that takes.
+pub(super) const BATCH_MIN: usize = 16;
 /// The most operations in one batch.
 pub(super) const BATCH_MAX: usize = ENTRIES as usize;
 const ENTRIES: u32 = 256;

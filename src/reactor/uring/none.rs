@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::engine::Outcome;
 
+pub(super) const BATCH_MIN: usize = 1;
 pub(super) const BATCH_MAX: usize = 0;
 
 /// There is none.

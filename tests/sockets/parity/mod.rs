@@ -162,26 +162,29 @@ fn who_reads_nothing_is_told_so_and_closed() {
     .assert_parity();
 }
 
+/// So many are read and written to together, where the kernel can do that.
+const MANY: usize = 24;
+
 #[test]
 fn those_who_speak_in_one_turn_are_heard_in_the_order_in_which_they_spoke() {
     let scenario = Scenario::new("batches", Plot::Echo, |arm| {
-        (0..8).for_each(|client| arm.say(client, &[b'a'; 5]));
-        arm.until("received", 8);
-        (0..8).for_each(|client| arm.say(client, &[b'b'; 8000]));
-        arm.until("received 8000", 8);
-        finish_in_turn(arm, 8);
+        (0..MANY).for_each(|client| arm.say(client, &[b'a'; 5]));
+        arm.until("received", MANY);
+        (0..MANY).for_each(|client| arm.say(client, &[b'b'; 8000]));
+        arm.until("received 8000", MANY);
+        finish_in_turn(arm, MANY);
     });
-    Scenario { clients: 8, ..scenario }.assert_parity();
+    Scenario { clients: MANY, ..scenario }.assert_parity();
 }
 
 #[test]
 fn who_is_closed_by_anothers_input_is_not_heard_in_the_same_turn() {
     let scenario = Scenario::new("closed by another", Plot::Rivals, |arm| {
-        (0..6).for_each(|client| arm.say(client, b"me!"));
+        (0..MANY).for_each(|client| arm.say(client, b"me!"));
         arm.until("received", 1);
-        finish_in_turn(arm, 6);
+        finish_in_turn(arm, MANY);
     });
-    Scenario { clients: 6, ..scenario }.assert_parity();
+    Scenario { clients: MANY, ..scenario }.assert_parity();
 }
 
 #[test]

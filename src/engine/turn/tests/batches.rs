@@ -73,6 +73,23 @@ fn a_batch_has_no_more_than_are_to_be_answered_together() {
 }
 
 #[test]
+fn a_batch_has_no_more_than_the_round_has_room_for() {
+    let limits = Limits { flush_units: 6 * 16 * 1024, ..Limits::default() };
+    let sockets = Counting { said: 1, batch_max: 40, ..Counting::default() };
+    let (mut driver, all) = limited(limits, sockets, 15);
+    driver.begin_turn(driver.engine().now(), 0);
+    all.iter().for_each(|peer| driver.note(*peer, Readiness::READABLE));
+    driver.serve();
+    driver.flush();
+    assert_eq!(driver.sockets().writes, [6]);
+    driver.end_turn();
+    // Two rounds: that of the turn itself, and that of those who have been left for later.
+    assert_eq!(driver.sockets().writes, [6, 6]);
+    turn(&mut driver, &[]);
+    assert_eq!(driver.sockets().writes, [6, 6, 1, 1, 1]);
+}
+
+#[test]
 fn batches_allocate_nothing() {
     let (mut driver, all) = driver(Counting { said: 16, batch_max: 40, ..Counting::default() }, 40);
     let mut turns = |count: usize| {
@@ -185,7 +202,7 @@ impl Service for Mourners {
 
 #[test]
 fn who_is_spoken_to_while_a_turn_ends_waits_in_one_place_and_has_all_once() {
-    // Enough for what the first batch writes and one visit: that to who has gone.
+    // Enough for one visit: that to who has gone.
     let limits = Limits { flush_units: 100, ..Limits::default() };
     let sockets = Counting { said: 1, batch_max: 8, ..Counting::default() };
     let mut driver = Driver::new(limits, sockets);
