@@ -2,6 +2,7 @@
 //! cost.
 
 use super::run_state::{RunPhase, RunState};
+use crate::bench::measure::abort::Abort;
 use crate::bench::measure::recorder::Sample;
 use crate::engine::{Arrival, Net, Operated, Peer, Reason, Service, Table, Time};
 
@@ -98,9 +99,14 @@ impl Service for Crowd {
         if self.run.phase < RunPhase::Draining {
             self.run.lost(guest.opened.is_some(), 1, reason, net, now);
         }
-        // As long as it keeps one connection, the target has not vanished.
-        if self.run.phase > RunPhase::Opening && self.open > 0 {
-            self.run.note_progress();
+        match (self.run.phase, self.open) {
+            (RunPhase::Warming | RunPhase::Measuring, 0) => {
+                let all = self.run.connections;
+                self.run.end(Abort::Vanished(format!("none of {all} connections is left")), now);
+            }
+            // As long as it keeps one connection, the target has not vanished.
+            (RunPhase::Warming | RunPhase::Measuring, _) => self.run.note_progress(),
+            _ => {}
         }
     }
 
@@ -116,5 +122,38 @@ impl Service for Crowd {
 impl Operated for Crowd {
     fn started(&mut self, net: &mut Net) {
         self.look_after(net);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    use super::super::plan::RunPlan;
+    use super::super::supervision::Supervision;
+    use super::super::workload::Workload;
+    use super::*;
+    use crate::engine::stage::Stage;
+    use crate::reactor::Watch;
+
+    #[test]
+    fn the_run_is_over_once_nobody_is_left_and_not_before() {
+        let plan = Arc::new(RunPlan { connections: 3, ..RunPlan::example(Workload::Idle) });
+        let supervision = Supervision::example();
+        let results = Rc::clone(&supervision.results);
+        let run = RunState::new(&plan, Watch::start(), 0, supervision);
+        let mut stage = Stage::new(Crowd::new(run));
+        stage.flush();
+        let guests = stage.dialed().to_vec();
+        for guest in &guests {
+            stage.answer(*guest, ([127, 0, 0, 1], 49152).into());
+        }
+        for guest in &guests {
+            assert!(results.get().is_none(), "{guest} is still there");
+            stage.finish(*guest);
+        }
+        let abort = results.get().expect("it is over")[0].abort.as_ref().map(Abort::to_string);
+        assert!(abort.is_some_and(|why| why.contains("none of 3 connections is left")));
     }
 }

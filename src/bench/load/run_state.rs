@@ -401,12 +401,8 @@ impl RunState {
 
 #[cfg(test)]
 mod tests {
-    use std::rc::Rc;
-    use std::sync::Arc;
-
     use super::super::workload::Workload;
     use super::*;
-    use crate::bench::measure::usage::UsageMeter;
 
     #[test]
     fn a_call_in_vain_is_the_end_unless_others_have_been_answered() {
@@ -415,15 +411,8 @@ mod tests {
             (1, Fault::ConnectTimeout, false),
             (1, Fault::Refused, true),
         ] {
-            let supervision = Supervision {
-                stop: Arc::default(),
-                ticker: None,
-                left: None,
-                meter: UsageMeter::new(None),
-                results: Rc::default(),
-            };
             let plan = Arc::new(RunPlan::example(Workload::TcpRr));
-            let mut run = RunState::new(&plan, Watch::start(), 0, supervision);
+            let mut run = RunState::new(&plan, Watch::start(), 0, Supervision::example());
             let now = run.watch.now();
             run.note_open(open, now);
             run.fault(fault, 1, now);

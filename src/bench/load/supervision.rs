@@ -32,6 +32,18 @@ pub(crate) struct Supervision {
 }
 
 impl Supervision {
+    /// Of a run that nobody watches.
+    #[cfg(test)]
+    pub(super) fn example() -> Supervision {
+        Supervision {
+            stop: Arc::default(),
+            ticker: None,
+            left: None,
+            meter: UsageMeter::new(None),
+            results: Rc::default(),
+        }
+    }
+
     /// Whether as many operations have been begun as are counted.
     pub(super) fn is_count_done(&self) -> bool {
         self.left.as_ref().is_some_and(|left| left.load(Ordering::Relaxed) == 0)
