@@ -1,5 +1,8 @@
 //! The flags of the clients: their defaults, their help, and the `Request` that they ask for.
 
+// Doc comments here are help texts, in which HOST[:PORT] is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::time::Duration;
 
 use clap::Args;

@@ -1,5 +1,8 @@
 //! The flags of `cooee serve`: their defaults, their help, and the `Config` that they ask for.
 
+// Doc comments here are help texts, in which HOST[:PORT] is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 #[cfg_attr(not(feature = "bus"), path = "args/no_bus.rs")]
 mod bus;
 mod guards;

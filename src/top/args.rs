@@ -1,5 +1,8 @@
 //! The flags of `cooee top`, and what `cooee health` has like it.
 
+// Doc comments here are help texts, in which HOST[:PORT] is no link.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::net::{SocketAddr, SocketAddrV6};
 
 use clap::Args;
