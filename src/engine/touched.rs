@@ -34,6 +34,11 @@ impl Engine {
         !self.core.touched.is_empty() || !self.core.dials.is_empty()
     }
 
+    /// Whether anybody waits to be judged.
+    pub(super) fn has_newcomers(&self) -> bool {
+        !self.core.newcomers.is_empty()
+    }
+
     /// How many peers something is to be done for.
     pub(super) fn touched(&self) -> usize {
         self.core.touched.len()
@@ -49,28 +54,37 @@ impl Engine {
         Some(peer)
     }
 
-    /// Moves those for whom something is to be done to `peers`. More may come up while these are
-    /// flushed; it ends, because every peer closes only once.
+    /// Moves those for whom something is to be done to `peers`: each of them is to be taken up
+    /// (`take_up`) or left (`leave`). More may come up while these are flushed; it ends, because
+    /// every peer closes only once.
     pub(super) fn take_touched(&mut self, peers: &mut Vec<Peer>) {
         peers.append(&mut self.core.touched);
-        self.take_up(peers);
     }
 
-    /// Leaves a peer that was touched for a later turn: it is not touched again until `take_up`.
-    /// False: it has been touched again meanwhile, and comes up once more in this turn.
+    /// Leaves a peer that has been taken up for a later turn. False: it has been touched again
+    /// meanwhile, and comes up once more in this turn; or it is gone.
     pub(super) fn defer(&mut self, peer: Peer) -> bool {
-        let Some(connection) = self.core.connections.get_mut(peer) else { return false };
-        if connection.flush != Flush::Idle {
-            return false;
-        }
+        let connection = self.core.connections.get(peer);
+        connection.is_some_and(|one| one.flush == Flush::Idle) && self.leave(peer)
+    }
+
+    /// Leaves a peer for a later turn: it is not touched again until `take_up`. False: it is gone.
+    pub(super) fn leave(&mut self, peer: Peer) -> bool {
+        let Engine { core, turn, .. } = self;
+        let Some(connection) = core.connections.get_mut(peer) else { return false };
         connection.flush = Flush::Deferred;
         if let Some(buffers) = &mut connection.buffers {
-            buffers.outbox.keep_turn(&self.turn, &mut self.core.pool);
+            buffers.outbox.keep_turn(turn, &mut core.pool);
+        }
+        if connection.is_layered()
+            && let Some(layers) = core.layers.get_mut(peer)
+        {
+            layers.keep_turn(turn, &mut core.pool);
         }
         true
     }
 
-    /// Takes up peers that were touched or deferred: they are flushed now.
+    /// Takes up peers that were touched or left: they are flushed now.
     pub(super) fn take_up(&mut self, peers: &[Peer]) {
         for &peer in peers {
             if let Some(connection) = self.core.connections.get_mut(peer) {

@@ -212,6 +212,13 @@ impl Layers {
         self.plain.get_or_insert_with(|| pool.take_set())
     }
 
+    /// What is not sealed yet outlives the turn's buffer.
+    pub(super) fn keep_turn(&mut self, turn: &[u8], pool: &mut Pool) {
+        if let Some(plain) = &mut self.plain {
+            plain.outbox.keep_turn(turn, pool);
+        }
+    }
+
     /// The same, if anything does.
     pub(super) fn unsealed(&self) -> Option<&Buffers> {
         self.plain.as_deref()

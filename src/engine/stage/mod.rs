@@ -380,7 +380,7 @@ pub(crate) mod tests {
         let mut touched = Vec::new();
         engine.take_touched(&mut touched);
         assert_eq!(touched, [late]);
-        engine.defer(late);
+        engine.leave(late);
         stage.flush();
         // It speaks again while it waits, and the turn's buffer is used again.
         stage.say_in_turn(late, "and then");

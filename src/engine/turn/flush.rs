@@ -68,9 +68,22 @@ impl<S: Sockets> Driver<S> {
         if !self.audience.is_empty() {
             self.line_up(&mut peers);
         }
+        // What is said to those for whom there is no room is not sealed yet, either.
+        let room = self.visits_left().min(peers.len());
+        for peer in peers.drain(room..) {
+            if self.engine.leave(peer) {
+                self.queue_for_later(peer);
+            }
+        }
+        self.engine.take_up(&peers);
         self.flush_all(&peers);
         peers.clear();
         self.flushing = peers;
+    }
+
+    /// How many peers may still be visited in this round.
+    fn visits_left(&self) -> usize {
+        self.engine.flush_left().div_ceil(VISIT_UNITS)
     }
 
     /// Puts those whose service tells many something at the end of the line: each of them is
@@ -79,8 +92,8 @@ impl<S: Sockets> Driver<S> {
     fn line_up(&mut self, peers: &mut Vec<Peer>) {
         peers.retain(|&peer| {
             let is_behind = self.engine.is_behind(peer);
-            if is_behind {
-                self.defer(peer);
+            if is_behind && self.engine.leave(peer) {
+                self.queue_for_later(peer);
             }
             !is_behind
         });
@@ -89,8 +102,7 @@ impl<S: Sockets> Driver<S> {
     fn flush_all(&mut self, mut peers: &[Peer]) {
         // No more in one call than the round has room for: who is left for a later turn has all
         // that is said until then in one write.
-        let room = |driver: &Self| driver.engine.flush_left().div_ceil(VISIT_UNITS);
-        while let Some(count) = self.batch_of(room(self).min(peers.len())) {
+        while let Some(count) = self.batch_of(self.visits_left().min(peers.len())) {
             let (together, others) = peers.split_at(count);
             self.flush_together(together);
             peers = others;
@@ -119,17 +131,15 @@ impl<S: Sockets> Driver<S> {
     fn flush_or_defer(&mut self, peer: Peer, is_written: bool) {
         if is_written || !self.engine.is_flush_spent() {
             self.flush_peer(peer);
-        } else {
-            self.defer(peer);
+        } else if self.engine.defer(peer) {
+            self.queue_for_later(peer);
         }
     }
 
-    fn defer(&mut self, peer: Peer) {
-        if self.engine.defer(peer) {
-            let is_behind = self.engine.is_behind(peer);
-            let queue = if is_behind { &mut self.audience } else { &mut self.deferred };
-            queue.push_back(peer);
-        }
+    fn queue_for_later(&mut self, peer: Peer) {
+        let is_behind = self.engine.is_behind(peer);
+        let queue = if is_behind { &mut self.audience } else { &mut self.deferred };
+        queue.push_back(peer);
     }
 
     /// Flushes some of those that were too many for their own turn: first those who are answered,
@@ -147,8 +157,9 @@ impl<S: Sockets> Driver<S> {
         self.engine.core.cost.begin_flush();
         while !queue(self).is_empty() && !self.engine.is_flush_spent() {
             let mut peers = std::mem::take(&mut self.flushing);
+            let most = TAKEN_UP.min(self.visits_left());
             let waiting = queue(self);
-            peers.extend(waiting.drain(..TAKEN_UP.min(waiting.len())));
+            peers.extend(waiting.drain(..most.min(waiting.len())));
             let others = waiting.len();
             self.engine.take_up(&peers);
             self.flush_all(&peers);
@@ -161,10 +172,14 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
-    /// Lets in whom the guards let in of those whose address is known only now.
+    /// Lets in whom the guards let in of those whose address is known only now, as many as the
+    /// round has room for: behind a header there may be a hello, the dearest thing there is.
     fn judge(&mut self) {
-        while let Some((peer, remote)) = self.engine.next_newcomer() {
+        while !self.engine.is_flush_spent()
+            && let Some((peer, remote)) = self.engine.next_newcomer()
+        {
             let Some(row) = self.rows.get(peer) else { continue };
+            self.engine.core.cost.begin_share();
             match self.sockets.admit(&row.socket, remote, self.engine.now()) {
                 Ok(()) => {
                     self.engine.admitted(peer);
@@ -172,6 +187,8 @@ impl<S: Sockets> Driver<S> {
                 }
                 Err(refusal) => self.engine.refused(peer, refusal),
             }
+            let share = self.engine.core.cost.share();
+            self.engine.core.cost.spend_flush(share.max(VISIT_UNITS));
         }
     }
 

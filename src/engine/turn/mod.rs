@@ -258,7 +258,8 @@ impl<S: Sockets> Driver<S> {
     /// Whether there is something to be done at once: then the owner does not wait.
     pub fn has_work(&self) -> bool {
         let queues = [&self.ready, &self.unfinished, &self.deferred, &self.audience];
-        queues.iter().any(|queue| !queue.is_empty()) || self.engine.has_touched()
+        let engine = &self.engine;
+        queues.iter().any(|one| !one.is_empty()) || engine.has_touched() || engine.has_newcomers()
     }
 
     /// When the next turn has to begin, if nothing happens before. `None`: nothing is due.

@@ -108,10 +108,61 @@ fn who_is_sealed_for_is_flushed_once() {
                 let mut touched = Vec::new();
                 engine.take_touched(&mut touched);
                 assert_eq!(touched.len(), peers.len());
+                engine.take_up(&touched);
             }
         }
         assert!(peers.iter().all(|peer| engine.outgoing(*peer).is_some()) && !engine.has_touched());
     }
+}
+
+#[test]
+fn no_more_are_sealed_for_in_a_turn_than_are_written_to() {
+    // Two visits in each of the rounds of a turn.
+    let limits = Limits { flush_units: 2 * 16 * 1024, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+    let peers: Vec<Peer> = (0..9).map(|_| stage.join_through(enciphered())).collect();
+    peers.iter().for_each(|peer| stage.say(*peer, [HELLO]));
+    for _ in 0..9 {
+        stage.turn();
+    }
+    peers.iter().for_each(|peer| drop(stage.hear_bytes(*peer)));
+    peers.iter().for_each(|peer| stage.say_in_turn(*peer, framed("x")));
+    stage.turn();
+    let heard = |stage: &mut Stage| {
+        let heard = peers.iter().map(|peer| stage.hear_bytes(*peer));
+        heard.filter(|heard| !heard.is_empty()).count()
+    };
+    let sealed = |stage: &mut Stage| {
+        let engine = stage.engine();
+        peers.iter().filter(|peer| engine.outgoing(**peer).is_some()).count()
+    };
+    let first = heard(&mut stage);
+    assert!((2..=4).contains(&first), "{first}");
+    assert_eq!(sealed(&mut stage), 0);
+    for _ in 0..9 {
+        stage.turn();
+    }
+    assert_eq!(first + heard(&mut stage), peers.len());
+}
+
+#[test]
+fn no_more_are_judged_in_a_turn_than_it_has_room_for_and_those_first_who_came_first() {
+    let limits = Limits { flush_units: 16 * 1024, ..Limits::default() };
+    let mut stage = Stage::with(limits, Quota::default(), Mirror::default());
+    let peers: Vec<Peer> = (0..9).map(|_| stage.join_through(prefaced())).collect();
+    for (n, peer) in peers.iter().enumerate() {
+        stage.say_in_turn(*peer, format!("198.51.100.7:{n}\n"));
+    }
+    let opened = |stage: &mut Stage| stage.screen().lines().map(str::to_owned).collect::<Vec<_>>();
+    stage.turn();
+    let mut all = opened(&mut stage);
+    assert!((1..=3).contains(&all.len()), "{all:?}");
+    while stage.engine().has_newcomers() {
+        stage.turn();
+        all.append(&mut opened(&mut stage));
+    }
+    let expected: Vec<_> = (0..9).map(|n| format!("198.51.100.7:{n} None")).collect();
+    assert_eq!(all, expected);
 }
 
 #[test]
