@@ -104,9 +104,13 @@ impl Keeper {
         *self = Keeper { created, last, ..Keeper::default() };
     }
 
-    /// The stream has taken a line of ours at that place: false if it is not behind the one before,
-    /// so that it must be another stream.
-    pub(super) fn took(&mut self, place: u64) -> bool {
+    /// The stream has taken a line of ours, said at that time, at that place: false if it is not
+    /// behind the one before, so that it must be another stream. What was said before this one was
+    /// found may have been taken by one that is gone, whose places are worth nothing.
+    pub(super) fn took(&mut self, place: u64, said_at: Time) -> bool {
+        if self.found_at.is_none_or(|found| said_at < found) {
+            return true;
+        }
         let is_behind = place > self.taken;
         self.taken = place;
         self.told(place);
@@ -226,12 +230,28 @@ mod tests {
             let mut keeper = Keeper::default();
             keeper.look(at(0));
             keeper.answered(Question::Look, there("one", 5), at(0));
-            assert!(keeper.took(8) && keeper.took(9) && !keeper.took(9));
+            assert!(keeper.took(8, at(0)) && keeper.took(9, at(0)));
+            assert!(!keeper.took(9, at(0)));
             keeper.interrupted();
             keeper.look(at(1));
             let step = keeper.answered(Question::Look, there(created, last), at(1));
             assert_eq!(step, Step::Present { is_new }, "{created} {last}");
         }
+    }
+
+    #[test]
+    fn what_a_stream_that_is_gone_has_taken_says_nothing_of_the_one_that_is_there() {
+        let mut keeper = Keeper::default();
+        keeper.look(at(0));
+        keeper.answered(Question::Look, there("one", 500), at(0));
+        assert!(keeper.took(501, at(1)));
+        keeper.look(at(2));
+        let step = keeper.answered(Question::Look, there("two", 0), at(3));
+        assert_eq!(step, Step::Present { is_new: true });
+        assert!(keeper.took(502, at(1)) && keeper.took(1, at(3)));
+        keeper.look(at(4));
+        let step = keeper.answered(Question::Look, there("two", 1), at(4));
+        assert_eq!(step, Step::Present { is_new: false });
     }
 
     #[test]

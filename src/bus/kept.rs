@@ -25,7 +25,7 @@ pub(super) fn overdue_at(said_at: Time) -> Time {
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct KeptLine {
-    /// By which its answer is known.
+    /// By which its answer is known: another one each time that it is said.
     pub(super) number: u64,
     /// What makes it one of a kind.
     pub(super) id: String,
@@ -33,7 +33,7 @@ pub(super) struct KeptLine {
     pub(super) payload: Vec<u8>,
     kept_at: Time,
     /// When it was said, on this connection.
-    said_at: Time,
+    pub(super) said_at: Time,
 }
 
 impl KeptLine {
@@ -45,9 +45,8 @@ impl KeptLine {
 /// See the top of this file.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// By number.
     lines: VecDeque<KeptLine>,
-    /// How many of them, from the first, have been said on this connection.
+    /// How many of them, from the first, have been said on this connection: these are by number.
     said: usize,
     bytes: usize,
     last_number: u64,
@@ -62,12 +61,12 @@ impl Kept {
         payload: Vec<u8>,
         now: Time,
     ) -> bool {
-        let number = self.last_number + 1;
-        let line = KeptLine { number, id, subject, payload, kept_at: now, said_at: Time::NEVER };
+        let said_at = Time::NEVER;
+        let line = KeptLine { number: 0, id, subject, payload, kept_at: now, said_at };
         let bytes = self.bytes + line.bytes();
         let has_room = self.lines.len() < LINES_MAX && bytes <= BYTES_MAX;
         if has_room {
-            (self.last_number, self.bytes) = (number, bytes);
+            self.bytes = bytes;
             self.lines.push_back(line);
         }
         has_room
@@ -76,14 +75,16 @@ impl Kept {
     /// The next line to be said, if one is left; it counts as said now.
     pub(super) fn say_next(&mut self, now: Time) -> Option<&KeptLine> {
         let line = self.lines.get_mut(self.said)?;
-        line.said_at = now;
+        self.last_number += 1;
+        (line.number, line.said_at) = (self.last_number, now);
         self.said += 1;
         Some(line)
     }
 
-    /// The answer to that line has come: it is kept no longer.
+    /// The answer to that line has come: it is kept no longer. What is answered after it was said
+    /// again is not known: a stream that is gone may have taken it.
     pub(super) fn answered(&mut self, number: u64) -> Option<KeptLine> {
-        let at = self.lines.binary_search_by_key(&number, |line| line.number).ok()?;
+        let at = self.lines.iter().take(self.said).position(|line| line.number == number)?;
         self.remove(at)
     }
 
@@ -152,6 +153,18 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_to_what_has_been_said_again_since_is_not_known() {
+        let mut kept = Kept::default();
+        keep(&mut kept, "a", at(0));
+        assert_eq!(say(&mut kept, at(0)), ["a"]);
+        kept.rewind();
+        assert_eq!(kept.answered(1), None, "it is to be said again");
+        assert_eq!(say(&mut kept, at(1)), ["a"]);
+        assert_eq!(kept.answered(1), None);
+        assert_eq!(kept.answered(2).map(|line| line.id), Some("a".into()));
+    }
+
+    #[test]
     fn answers_in_any_order_leave_what_is_unsaid_alone() {
         let mut kept = Kept::default();
         keep(&mut kept, "a", at(0));
@@ -181,12 +194,13 @@ mod tests {
         let mut kept = Kept::default();
         let taken = (0..2 * LINES_MAX).filter(|_| keep(&mut kept, "x", at(0))).count();
         assert_eq!(taken, LINES_MAX);
-        assert!(kept.answered(1).is_some());
+        assert!(kept.say_next(at(0)).is_some() && kept.answered(1).is_some());
         assert!(keep(&mut kept, "y", at(0)) && !keep(&mut kept, "z", at(0)));
         let mut kept = Kept::default();
         assert!(!kept.keep("s".into(), "i".into(), vec![0; BYTES_MAX], at(0)));
         assert!(kept.keep("s".into(), "i".into(), vec![0; BYTES_MAX - 2], at(0)));
-        assert!(kept.answered(1).is_some() && kept.bytes == 0);
+        assert!(kept.say_next(at(0)).is_some() && kept.answered(1).is_some());
+        assert_eq!(kept.bytes, 0);
     }
 
     #[test]

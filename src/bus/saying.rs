@@ -69,7 +69,7 @@ impl Bus {
         match receipt {
             Ok(receipt) => {
                 self.tell(News::Kept { id: line.id });
-                if !receipt.is_duplicate && !self.keeper.took(receipt.seq) {
+                if !receipt.is_duplicate && !self.keeper.took(receipt.seq, line.said_at) {
                     self.look_again(net.now());
                 }
             }

@@ -164,6 +164,46 @@ fn a_server_that_has_the_stream_and_takes_no_lines_is_not_asked_over_and_over() 
     assert_eq!(scene.calls(), 1);
 }
 
+/// The token under which the line that was said last is answered.
+fn token_of_line(said: &str) -> String {
+    let number = said.rsplit(".k").next().and_then(|rest| rest.split(' ').next());
+    format!("k{}", number.expect("a line was said"))
+}
+
+fn receipt(seq: u64) -> String {
+    format!("{{\"stream\":\"COOEE\",\"seq\":{seq}}}")
+}
+
+#[test]
+fn what_a_stream_had_taken_that_is_lost_makes_nobody_lose_the_next_one() {
+    let mut scene = Scene::up();
+    let tokens = ["one", "two"].map(|id| {
+        scene.keep(id);
+        token_of_line(&scene.heard())
+    });
+    // The second finds no stream any more; a new one is there, and what the first stream says of
+    // the first line comes late.
+    scene.stage.pass(Duration::from_secs(1));
+    scene.say(&format!("HMSG {}.{} 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n", scene.inbox, tokens[1]));
+    let other = STREAM.replace("\"c\"", "\"other\"");
+    scene.news();
+    scene.reply("look", &other);
+    assert_eq!(scene.news(), [News::Renewed]);
+    scene.heard();
+    scene.reply(&tokens[0], &receipt(500));
+    let state = "\"state\":{\"last_seq\":3}";
+    for (id, seq) in [("three", 3), ("four", 4)] {
+        scene.keep(id);
+        let token = token_of_line(&scene.heard());
+        scene.reply(&token, &receipt(seq));
+        scene.stage.pass(Duration::from_millis(600));
+        if scene.heard().contains("STREAM.INFO") {
+            scene.reply("look", &other.replace("\"state\":{}", state));
+        }
+    }
+    assert!(!scene.news().contains(&News::Renewed));
+}
+
 #[test]
 fn a_consumer_that_always_lacks_something_is_not_made_over_and_over() {
     let mut scene = Scene::up();
