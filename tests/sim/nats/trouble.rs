@@ -78,6 +78,11 @@ impl Nats {
         self.options.jetstream = is_there;
     }
 
+    /// When the stream that is there was made, which tells it from those that were lost.
+    pub(crate) fn stream(&self) -> Option<u64> {
+        self.streams.values().next().map(|stream| stream.created)
+    }
+
     /// What the streams have under a subject, in order.
     pub(crate) fn kept(&self, subject: &str) -> Vec<Vec<u8>> {
         let all = self.streams.values().flat_map(|stream| stream.messages.values());

@@ -1,6 +1,6 @@
 //! What has to be true of the chats on the bus, by what their members said and heard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use cooee::bus::{News, Wish};
@@ -9,11 +9,13 @@ use cooee::engine::Time;
 use super::super::facts::tag_of;
 use super::between::Passed;
 use super::member::{Member, Stay};
-use super::{Nodes, Weather};
+use super::{EPOCH, Nodes, Weather};
 
 const LOST: &str = "** Other servers are out of reach; only this one hears you.";
 /// Nobody waits longer than that for a line to come back.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// So many lines of before it was followed a room is shown.
+const EARLIER_MAX: usize = 20;
 const BACK: &str = "** Other servers are back.";
 
 /// What is known of the lines of a node, by their tags.
@@ -28,6 +30,28 @@ struct Fate {
     refused: BTreeSet<String>,
     /// When the bus was lost, or all that its stream had.
     downs: Vec<Time>,
+    /// Those that were said before the room was followed, but for the last.
+    passed_over: BTreeSet<String>,
+}
+
+/// The lines of a room that were said before it was followed, until all of them are known.
+struct Before {
+    /// When it was followed, in seconds since 1970.
+    since: u64,
+    tags: VecDeque<String>,
+}
+
+impl Before {
+    /// One more line has come, said at that second. The one that is not shown for it.
+    fn add(&mut self, tag: &str, at: u64, is_old: bool) -> Option<String> {
+        if !is_old || at > self.since {
+            // Those that have come so far are shown before it.
+            self.tags.clear();
+            return None;
+        }
+        self.tags.push_back(tag.to_owned());
+        (self.tags.len() > EARLIER_MAX).then(|| self.tags.pop_front()).flatten()
+    }
 }
 
 /// All invariants of the rooms.
@@ -48,6 +72,7 @@ impl Fate {
         let mut ids = BTreeMap::new();
         let has_one_stream = nodes.setting.jetstream && nodes.setting.weather != Weather::Worst;
         let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut before: BTreeMap<String, Before> = BTreeMap::new();
         for (at, passed) in nodes.nodes[node].record.borrow().iter() {
             match passed {
                 Passed::Wish(Wish::Keep { id, payload, .. }) => {
@@ -59,8 +84,16 @@ impl Fate {
                 Passed::Wish(Wish::Publish { payload, .. }) => {
                     fate.passed_on.extend(tag_of(payload));
                 }
-                Passed::News(News::Line { subject, payload, .. }) => {
+                Passed::Wish(Wish::Follow(subject)) => {
+                    let (since, tags) = (EPOCH + at.seconds(), VecDeque::new());
+                    before.insert(subject.clone(), Before { since, tags });
+                }
+                Passed::News(News::CaughtUp { subject }) => _ = before.remove(subject),
+                Passed::News(News::Line { subject, payload, at: said, is_old }) => {
                     let Some(tag) = tag_of(payload) else { continue };
+                    if let (Some(said), Some(before)) = (said, before.get_mut(subject)) {
+                        fate.passed_over.extend(before.add(&tag, *said, *is_old));
+                    }
                     let (run, seq) = place_of(payload);
                     let before = last.entry((run, subject.clone())).or_default();
                     // What no stream has held back, or a stream that is gone, may come behind what
@@ -213,7 +246,10 @@ fn judge_whole(
             };
             // One of ours is heard when it comes back, or without that when nobody waits any more.
             let back = came.copied().unwrap_or(Time::NEVER).min(said.at.after(PATIENCE));
+            // Whoever comes is not shown all that was said before, in the same second or earlier.
+            let is_passed_over = fates[member.node].passed_over.contains(&said.tag);
             let is_due = due.is_some_and(|due| stay.covers(due)) && stay.covers(back);
+            let is_due = is_due && !is_passed_over;
             let is_heard = heard.contains(said.tag.as_str());
             assert!(is_heard || !is_due, "{who} missed {}, said {:?}, {came:?}", said.tag, said.at);
         }
