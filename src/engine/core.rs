@@ -37,7 +37,7 @@ pub(super) struct Core {
     /// The layers of those that have some.
     pub(super) layers: Table<Box<Layers>>,
     /// Those whose preface has told their address, for the guards to judge.
-    pub(super) newcomers: VecDeque<Peer>,
+    pub(super) newcomers: Vec<Peer>,
     /// Those who came with layers, in the order in which they came; the first is not through.
     pub(super) beginners: VecDeque<Peer>,
     /// Those to be flushed.
@@ -85,7 +85,7 @@ impl Core {
             turns: None,
             connections: Slots::default(),
             layers: Table::default(),
-            newcomers: VecDeque::new(),
+            newcomers: Vec::new(),
             beginners: VecDeque::new(),
             touched: Vec::new(),
             deadlines: Deadlines::default(),

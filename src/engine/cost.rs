@@ -29,11 +29,6 @@ impl Cost {
         self.flush = self.flush.saturating_add(units as u64);
     }
 
-    /// What the peer that is served has cost so far.
-    pub(super) fn share(&self) -> usize {
-        usize::try_from(self.share).unwrap_or(usize::MAX)
-    }
-
     /// The next peer is served.
     pub(super) fn begin_share(&mut self) {
         self.share = 0;

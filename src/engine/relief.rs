@@ -47,7 +47,12 @@ impl Engine {
             let waiting = connection.buffers.as_ref().map_or(0, |buffers| buffers.waiting());
             let waiting = match connection.is_layered() {
                 false => waiting,
-                true => waiting + self.core.held_back(peer),
+                true => {
+                    let layers = self.core.layers.get(peer);
+                    let unsealed = layers.and_then(|layers| layers.unsealed());
+                    let unsealed = unsealed.map_or(0, |buffers| buffers.waiting());
+                    waiting + unsealed + self.core.held_back(peer)
+                }
             };
             (waiting > 0).then_some((waiting, peer))
         });

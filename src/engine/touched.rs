@@ -34,11 +34,6 @@ impl Engine {
         !self.core.touched.is_empty() || !self.core.dials.is_empty()
     }
 
-    /// Whether anybody waits to be judged.
-    pub(super) fn has_newcomers(&self) -> bool {
-        !self.core.newcomers.is_empty()
-    }
-
     /// How many peers something is to be done for.
     pub(super) fn touched(&self) -> usize {
         self.core.touched.len()
@@ -55,21 +50,21 @@ impl Engine {
     }
 
     /// Moves those for whom something is to be done to `peers`: each of them is to be taken up
-    /// (`take_up`) or left (`leave`). More may come up while these are flushed; it ends, because
-    /// every peer closes only once.
+    /// (`take_up`) or set aside. More may come up while these are flushed; it ends, because every
+    /// peer closes only once.
     pub(super) fn take_touched(&mut self, peers: &mut Vec<Peer>) {
         peers.append(&mut self.core.touched);
     }
 
-    /// Leaves a peer that has been taken up for a later turn. False: it has been touched again
+    /// Leaves for a later turn a peer that has been taken up. False: it has been touched again
     /// meanwhile, and comes up once more in this turn; or it is gone.
     pub(super) fn defer(&mut self, peer: Peer) -> bool {
         let connection = self.core.connections.get(peer);
-        connection.is_some_and(|one| one.flush == Flush::Idle) && self.leave(peer)
+        connection.is_some_and(|one| one.flush == Flush::Idle) && self.set_aside(peer)
     }
 
     /// Leaves a peer for a later turn: it is not touched again until `take_up`. False: it is gone.
-    pub(super) fn leave(&mut self, peer: Peer) -> bool {
+    pub(super) fn set_aside(&mut self, peer: Peer) -> bool {
         let Engine { core, turn, .. } = self;
         let Some(connection) = core.connections.get_mut(peer) else { return false };
         connection.flush = Flush::Deferred;
@@ -84,13 +79,26 @@ impl Engine {
         true
     }
 
-    /// Takes up peers that were touched or left: they are flushed now.
-    pub(super) fn take_up(&mut self, peers: &[Peer]) {
+    /// Takes up peers that were touched or set aside, from the first on, until what it takes to
+    /// visit them and to seal what is said to them is more than the round has left. Returns how
+    /// many those are: they are flushed now.
+    pub(super) fn take_up(&mut self, peers: &[Peer], visit: usize) -> usize {
+        let mut left = self.flush_left();
+        let mut taken = 0;
         for &peer in peers {
+            if left == 0 {
+                break;
+            }
+            taken += 1;
+            left = left.saturating_sub(visit);
             if let Some(connection) = self.core.connections.get_mut(peer) {
                 match connection.is_layered() {
                     false => connection.flush = Flush::Idle,
-                    true => self.to_seal.push(peer),
+                    true => {
+                        // Sealed, and written.
+                        left = left.saturating_sub(2 * self.core.queued(peer));
+                        self.to_seal.push(peer);
+                    }
                 }
             }
         }
@@ -101,6 +109,7 @@ impl Engine {
                 connection.flush = Flush::Idle;
             }
         }
+        taken
     }
 
     /// Whether `peer` has been left for a later turn.

@@ -93,6 +93,7 @@ impl Service for Crowd {
     fn closed(&mut self, peer: Peer, reason: Reason, net: &mut Net) {
         let now = self.run.watch.now();
         let Some(guest) = self.guests.remove(peer) else { return };
+        self.run.advance(now);
         self.dialed -= 1;
         self.open -= usize::from(guest.opened.is_some());
         self.retry_at = now.after(self.run.plan.pause());
@@ -101,8 +102,9 @@ impl Service for Crowd {
         }
         match (self.run.phase, self.open) {
             (RunPhase::Warming | RunPhase::Measuring, 0) => {
-                let all = self.run.connections;
-                self.run.end(Abort::Vanished(format!("none of {all} connections is left")), now);
+                let whose = if self.run.plan.threads > 1 { " of a thread" } else { "" };
+                let what = format!("none of {} connections{whose} is left", self.run.connections);
+                self.run.end(Abort::Vanished(what), now);
             }
             // As long as it keeps one connection, the target has not vanished.
             (RunPhase::Warming | RunPhase::Measuring, _) => self.run.note_progress(),

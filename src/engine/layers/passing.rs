@@ -65,7 +65,7 @@ impl Engine {
     /// The next peer whose address is known now and has to be judged. Answer with `admitted` or
     /// `refused`.
     pub(in crate::engine) fn next_newcomer(&mut self) -> Option<(Peer, Address)> {
-        while let Some(peer) = self.core.newcomers.pop_front() {
+        while let Some(peer) = self.core.newcomers.pop() {
             // Whoever has gone meanwhile is not counted, and its service does not hear of it.
             if let Some(one) = self.core.connections.get(peer)
                 && one.phase == Phase::Handshaking
@@ -210,7 +210,7 @@ impl Engine {
                     return self.admitted(peer);
                 }
                 layers.progress = Progress::Judging;
-                core.newcomers.push_back(peer);
+                core.newcomers.push(peer);
                 if let (Some(remote), Some(one)) = (remote, core.connections.get_mut(peer)) {
                     let proxy = Address::from(one.remote);
                     one.remote = remote.into();

@@ -51,7 +51,7 @@ impl<S: Sockets> Driver<S> {
             self.dial();
             match self.engine.touched() {
                 0 => break,
-                1 => {
+                1 if !self.engine.is_flush_spent() => {
                     if let Some(peer) = self.engine.take_only_touched() {
                         self.flush_or_defer(peer, false);
                     }
@@ -68,14 +68,13 @@ impl<S: Sockets> Driver<S> {
         if !self.audience.is_empty() {
             self.line_up(&mut peers);
         }
-        // What is said to those for whom there is no room is not sealed yet, either.
-        let room = self.visits_left().min(peers.len());
+        // Those for whom there is no room are left, and what is said to them stays unsealed.
+        let room = self.engine.take_up(&peers, VISIT_UNITS);
         for peer in peers.drain(room..) {
-            if self.engine.leave(peer) {
+            if self.engine.set_aside(peer) {
                 self.queue_for_later(peer);
             }
         }
-        self.engine.take_up(&peers);
         self.flush_all(&peers);
         peers.clear();
         self.flushing = peers;
@@ -92,7 +91,7 @@ impl<S: Sockets> Driver<S> {
     fn line_up(&mut self, peers: &mut Vec<Peer>) {
         peers.retain(|&peer| {
             let is_behind = self.engine.is_behind(peer);
-            if is_behind && self.engine.leave(peer) {
+            if is_behind && self.engine.set_aside(peer) {
                 self.queue_for_later(peer);
             }
             !is_behind
@@ -157,11 +156,12 @@ impl<S: Sockets> Driver<S> {
         self.engine.core.cost.begin_flush();
         while !queue(self).is_empty() && !self.engine.is_flush_spent() {
             let mut peers = std::mem::take(&mut self.flushing);
-            let most = TAKEN_UP.min(self.visits_left());
             let waiting = queue(self);
-            peers.extend(waiting.drain(..most.min(waiting.len())));
+            peers.extend(waiting.drain(..TAKEN_UP.min(waiting.len())));
+            let room = self.engine.take_up(&peers, VISIT_UNITS);
+            let waiting = queue(self);
+            peers.drain(room..).rev().for_each(|peer| waiting.push_front(peer));
             let others = waiting.len();
-            self.engine.take_up(&peers);
             self.flush_all(&peers);
             peers.clear();
             self.flushing = peers;
@@ -172,14 +172,10 @@ impl<S: Sockets> Driver<S> {
         }
     }
 
-    /// Lets in whom the guards let in of those whose address is known only now, as many as the
-    /// round has room for: behind a header there may be a hello, the dearest thing there is.
+    /// Lets in whom the guards let in of those whose address is known only now.
     fn judge(&mut self) {
-        while !self.engine.is_flush_spent()
-            && let Some((peer, remote)) = self.engine.next_newcomer()
-        {
+        while let Some((peer, remote)) = self.engine.next_newcomer() {
             let Some(row) = self.rows.get(peer) else { continue };
-            self.engine.core.cost.begin_share();
             match self.sockets.admit(&row.socket, remote, self.engine.now()) {
                 Ok(()) => {
                     self.engine.admitted(peer);
@@ -187,8 +183,6 @@ impl<S: Sockets> Driver<S> {
                 }
                 Err(refusal) => self.engine.refused(peer, refusal),
             }
-            let share = self.engine.core.cost.share();
-            self.engine.core.cost.spend_flush(share.max(VISIT_UNITS));
         }
     }
 

@@ -258,8 +258,7 @@ impl<S: Sockets> Driver<S> {
     /// Whether there is something to be done at once: then the owner does not wait.
     pub fn has_work(&self) -> bool {
         let queues = [&self.ready, &self.unfinished, &self.deferred, &self.audience];
-        let engine = &self.engine;
-        queues.iter().any(|one| !one.is_empty()) || engine.has_touched() || engine.has_newcomers()
+        queues.iter().any(|queue| !queue.is_empty()) || self.engine.has_touched()
     }
 
     /// When the next turn has to begin, if nothing happens before. `None`: nothing is due.
