@@ -6,7 +6,7 @@ use std::io;
 use super::Engine;
 use super::address::Address;
 use super::connection::outbox::{Head, SLICES_MAX};
-use super::connection::{Kind, Phase, Step};
+use super::connection::{Connection, Flush, Kind, Phase, Step};
 use super::reason::Reason;
 use super::slots::Peer;
 use super::tap::Direction;
@@ -29,9 +29,16 @@ impl Engine {
         let Some(connection) = self.core.connections.get(peer) else { return Step::Wait };
         match connection.phase {
             Phase::Gone(_) => Step::Drop,
-            _ if self.core.goes_on(peer) => Step::Wait,
+            _ if self.has_more_to_come(peer, connection) => Step::Wait,
             _ => connection.step(),
         }
+    }
+
+    /// Whether something will be queued yet for a peer with layers: what it has been told since it
+    /// was sealed for (then it is listed again), or what is held back.
+    #[cold]
+    fn has_more_to_come(&self, peer: Peer, connection: &Connection) -> bool {
+        connection.flush == Flush::Listed || self.core.goes_on(peer)
     }
 
     /// The head of what `peer` is to be sent, and whether our FIN follows right behind it; `None`
@@ -50,7 +57,7 @@ impl Engine {
         let head = outbox.head(&self.turn, chunks_max);
         let is_last = head.is_all()
             && connection.phase.hangs_up()
-            && !(connection.is_layered() && self.core.goes_on(peer));
+            && !(connection.is_layered() && self.has_more_to_come(peer, connection));
         Some((head, is_last))
     }
 

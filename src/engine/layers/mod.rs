@@ -4,9 +4,9 @@
 //!
 //! A connection without any knows nothing of this but one bit. One that has some begins in
 //! `Phase::Handshaking`: its service hears of it (`opened`) once all of them are through, and from
-//! then on sees and says plain bytes. What it says waits in an outbox of its own until the turn is
-//! flushed, so that all of that becomes one record; only what is sealed gets into the outbox that
-//! is written.
+//! then on sees and says plain bytes. What it says waits in an outbox of its own until it is written
+//! to, so that all of that becomes one record; only what is sealed gets into the outbox that is
+//! written.
 
 mod haste;
 mod passing;
@@ -212,16 +212,16 @@ impl Layers {
         self.plain.get_or_insert_with(|| pool.take_set())
     }
 
-    /// What is not sealed yet outlives the turn's buffer.
+    /// The same, if anything does.
+    pub(super) fn unsealed(&self) -> Option<&Buffers> {
+        self.plain.as_deref()
+    }
+
+    /// Has that outlive the turn's read buffer.
     pub(super) fn keep_turn(&mut self, turn: &[u8], pool: &mut Pool) {
         if let Some(plain) = &mut self.plain {
             plain.outbox.keep_turn(turn, pool);
         }
-    }
-
-    /// The same, if anything does.
-    pub(super) fn unsealed(&self) -> Option<&Buffers> {
-        self.plain.as_deref()
     }
 
     /// What it suffers.

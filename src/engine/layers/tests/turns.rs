@@ -1,12 +1,15 @@
 //! Layers and the turn: shares, prices, deadlines, and ends that come with what precedes them.
 
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::toy::{HELLO, Toy, framed, opened};
 use super::{Mirror, enciphered, prefaced};
 use crate::engine::stage::Stage;
-use crate::engine::{Arrival, At, Knobs, Layers, Limits, Net, Peer, Quota, Script, Service};
+use crate::engine::{
+    Arrival, At, Knobs, Layers, Limits, Net, Peer, Quota, Reason, Script, Service,
+};
 
 /// Sends each byte back on its own, as many in a turn as its share allows or so long as it is not
 /// paused, and behind the end how much was left of the input.
@@ -172,6 +175,42 @@ fn who_is_left_behind_a_layer_is_sent_what_it_said_and_not_what_others_say_by_th
     stage.flush();
     let heard: Vec<String> = peers.iter().map(|peer| stage.hear(*peer)).collect();
     assert_eq!(heard, ["aj", "bk", "cl", "dm", "en", "fo", "gp", "hq", "ir"]);
+}
+
+/// Sends back what comes, and says good-bye to all others as soon as one is gone.
+#[derive(Default)]
+struct Loyal(Vec<Peer>);
+
+impl Service for Loyal {
+    fn opened(&mut self, peer: Peer, _: &Arrival, _: &mut Net) {
+        self.0.push(peer);
+    }
+
+    fn received(&mut self, peer: Peer, input: &[u8], net: &mut Net) -> usize {
+        net.send_back(peer, input.len());
+        input.len()
+    }
+
+    fn closed(&mut self, _: Peer, _: Reason, net: &mut Net) {
+        for peer in self.0.drain(..) {
+            net.send(peer, b", and bye");
+            net.close(peer);
+        }
+    }
+}
+
+#[test]
+fn a_last_word_that_is_said_after_others_were_sealed_for_is_sealed_too_before_the_fin() {
+    let mut stage = Stage::new(Loyal::default());
+    let peers: Vec<Peer> = (0..3).map(|_| stage.join_through(enciphered())).collect();
+    peers.iter().for_each(|peer| stage.say(*peer, [HELLO]));
+    stage.engine().failed(peers[0], &io::ErrorKind::ConnectionReset.into());
+    peers[1..].iter().for_each(|peer| stage.say_in_turn(*peer, framed("hello")));
+    stage.flush();
+    for peer in &peers[1..] {
+        assert!(stage.is_over(*peer));
+        assert_eq!(opened(&stage.hear_bytes(*peer)), ("hello, and bye".to_owned(), true));
+    }
 }
 
 #[test]
