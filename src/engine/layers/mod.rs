@@ -4,9 +4,9 @@
 //!
 //! A connection without any knows nothing of this but one bit. One that has some begins in
 //! `Phase::Handshaking`: its service hears of it (`opened`) once all of them are through, and from
-//! then on sees and says plain bytes. What it says waits in an outbox of its own until it is written
-//! to, so that all of that becomes one record; only what is sealed gets into the outbox that is
-//! written.
+//! then on sees and says plain bytes. What it says waits in an outbox of its own until it is
+//! written to, so that all of that becomes one record; only what is sealed gets into the outbox
+//! that is written.
 
 mod haste;
 mod passing;
