@@ -5,6 +5,10 @@
 
 use super::limits::Limits;
 
+/// What flushing a peer costs beside the bytes: some system call on its socket. Hanging up costs it
+/// again, and so does closing: that is as dear for the kernel as a segment to be sent.
+pub(super) const VISIT_UNITS: usize = 16 * 1024;
+
 /// What has been spent in this round on input and on output, and by the peer that is served.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cost {

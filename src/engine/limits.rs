@@ -32,10 +32,11 @@ pub struct Limits {
     /// ready have one round in a turn, those with more to do another. Who has not been served by
     /// then is served in a later turn, after those that become ready until then. At least 1.
     pub round_units: u64,
-    /// What writing to all may cost in a round, in the same units. A turn has three: for those to
-    /// whom it has something to say, for those whom earlier turns have left, and for those of them
-    /// who wait for what many are told. A visit to a peer counts as much as 16 KiB, hanging up and
-    /// closing as much again. Who has not been written to by then is in a later turn. At least 1.
+    /// What sealing for all and writing to them may cost in a round, in the same units. A turn has
+    /// three: for those to whom it has something to say, for those whom earlier turns have left,
+    /// and for those of them who wait for what many are told. A visit to a peer counts as much as
+    /// 16 KiB, hanging up and closing as much again. Who has not been written to by then is in a
+    /// later turn. At least 1.
     pub flush_units: u64,
     /// Once so many peers have been served, what they are owed is written before others are served.
     /// At least 1. A server does best to write to all of them at the end of its turn: that is

@@ -44,16 +44,10 @@ impl Engine {
         self.remark(log::Level::Warn, format_args!("{why}: closing those who hold most"));
         let limit = self.core.limits.buffered;
         let holders = self.core.connections.iter().filter_map(|(peer, connection)| {
-            let waiting = connection.buffers.as_ref().map_or(0, |buffers| buffers.waiting());
-            let waiting = match connection.is_layered() {
-                false => waiting,
-                true => {
-                    let layers = self.core.layers.get(peer);
-                    let unsealed = layers.and_then(|layers| layers.unsealed());
-                    let unsealed = unsealed.map_or(0, |buffers| buffers.waiting());
-                    waiting + unsealed + self.core.held_back(peer)
-                }
-            };
+            let unsealed = self.core.layers.get(peer).and_then(|layers| layers.unsealed());
+            let buffers = connection.buffers.as_deref().into_iter().chain(unsealed);
+            let waiting = buffers.map(|buffers| buffers.waiting()).sum::<usize>();
+            let waiting = waiting + self.core.held_back(peer);
             (waiting > 0).then_some((waiting, peer))
         });
         let mut holders: Vec<(usize, Peer)> = holders.collect();

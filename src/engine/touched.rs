@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::connection::Flush;
+use super::cost::VISIT_UNITS;
 use super::slots::Peer;
 
 /// Peers that a service speaks to at the end of a turn before it counts as telling many.
@@ -50,21 +51,14 @@ impl Engine {
     }
 
     /// Moves those for whom something is to be done to `peers`: each of them is to be taken up
-    /// (`take_up`) or set aside. More may come up while these are flushed; it ends, because every
+    /// (`take_up`) or deferred. More may come up while these are flushed; it ends, because every
     /// peer closes only once.
     pub(super) fn take_touched(&mut self, peers: &mut Vec<Peer>) {
         peers.append(&mut self.core.touched);
     }
 
-    /// Leaves for a later turn a peer that has been taken up. False: it has been touched again
-    /// meanwhile, and comes up once more in this turn; or it is gone.
-    pub(super) fn defer(&mut self, peer: Peer) -> bool {
-        let connection = self.core.connections.get(peer);
-        connection.is_some_and(|one| one.flush == Flush::Idle) && self.set_aside(peer)
-    }
-
     /// Leaves a peer for a later turn: it is not touched again until `take_up`. False: it is gone.
-    pub(super) fn set_aside(&mut self, peer: Peer) -> bool {
+    pub(super) fn defer(&mut self, peer: Peer) -> bool {
         let Engine { core, turn, .. } = self;
         let Some(connection) = core.connections.get_mut(peer) else { return false };
         connection.flush = Flush::Deferred;
@@ -79,10 +73,10 @@ impl Engine {
         true
     }
 
-    /// Takes up peers that were touched or set aside, from the first on, until what it takes to
+    /// Takes up peers that were touched or deferred, from the first on, until what it takes to
     /// visit them and to seal what is said to them is more than the round has left. Returns how
     /// many those are: they are flushed now.
-    pub(super) fn take_up(&mut self, peers: &[Peer], visit: usize) -> usize {
+    pub(super) fn take_up(&mut self, peers: &[Peer]) -> usize {
         let mut left = self.flush_left();
         let mut taken = 0;
         for &peer in peers {
@@ -90,7 +84,7 @@ impl Engine {
                 break;
             }
             taken += 1;
-            left = left.saturating_sub(visit);
+            left = left.saturating_sub(VISIT_UNITS);
             if let Some(connection) = self.core.connections.get_mut(peer) {
                 match connection.is_layered() {
                     false => connection.flush = Flush::Idle,
@@ -110,6 +104,12 @@ impl Engine {
             }
         }
         taken
+    }
+
+    /// Whether `peer` has been touched since it was taken up: then it comes up once more in this
+    /// turn.
+    pub(super) fn is_listed(&self, peer: Peer) -> bool {
+        self.core.connections.get(peer).is_some_and(|one| one.flush == Flush::Listed)
     }
 
     /// Whether `peer` has been left for a later turn.

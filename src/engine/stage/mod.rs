@@ -380,14 +380,14 @@ pub(crate) mod tests {
         let mut touched = Vec::new();
         engine.take_touched(&mut touched);
         assert_eq!(touched, [late]);
-        engine.set_aside(late);
+        engine.defer(late);
         stage.flush();
         // It speaks again while it waits, and the turn's buffer is used again.
         stage.say_in_turn(late, "and then");
         stage.flush();
         stage.say(other, "something else, and longer than that");
         assert_eq!(stage.hear(late), "");
-        stage.engine().take_up(&[late], 1);
+        stage.engine().take_up(&[late]);
         stage.engine().core.touch(late);
         stage.flush();
         assert_eq!(stage.hear(late), "said first, and then");

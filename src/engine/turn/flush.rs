@@ -6,14 +6,12 @@ use std::io;
 
 use super::row::Row;
 use super::{Driver, Outgoing, Peer, Sockets};
+use crate::engine::cost::VISIT_UNITS;
 use crate::engine::{Engine, Field, Step};
 
 /// Writes to one peer in one turn: a service that sends more whenever there is room could
 /// otherwise keep the loop to itself.
 const WRITES_MAX: usize = 8;
-/// What flushing a peer costs beside the bytes: some system call on its socket. Hanging up costs it
-/// again, and so does closing: that is as dear for the kernel as a segment to be sent.
-const VISIT_UNITS: usize = 16 * 1024;
 /// Deferred peers that are taken up at a time.
 const TAKEN_UP: usize = 64;
 
@@ -69,12 +67,8 @@ impl<S: Sockets> Driver<S> {
             self.line_up(&mut peers);
         }
         // Those for whom there is no room are left, and what is said to them stays unsealed.
-        let room = self.engine.take_up(&peers, VISIT_UNITS);
-        for peer in peers.drain(room..) {
-            if self.engine.set_aside(peer) {
-                self.queue_for_later(peer);
-            }
-        }
+        let room = self.engine.take_up(&peers);
+        peers.drain(room..).for_each(|peer| self.leave(peer));
         self.flush_all(&peers);
         peers.clear();
         self.flushing = peers;
@@ -91,8 +85,8 @@ impl<S: Sockets> Driver<S> {
     fn line_up(&mut self, peers: &mut Vec<Peer>) {
         peers.retain(|&peer| {
             let is_behind = self.engine.is_behind(peer);
-            if is_behind && self.engine.set_aside(peer) {
-                self.queue_for_later(peer);
+            if is_behind {
+                self.leave(peer);
             }
             !is_behind
         });
@@ -130,15 +124,18 @@ impl<S: Sockets> Driver<S> {
     fn flush_or_defer(&mut self, peer: Peer, is_written: bool) {
         if is_written || !self.engine.is_flush_spent() {
             self.flush_peer(peer);
-        } else if self.engine.defer(peer) {
-            self.queue_for_later(peer);
+        } else if !self.engine.is_listed(peer) {
+            self.leave(peer);
         }
     }
 
-    fn queue_for_later(&mut self, peer: Peer) {
-        let is_behind = self.engine.is_behind(peer);
-        let queue = if is_behind { &mut self.audience } else { &mut self.deferred };
-        queue.push_back(peer);
+    /// Leaves `peer` for a later turn, unless it is gone.
+    fn leave(&mut self, peer: Peer) {
+        if self.engine.defer(peer) {
+            let is_behind = self.engine.is_behind(peer);
+            let queue = if is_behind { &mut self.audience } else { &mut self.deferred };
+            queue.push_back(peer);
+        }
     }
 
     /// Flushes some of those that were too many for their own turn: first those who are answered,
@@ -156,12 +153,11 @@ impl<S: Sockets> Driver<S> {
         self.engine.core.cost.begin_flush();
         while !queue(self).is_empty() && !self.engine.is_flush_spent() {
             let mut peers = std::mem::take(&mut self.flushing);
-            let waiting = queue(self);
-            peers.extend(waiting.drain(..TAKEN_UP.min(waiting.len())));
-            let room = self.engine.take_up(&peers, VISIT_UNITS);
-            let waiting = queue(self);
-            peers.drain(room..).rev().for_each(|peer| waiting.push_front(peer));
-            let others = waiting.len();
+            peers.extend(queue(self).iter().take(TAKEN_UP));
+            let room = self.engine.take_up(&peers);
+            peers.truncate(room);
+            queue(self).drain(..room);
+            let others = queue(self).len();
             self.flush_all(&peers);
             peers.clear();
             self.flushing = peers;

@@ -112,7 +112,7 @@ fn who_is_sealed_for_is_flushed_once() {
                 let mut touched = Vec::new();
                 engine.take_touched(&mut touched);
                 assert_eq!(touched.len(), peers.len());
-                assert_eq!(engine.take_up(&touched, 1), peers.len());
+                assert_eq!(engine.take_up(&touched), peers.len());
             }
         }
         assert!(peers.iter().all(|peer| engine.outgoing(*peer).is_some()) && !engine.has_touched());
@@ -155,6 +155,20 @@ fn no_more_are_sealed_for_in_a_turn_than_are_written_to() {
             assert_eq!(opened(&stage.hear_bytes(peer)).0, "x".repeat(times));
         }
     }
+}
+
+#[test]
+fn what_is_not_sealed_yet_counts_when_those_who_hold_most_are_closed() {
+    let limits = Limits { flush_units: 1, buffered: 256 * 1024, ..Limits::default() };
+    let crier = Crier { peers: Vec::new(), times: 40 * 1024 };
+    let mut stage = Stage::with(limits, Quota::default(), crier);
+    let peers: Vec<Peer> = (0..9).map(|_| stage.join_through(enciphered())).collect();
+    peers.iter().for_each(|peer| stage.say(*peer, [HELLO]));
+    stage.say_in_turn(peers[0], framed("x"));
+    stage.turn();
+    stage.engine().relieve();
+    let engine = stage.engine();
+    assert!(engine.metrics().closed_memory > 0 && engine.held() <= limits.buffered);
 }
 
 #[test]
